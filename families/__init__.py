@@ -1,0 +1,1 @@
+"""The models: one package a family, each readable without the others."""

@@ -1,0 +1,1 @@
+"""Models with a code: encoder, decoder, and a bound on the likelihood."""

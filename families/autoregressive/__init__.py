@@ -1,0 +1,1 @@
+"""Models that predict each value from the ones before it: exact likelihoods, slow samples."""

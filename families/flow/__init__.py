@@ -1,0 +1,1 @@
+"""Invertible networks: exact densities of dequantised images."""

@@ -1,0 +1,93 @@
+"""Real-valued non-volume preserving flow (1605.08803)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nflows.transforms.base import CompositeTransform, Transform
+from nflows.transforms.reshape import SqueezeTransform
+from torch import Tensor
+
+from families.flow.couplings import AffineCoupling, channelwise, checkerboard
+from families.flow.distributions import StandardNormal
+from families.flow.model import FlowModel
+from families.flow.multiscale import FactorOut, Flatten, shape_on
+from families.flow.networks import CouplingNetwork
+from families.flow.normalisation import BatchNorm
+from families.flow.preprocess import OpenLogit
+from families.layers.scaling import halvings
+from families.layers.training import positive, whole
+from genbench.interface import DataSpec
+
+Shape = tuple[int, int, int]
+
+
+def realnvp(
+    spec: DataSpec,
+    *,
+    width: int = 32,
+    depth: int = 1,
+    scales: int | None = None,
+    alpha: float = 0.05,
+    lr: float = 2e-3,
+) -> FlowModel:
+    """Affine couplings under checkerboard and channel masks, over scales that factor out half each (1605.08803).
+
+    At each scale three checkerboard couplings, a squeeze, three channel couplings, and half of the channels goes to the
+    base; at the last four checkerboard couplings. A batch normalisation follows each coupling.
+
+    Differs from the paper in size (eight residual blocks of 64 features there), in the networks inside couplings, which
+    have neither batch nor weight normalisation, and in the ends of the logit, which are opened so that the
+    probabilities of all images sum to one (see ``OpenLogit``). No weights are penalised.
+
+    Args:
+        spec: any shape and levels.
+        width: features inside a coupling.
+        depth: residual blocks inside a coupling, 0 or more.
+        scales: halvings of the image; by default as often as both sides divide, down to 4, so 28 → 14 → 7.
+        alpha: of the logit.
+        lr: learning rate.
+
+    Raises:
+        ValueError: for options out of range.
+    """
+    positive(lr=lr)
+    whole(1, width=width)
+    whole(0, depth=depth)
+    most = halvings(*spec.shape[1:], least=1)
+    if scales is None:
+        scales = halvings(*spec.shape[1:])
+    elif not 0 <= scales <= most:
+        raise ValueError(f"scales={scales}: sides of {spec.shape[1]} and {spec.shape[2]} halve 0 to {most} times")
+
+    def network(channels: int) -> CouplingNetwork:
+        return CouplingNetwork(channels, 2 * channels, width, depth)
+
+    transform = CompositeTransform([OpenLogit(spec.levels, alpha), multiscale(spec.shape, scales, network)])
+    return FlowModel(spec, transform, StandardNormal(spec.dimensions), lr=lr, clip=50.0)
+
+
+def couplings(
+    shape: Shape, count: int, masks: Callable[[Shape, int], Tensor], network: Callable[[int], CouplingNetwork]
+) -> list[Transform]:
+    """``count`` couplings whose masks take turns, each with a batch normalisation behind it."""
+    steps: list[Transform] = []
+    for index in range(count):
+        steps += [AffineCoupling(masks(shape, index % 2), shape[0], network(shape[0])), BatchNorm(shape[0])]
+    return steps
+
+
+def multiscale(shape: Shape, scales: int, network: Callable[[int], CouplingNetwork]) -> Transform:
+    """``(B, C, H, W)`` to vectors ``(B, C·H·W)``, with as many scales below the image's own (§3.6)."""
+    if scales == 0:
+        return CompositeTransform([*couplings(shape, 4, checkerboard, network), Flatten(shape)])
+    channels, height, width = shape
+    squeezed = (4 * channels, height // 2, width // 2)
+    return CompositeTransform(
+        [
+            *couplings(shape, 3, checkerboard, network),
+            SqueezeTransform(),
+            *couplings(squeezed, 3, channelwise, network),
+            FactorOut(squeezed, multiscale(shape_on(squeezed), scales - 1, network)),
+        ]
+    )

@@ -1,0 +1,43 @@
+"""From a critic's logit and features, and a condition, to the score. A head's weights learn with the critic's."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from families.gan.codes import labels_of
+from genbench.interface import Batch
+
+
+class Head(nn.Module):
+    """The critic's own logit, whatever the condition."""
+
+    def forward(self, logit: Tensor, features: Tensor, given: Batch) -> Tensor:
+        """Logit ``(B,)`` and features ``(B, F)`` → score ``(B,)``."""
+        return logit
+
+
+class JointHead(Head):
+    """Image and label meet in a hidden layer, whose output joins the logit (1411.1784, figure 1).
+
+    ``logit + v · LeakyReLU((W features + b) ⊙ E[label])``: a product, since a critic whose joint layer added the two
+    was seen to judge images alone for their first 50,000.
+
+    Args:
+        features: F.
+        classes: number of labels.
+        hidden: units of the joint layer.
+
+    Raises:
+        ValueError: for less than one hidden unit.
+    """
+
+    def __init__(self, features: int, classes: int, hidden: int) -> None:
+        super().__init__()
+        if hidden < 1:
+            raise ValueError(f"hidden={hidden}: give at least 1 unit")
+        self.image, self.label = nn.Linear(features, hidden), nn.Embedding(classes, hidden)
+        self.joint = nn.Sequential(nn.LeakyReLU(0.2), nn.Linear(hidden, 1))
+
+    def forward(self, logit: Tensor, features: Tensor, given: Batch) -> Tensor:
+        """Logit ``(B,)``, features ``(B, F)`` and labels → score ``(B,)``."""
+        return logit + self.joint(self.image(features) * self.label(labels_of(given)))[:, 0]

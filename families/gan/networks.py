@@ -1,0 +1,114 @@
+"""The generator and the critic that every objective shares, after DCGAN (1511.06434), sized by the image's shape.
+
+Images are on [-1, 1]. Halving a side as often as it goes evenly and stays at least 4 gives the scales: 28 → 14 → 7,
+32 → 16 → 8 → 4, and none for a 2×2 image, whose networks keep one resolution. Channels double with each halving.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from families.layers.scaling import halvings
+
+Norm = Callable[[int], nn.Module]
+
+
+def unnormalised(channels: int) -> nn.Module:
+    """No normalisation: for critics whose gradient at one image must not depend on the others."""
+    return nn.Identity()
+
+
+def _check_width(width: int) -> None:
+    if width < 1:
+        raise ValueError(f"width={width}: give at least 1 channel")
+
+
+class Generator(nn.Module):
+    """Projection to the coarsest map, then transposed 4×4 convolutions that double it.
+
+    Batch normalisation (momentum 0.1) and ReLU follow every layer but the last; tanh follows the last.
+
+    Args:
+        shape: ``(C, H, W)``.
+        features: size of the code.
+        width: channels at half the resolution.
+
+    Raises:
+        ValueError: for a width below 1.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], features: int, width: int) -> None:
+        super().__init__()
+        _check_width(width)
+        channels, height, breadth = shape
+        doublings = halvings(height, breadth)
+        coarse = width * 2 ** max(doublings - 1, 0)
+        self.base = (coarse, height >> doublings, breadth >> doublings)
+        self.project = nn.Linear(features, coarse * self.base[1] * self.base[2], bias=False)
+        layers: list[nn.Module] = [nn.BatchNorm2d(coarse), nn.ReLU()]
+        for scale in range(doublings - 1, 0, -1):
+            into = width * 2 ** (scale - 1)
+            up = nn.ConvTranspose2d(2 * into, into, 4, stride=2, padding=1, bias=False)
+            layers += [up, nn.BatchNorm2d(into), nn.ReLU()]
+        if doublings:
+            layers.append(nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1))
+        else:
+            layers.append(nn.Conv2d(width, channels, 3, padding=1))
+        self.layers = nn.Sequential(*layers, nn.Tanh())
+        self.apply(dcgan_init)
+
+    def forward(self, code: Tensor) -> Tensor:
+        """Code ``(B, features)`` → images ``(B, C, H, W)`` on [-1, 1]."""
+        return self.layers(self.project(code).unflatten(1, self.base))
+
+
+class Critic(nn.Module):
+    """Strided 4×4 convolutions with LeakyReLU(0.2) down to the coarsest map, then one linear logit.
+
+    Args:
+        shape: ``(C, H, W)``.
+        width: channels at half the resolution.
+        norm: makes the normalisation behind every convolution but the first.
+
+    Attributes:
+        features: size F of the flattened coarsest map.
+
+    Raises:
+        ValueError: for a width below 1.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], width: int, norm: Norm = nn.BatchNorm2d) -> None:
+        super().__init__()
+        _check_width(width)
+        channels, height, breadth = shape
+        scales = halvings(height, breadth)
+        first = (
+            nn.Conv2d(channels, width, 4, stride=2, padding=1) if scales else nn.Conv2d(channels, width, 3, padding=1)
+        )
+        layers: list[nn.Module] = [first, nn.LeakyReLU(0.2)]
+        for scale in range(1, scales):
+            out = width * 2**scale
+            layers += [nn.Conv2d(out // 2, out, 4, stride=2, padding=1), norm(out), nn.LeakyReLU(0.2)]
+        self.layers = nn.Sequential(*layers, nn.Flatten())
+        self.features = width * 2 ** max(scales - 1, 0) * (height >> scales) * (breadth >> scales)
+        self.logit = nn.Linear(self.features, 1, bias=False)  # a game of differences could not learn one
+        self.apply(dcgan_init)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Images ``(B, C, H, W)`` → logit ``(B,)`` and features ``(B, F)``."""
+        features = self.layers(images)
+        return self.logit(features)[:, 0], features
+
+
+@torch.no_grad()
+def dcgan_init(module: nn.Module) -> None:
+    """Weights from N(0, 0.02²), batch normalisation's scale from N(1, 0.02²), biases 0; for ``nn.Module.apply``."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)

@@ -1,0 +1,46 @@
+"""A moving average of modules, kept as a module so that saving the model saves it."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import nn
+
+
+class Average(nn.Module):
+    """Copies whose weights follow ``w̄ ← d w̄ + (1 - d) w``, with d ramped up as ``min(decay, (1 + t) / (10 + t))``.
+
+    The ramp forgets the initial weights in a short run. Buffers are copied, not averaged: batch normalisation in the
+    copy uses the running statistics of the live network.
+
+    Args:
+        modules: by the name under which the copy is reached.
+        decay: d in the long run, at least 0 and below 1.
+
+    Raises:
+        ValueError: for a decay outside [0, 1).
+    """
+
+    steps: torch.Tensor
+
+    def __init__(self, modules: dict[str, nn.Module], decay: float) -> None:
+        super().__init__()
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay={decay}: a moving average needs at least 0 and less than 1")
+        self.decay = decay
+        self.copies = nn.ModuleDict({name: copy.deepcopy(module) for name, module in modules.items()})
+        self.copies.requires_grad_(False)
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+
+    @torch.no_grad()
+    def update(self, modules: dict[str, nn.Module]) -> None:
+        """Move each copy towards its live module; for :attr:`genbench.Turn.after`."""
+        steps = int(self.steps)
+        decay = min(self.decay, (1 + steps) / (10 + steps))
+        self.steps += 1
+        for name, module in modules.items():
+            for mean, value in zip(self.copies[name].parameters(), module.parameters(), strict=True):
+                mean.lerp_(value, 1 - decay)
+            for held, buffer in zip(self.copies[name].buffers(), module.buffers(), strict=True):
+                held.copy_(buffer)

@@ -1,0 +1,69 @@
+"""Asking a trained model: in evaluation mode, without gradients, in chunks that fit memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Generator, Tensor, nn
+
+from genbench.interface import Batch
+from genbench.seed import generator as seeded
+
+
+@contextmanager
+def evaluation(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode and no gradients inside the block; every module's own mode comes back behind it."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def chunks(n: int, at_once: int) -> list[int]:
+    """``n`` as a sum of numbers up to ``at_once``.
+
+    Raises:
+        ValueError: for fewer than one.
+    """
+    if n < 1:
+        raise ValueError(f"n={n}: draw at least 1 image")
+    return [min(at_once, n - start) for start in range(0, n, at_once)]
+
+
+def log_mean_weight(
+    log_weights: Callable[[Batch, int, Generator], Tensor],
+    batch: Batch,
+    draws: int,
+    generator: Generator | None,
+    at_once: int = 256,
+) -> Tensor:
+    """The logarithm of the mean of ``draws`` importance weights for each image: ``log 1/K Σ w_k``, float64 ``(B,)``.
+
+    By Jensen's inequality a lower bound on ``log E[w]`` in the mean, and tighter as the draws grow (1509.00519).
+
+    Args:
+        log_weights: ``(images, draws, generator) → (draws, images)`` log-weights, in nats.
+        batch: the images.
+        draws: ``K``.
+        generator: of the noise; without one, the same noise at every call.
+        at_once: images × draws that fit memory.
+
+    Raises:
+        ValueError: for fewer than one draw.
+    """
+    if draws < 1:
+        raise ValueError(f"draws={draws}: give at least 1 importance weight an image")
+    source = generator or seeded(0, "log_likelihood")
+    nats = []
+    for rows in torch.arange(len(batch), device=batch.images.device).split(at_once):
+        images = batch.rows(rows)
+        parts = [log_weights(images, k, source).double() for k in chunks(draws, max(at_once // len(rows), 1))]
+        nats.append(torch.cat(parts).logsumexp(0) - math.log(draws))
+    return torch.cat(nats)

@@ -1,0 +1,56 @@
+"""How a model that is trained by one loss learns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from genbench.interface import Batch, Phase, Step, Turn
+
+WARM_UP = 0.02
+
+
+def warm_cosine(fraction: float) -> float:
+    """Learning-rate factor: up in the first fiftieth of the phase, then half a cosine down to nearly nothing."""
+    if fraction < WARM_UP:
+        return (fraction + 0.1 * WARM_UP) / (1.1 * WARM_UP)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (fraction - WARM_UP) / (1 - WARM_UP)))
+
+
+def one_turn(
+    model: nn.Module,
+    loss: Callable[[Batch, Step], dict[str, Tensor]],
+    *,
+    lr: float,
+    clip: float,
+    name: str = "likelihood",
+    schedule: Callable[[float], float] | None = warm_cosine,
+) -> Sequence[Phase]:
+    """One phase of one turn: Adam on all of ``model``, gradients clipped to the 2-norm ``clip``."""
+    adam = lambda parameters: torch.optim.Adam(parameters, lr=lr)  # noqa: E731
+    return [Phase(name, 1.0, [Turn(name, [model], loss, adam, schedule=schedule, clip=clip)])]
+
+
+def positive(**options: float) -> None:
+    """Refuse options that are not above zero.
+
+    Raises:
+        ValueError: naming the first such option and its value.
+    """
+    for name, value in options.items():
+        if not (value > 0 and math.isfinite(value)):
+            raise ValueError(f"{name}={value}: give a positive number")
+
+
+def whole(least: int, **options: int) -> None:
+    """Refuse options that are not whole numbers from ``least`` on.
+
+    Raises:
+        ValueError: naming the first such option and its value.
+    """
+    for name, value in options.items():
+        if not isinstance(value, int) or value < least:
+            raise ValueError(f"{name}={value}: give a whole number, {least} or more")

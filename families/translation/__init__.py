@@ -1,0 +1,1 @@
+"""Image-to-image models: what they draw, they draw from a source."""

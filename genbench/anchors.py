@@ -1,0 +1,85 @@
+"""Rows that nobody trains, between which the others lie: real images, noise, a uniform model, lossless files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from genbench import measure, picture, record
+from genbench.cell import Cell, Clock, Setting, Tell, stamped, unchanged
+from genbench.metrics.nll import spread
+from genbench.seed import generator
+from genbench.suite import ANCHORS as NAMES
+
+if TYPE_CHECKING:
+    from genbench.data import Dataset
+
+LEAST_PIXELS = 65  # a file's header outweighs an 8×8 image
+
+
+def names(shape: tuple[int, int, int], levels: int) -> tuple[str, ...]:
+    """The anchors of a data set: files hold 256 levels and more than 8×8 pixels of one or three channels."""
+    files = levels == 256 and shape[1] * shape[2] >= LEAST_PIXELS and shape[0] in (1, 3)
+    return NAMES if files else tuple(name for name in NAMES if name not in ("png", "webp"))
+
+
+def work(cell: Cell, setting: Setting, parts: dict[str, Path], tell: Tell) -> Iterator[record.Record]:
+    """Measure the anchors of a data set in folders ``parts``, by name; the records are not written."""
+    from genbench import data
+
+    clock = Clock(tell)
+    with clock("load"):
+        dataset = data.load(cell.dataset, root=setting.root, size=cell.size)
+    unchanged(cell, dataset)
+    for name, part in parts.items():
+        clock.seconds = {}
+        found, extractor = _measured(name, cell, dataset, part, clock)
+        yield record.Record(
+            dataset=cell.dataset,
+            recipe=name,
+            label=name,
+            family="anchor",
+            seed=cell.seed,
+            status="anchor",
+            **found,
+            seconds=clock.seconds,
+            stamp=stamped(cell, setting, dataset, extractor),
+        )
+
+
+def noise(shape: tuple[int, ...], levels: int, seed: int) -> Tensor:
+    """Images of independent pixels, each level as likely as the others, uint8."""
+    return torch.randint(levels, shape, generator=generator(seed, "noise"), dtype=torch.uint8)
+
+
+def _measured(
+    name: str, cell: Cell, dataset: Dataset, part: Path, clock: Clock
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The figures of one anchor, and what the stamp says of the extractor where it was used."""
+    spec, test = dataset.spec, dataset.test.images
+    if name in ("uniform", "png", "webp"):
+        with clock("nll"):
+            if name == "uniform":
+                bits = measure.uniform(cell.likelihoods, spec.levels)
+                return {"test": bits, "train": bits}, None
+            halves = {"test": test, "train": dataset.train.images}
+            rows = {half: images[spread(len(images), cell.likelihoods)] for half, images in halves.items()}
+            return {half: measure.codec(images, spec.levels, name) for half, images in rows.items()}, None
+    real = name == "real (test)"
+    samples = test[: cell.samples] if real else noise((cell.samples, *spec.shape), spec.levels, cell.seed)
+    found: dict[str, Any] = {"extractor": cell.extractor}
+    with clock("quality"):
+        eyes = measure.extractor(cell.extractor, dataset, cell.device)
+        found["quality"] = measure.quality(eyes, dataset, measure.real(eyes, samples, spec), cell.seed)
+    if spec.classes > 1:
+        with clock("agreement"):
+            labels = dataset.test.labels
+            asked = labels[: cell.samples] if real and labels is not None else None
+            found["agreement"] = measure.agreement(dataset, samples, asked, cell.device)
+    with clock("write"):
+        picture.write(part / "samples.png", samples, spec.levels)
+    return found, {"name": eyes.name, "hash": eyes.hash, "resize": eyes.resize}

@@ -1,0 +1,49 @@
+"""Refuses data that are not what their spec says, before any training."""
+
+from __future__ import annotations
+
+import torch
+
+from genbench.interface import Batch, DataSpec
+
+
+def check_split(spec: DataSpec, split: Batch, name: str) -> None:
+    """Raises ``ValueError``, naming split and value, where ``split`` is not as ``spec`` says.
+
+    Args:
+        spec: shape, levels, classes, source.
+        split: images with what belongs to them.
+        name: of the split, for the message.
+    """
+    _check_images(split.images, spec.shape, spec.levels, f"{name} images")
+    if spec.classes:
+        labels = split.labels
+        if labels is None or len(labels) != len(split):
+            raise ValueError(f"{name} labels: {0 if labels is None else len(labels)} for {len(split)} images")
+        if labels.dtype != torch.int64 or not -1 <= int(labels.min()) <= int(labels.max()) < spec.classes:
+            raise ValueError(
+                f"{name} labels run from {labels.min()} to {labels.max()} as {labels.dtype}: "
+                f"give int64 from 0 to {spec.classes - 1}, or -1 where unknown"
+            )
+    if spec.source is not None:
+        if split.sources is None:
+            raise ValueError(f"{name} sources are missing: the model translates from images of shape {spec.source}")
+        _check_images(split.sources, spec.source, 256, f"{name} sources")
+        if spec.paired and len(split.sources) != len(split):
+            raise ValueError(f"{name} sources: {len(split.sources)} for {len(split)} images, and they are paired")
+    for key, wanted in spec.fields.items():
+        values = split.fields.get(key)
+        if values is None or tuple(values.shape) != (len(split), *wanted.shape):
+            shape = None if values is None else tuple(values.shape)
+            raise ValueError(f"{name} field {key!r} has shape {shape}: give {(len(split), *wanted.shape)}")
+
+
+def _check_images(images: torch.Tensor, shape: tuple[int, int, int], levels: int, name: str) -> None:
+    if images.dtype != torch.uint8:
+        raise ValueError(f"{name} are {images.dtype}: give uint8 levels from 0 to {levels - 1}")
+    if len(images) == 0:
+        raise ValueError(f"{name}: there are none")
+    if tuple(images.shape[1:]) != shape:
+        raise ValueError(f"{name} have shape {tuple(images.shape[1:])}: the model is made for {shape}")
+    if int(images.max()) >= levels:
+        raise ValueError(f"{name} reach level {int(images.max())}: the data set has levels 0 to {levels - 1}")

@@ -1,0 +1,165 @@
+"""Models and half-finished trainings as files that cannot run code and are never half written."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Generator
+from torch.optim import Optimizer
+
+from genbench.interface import DataSpec, Field, GenerativeModel
+
+if TYPE_CHECKING:
+    from genbench.course import State
+    from genbench.fit import FitConfig
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How a model was built, and so how to build it again: recipe, data spec, seed, options."""
+
+    recipe: str
+    spec: DataSpec
+    seed: int
+    options: Mapping[str, Any]
+
+    def to_json(self) -> str:
+        """One line of JSON, keys sorted."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Origin:
+        """Reads what :meth:`to_json` wrote."""
+        data = json.loads(text)
+        spec = dict(data["spec"])
+        spec["shape"] = tuple(spec["shape"])
+        spec["source"] = tuple(spec["source"]) if spec["source"] else None
+        spec["fields"] = {k: Field(tuple(v["shape"]), v["levels"]) for k, v in spec["fields"].items()}
+        return cls(data["recipe"], DataSpec(**spec), data["seed"], data["options"])
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that replaces it when the block ends well, and is removed when it does not."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def save(path: Path | str, model: GenerativeModel) -> None:
+    """Write a model, weights and buffers, as one safetensors file.
+
+    Raises:
+        ValueError: for a model that :func:`genbench.build` did not make: nobody could load it.
+    """
+    origin = model.origin
+    if origin is None:
+        raise ValueError(f"{type(model).__name__} was not made by genbench.build: save its state_dict instead")
+    tensors = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+    with written_whole(Path(path)) as part:
+        save_file(tensors, part, metadata={"genbench": origin.to_json()})
+
+
+def load(path: Path | str, *, device: torch.device | str = "cpu") -> GenerativeModel:
+    """The model that :func:`save` wrote, in evaluation mode.
+
+    Raises:
+        ValueError: for a file that is missing, cut short or not a genbench model. No code in a file is ever run.
+    """
+    from genbench.catalog import build
+
+    try:
+        with safe_open(str(path), framework="pt", device="cpu") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        origin = Origin.from_json(metadata["genbench"])
+    except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f"checkpoint {path}: not a genbench model ({_short(error)})") from error
+    model = build(origin.recipe, origin.spec, seed=origin.seed, **origin.options)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ValueError(f"checkpoint {path}: not of this version's {origin.recipe!r} ({_short(error)})") from error
+    return model.to(device).eval()
+
+
+def identity(model: GenerativeModel) -> str:
+    """What a training checkpoint must agree on with the model that resumes from it."""
+    return type(model).__qualname__ if model.origin is None else model.origin.to_json()
+
+
+def _settings(config: FitConfig) -> dict[str, Any]:
+    return {"budget": asdict(config.budget), "batch_size": config.batch_size, "seed": config.seed}
+
+
+def save_training(
+    path: Path,
+    model: GenerativeModel,
+    config: FitConfig,
+    state: State,
+    noise: Generator,
+    optimizers: Sequence[Optimizer],
+) -> None:
+    """Write the whole state of a training, between two rounds."""
+    cuda = torch.cuda.get_rng_state() if model.device.type == "cuda" else None
+    whole = {
+        "identity": identity(model),
+        "settings": _settings(config),
+        "state": asdict(state),
+        "model": model.state_dict(),
+        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+        "noise": noise.get_state(),
+        "cpu": torch.get_rng_state(),
+        "cuda": cuda,
+    }
+    with written_whole(path) as part:
+        torch.save(whole, part)
+
+
+def load_training(
+    path: Path, model: GenerativeModel, config: FitConfig, state: State, noise: Generator
+) -> list[dict[str, Any]]:
+    """Put model, state and random states back; returns the optimisers' states, for when they are made.
+
+    Raises:
+        ValueError: for a file that is missing, cut short, another recipe's or another configuration's.
+    """
+    try:
+        whole = torch.load(path, map_location="cpu", weights_only=True)
+        theirs, settings = whole["identity"], whole["settings"]
+    except Exception as error:  # a cut or foreign file makes torch.load raise almost anything
+        raise ValueError(f"checkpoint {path}: not a training of genbench ({_short(error)})") from error
+    if theirs != identity(model):
+        raise ValueError(f"checkpoint {path} is of {theirs}, not of {identity(model)}")
+    if settings != _settings(config):
+        raise ValueError(f"checkpoint {path} was trained under {settings}, not under {_settings(config)}")
+    model.load_state_dict(whole["model"])
+    for item in fields(state):
+        setattr(state, item.name, whole["state"][item.name])
+    noise.set_state(whole["noise"])
+    torch.set_rng_state(whole["cpu"])
+    if whole["cuda"] is not None and model.device.type == "cuda":
+        torch.cuda.set_rng_state(whole["cuda"])
+    return whole["optimizers"]
+
+
+def _short(error: BaseException) -> str:
+    """The first line of an error's message, cut to what a line holds."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:120]}" if lines else type(error).__name__

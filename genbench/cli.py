@@ -1,0 +1,241 @@
+"""The command line. Each command imports what it needs: help and lists are there at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+DEBUG = "GENBENCH_DEBUG"
+INTERRUPTED = 130  # what shells expect of a command ended by Ctrl-C
+
+app = typer.Typer(
+    name="genbench",
+    help="Deep generative models of every family, trained and measured side by side.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Folder of MNIST, CIFAR-10 and the like; else $GENBENCH_DATA.")
+]
+Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train and measure.")]
+Format = Literal["md", "csv", "tex", "json", "html"]
+Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+CellPath = Annotated[Path, typer.Argument(help="Folder of a finished cell: DIR/cells/DATASET/LABEL/seed-N.")]
+
+
+@app.command()
+def families(as_json: Json = False) -> None:
+    """Every recipe: name, family, title, paper, year, likelihood, given."""
+    from dataclasses import asdict
+
+    from genbench.catalog import recipes
+
+    columns = ("name", "family", "title", "paper", "year", "likelihood", "given")
+    rows = [{name: asdict(recipe)[name] for name in columns} for recipe in recipes().values()]
+    _listed("Recipes", rows, as_json)
+
+
+@app.command()
+def datasets(as_json: Json = False, data_dir: DataDir = None) -> None:
+    """Every data set, whether it is at hand, and the prefixes that vary one."""
+    from dataclasses import asdict
+
+    from genbench.data import listing
+
+    _listed("Data sets", [asdict(entry) for entry in listing(data_dir)], as_json)
+
+
+@app.command()
+def run(
+    suite: Annotated[str, typer.Argument(help="quick, smoke, full, or the path of a .toml file.")],
+    dataset: Annotated[str | None, typer.Option(help="Instead of the suite's.")] = None,
+    recipe: Annotated[list[str] | None, typer.Option(help="Only rows of this recipe or label; repeat.")] = None,
+    option: Annotated[list[str] | None, typer.Option("--set", help="option=value where rows have it; repeat.")] = None,
+    seed: Annotated[list[int] | None, typer.Option(help="Instead of the suite's; repeat.")] = None,
+    images: Annotated[int | None, typer.Option(help="Budget: images of training a cell.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Budget: batches of training a cell.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Budget: seconds of training a cell.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; results/SUITE by default.")] = None,
+    device: Device = "auto",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Do again what is done.")] = False,
+    size: Annotated[int | None, typer.Option(help="Side that a folder's images are cut and resized to.")] = None,
+    data_dir: DataDir = None,
+    download: Annotated[bool, typer.Option("--download", help="Fetch data sets that are missing.")] = False,
+) -> None:
+    """Train and measure a suite, and write its table. What is done is skipped, what was cut off goes on."""
+    from genbench import runner
+    from genbench.suite import Overrides, overridden, read, slug
+
+    given = {"images": images, "steps": steps, "seconds": seconds}
+    budget = {name: value for name, value in given.items() if value is not None}
+    if len(budget) > 1:
+        raise ValueError(f"budget {budget}: give one of --images, --steps and --seconds")
+    changes = Overrides(dataset, size, recipe or (), option or (), seed or (), budget)
+    status = runner.run(
+        overridden(read(suite), changes),
+        out or Path("results") / slug(Path(suite).stem),
+        _console(),
+        command=runner.command_line(suite, changes, data_dir),
+        device=_device(device),
+        fresh=fresh,
+        root=data_dir,
+        download=download,
+    )
+    raise typer.Exit(status)
+
+
+@app.command()
+def table(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders of runs.")],
+    fmt: Annotated[
+        Literal["md", "csv", "tex", "json", "html"] | None, typer.Option("--format", help="As text.")
+    ] = None,
+    sort: Annotated[str | None, typer.Option(help="Column to sort by, best first.")] = None,
+) -> None:
+    """The table of one run or several."""
+    from genbench import table as tables
+    from genbench.record import records
+
+    found = records(*folders)
+    if fmt is None and sort is None and sys.stdout.isatty():
+        tables.show(found, _console())
+    else:
+        sys.stdout.write(tables.render(found, fmt or "md", sort).rstrip("\n") + "\n")
+
+
+@app.command()
+def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run.")]) -> None:
+    """One page of a run, report.html, that opens without a network."""
+    from genbench import report as reports
+
+    _console().print(str(reports.write(folder)), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def sample(
+    cell: CellPath,
+    number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many.")] = 64,
+    output: Annotated[Path, typer.Option("-o", "--output", help="PNG to write.")] = Path("grid.png"),
+    label: Annotated[int | None, typer.Option(help="Class to draw; by default all, row by row.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    device: Device = "auto",
+    data_dir: DataDir = None,
+) -> None:
+    """Draw from a trained cell into a picture."""
+    from genbench import use
+
+    use.sample(cell, number, output, label=label, seed=seed, device=_device(device), root=data_dir)
+    _console().print(str(output), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def score(
+    cell: CellPath,
+    dataset: Annotated[str | None, typer.Option(help="Data set whose test split is scored.")] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder of images to score.")] = None,
+    draws: Annotated[int | None, typer.Option(min=1, help="Importance weights, or chains, an image.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many images.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    device: Device = "auto",
+    data_dir: DataDir = None,
+) -> None:
+    """Bits per dimension of images under a trained cell, with how they were measured."""
+    from genbench import use
+
+    if (dataset is None) == (images is None):
+        raise ValueError("score: give one of --dataset and --images")
+    line = use.score(cell, dataset, images, draws=draws, limit=limit, seed=seed, device=_device(device), root=data_dir)
+    _console().print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def doctor(data_dir: DataDir = None) -> None:
+    """Versions, devices, threads, weights and data found, and what is missing."""
+    from genbench.doctor import findings
+
+    for title, rows in findings(data_dir).items():
+        _listed(title, rows, False)
+
+
+def main() -> None:
+    """The console script: bad input is one line on stderr and exit status 2, never a traceback."""
+    usage: Any = typer.BadParameter.__mro__[1]  # click's, whichever click this typer carries
+    try:
+        status = app(standalone_mode=False)
+    except usage as error:
+        _refuse(getattr(error, "format_message", error.__str__)(), error)
+    except (typer.Abort, KeyboardInterrupt):
+        _interrupted()
+    except BrokenPipeError:  # `genbench table | head`: nobody reads on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (ValueError, OSError) as error:
+        _refuse(str(error), error)
+    except Exception as error:
+        from genbench.folders import disk_full
+
+        if not disk_full(error):
+            raise
+        _refuse(str(error), error)
+    else:
+        if status == INTERRUPTED:  # as newer versions of typer answer Ctrl-C
+            _interrupted()
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def _interrupted() -> None:
+    print("genbench: interrupted; the same command goes on where this one was", file=sys.stderr)
+    sys.exit(INTERRUPTED)
+
+
+def _refuse(message: str, error: BaseException) -> None:
+    """Say in one line what is wrong, and end with status 2."""
+    if os.environ.get(DEBUG):
+        raise error
+    print("genbench: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(2)
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    # Elsewhere than on a terminal, a table's columns are not squeezed into the 80 that rich assumes.
+    return Console(width=None if sys.stdout.isatty() else 200)
+
+
+def _device(name: str) -> str:
+    import torch
+
+    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+
+
+def _listed(title: str, rows: list[dict], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(rows, indent=1))
+        return
+    from rich.table import Table
+
+    shown = Table(title=title, title_justify="left")
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    for name in names:
+        shown.add_column(name, overflow="fold")
+    for row in rows:
+        shown.add_row(*(_said(row.get(name)) for name in names))
+    _console().print(shown)
+
+
+def _said(value: object) -> str:
+    return "" if value is None else ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+if __name__ == "__main__":
+    main()

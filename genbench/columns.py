@@ -1,0 +1,249 @@
+"""How numbers become texts: the columns that people read, their headings, marks, units and footnotes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Row = dict[str, Any]
+
+ABSENT = "–"
+MARKS = {"exact": "=", "bound": "≤", "estimate": "~"}
+KINDS = {"exact": "exact", "bound": "an upper bound", "estimate": "an estimate"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column.
+
+    Args:
+        head: heading with its unit, an arrow where smaller or greater is better.
+        text: of a row; empty where there is nothing to say.
+        key: what it sorts by.
+        best: the row's key that says it beats all that it may be compared with.
+        right: aligned to the right, as numbers are.
+        drop: columns with greater numbers go first where a terminal is narrow; 0 stays.
+        extractor: the only one whose figures it shows.
+    """
+
+    head: str
+    text: Callable[[Row], str]
+    key: str
+    best: str | None = None
+    right: bool = True
+    drop: int = 0
+    extractor: str | None = None
+
+    def cell(self, row: Row) -> str:
+        """What stands in the row."""
+        if self.extractor is not None and row["extractor"] != self.extractor:
+            return ""
+        return self.text(row)
+
+    def bold(self, row: Row) -> bool:
+        """Whether the row is best, and by more than chance."""
+        return bool(self.best and row[self.best] and self.cell(row))
+
+
+def number(value: float | None, decimals: int | None = None) -> str:
+    """Three significant digits, whole numbers whole, thousands apart: ``1.22``, ``45.3``, ``1,365``; ∞ as it is."""
+    if value is None or math.isnan(value):
+        return ""
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if decimals is None:
+        decimals = places(value)
+    text = f"{value:,.{decimals}f}"
+    return text.replace("-", "−")
+
+
+def places(value: float) -> int:
+    """Decimals that leave three significant digits, four at most."""
+    if value == 0 or not math.isfinite(value):
+        return 0
+    exponent = int(f"{value:.2e}".partition("e")[2])  # of the rounded value: 0.9999 is 1.00
+    return min(4, max(0, 2 - exponent))
+
+
+def count(value: float | None) -> str:
+    """A whole number; from ten thousand in thousands or millions: ``640``, ``413k``, ``1.23M``."""
+    if value is None:
+        return ""
+    for least, unit, name in ((999.5e6, 1e9, "G"), (999.5e3, 1e6, "M"), (1e4, 1e3, "k")):
+        if value >= least:
+            return f"{number(value / unit)}{name}"
+    return f"{value:,.0f}"
+
+
+def spread(key: str, scale: float = 1.0, decimals: int | None = None) -> Callable[[Row], str]:
+    """A figure times ``scale``, with its standard deviation over seeds where there are several."""
+
+    def text(row: Row) -> str:
+        value, deviation = row[key], row.get(f"{key}_std")
+        if value is None:
+            return ""
+        chosen = places(value * scale) if decimals is None else decimals
+        shown = number(value * scale, chosen)
+        return shown if deviation is None else f"{shown} ± {number(deviation * scale, chosen)}"
+
+    return text
+
+
+def bits(row: Row) -> str:
+    """``≤ 1.613 ± 0.012``: kind, bits per dimension, deviation over seeds or else standard error over images.
+
+    ``diverged`` or ``failed`` where that is what came of the row.
+    """
+    if row["nll_bpd"] is None:
+        return status(row)
+    error = row["nll_se"] if row["nll_bpd_std"] is None else row["nll_bpd_std"]
+    text = f"{MARKS[row['nll_kind']]} {number(row['nll_bpd'], 3)}"
+    text += f" ± {number(error, 3)}" if error else ""
+    return text + (" unconverged" if row["nll_converged"] is False else "")
+
+
+def rank(row: Row) -> str:
+    """``1 of 2``."""
+    return "" if row["nll_rank"] is None else f"{row['nll_rank']} of {row['nll_ranked']}"
+
+
+def method(row: Row) -> str:
+    """How the likelihood was computed: ``ais, 2 draws, noise added``; what it is given, if samples are given other."""
+    if row["nll_method"] is None:
+        return ""
+    parts = [row["nll_method"] or "unnamed"]
+    parts += [f"{row['nll_draws']} draws"] if row["nll_draws"] > 1 else []
+    if row["nll_given"] != row["given"]:
+        parts += [f"given {' and '.join(row['nll_given']) or 'nothing'}"]
+    parts += ["noise added"] if row["nll_observation"] == "added" else []
+    return ", ".join(parts)
+
+
+def seeds(row: Row) -> str:
+    """``3``, or ``2 of 3`` where the others ended otherwise."""
+    done, run = len(row["seeds"]), row["seeds_run"]
+    return str(done) if done == run else f"{done} of {run}"
+
+
+def status(row: Row) -> str:
+    """``diverged`` or ``failed``; nothing where all is well."""
+    return row["status"] if row["status"] in ("diverged", "failed") else ""
+
+
+def columns(rows: Sequence[Row]) -> list[Column]:
+    """The columns of one data set's table: those in which some row has something to say."""
+    extractors = list(dict.fromkeys(row["extractor"] for row in rows if row["fid"] is not None))
+    several = any(row["seeds_run"] > 1 for row in rows)
+    quality: list[Column] = []
+    for name in extractors:
+        tail = "" if len(extractors) == 1 else f" ({name})"
+        quality += [
+            Column(f"FID ({name}) ↓", spread("fid"), "fid", "fid_best", extractor=name),
+            Column(f"KID ×10³{tail} ↓", spread("kid", 1e3), "kid", "kid_best", extractor=name, drop=3),
+            Column(f"Precision{tail} ↑", spread("precision", 1, 3), "precision", "precision_best", True, 5, name),
+            Column(f"Recall{tail} ↑", spread("recall", 1, 3), "recall", "recall_best", True, 5, name),
+            Column(f"IS{tail} ↑", spread("is", 1, 2), "is", "is_best", True, 7, name),
+        ]
+    every = [
+        Column("Recipe", lambda row: row["label"], "label", right=False),
+        Column("Family", lambda row: row["family"], "family", right=False, drop=6),
+        Column("Given", lambda row: " and ".join(row["given"]), "given", right=False, drop=9),
+        *([Column("Seeds", seeds, "seeds_run", drop=4)] if several else []),
+        Column("Bits/dim (test) ↓", bits, "nll_bpd", "nll_best"),
+        Column("Rank", rank, "nll_rank", drop=4),
+        Column("Bits/dim by", method, "nll_method", right=False, drop=10),
+        Column("Bits/dim (train)", lambda row: number(row["nll_train_bpd"], 3), "nll_train_bpd", drop=8),
+        *quality,
+        Column("PSNR, dB ↑", spread("psnr", 1, 2), "psnr", "psnr_best", drop=2),
+        Column("SSIM ↑", spread("ssim", 1, 3), "ssim", "ssim_best", drop=2),
+        Column("Latency, ms ↓", spread("latency_ms"), "latency_ms", "latency_ms_best", drop=1),
+        Column("Images/s ↑", spread("images_per_second"), "images_per_second", "images_per_second_best"),
+        Column("Params", lambda row: count(row["params"]), "params", drop=7),
+        Column("Steps", lambda row: count(row["steps"]), "steps", drop=8),
+        Column("Fit, s", lambda row: number(row["fit_seconds"]), "fit_seconds", drop=9),
+        Column("Peak memory, MB", lambda row: number(row["peak_memory_mb"], 0), "peak_memory_mb", drop=10),
+    ]
+    return [column for column in every if any(column.cell(row) for row in rows)]
+
+
+FACTS = (
+    *("budget", "batch", "data", "count", "extractor", "checkpoint", "precision"),
+    *("device", "accelerator", "processor", "thread"),
+)
+
+
+def protocol(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """What the rows were measured under, by their stamps: name and text; where rows differ, every value.
+
+    Rows that diverged or failed say nothing here as long as others do: their stamps break off where they did.
+    """
+    whole = [row for row in rows if row["status"] in ("done", "anchor")] or list(rows)
+    found: list[tuple[str, str]] = []
+    for word in FACTS:
+        for key in dict.fromkeys(key for row in whole for key in row["stamp"] if key.startswith(word)):
+            said = dict.fromkeys(phrase(row["stamp"][key]) for row in whole if key in row["stamp"])
+            if text := " / ".join(item for item in said if item):
+                found.append((key.replace("_", " "), text))
+    counts = dict.fromkeys(
+        f"{row['sample_images']:,} against {row['reference_images']:,}" for row in whole if row["sample_images"]
+    )
+    return found + ([("samples against reference", " / ".join(counts))] if counts else [])
+
+
+def phrase(value: Any) -> str:  # noqa: ANN401 - anything that JSON has
+    """A stamp's value in a line of words; hashes are cut to eight digits."""
+    if isinstance(value, dict):
+        parts = [f"{name} {text}" for name, item in value.items() if (text := phrase(item))]
+        return ", ".join(parts)
+    if isinstance(value, (list, tuple)):
+        return ("×" if all(isinstance(item, int) for item in value) else " / ").join(map(phrase, value))
+    if isinstance(value, str):
+        return value[:8] if len(value) >= 32 and all(c in "0123456789abcdef" for c in value) else value
+    if isinstance(value, float) and value.is_integer():
+        return f"{value:,.0f}"
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def title(rows: Sequence[Row]) -> str:
+    """The suite's title and the data set."""
+    titles = dict.fromkeys(t for row in rows if isinstance(t := row["stamp"].get("title"), str) and t)
+    return f"{' / '.join(titles)}: {rows[0]['dataset']}" if titles else str(rows[0]["dataset"])
+
+
+def footnotes(rows: Sequence[Row]) -> list[str]:
+    """What the marks of these rows mean, one sentence or two a note; only what occurs."""
+    kinds = [kind for kind in MARKS if any(row["nll_kind"] == kind for row in rows)]
+    notes: list[str] = []
+    if kinds:
+        marks = ", ".join(f"{MARKS[kind]} {KINDS[kind]}" for kind in kinds)
+        notes.append(f"Bits/dim: −log₂ P(image) / (C·H·W) of the stored integer levels; {marks}.")
+    if any(row["nll_observation"] == "added" for row in rows):
+        notes.append("Noise added: the likelihood counts an observation noise that the samples do not have.")
+    if any(row["nll_se"] for row in rows):
+        notes.append("± beside bits/dim of one seed is the standard error over test images.")
+    if any(len(row["seeds"]) > 1 for row in rows):
+        notes.append("± of several seeds is the sample standard deviation over seeds.")
+    if any(row["nll_rank"] for row in rows):
+        notes.append(
+            "Rank: one more than the rows that are better by more than chance, among rows of the same kind, condition, "
+            "data and protocol; a paired 95 % t-interval, over images for one seed and over shared seeds for several, "
+            "uncorrected for the number of pairs. Bold beats all the others of its group."
+        )
+    if any(row["fid"] is not None and row["status"] == "done" for row in rows) and not any(
+        row["fid_rank"] for row in rows
+    ):
+        notes.append("FID and its kin are not ranked: that takes several seeds under one protocol.")
+    if any(row["nll_converged"] is False for row in rows):
+        notes.append(
+            "Unconverged: the estimate moved by more than 0.05 bits/dim when its temperatures doubled; not ranked."
+        )
+    if any(row["status"] == "anchor" for row in rows):
+        notes.append("Anchors, below the recipes, fix the scale; they are no models and are not ranked.")
+    for row in rows:
+        if status(row):
+            which = ", ".join(map(str, row["seeds"]))
+            notes.append(f"{row['label']}, seed {which}, {row['status']}: {row['reason'] or 'no reason was recorded'}.")
+    said = dict.fromkeys(note for row in rows for note in row["notes"] or ())
+    return [*notes, *said]

@@ -1,0 +1,83 @@
+"""How long to train and how far training is: a budget, laid out over phases."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from genbench.interface import Phase
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train: exactly one of images, steps (batches) or seconds of training.
+
+    Raises:
+        ValueError: unless exactly one is given and it is positive.
+    """
+
+    images: int | None = None
+    steps: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        if len(given) != 1:
+            raise ValueError(f"budget {given or 'is empty'}: give exactly one of images, steps and seconds")
+        for name, value in given.items():
+            if not (value > 0 and math.isfinite(value)):
+                raise ValueError(f"budget {name}={value}: give a positive number")
+
+    def rounds(self, batch_size: int) -> int | None:
+        """Batches to train on, or None where seconds decide."""
+        return -(-self.images // batch_size) if self.images is not None else self.steps
+
+
+@dataclass
+class State:
+    """Where training stands between two rounds: all that a checkpoint holds beside weights and random states."""
+
+    steps: list[int] = field(default_factory=list)  # batches in each phase that has begun
+    images: int = 0
+    seconds: float = 0.0
+    finish_seconds: float = 0.0
+    done: bool = False
+
+    @contextmanager
+    def clock(self) -> Iterator[None]:
+        """Count the block's seconds as training: not callbacks, not checkpoints."""
+        started = time.perf_counter()
+        yield
+        self.seconds += time.perf_counter() - started
+
+
+@dataclass(frozen=True)
+class Course:
+    """The budget over the phases: phase ``i`` runs from ``marks[i]`` to ``marks[i + 1]``, in rounds or seconds."""
+
+    marks: Sequence[float]
+    timed: bool
+
+    @classmethod
+    def plan(cls, phases: Sequence[Phase], budget: Budget, batch_size: int) -> Course:
+        """Refuses shares that do not sum to 1."""
+        shares = [phase.share for phase in phases]
+        if not phases or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
+            raise ValueError(f"phases with shares {shares}: shares are 0 or more and sum to 1")
+        rounds = budget.rounds(batch_size)
+        whole = float(rounds if rounds is not None else budget.seconds or 0)
+        marks = [whole * sum(shares[:i]) for i in range(len(shares) + 1)]
+        return cls(marks if rounds is None else [round(mark) for mark in marks], rounds is None)
+
+    def fraction(self, state: State) -> float:
+        """How much of the phase that ``state`` is in has been spent; 1 and more where it is over."""
+        begin, end = self.marks[len(state.steps) - 1 : len(state.steps) + 1]
+        spent = state.seconds - begin if self.timed else state.steps[-1]
+        return max(spent / (end - begin), 0.0) if end > begin else 1.0
+
+    def whole(self, state: State) -> float:
+        """How much of the whole budget has been spent, at most 1."""
+        return min((state.seconds if self.timed else sum(state.steps)) / self.marks[-1], 1.0)

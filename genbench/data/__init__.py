@@ -1,0 +1,197 @@
+"""Data sets by name: a source, and variants of it in front, as in ``edges:mnist5k`` or ``binarized:digits``.
+
+A source is a file that yields :class:`Raw`; a new one is a line in :data:`SOURCES`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from genbench.cache import cache_dir
+from genbench.catalog import nearest
+from genbench.check import check_split
+from genbench.data.dataset import Dataset, Raw, digest, stratified
+from genbench.interface import DataSpec, Split
+from genbench.seed import generator, uniform
+
+__all__ = ["Dataset", "data_dir", "listing", "load"]
+
+SHARES = (0.7, 0.1, 0.2)  # training, validation, test
+HELD_OUT = (0.9, 0.1)  # training, validation, where the source has a test split of its own
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set that has a name of its own.
+
+    Args:
+        title: for people.
+        module: in this package, imported when it is loaded.
+        shape: of an image.
+        levels: integer levels.
+        classes: number of labels.
+        counts: images in training, validation and test split.
+        argument: what the module's ``load`` and ``found`` are told, for sources in the data folder.
+    """
+
+    title: str
+    module: str
+    shape: tuple[int, int, int]
+    levels: int
+    classes: int
+    counts: tuple[int, int, int]
+    argument: str | None = None
+
+
+SOURCES = {
+    "digits": Source("Handwritten digits of scikit-learn", "digits", (1, 8, 8), 17, 10, (1258, 180, 359)),
+    "mnist5k": Source("5,000 MNIST digits", "mnist5k", (1, 28, 28), 256, 10, (3500, 500, 1000)),
+    "mnist": Source("MNIST", "idx", (1, 28, 28), 256, 10, (54000, 6000, 10000), "MNIST"),
+    "fashion-mnist": Source("Fashion-MNIST", "idx", (1, 28, 28), 256, 10, (54000, 6000, 10000), "FashionMNIST"),
+    "cifar10": Source("CIFAR-10", "colour", (3, 32, 32), 256, 10, (45000, 5000, 10000), "cifar10"),
+    "svhn": Source("Street View House Numbers", "colour", (3, 32, 32), 256, 10, (65930, 7327, 26032), "svhn"),
+}
+PATHS = {"folder": "a folder of images", "npz": "arrays in an .npz file"}
+VARIANTS = ("binarized", "edges")
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A line of ``genbench datasets``; ``where`` is looked in, and ``found`` says whether with success."""
+
+    name: str
+    title: str
+    shape: tuple[int, int, int] | None
+    levels: int | None
+    classes: int | None
+    counts: tuple[int, int, int] | None
+    found: bool
+    where: str
+
+
+def data_dir(root: Path | None = None) -> Path:
+    """The data folder: ``root``, else ``GENBENCH_DATA``, else ``data`` in the cache."""
+    return Path(root or os.environ.get("GENBENCH_DATA") or cache_dir() / "data").expanduser()
+
+
+def listing(root: Path | None = None) -> list[Listed]:
+    """What there is, and whether it is on this machine; nothing is loaded."""
+    folder, lines = data_dir(root), []
+    for name, source in SOURCES.items():
+        facts = (source.title, source.shape, source.levels, source.classes, source.counts)
+        if source.argument is None:
+            lines.append(Listed(name, *facts, True, "inside a package"))
+        else:
+            there = import_module(f"genbench.data.{source.module}").found(folder, source.argument)
+            lines.append(Listed(name, *facts, there, str(folder)))
+    lines += [Listed(f"{kind}:PATH", text, None, None, None, None, True, "PATH") for kind, text in PATHS.items()]
+    lines.append(
+        Listed("binarized:NAME", "any of these, each pixel drawn once as 0 or 1", None, 2, None, None, True, "NAME")
+    )
+    lines.append(
+        Listed("edges:NAME", "any of these, with edge maps to translate from", None, None, None, None, True, "NAME")
+    )
+    return lines
+
+
+def load(name: str, *, root: Path | None = None, size: int | None = None, download: bool = False) -> Dataset:
+    """A data set by name, split the same way each time.
+
+    Args:
+        name: a source, ``folder:PATH`` or ``npz:PATH``, with variants in front: ``edges:mnist5k``.
+        root: the data folder; see :func:`data_dir`.
+        size: side in pixels that images in a folder are resized and cropped to.
+        download: whether torchvision may fetch files that are missing.
+
+    Raises:
+        ValueError: in one line, for an unknown name, data that are missing or damaged, or a size where none applies.
+    """
+    variants, source = _parsed(name)
+    kind, _, path = source.partition(":")
+    if size is not None and kind != "folder":
+        raise ValueError(f"size={size}: only folder:PATH is resized, and {source} has the size that it has")
+    splits, spec, title = _splits(_raw(source, path, data_dir(root), size, download), source)
+    for variant in reversed(variants):
+        title = f"{title}, {'binarised' if variant == 'binarized' else 'from edges'}"
+        spec, splits = (_binarized if variant == "binarized" else _edges)(spec, splits)
+    for part, split in splits.items():
+        check_split(spec, split, f"{name} {part}")
+    return Dataset(name, title, spec, **splits, hashes={part: digest(split) for part, split in splits.items()})
+
+
+def _parsed(name: str) -> tuple[list[str], str]:
+    """Variants and source of a name."""
+    variants, rest = [], name
+    while rest.partition(":")[0] in VARIANTS and ":" in rest:
+        variant, _, rest = rest.partition(":")
+        variants.append(variant)
+    kind, colon, path = rest.partition(":")
+    if rest not in SOURCES and not (kind in PATHS and path):
+        known = [*SOURCES, *(f"{kind}:PATH" for kind in PATHS)]
+        if colon and kind not in PATHS:
+            raise ValueError(f"unknown variant {kind!r} of data set {name!r}: {nearest(kind, [*VARIANTS, *PATHS])}")
+        raise ValueError(f"unknown data set {rest!r}: {nearest(rest, known)}")
+    if len(set(variants)) < len(variants):
+        raise ValueError(f"data set {name!r}: a variant is asked for twice")
+    if variants == ["binarized", "edges"]:
+        raise ValueError(f"data set {name!r}: say edges:binarized:{rest} for the edges of binarised images")
+    return variants, rest
+
+
+def _raw(source: str, path: str, root: Path, size: int | None, download: bool) -> Raw:
+    if source in SOURCES:
+        entry = SOURCES[source]
+        module = import_module(f"genbench.data.{entry.module}")
+        return module.load() if entry.argument is None else module.load(root, entry.argument, download)
+    from genbench.data import folder, npz
+
+    read: Callable[[Path], Raw] = partial(folder.load, size=size) if source.startswith("folder:") else npz.load
+    return read(Path(path).expanduser())
+
+
+def _splits(raw: Raw, source: str) -> tuple[dict[str, Split], DataSpec, str]:
+    shares = SHARES if raw.test is None else HELD_OUT
+    try:
+        rows = stratified(raw.labels, len(raw.images), shares)
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error
+    parts = [Split(raw.images[r], None if raw.labels is None or not raw.classes else raw.labels[r]) for r in rows]
+    if raw.test is not None:
+        images, labels = raw.test
+        order = torch.arange(len(images))
+        if source.startswith("folder:"):  # read class by class, and measures take the first images of the test split
+            order = torch.randperm(len(images), generator=generator(0, "test"))
+        parts.append(Split(images[order], labels[order] if raw.classes and labels is not None else None))
+    shape = tuple(raw.images.shape[1:])
+    spec = DataSpec((shape[0], shape[1], shape[2]), raw.levels, raw.classes)
+    title = SOURCES[source].title if source in SOURCES else source
+    return dict(zip(("train", "validation", "test"), parts, strict=True)), spec, title
+
+
+def _binarized(spec: DataSpec, splits: dict[str, Split]) -> tuple[DataSpec, dict[str, Split]]:
+    """Each pixel once and for all 1 with probability ``level / (levels - 1)``."""
+
+    def binary(images: Tensor, name: str) -> Tensor:
+        source = generator(0, "binarized", name)
+        # In chunks, for memory: float32 draws of the whole would be four times the data.
+        drawn = [uniform(part.shape, source) * (spec.levels - 1) < part for part in images.split(1024)]
+        return torch.cat(drawn).to(torch.uint8)
+
+    found = {name: replace(split, images=binary(split.images, name)) for name, split in splits.items()}
+    return replace(spec, levels=2), found
+
+
+def _edges(spec: DataSpec, splits: dict[str, Split]) -> tuple[DataSpec, dict[str, Split]]:
+    """Each image with its own edge map as source."""
+    from genbench.data.edges import edge_map
+
+    found = {name: replace(split, sources=edge_map(split.images, spec.levels)) for name, split in splits.items()}
+    return replace(spec, source=(1, *spec.shape[1:])), found

@@ -1,0 +1,99 @@
+"""What a source yields and what the house gets: three fixed splits, each with a hash."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from genbench.interface import Batch, DataSpec, Split, Splits
+from genbench.seed import generator
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Images as a source holds them, not yet split for training.
+
+    Args:
+        images: uint8 ``(N, C, H, W)``.
+        labels: int64 ``(N,)``, or None.
+        levels: integer levels.
+        classes: number of labels, 0 for none.
+        test: images and labels of an official test split, where the source has one.
+    """
+
+    images: Tensor
+    labels: Tensor | None = None
+    levels: int = 256
+    classes: int = 0
+    test: tuple[Tensor, Tensor | None] | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set, split once and for all.
+
+    Args:
+        name: as asked: ``"edges:mnist5k"``.
+        title: for people.
+        spec: what models are built from.
+        train: seen in training.
+        validation: seen in training, learned from by no gradient.
+        test: never seen by a model.
+        hashes: SHA-256 of each split, hexadecimal.
+    """
+
+    name: str
+    title: str
+    spec: DataSpec
+    train: Split
+    validation: Split
+    test: Split
+    hashes: Mapping[str, str]
+
+    @property
+    def splits(self) -> Splits:
+        """What a model may see."""
+        return Splits(self.train, self.validation)
+
+
+def digest(split: Batch) -> str:
+    """SHA-256 over name, type, shape and bytes of every array of a split."""
+    arrays = {"images": split.images, "labels": split.labels, "sources": split.sources, **split.fields}
+    found = hashlib.sha256()
+    for name, values in arrays.items():
+        if values is not None:
+            found.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
+            found.update(values.contiguous().numpy().tobytes())
+    return found.hexdigest()
+
+
+def stratified(labels: Tensor | None, count: int, shares: tuple[float, ...], seed: int = 0) -> list[Tensor]:
+    """Rows ``0 … count-1`` in disjoint parts of the given shares, each class within one image of its share.
+
+    Within a class rows are drawn at random from a fixed seed, and each part comes in random order.
+
+    Args:
+        labels: int64 ``(count,)``; None makes one class of all.
+        count: of rows.
+        shares: of the parts; they sum to 1.
+        seed: of the draw.
+
+    Raises:
+        ValueError: where a part would be empty.
+    """
+    source = generator(seed, "split")
+    order = torch.randperm(count, generator=source)
+    parts: list[list[Tensor]] = [[] for _ in shares]
+    for label in [None] if labels is None else labels.unique().tolist():
+        rows = order if labels is None else order[labels[order] == label]
+        marks = [round(len(rows) * sum(shares[:i])) for i in range(len(shares) + 1)]
+        for part, begin, end in zip(parts, marks, marks[1:], strict=False):
+            part.append(rows[begin:end])
+    whole = [torch.cat(part) for part in parts]
+    if min(map(len, whole)) == 0:
+        raise ValueError(f"{count} images are too few to split into parts of {shares}: give more")
+    return [part[torch.randperm(len(part), generator=source)] for part in whole]

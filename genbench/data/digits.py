@@ -1,0 +1,16 @@
+"""scikit-learn's handwritten digits: 1,797 images of 8×8 with 17 levels, inside the package."""
+
+from __future__ import annotations
+
+import torch
+
+from genbench.data.dataset import Raw
+
+
+def load() -> Raw:
+    """All of them."""
+    from sklearn.datasets import load_digits
+
+    found = load_digits()
+    images = torch.from_numpy(found.images).to(torch.uint8)[:, None]
+    return Raw(images, torch.from_numpy(found.target).long(), levels=17, classes=10)

@@ -1,0 +1,78 @@
+"""MNIST and Fashion-MNIST: four IDX files as torchvision keeps them, gunzipped or not."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from genbench.data.dataset import Raw
+
+KINDS = {0x08: torch.uint8}  # IDX type code of unsigned bytes, the only one that these sets use
+
+
+def load(root: Path, folder: str, download: bool) -> Raw:
+    """Read ``root/folder/raw``; torchvision downloads the files if ``download`` and they are missing.
+
+    Check sums are not compared: distributors pack the same images anew. Sizes are.
+
+    Raises:
+        ValueError: for a file that is missing, cut short or not IDX, with its path and what would do.
+    """
+    raw = root / folder / "raw"
+    if download and not _there(raw):
+        from torchvision import datasets
+
+        try:
+            getattr(datasets, folder)(root, download=True)
+        except (OSError, RuntimeError) as error:
+            raise ValueError(f"{folder}: cannot be downloaded to {raw} ({str(error).splitlines()[0]})") from error
+    parts = []
+    for name in ("train", "t10k"):
+        images = read(raw / f"{name}-images-idx3-ubyte", 3)
+        labels = read(raw / f"{name}-labels-idx1-ubyte", 1)
+        if len(images) != len(labels):
+            raise ValueError(f"{raw}: {len(images)} {name} images and {len(labels)} labels; get the files again")
+        parts.append((images[:, None], labels.long()))
+    (images, labels), test = parts
+    return Raw(images, labels, classes=10, test=test)
+
+
+def found(root: Path, folder: str) -> bool:
+    """Whether all four files are there."""
+    return _there(root / folder / "raw")
+
+
+def read(path: Path, dimensions: int) -> Tensor:
+    """The uint8 tensor in an IDX file, at ``path`` or gzipped beside it.
+
+    Raises:
+        ValueError: see :func:`load`.
+    """
+    zipped = path.with_name(path.name + ".gz")
+    try:
+        if path.is_file():
+            data = path.read_bytes()
+        elif zipped.is_file():
+            path = zipped
+            data = gzip.decompress(zipped.read_bytes())
+        else:
+            raise ValueError(f"{path}: missing, gzipped or not; give its folder by --data-dir, or say --download")
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: damaged ({error}); get it again") from error
+    if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in KINDS or data[3] != dimensions:
+        raise ValueError(f"{path}: not an IDX file of bytes in {dimensions} dimensions; get it again")
+    shape = [int.from_bytes(data[4 + 4 * i : 8 + 4 * i], "big") for i in range(dimensions)]
+    body = data[4 + 4 * dimensions :]
+    expected = int(torch.tensor(shape).prod())
+    if len(body) != expected or expected == 0:
+        raise ValueError(f"{path}: {len(body)} bytes for shape {tuple(shape)}, cut short or damaged; get it again")
+    return torch.frombuffer(bytearray(body), dtype=torch.uint8).view(shape)
+
+
+def _there(raw: Path) -> bool:
+    names = [f"{split}-{kind}" for split in ("train", "t10k") for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")]
+    return all((raw / name).is_file() or (raw / f"{name}.gz").is_file() for name in names)

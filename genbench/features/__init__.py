@@ -1,0 +1,87 @@
+"""Feature extractors, and the features of a real split computed once and kept by hash."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from genbench.cache import cache_dir
+from genbench.features.base import Extractor, Features
+from genbench.features.store import read, write
+from genbench.interface import Batch, DataSpec
+
+__all__ = ["NAMES", "Extractor", "Features", "extractor", "real_features"]
+
+NAMES = ("efficientnet-lite0", "classifier", "inception-v3")
+
+
+def extractor(
+    name: str,
+    *,
+    weights: Path | None = None,
+    classifier_data: Batch | None = None,
+    spec: DataSpec | None = None,
+    device: torch.device | str = "cpu",
+) -> Extractor:
+    """The feature extractor called ``name``, known to torch-fidelity under the same name from here on.
+
+    Args:
+        name: ``"efficientnet-lite0"`` (embedded), ``"classifier"`` or ``"inception-v3"``.
+        weights: a weights file instead of the embedded, trained or cached one.
+        classifier_data: the training split that a classifier learns from.
+        spec: of that split.
+        device: where the network runs; features come back to the CPU.
+
+    Raises:
+        ValueError: for an unknown name, with the nearest one, or weights that are missing or not the network's.
+    """
+    # Imported where used: a table of likelihoods alone loads no network.
+    if name == "efficientnet-lite0":
+        from genbench.features import efficientnet_lite0
+
+        return efficientnet_lite0.make(weights, device)
+    if name == "classifier":
+        from genbench.features import classifier
+
+        return classifier.make(classifier_data, spec, weights, device)
+    if name == "inception-v3":
+        from genbench.features import inception
+
+        return inception.make(weights, device)
+    near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.3)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise ValueError(f"extractor={name!r} is unknown: {hint}there are {', '.join(NAMES)}")
+
+
+def real_features(extractor: Extractor, images: Tensor, levels: int, data_hash: str) -> Features:
+    """Features of a real split: read where they were computed before, else computed and kept.
+
+    Args:
+        extractor: whose hash and resize name the file.
+        images: uint8 ``(N, C, H, W)``.
+        levels: of the images.
+        data_hash: of the split; it must change whenever an image does.
+
+    A damaged file is computed again; a cache that cannot be written is done without.
+    """
+    about = {
+        "extractor": extractor.name,
+        "weights": extractor.hash,
+        "resize": extractor.resize,
+        "data": data_hash,
+        "images": list(images.shape),
+        "levels": levels,
+    }
+    key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+    path = cache_dir() / "features" / f"{extractor.name}-{key[:32]}.safetensors"
+    found = read(path)
+    if found is not None and found[1] == about:
+        return Features(found[0]["features"], found[0]["logits"])
+    computed = extractor.features(images, levels)
+    write(path, {"features": computed.features, "logits": computed.logits}, about)
+    return computed

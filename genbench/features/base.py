@@ -1,0 +1,143 @@
+"""What a feature extractor is: uint8 images in, float32 features and logits out.
+
+Every network is a torch-fidelity ``FeatureExtractorBase``, registered under its name, so that
+``torch_fidelity.calculate_metrics(feature_extractor=name)`` and genbench give the same figures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch_fidelity import register_feature_extractor
+from torch_fidelity.feature_extractor_base import FeatureExtractorBase
+from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
+
+
+@dataclass(frozen=True)
+class Features:
+    """What an extractor saw in ``N`` images.
+
+    Args:
+        features: float32 ``(N, D)`` on the CPU, for FID, KID, precision and recall.
+        logits: float32 ``(N, K)`` on the CPU, for the inception score.
+    """
+
+    features: Tensor
+    logits: Tensor
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """A network with what a stamp says of it.
+
+    Args:
+        name: as columns and torch-fidelity's registry call it.
+        hash: SHA-256 of the weights.
+        resize: what happens to an image before the first layer, in words.
+        network: gives the layers of features and logits, in this order.
+        weights: the file that holds the weights, None where they are in memory alone.
+        batch_size: images a forward pass; figures agree between sizes to float32's rounding.
+    """
+
+    name: str
+    hash: str
+    resize: str
+    network: FeatureExtractorBase
+    weights: Path | None = None
+    batch_size: int = 64
+
+    def features(self, images: Tensor, levels: int) -> Features:
+        """Features of uint8 ``images`` ``(N, C, H, W)`` with integer levels ``0 … levels-1``.
+
+        Raises:
+            ValueError: for images that are not uint8, none at all, or beyond their levels.
+        """
+        images = to_bytes(images, levels)
+        # TensorFloat-32 would round features computed on a GPU to three digits, beside cached ones that are not.
+        with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False, deterministic=True):
+            parts = [self._forward(batch) for batch in images.split(self.batch_size)]
+        return Features(*(torch.cat(layer) for layer in zip(*parts, strict=True)))
+
+    def predict(self, images: Tensor, levels: int) -> Tensor:
+        """Probability of each class, float32 ``(N, K)``: the softmax of the logits."""
+        return self.features(images, levels).logits.softmax(dim=1)
+
+    def _forward(self, batch: Tensor) -> tuple[Tensor, ...]:
+        device = next(self.network.parameters()).device
+        return tuple(layer.float().cpu() for layer in self.network(batch.to(device)))
+
+
+def to_bytes(images: Tensor, levels: int) -> Tensor:
+    """Integer levels ``0 … levels-1`` spread over 0 … 255, uint8: ``round(255 x / (levels - 1))``.
+
+    One to one, and the identity at 256 levels.
+
+    Raises:
+        ValueError: for images that are not uint8 ``(N, C, H, W)``, none at all, or beyond their levels.
+    """
+    if images.dtype != torch.uint8 or images.dim() != 4:
+        raise ValueError(f"images are {images.dtype} of shape {tuple(images.shape)}: give uint8 (N, C, H, W)")
+    if len(images) == 0:
+        raise ValueError("images: there are none, and features need at least one")
+    if int(images.max()) >= levels:
+        raise ValueError(f"images reach level {int(images.max())}: with levels={levels} they end at {levels - 1}")
+    if levels == 256:
+        return images
+    spread = (torch.arange(levels, dtype=torch.float64, device=images.device) * (255 / (levels - 1))).round()
+    return spread.to(torch.uint8)[images.int()]
+
+
+def to_rgb(images: Tensor) -> Tensor:
+    """Grey images three times over; colour ones as they are.
+
+    Raises:
+        ValueError: for another number of channels.
+    """
+    if images.shape[1] not in (1, 3):
+        raise ValueError(f"images have {images.shape[1]} channels: this extractor takes grey (1) or colour (3)")
+    return images.expand(-1, 3, -1, -1)
+
+
+def layers(network: type[FeatureExtractorBase]) -> list[str]:
+    """The layers that FID and the inception score read, in this order."""
+    return [network.get_default_feature_layer_for_metric(metric) for metric in ("fid", "isc")]
+
+
+def register(name: str, network: type[FeatureExtractorBase]) -> None:
+    """Make ``network`` known to torch-fidelity under ``name``, once."""
+    if name not in FEATURE_EXTRACTORS_REGISTRY:
+        register_feature_extractor(name, network)
+
+
+class TwoLayers(FeatureExtractorBase):
+    """A network that provides ``"features"`` and ``"logits"``; :meth:`both` computes them."""
+
+    def both(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Features ``(N, D)`` and logits ``(N, K)`` of uint8 images ``(N, C, H, W)``."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what it sees: write both()")
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """The requested layers, in the order requested."""
+        values = dict(zip(self.get_provided_features_list(), self.both(images), strict=True))
+        return tuple(values[name] for name in self.features_list)
+
+    @staticmethod
+    def get_provided_features_list() -> tuple[str, ...]:
+        """The layers there are."""
+        return "features", "logits"
+
+    @staticmethod
+    def get_default_feature_layer_for_metric(metric: str) -> str:
+        """Logits for the inception score, features for all others."""
+        return "logits" if metric == "isc" else "features"
+
+    @staticmethod
+    def can_be_compiled() -> bool:
+        """Compiling takes longer than a benchmark's few thousand images."""
+        return False

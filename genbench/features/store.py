@@ -1,0 +1,75 @@
+"""Tensors kept on disk by what they are of: written whole, verified on reading, and never needed to go on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from genbench.checkpoint import written_whole
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, types, shapes and bytes, in the order of the names: 64 hexadecimal digits."""
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        value = tensors[name].detach().cpu().contiguous()
+        total.update(f"{name}|{value.dtype}|{tuple(value.shape)}|".encode())
+        total.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, as ``sha256sum`` prints it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def weights_of(name: str, path: Path) -> Iterator[None]:
+    """Turn whatever reading a foreign weights file raises into one line that names it.
+
+    Raises:
+        ValueError: for any fault inside the block.
+    """
+    try:
+        yield
+    except Exception as error:  # a damaged file raises nearly anything: struct.error, KeyError, UnicodeDecodeError …
+        first = (str(error).strip().splitlines() or [""])[0][:120]
+        raise ValueError(f"weights {path}: not those of {name} ({type(error).__name__}: {first})") from error
+
+
+def write(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> bool:
+    """Write tensors and what they are of as one safetensors file; says whether the folder let it.
+
+    A cache that cannot be written (no permission, full disk) costs time, not results: no error.
+    """
+    note = json.dumps({"about": dict(about), "sha256": digest(tensors)}, sort_keys=True)
+    whole = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    try:
+        with written_whole(path) as part:
+            save_file(whole, part, metadata={"genbench": note})
+    except (OSError, SafetensorError):
+        return False
+    return True
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """The tensors that :func:`write` wrote and what they are of; None for a file that is missing or damaged."""
+    try:
+        with safe_open(str(path), framework="pt", device="cpu") as file:
+            note = json.loads((file.metadata() or {})["genbench"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        about, written = note["about"], note["sha256"]
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return None
+    # A flipped bit among the values leaves a file that reads well: only the digest tells.
+    return (tensors, about) if written == digest(tensors) else None

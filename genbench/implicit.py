@@ -1,0 +1,186 @@
+"""What a model without a density answers ``log_likelihood`` with: annealed importance sampling over its noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Generator, Tensor, nn
+
+from genbench.interface import Batch, DataSpec, GenerativeModel, LogLikelihood, Splits
+from genbench.seed import generator as seeded
+from genbench.seed import normal
+
+CHUNK = 250  # images decoded at once; part of what a generator's samples are
+SEARCH_IMAGES, SEARCH_RESTARTS, SEARCH_STEPS, SEARCH_RATE = 64, 2, 100, 0.1
+LEAST_SIGMA = 0.1  # levels; below it every bin next to an exact image holds all of the probability anyway
+
+
+class ImplicitModel(GenerativeModel):
+    """A deterministic decoder of noise u ~ N(0, I), to which ``log_likelihood`` adds noise that samples do not have.
+
+    Observation model: ``P(x given u) = ∏ [Φ((x + ½ - m)/σ) - Φ((x - ½ - m)/σ)]`` over pixels, end bins open, with
+    ``m = decode(u)`` and σ in levels. σ² is the mean squared residual of a search in u for validation images, found in
+    :meth:`finish`. Everything random about a sample belongs to u; a uniform z is Φ(u).
+
+    Args:
+        spec: of the data.
+        latents: size Z of u.
+        given: what :meth:`decode` reads of its batch: ``"label"``, ``"source"``, names of fields.
+    """
+
+    variance: Tensor
+    frequencies: Tensor
+
+    def __init__(self, spec: DataSpec, latents: int, given: tuple[str, ...] = ()) -> None:
+        super().__init__(spec)
+        self.latents, self.given = latents, given
+        # Until finish() has seen data: a uniform pixel's variance, and labels equally often.
+        self.register_buffer("variance", torch.tensor((spec.levels**2 - 1) / 12, dtype=torch.float64))
+        self.register_buffer("frequencies", torch.full((spec.classes,), 1 / max(spec.classes, 1), dtype=torch.float64))
+
+    def decode(self, u: Tensor, given: Batch) -> Tensor:
+        """Noise ``(B, Z)`` and conditions of B rows → float images ``(B, C, H, W)`` in levels, not rounded.
+
+        Called in evaluation mode. ``given.images`` may be anything: a decoder must not read them.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not say how it decodes: write decode()")
+
+    def sample(
+        self,
+        n: int,
+        *,
+        labels: Tensor | None = None,
+        sources: Tensor | None = None,
+        fields: Mapping[str, Tensor] | None = None,
+        generator: Generator,
+    ) -> Tensor:
+        """Decode fresh noise, uint8 ``(n, C, H, W)``; labels not given follow the training frequencies.
+
+        Raises:
+            ValueError: for a condition that the model lacks, does not take, or that has other than ``n`` rows.
+        """
+        given = self._conditions(n, labels, sources, fields or {}, generator)
+        chunks = []
+        with torch.no_grad(), frozen(self):
+            for start in range(0, n, CHUNK):
+                rows = given.rows(slice(start, start + CHUNK)).to(self.device)
+                image = self.decode(normal((len(rows), self.latents), generator, self.device), rows)
+                chunks.append(image.round().clamp(0, self.spec.levels - 1).to(torch.uint8))
+        return torch.cat(chunks) if chunks else torch.empty((0, *self.spec.shape), dtype=torch.uint8)
+
+    def log_likelihood(
+        self, batch: Batch, *, draws: int = 1, effort: str = "fast", generator: Generator | None = None
+    ) -> LogLikelihood:
+        """Annealed importance sampling with ``draws`` chains an image, all at once (1611.04273).
+
+        Args:
+            batch: images with their conditions.
+            draws: K; the answer is the log-mean-exp of K weights.
+            effort: ``"fast"``, 200 temperatures × 5 leapfrog steps; ``"standard"``, 1,000 × 10; ``"paper"``,
+                10,000 × 10; each with ``"/2"`` behind it for half the temperatures, against which to see convergence.
+            generator: of all noise; without one, a fixed one.
+
+        Raises:
+            ValueError: for an unknown effort, or less than one draw.
+        """
+        from genbench.metrics.ais import ais, effort_named, log_mean_exp
+
+        if draws < 1:
+            raise ValueError(f"draws={draws}: give at least 1")
+        chosen, generator = effort_named(effort), generator or seeded(0, "ais")
+        batch = batch.to(self.device)
+        chains = batch.rows(torch.arange(len(batch), device=self.device).repeat_interleave(draws))
+        start = normal((len(chains), self.latents), generator, self.device)
+        with frozen(self):
+            annealed = ais(
+                lambda u: self.observe(u, chains),
+                start,
+                temperatures=chosen.temperatures,
+                leapfrog=chosen.leapfrog,
+                generator=generator,
+            )
+        nats = log_mean_exp(annealed.log_weights.view(len(batch), draws), 1)
+        return LogLikelihood(nats, "estimate", self.given, "ais", "added", draws)
+
+    def observe(self, u: Tensor, batch: Batch) -> Tensor:
+        """``log P(x given u)`` of each row under the added noise, float64 ``(B,)``."""
+        from genbench.metrics.observation import discretised_gaussian
+
+        mean = self.decode(u, batch)
+        logs = discretised_gaussian(batch.images, mean, self.variance.sqrt(), self.spec.levels)
+        return logs.flatten(1).sum(1, dtype=torch.float64)
+
+    def finish(self, data: Splits, generator: Generator) -> None:
+        """Set the label frequencies of the training split and, by a search in u, σ² on the validation split."""
+        labels = data.train.labels
+        if self.spec.classes and labels is not None and bool((labels >= 0).any()):
+            counts = torch.bincount(labels[labels >= 0], minlength=self.spec.classes).double()
+            self.frequencies.copy_(counts / counts.sum())
+        with frozen(self):
+            residual = search(self, data.validation.rows(slice(SEARCH_IMAGES)).to(self.device), generator)
+        self.variance.copy_(residual.double().mean().clamp(min=LEAST_SIGMA**2))
+
+    def _conditions(
+        self,
+        n: int,
+        labels: Tensor | None,
+        sources: Tensor | None,
+        fields: Mapping[str, Tensor],
+        generator: Generator,
+    ) -> Batch:
+        offered = dict.fromkeys(self.given) | {"label": labels, "source": sources, **fields}
+        argument = {"label": "labels", "source": "sources"}
+        for name, values in offered.items():
+            called = argument.get(name, name)
+            if values is None and name in self.given and name != "label":
+                raise ValueError(f"{called}: this model needs one for each of the {n} samples")
+            if values is not None and name not in self.given:
+                raise ValueError(f"{called}: this model takes {' and '.join(self.given) or 'no condition'}")
+            if values is not None and len(values) != n:
+                raise ValueError(f"{called}: {len(values)} for {n} samples")
+        if "label" in self.given:
+            if labels is None:
+                odds = self.frequencies.to(generator.device, torch.float32)
+                labels = torch.multinomial(odds, max(n, 1), replacement=True, generator=generator)[:n]
+            elif n and not 0 <= int(labels.min()) <= int(labels.max()) < self.spec.classes:
+                raise ValueError(f"labels run from {labels.min()} to {labels.max()}: give 0 to {self.spec.classes - 1}")
+        return Batch(torch.empty((n, 0), dtype=torch.uint8), labels, sources, fields)
+
+
+def search(model: ImplicitModel, batch: Batch, generator: Generator) -> Tensor:
+    """Least mean squared residual, in levels², of a search in u for each image of ``batch``: ``(B,)``.
+
+    Adam from a few draws of the prior an image, by the gradient; where the decoder is piecewise constant in u and has
+    none, the best of the draws. It is not held near the prior, so that σ is what the decoder cannot reach.
+    """
+    rows = batch.rows(torch.arange(len(batch), device=model.device).repeat(SEARCH_RESTARTS))
+    u = normal((len(rows), model.latents), generator, model.device).requires_grad_()
+    target = rows.images.float()
+    optimizer = torch.optim.Adam([u], lr=SEARCH_RATE)
+    best = torch.full((len(rows),), torch.inf, device=model.device)
+    with torch.enable_grad():
+        for _ in range(SEARCH_STEPS):
+            residual = (model.decode(u, rows).clamp(0, model.spec.levels - 1) - target).square().flatten(1).mean(1)
+            best = torch.minimum(best, residual.detach())
+            if not residual.requires_grad:
+                break
+            (u.grad,) = torch.autograd.grad(residual.sum(), u)
+            optimizer.step()
+    return best.view(SEARCH_RESTARTS, len(batch)).amin(0)
+
+
+@contextmanager
+def frozen(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode and no gradient to any parameter inside the block; everything as before behind it."""
+    modes = {module: module.training for module in model.modules()}
+    learning = {parameter: parameter.requires_grad for parameter in model.parameters()}
+    model.eval().requires_grad_(False)
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+        for parameter, requires_grad in learning.items():
+            parameter.requires_grad_(requires_grad)

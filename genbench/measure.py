@@ -1,0 +1,173 @@
+"""What is measured of a cell: each measure's result beside what it was taken on, as a record keeps it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from genbench import features, record
+from genbench.features.classifier import accuracy as classifier_accuracy
+from genbench.features.store import digest
+from genbench.interface import Batch, DataSpec, GenerativeModel
+from genbench.metrics import agreement as agreements
+from genbench.metrics import nll as likelihoods
+from genbench.metrics import quality as qualities
+from genbench.metrics import speed as speeds
+from genbench.metrics.codecs import codec_nll
+from genbench.metrics.psnr import psnr
+from genbench.metrics.ssim import ssim
+from genbench.seed import generator
+
+if TYPE_CHECKING:
+    from genbench.data import Dataset
+
+CHAINS = 2  # of an estimate, an image
+CONVERGED = 0.05  # bits/dim: an estimate that moves by more when its temperatures double is still on its way
+
+
+def likelihood(
+    model: GenerativeModel, split: Batch, *, draws: int, limit: int | None, seed: int, name: str
+) -> record.Likelihood:
+    """Bits/dim of an exact model or a bound on (at most ``limit`` images of) a split."""
+    found = likelihoods.nll(
+        model,
+        split,
+        dimensions=model.spec.dimensions,
+        draws=draws,
+        limit=limit,
+        generator=generator(seed, "nll", name),
+    )
+    return kept(found)
+
+
+def estimated(
+    model: GenerativeModel, split: Batch, *, limit: int, seed: int, effort: str = "fast"
+) -> record.Likelihood:
+    """Bits/dim of an estimate, and by how much it moved when its temperatures doubled to this ``effort``'s."""
+    half, whole = (
+        likelihoods.nll(
+            model,
+            split,
+            dimensions=model.spec.dimensions,
+            draws=CHAINS,
+            effort=name,
+            limit=limit,
+            generator=generator(seed, "nll", name),
+        )
+        for name in (f"{effort}/2", effort)
+    )
+    moved = whole.bpd - half.bpd
+    return kept(whole).model_copy(update={"effort": effort, "moved": moved, "converged": bool(abs(moved) <= CONVERGED)})
+
+
+def uniform(images: int, levels: int) -> record.Likelihood:
+    """The model that finds all images equally likely: ``log2(levels)``, exactly."""
+    bits = likelihoods.uniform_bpd(levels)
+    return record.Likelihood(
+        bpd=bits, standard_error=0.0, images=images, kind="exact", method="uniform", per_image=(bits,) * images
+    )
+
+
+def codec(images: Tensor, levels: int, name: str) -> record.Likelihood:
+    """Length of a lossless file an image, in bits/dim."""
+    return kept(codec_nll(images, levels, name))
+
+
+def kept(found: likelihoods.NLL) -> record.Likelihood:
+    """A measured NLL as records keep it; a standard error that one image does not have is not a number."""
+    error = found.standard_error
+    return record.Likelihood(
+        bpd=found.bpd,
+        standard_error=math.nan if error is None else error,
+        images=found.images,
+        kind=found.kind,
+        given=found.given,
+        method=found.method,
+        observation=found.observation,
+        draws=found.draws,
+        per_image=tuple(found.per_image),
+    )
+
+
+def extractor(name: str, data: Dataset, device: str) -> features.Extractor:
+    """The extractor, trained on the data set's own training split if it is the classifier."""
+    return features.extractor(name, classifier_data=data.train, spec=data.spec, device=device)
+
+
+def real(eyes: features.Extractor, images: Tensor, spec: DataSpec) -> features.Features:
+    """Features of real images, by what the images are and not by the data set's name: edges share them."""
+    return features.real_features(eyes, images, spec.levels, digest({"images": images}))
+
+
+def quality(eyes: features.Extractor, data: Dataset, samples: features.Features, seed: int) -> record.Quality:
+    """FID and its kin against the training split."""
+    found = qualities.quality(real(eyes, data.train.images, data.spec), samples, seed=seed)
+    notes = ["fewer images than features: FID is biased upwards"] if found.rank_deficient else []
+    return record.Quality(
+        fid=found.fid,
+        kid=found.kid,
+        kid_std=found.kid_std,
+        precision=found.precision,
+        recall=found.recall,
+        inception_score=found.inception_score,
+        inception_score_std=found.inception_score_std,
+        images=found.images,
+        reference_images=found.reference_images,
+        notes=(*notes, f"KID over subsets of {found.kid_subset_size}"),
+    )
+
+
+def agreement(data: Dataset, samples: Tensor, asked: Tensor | None, device: str) -> record.Agreement:
+    """What the data set's own classifier says of the samples, and how good it is on the test split."""
+    eyes = extractor("classifier", data, device)
+    found = agreements.agreement(eyes.predict(samples, data.spec.levels), asked)
+    return record.Agreement(
+        agreement=found.agreement,
+        confidence=found.confidence,
+        entropy=found.entropy,
+        class_entropy=found.class_entropy,
+        accuracy=classifier_accuracy(eyes, data.test, data.spec.levels),
+    )
+
+
+def paired(samples: Tensor, targets: Tensor, levels: int) -> record.Paired:
+    """Fidelity of translations to their own targets."""
+    ratio, similarity = psnr(samples, targets, levels), ssim(samples, targets, levels)
+    errors = [math.nan if found.standard_error is None else found.standard_error for found in (ratio, similarity)]
+    return record.Paired(
+        psnr=ratio.mean,
+        psnr_standard_error=errors[0],
+        ssim=similarity.mean,
+        ssim_standard_error=errors[1],
+        images=ratio.images,
+    )
+
+
+def speed(draw: Callable[[int], Tensor], device: str, seconds: float) -> record.Speed:
+    """Latency and throughput of drawing."""
+    found = speeds.speed(draw, device=device, seconds=seconds)
+    return record.Speed(
+        latency_ms=found.latency_ms,
+        latency_quartiles=found.latency_quartiles,
+        images_per_second=found.images_per_second,
+        throughput_quartiles=found.throughput_quartiles,
+        best_images_per_second=found.best_images_per_second,
+        best_batch=found.best_batch,
+        runs=min(found.runs[1], found.runs[speeds.BATCH]),
+    )
+
+
+def proportional(labels: Tensor, classes: int, n: int) -> Tensor:
+    """``n`` labels in the proportions of ``labels``, int64, spread so that every beginning has them too.
+
+    The k-th of a class with share p stands at place (k + ½) / p: nothing is drawn, so nothing varies with a seed.
+    """
+    counts = torch.bincount(labels[labels >= 0], minlength=classes).double()
+    places: list[tuple[float, int]] = []
+    for label, share in enumerate((counts / counts.sum()).tolist()):
+        places += [((k + 0.5) / share, label) for k in range(math.ceil(n * share) + 1)] if share else []
+    return torch.tensor([label for _, label in sorted(places)[:n]], dtype=torch.int64)

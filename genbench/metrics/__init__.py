@@ -1,0 +1,1 @@
+"""Measures: pure functions of samples, features and likelihoods; none sees training."""

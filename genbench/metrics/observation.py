@@ -1,0 +1,38 @@
+"""The noise that makes a probability of integers out of a deterministic image."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def discretised_gaussian(x: Tensor, mean: Tensor, sigma: Tensor | float, levels: int) -> Tensor:
+    """``log[Φ((x + ½ - m) / σ) - Φ((x - ½ - m) / σ)]`` for integer levels x; the bins of 0 and levels-1 are open.
+
+    A bin is mirrored so that it lies in the lower tail. With the bounds ``lo < hi`` in units of σ, and where
+    ``hi < 0``, ``Φ(hi) - Φ(lo) = ½ e^(-hi²/2) [erfcx(-hi/√2) - e^((hi² - lo²)/2) erfcx(-lo/√2)]``: nothing that the
+    logarithm needs underflows, so value and gradient stay finite however far out the bin is.
+
+    Args:
+        x: integers ``0 … levels-1``, any dtype and shape.
+        mean: m in levels, float32 or float64; sets the result's dtype.
+        sigma: σ in levels, positive.
+        levels: their number.
+    """
+    x, root = x.to(mean.dtype), math.sqrt(0.5)
+    half = 0.5 / torch.as_tensor(sigma, dtype=mean.dtype, device=mean.device)
+    offset = (x - mean) * (2 * half)
+    bottom, top = x == 0, x == levels - 1
+    end = bottom | top
+    hi = half + torch.where(bottom, offset, torch.where(top, -offset, -offset.abs()))
+
+    far = hi.clamp(max=0.0)  # each branch sees only arguments it can take, or its gradient would be 0 · ∞
+    rest = torch.exp(-2 * half * (half - far)) * torch.special.erfcx((2 * half - far) * root)
+    tail = torch.log(torch.special.erfcx(-far * root) - torch.where(end, 0.0, rest)) - far.square() / 2
+
+    near = hi.clamp(min=0.0)
+    below = torch.where(end, 1.0, -torch.erf((near - 2 * half) * root))
+    core = torch.log(torch.erf(near * root) + below)
+    return torch.where(hi < 0, tail, core) - math.log(2)

@@ -1,0 +1,252 @@
+"""What a run will do, checked before any of it is done: which cells, from what, into which folders, for how long."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from genbench import anchors, catalog, features
+from genbench.cell import ANCHORS, TRAINING, Cell
+from genbench.check import check_split
+from genbench.course import Budget
+from genbench.features.inception import find_weights
+from genbench.fit import FitConfig, Progress
+from genbench.folders import part_of, restore
+from genbench.interface import GenerativeModel
+from genbench.metrics.quality import MINIMUM_IMAGES
+from genbench.record import FILE, Record
+from genbench.suite import Row, Suite, slug
+
+if TYPE_CHECKING:
+    from genbench.data import Dataset
+
+How = Literal["run", "resume", "skip"]
+CONFIGURATION = "cell.json"  # of an unfinished cell; a finished one has it in its stamp
+PROBE_SECONDS, PROBE_ROUNDS = 3.0, 8
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cell and where it goes.
+
+    Args:
+        cell: its configuration.
+        folders: by name: one for a recipe's cell, one for each anchor of a data set.
+        how: whether it is run, resumed, or skipped since it is done.
+        fit_seconds: expected of training.
+        measure_seconds: expected of all the rest.
+    """
+
+    cell: Cell
+    folders: dict[str, Path]
+    how: How
+    fit_seconds: float = 0.0
+    measure_seconds: float = 0.0
+
+    @property
+    def part(self) -> Path:
+        """Where a recipe's cell is made."""
+        return part_of(self.folders[self.cell.label])
+
+    @property
+    def title(self) -> str:
+        """As progress and messages call it."""
+        seed = "" if self.cell.recipe == ANCHORS else f", seed {self.cell.seed}"
+        return f"{self.cell.label} on {self.cell.dataset}{seed}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Jobs in order; ``seconds`` is an estimate of what is left to do."""
+
+    jobs: list[Job] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """Expected of all jobs that are not skipped."""
+        return sum(job.fit_seconds + job.measure_seconds for job in self.jobs if job.how != "skip")
+
+
+def plan(suite: Suite, folder: Path, load: Callable[[str], Dataset], *, device: str, fresh: bool) -> Plan:
+    """Check all that a run needs, and lay it out. The folder must be this process's own: see ``folders.locked``.
+
+    Args:
+        suite: with the command line's changes.
+        folder: of the run.
+        load: a data set by name.
+        device: ``"cpu"`` or ``"cuda"``.
+        fresh: do again what is done.
+
+    Raises:
+        ValueError: in one line, for a recipe, an option, a data set, an extractor, a count or a device that will not
+            do, or a folder that holds another configuration's cells.
+    """
+    _check_device(device)
+    Budget(**suite.budget.given)
+    for row in suite.row:
+        catalog.recipe(row.recipe)
+    _check_extractor(suite)
+    datasets = {name: _checked(suite, load(name)) for name in suite.datasets}
+    models = [_built(row, datasets[row.dataset], suite.seeds[0]) for row in suite.row]
+    jobs = []
+    for name, dataset in datasets.items():
+        cell = _cell(suite, Row(recipe=ANCHORS, label=ANCHORS, dataset=name), dataset, suite.seeds[0], device)
+        cell = cell.model_copy(update={"budget": {}, "batch_size": 0, "estimated": 0, "draws": 0, "timing": 0.0})
+        shape, levels = dataset.spec.shape, dataset.spec.levels
+        folders = {anchor: _folder(folder, name, anchor, cell.seed) for anchor in anchors.names(shape, levels)}
+        jobs.append(_job(cell, folders, fresh, 0.03 * (len(dataset.train) + 2 * cell.samples)))
+    for row in suite.row:
+        for seed in suite.seeds:
+            cell = _cell(suite, row, datasets[row.dataset], seed, device)
+            folders = {row.label: _folder(folder, row.dataset, row.label, seed)}
+            jobs.append(_job(cell, folders, fresh, suite.timing + 0.03 * cell.samples))
+    if suite.budget.seconds is not None:
+        return Plan([_expected(job, suite.budget.seconds) for job in jobs])
+    each: dict[tuple[str, str], float] = {}
+    for row, model in zip(suite.row, models, strict=True):
+        here = (row.dataset, row.label)
+        todo = [job.cell for job in jobs if (job.cell.dataset, job.cell.label) == here and job.how != "skip"]
+        if todo:
+            each[here] = _seconds(model, datasets[row.dataset], todo[0])
+    return Plan([_expected(job, each.get((job.cell.dataset, job.cell.label), 0.0)) for job in jobs])
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda: torch sees no CUDA device here; say auto or cpu")
+
+
+def _check_extractor(suite: Suite) -> None:
+    if suite.extractor not in features.NAMES:
+        near = catalog.nearest(suite.extractor, features.NAMES)
+        raise ValueError(f"extractor = {suite.extractor!r} is unknown: {near}")
+    if suite.extractor == "inception-v3":
+        find_weights()
+
+
+def _checked(suite: Suite, dataset: Dataset) -> Dataset:
+    for name in ("train", "validation", "test"):
+        check_split(dataset.spec, getattr(dataset, name), f"{dataset.name} {name}")
+    if suite.extractor == "classifier" and dataset.spec.classes < 2:
+        raise ValueError(f"extractor = 'classifier': {dataset.name} has no labels; say 'efficientnet-lite0'")
+    for split, count in (("samples", _samples(suite, dataset)), ("training images", len(dataset.train))):
+        if count < MINIMUM_IMAGES:
+            raise ValueError(f"{dataset.name}: {count} {split}, and measures of quality need {MINIMUM_IMAGES} or more")
+    return dataset
+
+
+def _built(row: Row, dataset: Dataset, seed: int) -> GenerativeModel:
+    try:
+        return catalog.build(row.recipe, dataset.spec, seed=seed, **row.options)
+    except ValueError as error:
+        raise ValueError(f"row {row.label!r} on {row.dataset}: {error}") from error
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ValueError(f"row {row.label!r} on {row.dataset} cannot be built with {row.options} ({said})") from error
+
+
+def _samples(suite: Suite, dataset: Dataset) -> int:
+    return min(suite.samples or len(dataset.test), len(dataset.test))
+
+
+def _cell(suite: Suite, row: Row, dataset: Dataset, seed: int, device: str) -> Cell:
+    return Cell(
+        dataset=row.dataset,
+        size=suite.size,
+        data=dict(dataset.hashes),
+        recipe=row.recipe,
+        label=row.label,
+        options=row.options,
+        seed=seed,
+        budget=suite.budget.given,
+        batch_size=suite.batch_size,
+        extractor=suite.extractor,
+        precision=suite.precision,
+        samples=_samples(suite, dataset),
+        likelihoods=min(suite.likelihoods or len(dataset.test), len(dataset.test)),
+        draws=suite.draws,
+        estimated=min(suite.estimated, len(dataset.test)),
+        timing=suite.timing,
+        device=device,
+    )
+
+
+def _folder(folder: Path, dataset: str, label: str, seed: int) -> Path:
+    return folder / "cells" / slug(dataset) / slug(label) / f"seed-{seed}"
+
+
+def _job(cell: Cell, folders: dict[str, Path], fresh: bool, measure_seconds: float) -> Job:
+    """Finished, cut off, or to do; another configuration's cells are refused unless they are to be done afresh."""
+    finished = []
+    for folder in folders.values():
+        restore(folder)
+        done = None if fresh else _configuration(folder)
+        if done is not None:
+            _same(cell, done[0], folder)
+            finished.append(done[1])
+    if not fresh and len(finished) == len(folders) and all(finished):
+        return Job(cell, folders, "skip")
+    how: How = "run"
+    for folder in folders.values():
+        part = part_of(folder)
+        if not fresh and (part / CONFIGURATION).is_file():
+            _same(cell, json.loads((part / CONFIGURATION).read_text()), part)
+            how = "resume" if (part / TRAINING).is_file() else "run"
+    return Job(cell, folders, how, measure_seconds=measure_seconds)
+
+
+def _configuration(folder: Path) -> tuple[dict[str, Any], bool] | None:
+    """Of a folder with a record: the configuration, and whether it is done; a failed cell is tried again."""
+    if not (folder / FILE).is_file():
+        return None
+    found = Record.read(folder)
+    return found.stamp.get("configuration", {}), found.status != "failed"
+
+
+def _same(cell: Cell, other: dict[str, Any], folder: Path) -> None:
+    differences = cell.differences(other)
+    if differences:
+        more = f" and {len(differences) - 2} more" if len(differences) > 2 else ""
+        what = ", ".join(differences[:2]) + more
+        raise ValueError(f"{folder} holds another configuration: {what}; say --fresh to replace it, or another --out")
+
+
+def _expected(job: Job, fit_seconds: float) -> Job:
+    return job if job.cell.recipe == ANCHORS else replace(job, fit_seconds=fit_seconds)
+
+
+def _seconds(model: GenerativeModel, dataset: Dataset, cell: Cell) -> float:
+    """Expected of a budget in images or steps; 0 where trying a few costs more than doing them all."""
+    rounds = Budget(**cell.budget).rounds(min(cell.batch_size, len(dataset.train))) or 0
+    return rounds * probe(model, dataset, cell) if rounds > 2 * PROBE_ROUNDS else 0.0
+
+
+class _Enough(Exception):
+    """A probe has seen enough."""
+
+
+def probe(model: GenerativeModel, dataset: Dataset, cell: Cell) -> float:
+    """Seconds a round takes, from a few that are thrown away; 0 where the model does not even learn so far."""
+    times: list[float] = []
+    began = time.monotonic()
+
+    def heard(progress: Progress) -> None:
+        times.append(progress.seconds)
+        if len(times) > PROBE_ROUNDS or time.monotonic() - began > PROBE_SECONDS:
+            raise _Enough
+
+    try:
+        config = FitConfig(Budget(steps=PROBE_ROUNDS + 2), cell.batch_size, cell.seed)
+        model.to(cell.device).fit(dataset.splits, config, callbacks=[heard])
+    except _Enough:
+        pass
+    except Exception:  # the cell itself will say what is wrong, and the others go on
+        return 0.0
+    # The first round warms up: it says nothing of the others unless it is the only one.
+    return (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else times[-1] if times else 0.0

@@ -1,0 +1,124 @@
+"""A cell's process: does one job, writes its folder whole, and says how it went."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import multiprocessing
+import os
+import shutil
+import signal
+import threading
+import time
+import traceback
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from genbench import anchors, cell
+from genbench.checkpoint import written_whole
+from genbench.folders import disk_full, part_of, settle
+from genbench.plan import CONFIGURATION, Job
+from genbench.player import Diverged
+from genbench.record import Record
+
+TELL_SECONDS = 0.1  # between two words of progress
+WAIT_SECONDS = 10.0  # for the process of a killed run to let its folder go
+
+
+def main(job: Job, setting: cell.Setting, wire: Connection) -> None:
+    """Do ``job``. Sends ``("at", stage, fraction)`` on the way, and ``("failed", reason, trace, disk)`` if it fails."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal: the runner decides
+    threading.Thread(target=_die_with_runner, daemon=True).start()
+    told = 0.0
+
+    def tell(stage: str, fraction: float) -> None:
+        nonlocal told
+        if fraction in (0.0, 1.0) or time.monotonic() - told > TELL_SECONDS:
+            told = time.monotonic()
+            with contextlib.suppress(OSError):
+                wire.send(("at", stage, fraction))
+
+    try:
+        do(job, setting, tell)
+    except Exception as error:
+        wire.send(("failed", reason(error), traceback.format_exc(), disk_full(error)))
+    wire.close()
+
+
+def do(job: Job, setting: cell.Setting, tell: cell.Tell) -> None:
+    """Make the job's folders."""
+    parts = {name: part_of(folder) for name, folder in job.folders.items()}
+    with contextlib.ExitStack() as held:
+        for part in parts.values():
+            part.mkdir(parents=True, exist_ok=True)
+            held.enter_context(_held(part))
+            with written_whole(part / CONFIGURATION) as file:
+                file.write_text(job.cell.model_dump_json(indent=1))
+        if job.cell.recipe == cell.ANCHORS:
+            for record in anchors.work(job.cell, setting, parts, tell):
+                _whole(record, parts[record.label], job.folders[record.label])
+            return
+        try:
+            record = cell.work(job.cell, setting, job.part, tell)
+        except Diverged as error:
+            stamp = cell.stamped(job.cell, setting) | {"diverged": {"turn": error.turn, "step": error.step}}
+            record = Record(**cell.heading(job.cell), status="diverged", reason=str(error), stamp=stamp)
+        _whole(record, job.part, job.folders[job.cell.label])
+
+
+def failed(job: Job, setting: cell.Setting, why: str, trace: str | None = None) -> None:
+    """Leave a record that says ``why`` in each of the job's folders that has none; its unfinished work stays beside."""
+    for name, folder in job.folders.items():
+        if job.cell.recipe == cell.ANCHORS:
+            if (folder / "record.json").is_file():
+                continue
+            heading: dict[str, Any] = {"dataset": job.cell.dataset, "recipe": name, "label": name, "family": "anchor"}
+            heading |= {"seed": job.cell.seed}
+        else:
+            heading = cell.heading(job.cell)
+        # Not the .part: that holds what the next run goes on from.
+        fresh = folder.with_name(f".{folder.name}.failed")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        if trace is not None:
+            (fresh / "error.txt").write_text(trace)
+        Record(**heading, status="failed", reason=why, stamp=cell.stamped(job.cell, setting)).write(fresh)
+        settle(fresh, folder)
+
+
+def reason(error: BaseException) -> str:
+    """An error in one line, however many it has."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    name = "" if isinstance(error, ValueError) and lines else f"{type(error).__name__}: "
+    return (name + (lines[0] if lines else "")).removesuffix(": ")[:300]
+
+
+def _whole(record: Record, part: Path, folder: Path) -> None:
+    """The last steps of a folder: what only an unfinished one needs goes, the record comes, and it takes its name."""
+    for name in (CONFIGURATION, cell.TRAINING, ".lock"):
+        (part / name).unlink(missing_ok=True)
+    record.write(part)
+    settle(part, folder)
+
+
+@contextlib.contextmanager
+def _held(part: Path) -> Any:  # noqa: ANN401 - a context manager
+    """The unfinished folder's lock: the process of a run that was killed may take a moment to notice."""
+    with (part / ".lock").open("w") as file:
+        for _ in range(int(WAIT_SECONDS / 0.05)):
+            with contextlib.suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            time.sleep(0.05)
+        else:
+            raise ValueError(f"{part}: another process is still at work in it")
+        yield
+
+
+def _die_with_runner() -> None:
+    """Nobody waits for the result of a run that is gone, and the next one wants the folder."""
+    runner = multiprocessing.parent_process()
+    if runner is not None:
+        runner.join()
+        os._exit(1)

@@ -1,0 +1,171 @@
+"""What one cell writes: every figure beside how it was measured. Tables and reports read this and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from genbench.checkpoint import written_whole
+
+Status = Literal["done", "diverged", "failed", "anchor"]
+FILE = "record.json"
+
+
+class Part(BaseModel):
+    """A frozen piece of a record; unknown keys are refused. A float that is not finite is written as a string."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
+
+
+class Fit(Part):
+    """What training took. ``seconds`` are in the loop; ``phase_steps`` are what reproducing replays."""
+
+    images: int
+    steps: int
+    phase_steps: dict[str, int]
+    seconds: float
+    finish_seconds: float
+    batch_size: int
+
+
+class Likelihood(Part):
+    """Bits per dimension of one split, ``-nats / (C·H·W · ln 2)``.
+
+    ``moved`` is by how much an estimate changed when its temperatures were doubled; ``converged`` says whether that is
+    within 0.05 bits/dim; both are null where there is nothing to converge. ``per_image`` is kept for paired comparison.
+    """
+
+    bpd: float
+    standard_error: float
+    images: int
+    kind: Literal["exact", "bound", "estimate"]
+    given: tuple[str, ...] = ()
+    method: str
+    observation: Literal["own", "added"] = "own"
+    draws: int = 1
+    effort: str = "fast"
+    moved: float | None = None
+    converged: bool | None = None
+    per_image: tuple[float, ...] = ()
+
+
+class Quality(Part):
+    """Sample quality under one extractor, on ``images`` samples against ``reference_images`` of the training split."""
+
+    fid: float
+    kid: float
+    kid_std: float
+    precision: float
+    recall: float
+    inception_score: float
+    inception_score_std: float
+    images: int
+    reference_images: int
+    notes: tuple[str, ...] = ()
+
+
+class Speed(Part):
+    """Sampling speed: medians, (first, third) quartiles over ``runs`` runs; latency at one image, throughput at 64."""
+
+    latency_ms: float
+    latency_quartiles: tuple[float, float]
+    images_per_second: float
+    throughput_quartiles: tuple[float, float]
+    best_images_per_second: float
+    best_batch: int
+    runs: int
+
+
+class Agreement(Part):
+    """What the data set's classifier says of the samples.
+
+    ``agreement``: share whose class is the one asked for (null where none was); ``confidence``: mean top probability;
+    ``entropy``: mean predictive entropy, bits (low: looks like some class); ``class_entropy``: entropy of the predicted
+    classes' histogram, bits (high: all classes appear). ``accuracy`` is the classifier's own on real test images.
+    """
+
+    agreement: float | None
+    confidence: float
+    entropy: float
+    class_entropy: float
+    accuracy: float
+
+
+class Paired(Part):
+    """Fidelity of a paired translation to the true image: means and standard errors over test pairs."""
+
+    psnr: float
+    psnr_standard_error: float
+    ssim: float
+    ssim_standard_error: float
+    images: int
+
+
+class Record(Part):
+    """One cell: data set × recipe × seed, or an anchor.
+
+    Args:
+        dataset: name as asked: ``mnist5k``, ``edges:mnist5k``.
+        recipe: catalogue name, or an anchor's name (``real (test)``, ``noise``, ``uniform``, ``png``, ``webp``).
+        label: the row's label in the table.
+        given: what samples are conditioned on; rows are ranked only among equals.
+        status: ``anchor`` for anchors; ``diverged`` and ``failed`` carry a ``reason``.
+        stamp: the protocol: data hashes, split, counts, levels, extractor and hash, resize, precision, device, threads,
+            versions, git revision, budget, checkpoint rule, the command that makes the row again.
+        seconds: what each part of the cell took: ``fit``, ``sample``, ``nll`` …
+    """
+
+    dataset: str
+    recipe: str
+    label: str
+    family: str
+    seed: int
+    options: dict[str, Any] = {}
+    given: tuple[str, ...] = ()
+    status: Status
+    reason: str | None = None
+    params: int | None = None
+    fit: Fit | None = None
+    test: Likelihood | None = None
+    train: Likelihood | None = None
+    extractor: str | None = None
+    quality: Quality | None = None
+    speed: Speed | None = None
+    agreement: Agreement | None = None
+    paired: Paired | None = None
+    peak_memory_mb: float | None = None
+    seconds: dict[str, float] = {}
+    stamp: dict[str, Any] = {}
+
+    def write(self, folder: Path) -> Path:
+        """Write ``record.json`` into ``folder``, whole or not at all."""
+        with written_whole(folder / FILE) as part:
+            part.write_text(self.model_dump_json(indent=1) + "\n")
+        return folder / FILE
+
+    @classmethod
+    def read(cls, folder: Path) -> Record:
+        """Read ``record.json`` of a cell's ``folder``; ``ValueError`` names the file where it is not a record."""
+        path = folder / FILE
+        try:
+            return cls.model_validate_json(path.read_text())
+        except (ValidationError, OSError, UnicodeDecodeError) as error:
+            first = str(error).splitlines()[0]
+            raise ValueError(f"record {path}: cannot be read ({first})") from error
+
+
+def records(*folders: Path) -> list[Record]:
+    """Every record below the runs' folders, in the order of their suites, then by path; empty folders are refused.
+
+    Raises:
+        ValueError: for a folder without records.
+    """
+    found: list[Record] = []
+    for folder in folders:
+        paths = sorted((folder / "cells").glob(f"*/*/seed-*/{FILE}"))
+        if not paths:
+            raise ValueError(f"{folder}: no records below it; give the folder that `genbench run --out` wrote")
+        found.extend(Record.read(path.parent) for path in paths if not path.parent.name.endswith(".part"))
+    return found

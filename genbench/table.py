@@ -1,0 +1,222 @@
+"""From records to rows: one a data set and label, its seeds in one, its ranks among what may be compared.
+
+Numbers are made here, texts in :mod:`genbench.columns` and :mod:`genbench.render`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genbench import render as texts
+from genbench.catalog import nearest
+from genbench.checkpoint import written_whole
+from genbench.ranks import Figure, protocol, ranks
+from genbench.record import Record
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Row = dict[str, Any]
+
+FIGURES = (
+    Figure("params", "params"),
+    Figure("images", "fit.images"),
+    Figure("steps", "fit.steps"),
+    Figure("fit_seconds", "fit.seconds"),
+    Figure("nll_bpd", "test.bpd", "low", "likelihood"),
+    Figure("nll_train_bpd", "train.bpd"),
+    Figure("fid", "quality.fid", "low", "quality"),
+    Figure("kid", "quality.kid", "low", "quality"),
+    Figure("precision", "quality.precision", "high", "quality"),
+    Figure("recall", "quality.recall", "high", "quality"),
+    Figure("is", "quality.inception_score", "high", "quality"),
+    Figure("latency_ms", "speed.latency_ms", "low", "speed"),
+    Figure("images_per_second", "speed.images_per_second", "high", "speed"),
+    Figure("best_images_per_second", "speed.best_images_per_second", "high", "speed"),
+    Figure("best_batch", "speed.best_batch"),
+    Figure("peak_memory_mb", "peak_memory_mb"),
+    Figure("psnr", "paired.psnr", "high", "pairs"),
+    Figure("ssim", "paired.ssim", "high", "pairs"),
+    Figure("agreement", "agreement.agreement"),
+    Figure("confidence", "agreement.confidence"),
+    Figure("entropy", "agreement.entropy"),
+    Figure("class_entropy", "agreement.class_entropy"),
+    Figure("classifier_accuracy", "agreement.accuracy"),
+)
+RANKED = tuple(figure for figure in FIGURES if figure.better)
+
+SETTLED = (
+    *("dataset", "recipe", "label", "family", "seeds", "status", "params", "images", "steps", "fit_seconds"),
+    *("nll_bpd", "nll_bpd_std", "nll_train_bpd", "nll_kind", "nll_given", "nll_method", "nll_draws"),
+    *("fid", "fid_std", "kid", "precision", "recall", "is", "extractor"),
+    *("latency_ms", "images_per_second", "peak_memory_mb", "stamp"),
+)
+ADDED = (
+    *("given", "options", "seeds_run", "reason", "notes"),
+    *("nll_se", "nll_observation", "nll_effort", "nll_images", "nll_moved", "nll_converged"),
+    *("sample_images", "reference_images"),
+    *(figure.key for figure in FIGURES if figure.key not in SETTLED),
+    *(f"{figure.key}_std" for figure in FIGURES if figure.better and f"{figure.key}_std" not in SETTLED),
+    *(f"{figure.key.removesuffix('_bpd')}_{end}" for figure in RANKED for end in ("rank", "ranked", "best")),
+)
+KEYS = SETTLED + ADDED
+UNSORTABLE = {"stamp", "options"}
+BETTER_HIGH = {figure.key for figure in FIGURES if figure.better == "high"}
+KINDS = {"exact": 0, "bound": 1, "estimate": 2, None: 3}
+STATUSES = {"done": 0, "diverged": 1, "failed": 2}
+
+
+def rows(records: Iterable[Record], sort: str | None = None) -> list[Row]:
+    """The table: a row for each data set, label and status, in order; see :data:`KEYS`. Data sets with most rows first.
+
+    Cells that differ in seed alone share a row: means, with sample standard deviations in ``…_std``. Seeds that
+    diverged or failed have a row of their own, so that no mean hides them, and ``seeds_run`` counts all. Seeds are
+    never pooled across protocols. What is absent is None.
+
+    Args:
+        records: of one run or several.
+        sort: a key to sort by within each data set, best first; by default family, then likelihood. Anchors come last.
+
+    Raises:
+        ValueError: for a key that rows do not have, with the nearest names.
+    """
+    sortable = [key for key in KEYS if key not in UNSORTABLE]
+    if sort is not None and sort not in sortable:
+        raise ValueError(f"sort={sort!r}: no such column; {nearest(sort, sortable)}")
+    groups = _groups(records)
+    table = [_row(cells) for cells in groups]
+    tried: dict[Hashable, set[int]] = {}
+    for cells in groups:
+        tried.setdefault(_cell(cells[0]), set()).update(record.seed for record in cells)
+    for row, cells in zip(table, groups, strict=True):
+        row["seeds_run"] = len(tried[_cell(cells[0])])
+    for figure in RANKED:
+        name = figure.key.removesuffix("_bpd")
+        for row, rank in zip(table, ranks(groups, figure), strict=True):
+            if rank is not None:
+                row |= {f"{name}_rank": rank.place, f"{name}_ranked": rank.among, f"{name}_best": rank.best}
+    models = Counter(row["dataset"] for row in table if row["status"] != "anchor")
+    found = dict.fromkeys(row["dataset"] for row in table)
+    place = {name: index for index, name in enumerate(sorted(found, key=lambda name: -models[name]))}
+    return sorted(table, key=lambda row: (place[row["dataset"]], row["status"] == "anchor", *_order(row, sort)))
+
+
+def _cell(record: Record) -> Hashable:
+    """What the seeds of one recipe have in common, however they ended."""
+    budget = json.dumps(record.stamp.get("budget"), sort_keys=True, default=str)
+    return record.dataset, record.label, record.recipe, json.dumps(record.options, sort_keys=True), budget
+
+
+def _groups(records: Iterable[Record]) -> list[list[Record]]:
+    """The cells of each row. A seed that comes twice under one protocol opens another row: it is no second draw."""
+    found: dict[Hashable, list[Record]] = {}
+    for record in records:
+        how: tuple[Hashable, ...] = (_cell(record), record.status, record.given, record.extractor)
+        how += tuple(protocol(record.stamp, need) for need in ("quality", "speed"))
+        for half in (record.test, record.train):
+            how += (None,) if half is None else ((half.kind, half.given, half.method, half.observation, half.draws),)
+        copy = 0
+        while any(other.seed == record.seed for other in found.get((how, copy), [])):
+            copy += 1
+        found.setdefault((how, copy), []).append(record)
+    return list(found.values())
+
+
+def _row(cells: Sequence[Record]) -> Row:
+    first, test, quality = cells[0], cells[0].test, cells[0].quality
+    row: Row = dict.fromkeys(KEYS)
+    row |= {name: getattr(first, name) for name in ("dataset", "recipe", "label", "family", "status", "extractor")}
+    reasons = {r.seed: r.reason for r in cells if r.reason}
+    row |= {
+        "seeds": [record.seed for record in cells],
+        "given": list(first.given),
+        "options": first.options,
+        "reason": "; ".join(f"seed {s}: {why}" if len(cells) > 1 else why for s, why in reasons.items()) or None,
+        "notes": list(dict.fromkeys(note for r in cells if r.quality for note in r.quality.notes)) or None,
+        "stamp": _merged([record.stamp for record in cells]),
+    }
+    for figure in FIGURES:
+        values = [value for record in cells if (value := figure.of(record)) is not None]
+        row[figure.key] = _mean(values)
+        if figure.better and len(values) > 1 and all(map(math.isfinite, values)):
+            row[f"{figure.key}_std"] = statistics.stdev(values)
+    if test is not None:
+        converged = [record.test.converged for record in cells if record.test and record.test.converged is not None]
+        moved = [record.test.moved for record in cells if record.test and record.test.moved is not None]
+        single = len(cells) == 1 and math.isfinite(test.standard_error)
+        row |= {
+            "nll_kind": test.kind,
+            "nll_given": list(test.given),
+            "nll_method": test.method,
+            "nll_draws": test.draws,
+            "nll_se": test.standard_error if single else None,
+            "nll_observation": test.observation,
+            "nll_effort": test.effort,
+            "nll_images": test.images,
+            "nll_moved": max(moved, key=abs) if moved else None,
+            "nll_converged": all(converged) if converged else None,
+        }
+    if quality is not None:
+        row |= {"sample_images": quality.images, "reference_images": quality.reference_images}
+    return row
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    """The mean; a value that all share is kept as it is, whole numbers whole."""
+    if not values:
+        return None
+    return values[0] if len(set(values)) == 1 else math.fsum(values) / len(values)
+
+
+def _merged(stamps: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One stamp for several seeds: a key on which they differ holds the list of their values."""
+    keys = dict.fromkeys(key for stamp in stamps for key in stamp)
+    merged = {}
+    for key in keys:
+        values = [stamp.get(key) for stamp in stamps]
+        merged[key] = values[0] if all(value == values[0] for value in values) else values
+    return merged
+
+
+def _order(row: Row, sort: str | None) -> tuple[Any, ...]:
+    """What rows of one data set are sorted by; absent last."""
+    if sort is None:
+        bits = math.inf if row["nll_bpd"] is None else row["nll_bpd"]
+        fid = math.inf if row["fid"] is None else row["fid"]
+        if row["status"] == "anchor":
+            return fid, bits
+        return row["family"], KINDS[row["nll_kind"]], bits, fid, row["label"], STATUSES[row["status"]]
+    value = row[sort]
+    if value is None or value == []:
+        return (1,)
+    return 0, -value if sort in BETTER_HIGH else value
+
+
+def render(records: Iterable[Record], fmt: str, sort: str | None = None) -> str:
+    """The table as ``md``, ``csv``, ``tex``, ``json`` or ``html`` text.
+
+    Raises:
+        ValueError: for another format, or a column that there is not.
+    """
+    if fmt not in texts.FORMATS:
+        raise ValueError(f"format={fmt!r}: {nearest(fmt, texts.FORMATS)}")
+    return texts.FORMATS[fmt](rows(records, sort))
+
+
+def write(folder: Path, records: Iterable[Record]) -> None:
+    """Write ``table.csv``, ``table.md``, ``table.tex`` and ``table.json`` into ``folder``, each whole or not at all."""
+    table = rows(records)
+    for fmt in ("csv", "md", "tex", "json"):
+        with written_whole(folder / f"table.{fmt}") as part:
+            part.write_text(texts.FORMATS[fmt](table))
+
+
+def show(records: Iterable[Record], console: Console, sort: str | None = None) -> None:
+    """Print the table to a terminal; columns that do not fit are left to the files."""
+    texts.show(rows(records, sort), console)

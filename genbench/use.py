@@ -1,0 +1,132 @@
+"""What a trained cell is used for afterwards: more samples, and the likelihood of other images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from genbench import catalog, checkpoint, data, measure, picture
+from genbench.cell import MODEL, asked, conditions, shown
+from genbench.check import check_split
+from genbench.data import folder
+from genbench.interface import Batch, DataSpec, GenerativeModel, Split
+from genbench.metrics.nll import nll
+from genbench.record import Record
+from genbench.seed import generator
+
+MARKS = {"exact": "=", "bound": "≤", "estimate": "~"}
+
+
+def model_of(cell: Path, device: str) -> GenerativeModel:
+    """The model of a cell's folder, or of a safetensors file.
+
+    Raises:
+        ValueError: where there is none.
+    """
+    path = cell if cell.suffix == ".safetensors" else cell / MODEL
+    if not path.is_file():
+        raise ValueError(f"{cell}: no trained model in it; give a cell, DIR/cells/DATASET/LABEL/seed-N")
+    return checkpoint.load(path, device=device)
+
+
+def sample(
+    cell: Path, number: int, output: Path, *, label: int | None, seed: int, device: str, root: Path | None = None
+) -> None:
+    """Write ``number`` fresh samples as a picture.
+
+    Raises:
+        ValueError: for a label that the model does not take or know, or more samples than there are sources.
+    """
+    model = model_of(cell, device)
+    if model.origin is None:
+        raise ValueError(f"{cell}: not known how it was built")
+    given, spec = catalog.recipe(model.origin.recipe).given, model.spec
+    if label is not None and "label" not in given:
+        raise ValueError(f"--label {label}: {model.origin.recipe} draws without labels")
+    if label is not None and not 0 <= label < spec.classes:
+        raise ValueError(f"--label {label}: this model knows 0 to {spec.classes - 1}")
+    wanted: Batch | None = None
+    if given == ("label",):
+        labels = torch.full((number,), label) if label is not None else torch.arange(number) % spec.classes
+        wanted = Batch(torch.empty((number, 0), dtype=torch.uint8), labels)
+    elif given:
+        record = Record.read(cell)
+        dataset = data.load(record.dataset, root=root, size=record.stamp.get("configuration", {}).get("size"))
+        if number > len(dataset.test):
+            raise ValueError(f"-n {number}: {record.dataset} has {len(dataset.test)} test images to start from")
+        wanted = asked(given, dataset, number)
+        if label is not None and wanted.labels is not None:
+            wanted = replace(wanted, labels=torch.full((number,), label))
+        wanted = replace(shown(wanted, given, dataset), fields=wanted.fields)
+    arguments = {} if wanted is None else conditions(wanted, given)
+    samples = model.sample(number, **arguments, generator=generator(seed, "sample")).cpu()
+    picture.write(output, samples, spec.levels, wanted, most=None)
+
+
+def score(
+    cell: Path,
+    dataset: str | None,
+    images: Path | None,
+    *,
+    draws: int | None,
+    limit: int | None,
+    seed: int,
+    device: str,
+    root: Path | None = None,
+) -> str:
+    """Bits per dimension of a data set's test split, or of a folder's images, in a line that says how.
+
+    Raises:
+        ValueError: for images of another shape or of other levels than the model's, or without its conditions.
+    """
+    model = model_of(cell, device)
+    if model.origin is None:
+        raise ValueError(f"{cell}: not known how it was built")
+    recipe, spec = catalog.recipe(model.origin.recipe), model.spec
+    if images is not None:
+        name, (split, theirs) = str(images), in_folder(images, spec)
+    else:
+        loaded = data.load(dataset or "", root=root, size=spec.shape[1] if "folder:" in (dataset or "") else None)
+        name, split, theirs = loaded.name, loaded.test, loaded.spec
+    if (theirs.shape, theirs.levels) != (spec.shape, spec.levels):
+        raise ValueError(
+            f"{name}: images of {theirs.shape} with {theirs.levels} levels; the model was trained on "
+            f"{spec.shape} with {spec.levels}"
+        )
+    has = {"label": split.labels, "source": split.sources, **split.fields}
+    lacks = [given for given in recipe.given if has.get(given) is None]
+    if lacks:
+        raise ValueError(f"{name}: {recipe.name} needs a {lacks[0]} with each image, and there is none")
+    if "label" in recipe.given and theirs.classes != spec.classes:
+        raise ValueError(f"{name}: {theirs.classes} classes; the model knows {spec.classes}")
+    check_split(theirs, split, name)
+    estimate = recipe.likelihood == "estimate"
+    found = nll(
+        model,
+        split,
+        dimensions=spec.dimensions,
+        draws=draws or (measure.CHAINS if estimate else 1),
+        limit=limit or (10 if estimate else None),
+        generator=generator(seed, "score"),
+    )
+    error = "" if found.standard_error is None else f" ± {found.standard_error:.4f}"
+    given = f", given {' and '.join(found.given)}" if found.given else ""
+    added = ", with added noise that samples do not have" if found.observation == "added" else ""
+    return (
+        f"{MARKS[found.kind]} {found.bpd:.4f}{error} bits/dim ({found.kind}, {found.method}, draws {found.draws}"
+        f"{given}{added}; {found.images} images of {name})"
+    )
+
+
+def in_folder(path: Path, spec: DataSpec) -> tuple[Split, DataSpec]:
+    """Every image below a folder, at the model's size, with the classes of its folders."""
+    raw = folder.load(path, size=spec.shape[1])
+    parts = [(raw.images, raw.labels)] + ([raw.test] if raw.test is not None else [])
+    images = torch.cat([part for part, _ in parts])
+    if images.shape[1] == 1:  # grey files are as good as colour ones with three equal channels
+        images = images.expand(-1, spec.shape[0], -1, -1)
+    labels = torch.cat([part for _, part in parts if part is not None]) if raw.classes else None
+    shape = images.shape[1:]
+    return Split(images, labels), DataSpec((shape[0], shape[1], shape[2]), raw.levels, raw.classes)

@@ -1,0 +1,148 @@
+import pytest
+import torch
+from torch import nn
+
+import genbench
+from families.gan.codes import Code
+from families.gan.heads import Head
+from families.gan.model import GAN
+from families.layers.adversarial import NON_SATURATING, Loss
+from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits, Step
+from genbench.seed import normal
+
+SPEC = DataSpec((1, 4, 4), levels=9, classes=3)
+
+
+def gen(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def batch(n=6, seed=0):
+    images = torch.randint(0, 9, (n, 1, 4, 4), generator=gen(seed), dtype=torch.uint8)
+    return Batch(images, torch.arange(n) % 3)
+
+
+def step(seed=0):
+    return Step(0, 0.0, gen(seed))
+
+
+def build(name, **options):
+    return genbench.build(name, SPEC, width=4, latents=5, **options)
+
+
+class FlatCritic(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(16, 1)
+
+    def forward(self, x):
+        return self.net(x.flatten(1))[:, 0], x.flatten(1)
+
+
+class FlatGenerator(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Linear(5, 16)
+
+    def forward(self, code):
+        return self.net(code).tanh().view(-1, 1, 4, 4)
+
+
+def tiny(loss=NON_SATURATING, **options):
+    make = {"optimizer": torch.optim.SGD} | options
+    return GAN(SPEC, FlatGenerator(), FlatCritic(), Code(5), Head(), loss=loss, **make)
+
+
+def gradients(model, loss):
+    model.zero_grad()
+    loss.backward()
+    return {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None and bool(p.grad.any())}
+
+
+@pytest.mark.parametrize("name", ["gan", "wgan-gp", "cgan"])
+def test_the_critics_fakes_carry_no_gradient_to_the_generator(name):
+    model = build(name).train()
+    assert gradients(model, model.critic_loss(batch(), step())["loss"]) <= {"critic", "head"}
+    assert "generator" in gradients(model, model.generator_loss(batch(), step())["loss"])
+
+
+@pytest.mark.parametrize("name", ["gan", "wgan-gp", "cgan"])
+def test_turns_learn_the_critic_with_its_head_and_the_generator_with_its_code(name):
+    model = build(name)
+    critic, generator = model.phases()[0].turns
+    assert list(critic.learns) == [model.critic, model.head]
+    assert list(generator.learns) == [model.generator, model.code]
+
+
+def test_losses_are_those_of_the_logits_of_real_and_fake():
+    model = tiny()
+    given = batch()
+    real = model.score(given.images.float() / 4 - 1, given)
+    fake = model.score(model.generator(normal((6, 5), gen(3))), given)
+    logs = model.critic_loss(given, step(3))
+    torch.testing.assert_close(logs["loss"], NON_SATURATING.critic(real, fake))
+    torch.testing.assert_close((logs["real"], logs["fake"]), (real.mean(), fake.mean()))
+    torch.testing.assert_close(model.generator_loss(given, step(3))["loss"], NON_SATURATING.generator(real, fake))
+
+
+def test_a_relativistic_generator_sees_the_real_logits():
+    paired = Loss(lambda r, f: (f - r).mean(), lambda r, f: (r - f).square().mean(), relativistic=True)
+    model, given = tiny(paired), batch()
+    real = model.score(given.images.float() / 4 - 1, given)
+    fake = model.score(model.generator(normal((6, 5), gen(3))), given)
+    torch.testing.assert_close(model.generator_loss(given, step(3))["loss"], (real - fake).square().mean())
+
+
+def test_a_penalty_sees_scaled_images_and_a_score_and_is_added_and_logged():
+    seen = []
+
+    def penalty(score, real, fake, generator):
+        seen.append((score(real), real, fake, generator))
+        return 7 * score(real).square().mean()
+
+    model, plain = tiny(penalty=penalty), tiny()
+    plain.load_state_dict(model.state_dict())
+    given, at = batch(), step(3)
+    logs = model.critic_loss(given, at)
+    ((scores, real, fake, generator),) = seen
+    torch.testing.assert_close(real, given.images.float() / 4 - 1)
+    torch.testing.assert_close(fake, model.generator(normal((6, 5), gen(3))).detach())
+    assert generator is at.generator
+    torch.testing.assert_close(logs["penalty"], 7 * scores.square().mean())
+    torch.testing.assert_close(logs["loss"], plain.critic_loss(given, step(3))["loss"] + logs["penalty"])
+
+
+def test_the_generator_steps_on_every_fifth_batch():
+    model, moved = tiny(critic_steps=5), []
+
+    def watch(progress):
+        moved.append("generator/loss" in progress.logs)
+
+    data = Splits(Split(**vars(batch(24))), Split(**vars(batch(6))))
+    model.optimizer = lambda parameters: torch.optim.SGD(parameters, 0.1)
+    model.fit(data, FitConfig(Budget(steps=11), batch_size=6), callbacks=[watch])
+    assert [k + 1 for k, m in enumerate(moved) if m] == [5, 10]
+
+
+def test_samples_come_from_the_average_where_there_is_one():
+    model = tiny(average=0.9)
+    (_, turn), u = model.phases()[0].turns, normal((4, 5), gen())
+    with torch.no_grad():
+        model.generator.net.weight.add_(1.0)
+    assert not torch.equal(model.decode(u, batch(4)), (model.generator(u) + 1) * 4)
+    for _ in range(400):
+        turn.after({}, step())
+    torch.testing.assert_close(model.decode(u, batch(4)), (model.generator(u) + 1) * 4)
+    assert any(name.startswith("average") for name in model.state_dict())
+    live = tiny()
+    assert live.average is None
+    assert torch.equal(live.decode(u, batch(4)), (live.generator(u) + 1) * 4)
+
+
+def test_bad_values_are_refused():
+    with pytest.raises(ValueError, match="critic_steps=0"):
+        tiny(critic_steps=0)
+    with pytest.raises(ValueError, match="decay=2"):
+        tiny(average=2.0)
+    with pytest.raises(ValueError, match="latents=0"):
+        build("gan") and genbench.build("gan", SPEC, latents=0)

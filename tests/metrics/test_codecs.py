@@ -1,0 +1,58 @@
+import io
+
+import pytest
+import torch
+from PIL import Image
+
+from genbench.metrics.codecs import CODECS, codec_nll, encode
+
+NOISE = torch.Generator().manual_seed(0)
+
+
+def images(count, channels, side, top=256):
+    return torch.randint(0, top, (count, channels, side, side), dtype=torch.uint8, generator=NOISE)
+
+
+@pytest.mark.parametrize("codec", list(CODECS))
+@pytest.mark.parametrize("channels", [1, 3])
+def test_files_hold_the_image_without_loss(codec, channels):
+    image = images(1, channels, 12)[0]
+    picture = Image.open(io.BytesIO(encode(image, codec))).convert("L" if channels == 1 else "RGB")
+    back = torch.tensor(list(picture.tobytes()), dtype=torch.uint8).reshape(12, 12, channels).permute(2, 0, 1)
+    assert torch.equal(back, image)
+
+
+@pytest.mark.parametrize("codec", list(CODECS))
+def test_bits_are_the_lengths_of_files_on_disk_headers_included(codec, tmp_path):
+    pictures = images(3, 1, 16, top=9)
+    lengths = []
+    for index, image in enumerate(pictures):
+        path = tmp_path / f"{index}.{codec}"
+        options = {key: value for key, value in CODECS[codec].items() if key != "format"}
+        Image.fromarray(image[0].numpy()).save(path, **options)
+        lengths.append(path.stat().st_size * 8 / 256)
+    result = codec_nll(pictures, 256, codec)
+    assert result.per_image == lengths
+    assert result.bpd == pytest.approx(sum(lengths) / 3)
+    assert (result.images, result.kind, result.method, result.given) == (3, "exact", codec, ())
+
+
+@pytest.mark.parametrize("codec", list(CODECS))
+def test_noise_cannot_be_compressed_and_a_plain_image_can(codec):
+    assert codec_nll(images(4, 1, 32), 256, codec).bpd > 8
+    assert codec_nll(torch.zeros(4, 1, 32, 32, dtype=torch.uint8), 256, codec).bpd < 1
+
+
+@pytest.mark.parametrize(
+    ("pictures", "levels", "codec", "words"),
+    [
+        (images(1, 1, 8), 256, "png", "8×8"),
+        (images(1, 1, 28), 17, "webp", "levels=17"),
+        (images(1, 2, 28), 256, "png", r"\(1, 2, 28, 28\)"),
+        (images(1, 1, 28)[:0], 256, "png", "N at least 1"),
+        (images(1, 1, 28), 256, "jpeg", "'jpeg' is unknown: there are png, webp"),
+    ],
+)
+def test_what_would_mislead_is_refused(pictures, levels, codec, words):
+    with pytest.raises(ValueError, match=words):
+        codec_nll(pictures, levels, codec)

@@ -1,0 +1,245 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from genbench import Batch, DataSpec, ImplicitModel, Split, Splits
+from genbench.implicit import CHUNK, LEAST_SIGMA, frozen
+from genbench.metrics.observation import discretised_gaussian
+from genbench.seed import normal
+
+SPEC = DataSpec((1, 2, 2), levels=17)
+
+
+def gen(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def images(n, spec=SPEC, seed=0):
+    return torch.randint(0, spec.levels, (n, *spec.shape), generator=gen(seed), dtype=torch.uint8)
+
+
+class Linear(ImplicitModel):
+    """m = b + W u, in levels, through a batch normalisation that training mode would move."""
+
+    def __init__(self, spec=SPEC, latents=1, given=()):
+        super().__init__(spec, latents, given)
+        self.net = nn.Linear(latents, spec.dimensions)
+        self.norm = nn.BatchNorm1d(latents, affine=False)
+        with torch.no_grad():
+            weight = normal(self.net.weight.shape, gen(1))
+            self.net.weight.copy_(3 * weight)
+            self.net.bias.copy_(8 + normal(self.net.bias.shape, gen(2)))
+        self.asked = []
+
+    def decode(self, u, given):
+        self.asked.append((self.training, torch.is_grad_enabled(), self.net.weight.requires_grad, given))
+        return self.net(self.norm(u)).unflatten(1, self.spec.shape)
+
+
+class Labelled(Linear):
+    def __init__(self):
+        super().__init__(DataSpec((1, 2, 2), 17, classes=4), given=("label",))
+
+    def decode(self, u, given):
+        return super().decode(u, given) * 0 + given.labels.view(-1, 1, 1, 1)
+
+
+class Sourced(Linear):
+    def __init__(self):
+        super().__init__(DataSpec((1, 2, 2), 17, source=(1, 2, 2)), given=("source",))
+
+    def decode(self, u, given):
+        return super().decode(u, given) * 0 + given.sources / 16
+
+
+def fixed(variance, **kwargs):
+    model = Linear(**kwargs).eval()
+    model.variance.fill_(variance)
+    return model
+
+
+def test_agrees_with_quadrature_in_one_dimension():
+    model, batch = fixed(2.0), Batch(torch.tensor([[9, 8, 6, 11], [3, 12, 0, 16], [8, 8, 8, 8]]).view(3, 1, 2, 2))
+    grid = torch.linspace(-8, 8, 20_001, dtype=torch.float64)[:, None]
+    mean = model.net.double()(grid / math.sqrt(1 + model.norm.eps)).view(-1, 1, 1, 2, 2)
+    logs = discretised_gaussian(batch.images, mean, math.sqrt(2.0), 17).sum((2, 3, 4))
+    prior = -grid.square() / 2 - math.log(2 * math.pi) / 2
+    exact = torch.logsumexp(logs + prior, 0) + math.log(16 / 20_000)
+    model.net.float()
+    answer = model.log_likelihood(batch, draws=100, generator=gen(1))
+    torch.testing.assert_close(answer.nats, exact.detach(), rtol=0, atol=0.15)
+
+
+def test_a_decoder_that_ignores_its_noise_is_exact():
+    model, batch = fixed(5.0, latents=3), Batch(images(6))
+    with torch.no_grad():
+        model.net.weight.zero_()
+    mean = model.net.bias.detach().double().view(1, 2, 2)
+    wanted = discretised_gaussian(batch.images, mean, math.sqrt(5.0), 17).sum((1, 2, 3))
+    torch.testing.assert_close(model.log_likelihood(batch, draws=2, generator=gen()).nats, wanted, rtol=1e-5, atol=0)
+
+
+def test_probabilities_of_all_images_sum_to_one():
+    model = fixed(1.0, spec=DataSpec((1, 1, 2), levels=4))
+    with torch.no_grad():
+        model.net.bias.fill_(1.5)
+        model.net.weight.fill_(0.8)
+    every = torch.cartesian_prod(torch.arange(4), torch.arange(4)).to(torch.uint8).view(16, 1, 1, 2)
+    nats = model.log_likelihood(Batch(every), draws=50, generator=gen()).nats
+    assert float(nats.exp().sum()) == pytest.approx(1.0, abs=0.03)
+
+
+def test_the_answer_says_what_it_is():
+    model = Sourced()
+    batch = Batch(images(2), sources=images(2))
+    answer = model.log_likelihood(batch, draws=3, effort="fast/2", generator=gen())
+    assert (answer.kind, answer.method, answer.observation) == ("estimate", "ais", "added")
+    assert (answer.given, answer.draws) == (("source",), 3)
+    assert (answer.nats.dtype, answer.nats.shape) == (torch.float64, (2,))
+
+
+def test_each_image_is_judged_under_its_own_condition():
+    model = Labelled().eval()
+    model.variance.fill_(0.01)
+    batch = Batch(torch.arange(4, dtype=torch.uint8).view(4, 1, 1, 1).expand(4, 1, 2, 2), torch.arange(4))
+    assert (model.log_likelihood(batch, draws=2, generator=gen()).nats > -1e-3).all()
+    wrong = Batch(batch.images, batch.labels.flip(0))
+    assert (model.log_likelihood(wrong, draws=2, generator=gen()).nats < -10).all()
+
+
+def test_draws_are_the_log_mean_exp_of_that_many_chains(monkeypatch):
+    import genbench.metrics.ais as module
+
+    weights = torch.tensor([0.0, math.log(3.0), -5.0, -5.0], dtype=torch.float64)
+    seen = []
+
+    def fake(log_likelihood, start, **options):
+        seen.append((len(start), options["temperatures"], options["leapfrog"]))
+        return module.Annealed(weights, start, weights, weights)
+
+    monkeypatch.setattr(module, "ais", fake)
+    nats = Linear().log_likelihood(Batch(images(2)), draws=2, effort="standard", generator=gen()).nats
+    torch.testing.assert_close(nats, torch.tensor([math.log(2.0), -5.0], dtype=torch.float64))
+    assert seen == [(4, 1_000, 10)]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_asking_leaves_the_model_as_it_was(training):
+    model = Linear(latents=2).train(training)
+    model.norm.eval()
+    model.net.bias.requires_grad_(False)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    state = torch.get_rng_state()
+    model.sample(3, generator=gen())
+    model.log_likelihood(Batch(images(1)), effort="fast/2", generator=gen())
+    assert all(not mode and not learns for mode, _, learns, _ in model.asked)
+    assert not model.asked[0][1], "samples need no gradient"
+    assert (model.training, model.norm.training) == (training, False)
+    assert model.net.weight.requires_grad
+    assert not model.net.bias.requires_grad
+    assert all(p.grad is None for p in model.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_the_model_comes_back_even_when_the_block_fails():
+    model = Linear().train()
+    with pytest.raises(RuntimeError), frozen(model):
+        raise RuntimeError
+    assert model.training
+    assert model.net.weight.requires_grad
+
+
+def test_samples_are_decoded_noise_rounded_and_kept_in_range():
+    model = Linear(latents=3).eval()
+    drawn = model.sample(CHUNK + 50, generator=gen(4))
+    assert (drawn.shape, drawn.dtype) == ((CHUNK + 50, 1, 2, 2), torch.uint8)
+    source = gen(4)
+    u = torch.cat([normal((CHUNK, 3), source), normal((50, 3), source)])
+    wanted = model.decode(u, Batch(images(1))).detach().round().clamp(0, 16)
+    assert torch.equal(drawn.float(), wanted)
+    assert int(drawn.max()) == 16
+    assert int(drawn.min()) == 0
+    assert torch.equal(drawn, model.sample(CHUNK + 50, generator=gen(4)))
+    assert not torch.equal(drawn, model.sample(CHUNK + 50, generator=gen(5)))
+    assert model.sample(0, generator=gen()).shape == (0, 1, 2, 2)
+
+
+def test_labels_not_given_follow_the_training_frequencies():
+    model = Labelled()
+    spec, labels = model.spec, torch.tensor([0] * 6 + [1] * 2 + [3] * 2 + [-1] * 5)
+    train = Split(images(15, spec), labels)
+    model.finish(Splits(train, Split(images(8, spec), torch.arange(8) % 4)), gen())
+    torch.testing.assert_close(model.frequencies, torch.tensor([0.6, 0.2, 0.0, 0.2], dtype=torch.float64))
+    drawn = model.sample(3_000, generator=gen(1))[:, 0, 0, 0].long()
+    shares = torch.bincount(drawn, minlength=4) / 3_000
+    torch.testing.assert_close(shares, torch.tensor([0.6, 0.2, 0.0, 0.2]), rtol=0, atol=0.03)
+
+
+def test_conditions_are_followed_in_order():
+    labels = torch.tensor([3, 0, 2])
+    assert Labelled().sample(3, labels=labels, generator=gen())[:, 0, 0, 0].tolist() == [3, 0, 2]
+    sources = images(CHUNK + 9) * 15
+    drawn = Sourced().sample(CHUNK + 9, sources=sources, generator=gen())
+    assert torch.equal(drawn, (sources / 16).round().to(torch.uint8))
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "message"),
+    [
+        (Labelled, {"labels": torch.tensor([0, 4])}, "labels run from 0 to 4: give 0 to 3"),
+        (Labelled, {"labels": torch.tensor([0, -1])}, "labels run from -1"),
+        (Labelled, {"labels": torch.tensor([0])}, "labels: 1 for 2 samples"),
+        (Labelled, {"sources": images(2)}, "sources: this model takes label"),
+        (Sourced, {}, "sources: this model needs one for each of the 2 samples"),
+        (Sourced, {"sources": images(3)}, "sources: 3 for 2"),
+        (Linear, {"labels": torch.tensor([0, 1])}, "takes no condition"),
+    ],
+)
+def test_conditions_that_do_not_fit_are_refused(model, options, message):
+    with pytest.raises(ValueError, match=message):
+        model().sample(2, generator=gen(), **options)
+
+
+def test_bad_questions_are_refused():
+    with pytest.raises(ValueError, match="effort='slow'"):
+        Linear().log_likelihood(Batch(images(1)), effort="slow", generator=gen())
+    with pytest.raises(ValueError, match="draws=0"):
+        Linear().log_likelihood(Batch(images(1)), draws=0, generator=gen())
+
+
+def test_sigma_is_the_residual_that_no_noise_removes():
+    model = Linear(latents=2).eval()
+    reach = torch.cat([model.net.weight, torch.zeros(4, 0)], 1).detach().double()
+    u = 0.5 * normal((64, 2), gen(3))
+    inside = model.decode(u, Batch(images(1))).detach()
+    q, _ = torch.linalg.qr(reach, mode="complete")
+    off = (q[:, 2] * 2.0).float().view(1, 2, 2)  # across what the decoder reaches: 4 levels² in 4 pixels
+    assert float((inside + off).min()) > 0
+    assert float((inside + off).max()) < 16
+    target = inside + off
+
+    class Reals(Split):
+        pass
+
+    model.finish(Splits(Split(images(4)), Reals(target)), gen())
+    assert float(model.variance) == pytest.approx(1.0, rel=0.02)
+    model.finish(Splits(Split(images(4)), Reals(inside)), gen())
+    assert float(model.variance) < 0.05
+    assert float(model.variance) >= LEAST_SIGMA**2
+
+
+def test_sigma_of_a_decoder_without_gradient_is_that_of_its_draws():
+    class Steps(Linear):
+        def decode(self, u, given):
+            return torch.where(u > 0, 4.0, 10.0).view(-1, 1, 1, 1).expand(-1, 1, 2, 2)
+
+    model = Steps()
+    model.finish(Splits(Split(images(4)), Split(torch.full((64, 1, 2, 2), 4, dtype=torch.uint8))), gen())
+    assert float(model.variance) == pytest.approx(36 / 4, abs=5), "the best of two draws misses in a quarter of cases"
+
+
+def test_variance_and_frequencies_are_saved():
+    assert {"variance", "frequencies"} <= set(Labelled().state_dict())

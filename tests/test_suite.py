@@ -1,0 +1,142 @@
+import pytest
+
+from genbench import catalog
+from genbench.suite import Overrides, Suite, embedded, literal, overridden, parse, read, slug, to_toml
+
+TEXT = """
+title = "Two"
+dataset = "digits"
+budget = { steps = 3 }
+[[row]]
+recipe = "vae"
+[[row]]
+recipe = "pix2pix"
+dataset = "edges:digits"
+label = "pix2pix (no dropout)"
+options = { dropout = 0.0 }
+"""
+
+
+def two(**changes):
+    return overridden(parse(TEXT, "two"), Overrides(**changes))
+
+
+def test_rows_are_resolved():
+    suite = two()
+    assert [(row.recipe, row.label, row.dataset) for row in suite.row] == [
+        ("vae", "vae", "digits"),
+        ("pix2pix", "pix2pix (no dropout)", "edges:digits"),
+    ]
+    assert suite.seeds == (0,)
+    assert suite.datasets == ["digits", "edges:digits"]
+
+
+@pytest.mark.parametrize("name", embedded())
+def test_an_embedded_suite_is_whole(name):
+    suite = read(name)
+    assert {row.recipe for row in suite.row} == set(catalog.recipes())
+    for row in suite.row:
+        assert set(row.options) <= set(catalog.recipe(row.recipe).options())
+    assert parse(to_toml(suite), name) == suite
+
+
+def test_what_is_written_reads_back_the_same():
+    odd = {"a": 'quote " and \\ back', "b": [1, 2.5, True], "c": {"x y": "ü\x7f\n"}, "d": 1e-5, "e": 1e16}
+    row = {"recipe": "vae", "options": odd}
+    suite = Suite.model_validate(
+        {"title": "Ü\n", "dataset": "folder:/a b", "size": 8, "budget": {"seconds": 1}, "seeds": (1, 2), "row": (row,)}
+    )
+    assert parse(to_toml(suite), "again") == suite
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("title", "titel", r"unknown key titel: did you mean title\?|key title is missing"),
+        ("budget = { steps = 3 }", "budget = { step = 3 }", r"unknown key budget.step: did you mean steps\?"),
+        ("budget = { steps = 3 }", "budget = { steps = 3, images = 2 }", "budget = .*: give exactly one of"),
+        ("budget = { steps = 3 }", "budget = {}", "give exactly one of"),
+        ("budget = { steps = 3 }", "budget = { steps = 0 }", "budget.steps = 0: .*greater than 0"),
+        ("budget = { steps = 3 }", "budget = { seconds = nan }", "budget.seconds = nan"),
+        ("budget = { steps = 3 }", "", "key budget is missing"),
+        ('label = "pix2pix (no dropout)"', 'lable = "x"', r"unknown key row.1.lable: did you mean label\?"),
+        ('label = "pix2pix (no dropout)"', 'label = "Noise"', "'Noise' is an anchor's"),
+        ('title = "Two"', 'title = "Two"\nprecision = "bfloat16"', "precision = 'bfloat16': only \"float32\""),
+        ('title = "Two"', 'title = "Two"\nbatch_size = "64"', "batch_size = '64'"),
+        ('title = "Two"', 'title = "Two"\nseeds = []', "seeds"),
+        ('title = "Two"', 'title = "Two"\nseeds = [1, 1]', "each counts once"),
+        ('title = "Two"', "title = Two", "not TOML"),
+        ('recipe = "pix2pix"\ndataset = "edges:digits"\nlabel = "pix2pix (no dropout)"', 'recipe = "vae"', "two rows"),
+    ],
+)
+def test_a_wrong_suite_is_refused_in_one_line(old, new, said):
+    assert old in TEXT
+    with pytest.raises(ValueError, match=said) as error:
+        parse(TEXT.replace(old, new), "mine.toml")
+    assert str(error.value).startswith("suite mine.toml: ")
+    assert "\n" not in str(error.value)
+
+
+def test_an_unknown_suite_names_the_nearest(tmp_path):
+    with pytest.raises(ValueError, match=r"unknown suite 'quik': did you mean quick\?"):
+        read("quik")
+    with pytest.raises(ValueError, match="cannot be read"):
+        read(str(tmp_path / "no.toml"))
+
+
+def test_a_data_set_replaces_the_suites_behind_prefixes_too():
+    assert two(dataset="mnist5k").datasets == ["mnist5k", "edges:mnist5k"]
+
+
+def test_budget_and_seeds_are_replaced():
+    suite = two(budget={"images": 64}, seeds=[3, 4])
+    assert suite.budget.given == {"images": 64}
+    assert suite.seeds == (3, 4)
+    with pytest.raises(ValueError, match=r"budget\.seconds = -1"):
+        two(budget={"seconds": -1.0})
+
+
+def test_recipes_choose_rows_by_name_or_label_and_add_what_the_suite_lacks():
+    assert [row.label for row in two(recipes=["pix2pix"]).row] == ["pix2pix (no dropout)"]
+    assert [row.label for row in two(recipes=["pix2pix (no dropout)", "pix2pix"]).row] == ["pix2pix (no dropout)"]
+    assert [(row.recipe, row.dataset) for row in two(recipes=["gan"]).row] == [("gan", "digits")]
+    with pytest.raises(ValueError, match=r"unknown recipe 'gann': did you mean"):
+        two(recipes=["gann"])
+
+
+def test_options_are_set_where_rows_have_them():
+    suite = two(options=["latents=7", "width = 8"])
+    assert [row.options for row in suite.row] == [{"latents": 7, "width": 8}, {"dropout": 0.0, "width": 8}]
+    with pytest.raises(ValueError, match=r"none of vae, pix2pix has option 'latent': did you mean latents"):
+        two(options=["latent=7"])
+    with pytest.raises(ValueError, match="write option=value"):
+        two(options=["latents"])
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("32", 32),
+        ("1e-3", 1e-3),
+        ("true", True),
+        ("[1, 2]", [1, 2]),
+        ('"a b"', "a b"),
+        ("kl", "kl"),
+        ("js-x.2", "js-x.2"),
+    ],
+)
+def test_literals_have_types(text, value):
+    assert literal(text) == value
+    assert type(literal(text)) is type(value)
+
+
+@pytest.mark.parametrize("text", ["True", "3 2", "a b", "", "1\nb = 2"])
+def test_what_is_no_literal_is_refused(text):
+    with pytest.raises(ValueError, match="give a TOML value"):
+        literal(text)
+
+
+def test_slugs_are_folder_names():
+    assert slug("f-gan (KL)") == "f-gan-kl"
+    assert slug("folder:/a/B c") == "folder-a-b-c"
+    assert slug("../..") == "-"

@@ -1,0 +1,244 @@
+import csv
+import io
+import json
+import math
+import random
+import re
+
+import pytest
+from rich.console import Console
+
+from genbench import columns, table
+from tests.records import anchor, likelihood, lost, quality, quick, record
+
+SETTLED = [
+    *("dataset", "recipe", "label", "family", "seeds", "status", "params", "images", "steps", "fit_seconds"),
+    *("nll_bpd", "nll_bpd_std", "nll_train_bpd", "nll_kind", "nll_given", "nll_method", "nll_draws"),
+    *("fid", "fid_std", "kid", "precision", "recall", "is", "extractor"),
+    *("latency_ms", "images_per_second", "peak_memory_mb", "stamp"),
+]
+
+
+def by_label(records, **options):
+    return {row["label"]: row for row in table.rows(records, **options)}
+
+
+def test_every_row_has_every_settled_key():
+    for row in table.rows(quick()):
+        assert list(row)[: len(SETTLED)] == SETTLED
+        assert row["status"] in ("done", "diverged", "failed", "anchor")
+
+
+def test_one_seed_is_kept_as_it_is():
+    (row,) = table.rows([record(test=likelihood((1.0, 1.2, 1.4)))])
+    assert (row["nll_bpd"], row["fid"], row["params"], row["steps"]) == (pytest.approx(1.2), 50.0, 412_545, 1200)
+    # s² = (0.04 + 0 + 0.04) / 2, s / √3
+    assert row["nll_se"] == pytest.approx(math.sqrt(0.04 / 3))
+    assert row["nll_bpd_std"] is None
+    assert row["fid_std"] is None
+    assert row["seeds"] == [0]
+
+
+def test_seeds_become_mean_and_sample_standard_deviation():
+    cells = [
+        record(seed=s, quality=quality(v), test=likelihood((b, b))) for s, v, b in ((0, 10, 1), (1, 12, 2), (2, 17, 6))
+    ]
+    (row,) = table.rows(cells)
+    assert row["fid"] == pytest.approx(13)
+    assert row["fid_std"] == pytest.approx(math.sqrt((9 + 1 + 16) / 2))
+    assert (row["nll_bpd"], row["nll_bpd_std"]) == (pytest.approx(3), pytest.approx(math.sqrt((4 + 1 + 9) / 2)))
+    assert row["nll_se"] is None
+    assert (row["seeds"], row["seeds_run"]) == ([0, 1, 2], 3)
+    assert columns.spread("fid")(row) == "13.0 ± 3.6"
+
+
+def test_lost_seeds_have_a_row_of_their_own_and_are_counted():
+    done, gone = table.rows([lost("vae", seed=2), record(seed=0), record(seed=1)])
+    assert (done["status"], done["seeds"], done["seeds_run"]) == ("done", [0, 1], 3)
+    assert (gone["status"], gone["seeds"], gone["nll_bpd"]) == ("diverged", [2], None)
+    assert columns.seeds(done) == "2 of 3"
+    assert "step 120" in gone["reason"]
+    assert "seed 2, diverged: loss of turn critic is nan at step 120" in table.render([lost("vae", seed=2)], "md")
+
+
+def test_seeds_are_not_pooled_across_protocols_nor_counted_twice():
+    longer = record(seed=1, stamp={"budget": {"seconds": 300.0}})
+    other = record(seed=2, stamp={"threads": 64})
+    again = record(seed=0)
+    assert [row["seeds"] for row in table.rows([record(), longer, other, again])] == [[0], [1], [2], [0]]
+
+
+def test_absent_is_null_and_never_a_word():
+    row = by_label(quick())["f-gan (KL)"]
+    assert [row[key] for key in ("nll_bpd", "fid", "latency_ms", "extractor", "nll_kind", "nll_given")] == [None] * 6
+    for fmt in ("json", "csv", "md", "tex", "html"):
+        text = table.render(quick(), fmt)
+        assert not re.search(r"\bN/?A\b|\bNone\b|\bnan\b(?! at step)", text)
+        assert "null" not in text or fmt in ("json", "csv")
+
+
+def test_not_a_number_is_absent():
+    (row,) = table.rows([record(quality=quality(inception_score=math.nan), test=likelihood((1.0,)))])
+    assert row["is"] is None
+    assert row["nll_se"] is None
+
+
+def test_rows_stand_by_family_then_likelihood_whatever_their_order():
+    records = list(quick())
+    wanted = ["vae", "pixelcnn", "realnvp", "cgan", "gan", "wgan-gp", "f-gan (KL)"]
+    wanted += ["real (test)", "noise", "webp", "png", "uniform"]
+    for seed in range(5):
+        random.Random(seed).shuffle(records)
+        rows = table.rows(records)
+        assert [row["label"] for row in rows if row["dataset"] == "mnist5k"] == wanted
+        assert [row["dataset"] for row in rows] == ["mnist5k"] * 12 + ["edges:mnist5k"] * 6
+
+
+def test_sort_puts_the_best_first_the_absent_last_and_anchors_behind():
+    by_fid = [r["label"] for r in table.rows(quick(), sort="fid") if r["dataset"] == "mnist5k"]
+    assert by_fid[:7] == ["gan", "cgan", "wgan-gp", "pixelcnn", "vae", "realnvp", "f-gan (KL)"]
+    assert by_fid[7] == "real (test)"
+    assert table.rows(quick(), sort="images_per_second")[0]["label"] == "gan"
+
+
+def test_every_column_sorts():
+    for key in set(table.KEYS) - table.UNSORTABLE:
+        assert len(table.rows(quick(), sort=key)) == 18
+
+
+def test_unknown_columns_and_formats_are_refused_with_the_nearest():
+    with pytest.raises(ValueError, match=r"sort='fidd'.*did you mean fid"):
+        table.rows(quick(), sort="fidd")
+    with pytest.raises(ValueError, match=r"format='markdown'.*md"):
+        table.render(quick(), "markdown")
+
+
+def test_marks_say_kind_and_method_what_is_given_and_drawn():
+    rows = by_label(quick())
+    assert columns.bits(rows["pixelcnn"]).startswith("= 1.2")
+    assert columns.bits(rows["vae"]).startswith("≤ 1.6")
+    assert re.fullmatch(r"~ 2\.\d{3} ± 0\.\d{3} unconverged", columns.bits(rows["gan"]))
+    assert "unconverged" not in columns.bits(rows["wgan-gp"])
+    assert columns.method(rows["wgan-gp"]) == "ais, 2 draws, noise added"
+    (asked,) = table.rows([record(test=likelihood(given=("label",)))])
+    assert columns.method(asked) == "chain rule, given label"
+
+
+def test_ranks_reach_the_rows_and_only_the_best_is_bold():
+    rows = by_label(quick())
+    assert (rows["vae"]["nll_rank"], rows["vae"]["nll_ranked"], rows["vae"]["nll_best"]) == (1, 2, True)
+    assert (rows["realnvp"]["nll_rank"], rows["realnvp"]["nll_best"]) == (2, False)
+    for label in ("pixelcnn", "gan", "cgan", "png", "uniform", "f-gan (KL)"):
+        assert rows[label]["nll_rank"] is None
+    assert all(row["fid_rank"] is None for row in rows.values())
+    assert [line.split("|")[1].strip() for line in table.render(quick(), "md").splitlines() if "**" in line] == ["vae"]
+
+
+def test_markdown_has_every_row_units_and_footnotes():
+    text = table.render(quick(), "md")
+    for row in table.rows(quick()):
+        assert f"| {row['label']}" in text or f"| *{row['label']}*" in text
+    for said in ("FID (efficientnet-lite0) ↓", "KID ×10³", "Latency, ms", "Bits/dim (test)", "PSNR, dB"):
+        assert said in text
+    for said in ("= exact", "≤ an upper bound", "~ an estimate", "95 % t-interval", "train 3,500", "threads: 2"):
+        assert said in text
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in lines}) <= 2  # one width a table
+
+
+def test_each_extractor_has_columns_of_its_own():
+    text = table.render([record("a"), record("b", extractor="classifier", quality=quality(7.7))], "md")
+    head, _, b, a = [line.split("|") for line in text.splitlines() if line.startswith("|")]
+    one, two = (next(i for i, h in enumerate(head) if f"FID ({n})" in h) for n in ("efficientnet-lite0", "classifier"))
+    assert [x.strip() for x in (a[one], a[two], b[one], b[two])] == ["50.0", "–", "–", "7.70"]
+
+
+def test_json_is_the_rows_and_infinity_a_text():
+    records = [*quick(), record("sure", test=likelihood((1.0, math.inf), standard_error=math.nan))]
+
+    def refuse(word):
+        raise AssertionError(word)
+
+    read = json.loads(table.render(records, "json"), parse_constant=refuse)
+    assert read[-1]["label"] != "sure"
+    sure = next(row for row in read if row["label"] == "sure")
+    assert sure["nll_bpd"] == "Infinity"
+    plain = json.loads(table.render(quick(), "json"))
+    assert plain == json.loads(json.dumps(table.rows(quick())))
+
+
+def test_csv_reads_back_the_same():
+    rows = table.rows(quick())
+    read = list(csv.DictReader(io.StringIO(table.render(quick(), "csv"))))
+    assert len(read) == len(rows)
+    for got, row in zip(read, rows, strict=True):
+        assert list(got) == list(row)
+        assert json.loads(got["stamp"]) == row["stamp"]
+        for key in ("nll_bpd", "fid", "latency_ms", "params"):
+            assert got[key] == "" if row[key] is None else float(got[key]) == row[key]
+        assert got["seeds"] == " ".join(map(str, row["seeds"]))
+        assert got["label"] == row["label"]
+
+
+NASTY = '50% & co_$x$ #1 {a} ~b^c \\d <script>alert(1)</script> | *bold* "q"'
+
+
+def test_latex_escapes_whatever_a_label_holds():
+    text = table.render([record(NASTY)], "tex")
+    cell = next(line for line in text.splitlines() if line.startswith("50")).split(" & ")
+    assert " & ".join(cell[:2]).startswith(r"50\% \& co\_\$x\$ \#1 \{a\} $\sim$b\textasciicircum{}c \textbackslash{}d ")
+    assert not re.search(r"(?<!\\)[%#]", re.sub("^%.*|{%$", "", text, flags=re.M))
+    assert text.count("{") == text.count("}")
+
+
+def test_latex_has_booktabs_and_as_many_cells_as_columns():
+    text = table.render(quick(), "tex")
+    for part in text.split(r"\begin{table}")[1:]:
+        columns_ = len(re.search(r"\\begin{tabular}{([lr]+)}", part)[1])
+        lines = [line for line in part.splitlines() if line.endswith(r"\\")]
+        assert all(len(re.split(r"(?<!\\) & ", line)) == columns_ for line in lines)
+        assert part.index(r"\toprule") < part.index(r"\midrule") < part.index(r"\bottomrule")
+    assert r"\textbf{\boldmath $\le$" in text
+
+
+def test_markdown_and_html_show_a_label_as_it_is():
+    md, html = (table.render([record(NASTY)], fmt) for fmt in ("md", "html"))
+    assert "<script" not in html
+    assert "&lt;script&gt;" in html
+    assert r"\| \*bold\*" in md
+    assert "<script>" not in md.replace(r"\<script\>", "")
+
+
+def test_written_files_are_the_renderings_and_leave_nothing_else(tmp_path):
+    table.write(tmp_path, list(quick()))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["table.csv", "table.json", "table.md", "table.tex"]
+    for fmt in ("csv", "json", "md", "tex"):
+        assert (tmp_path / f"table.{fmt}").read_text() == table.render(quick(), fmt)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 300])
+def test_the_terminal_never_cuts_a_number(width):
+    console = Console(width=width, file=io.StringIO(), force_terminal=False)
+    table.show([*quick(), record("[red]tag")], console)
+    text = console.file.getvalue()
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    for row in table.rows(quick()):
+        assert row["label"] in text
+    assert "[red]tag" in text
+    assert ("More columns" in text) == (width < 300)
+
+
+def test_numbers_are_short_and_honest():
+    assert [columns.number(x) for x in (0, 1.2249, 45.26, 1365.2, 0.00012, math.inf, None)] == [
+        "0", "1.22", "45.3", "1,365", "0.0001", "∞", "",
+    ]  # fmt: skip
+    assert columns.number(-0.5) == "−0.500"
+    assert [columns.count(x) for x in (640, 9_999, 12_345, 412_545, 999_999, 1_234_567)] == [
+        "640", "9,999", "12.3k", "413k", "1.00M", "1.23M",
+    ]  # fmt: skip
+
+
+def test_anchors_alone_make_a_table():
+    assert "real (test)" in table.render([anchor("real (test)", quality=quality(25.8))], "md")
+    assert [table.render([], fmt) for fmt in ("json", "html")] == ["[]\n", ""]

@@ -1,0 +1,80 @@
+"""A third party's family, installed as pip would leave it: one quick recipe that can fail in every way."""
+
+MODULE = '''
+import errno
+import os
+import signal
+import time
+from pathlib import Path
+
+import torch
+from torch import nn
+
+import genbench.cell
+from genbench.interface import GenerativeModel, LogLikelihood, Phase, Turn
+from genbench.seed import uniform
+
+genbench.cell.CHECKPOINT_SECONDS = 0.0  # tests cut off trainings of a second
+FACTS = {"family": "third", "title": "Toy", "paper": "none", "year": 2026, "likelihood": "exact"}
+RECIPES = {"toy": {"target": "toyfamily:toy", **FACTS}}
+
+
+class Toy(GenerativeModel):
+    """Independent pixels."""
+
+    def __init__(self, spec, fails, at, once, sleep):
+        super().__init__(spec)
+        self.fails, self.at, self.once, self.sleep = fails, at, once, sleep
+        self.logits = nn.ParameterList([torch.randn(*spec.shape, spec.levels) / 10])
+
+    def nats(self, images):
+        log_p = self.logits[0].log_softmax(-1).expand(len(images), *self.logits[0].shape)
+        return log_p.gather(-1, images.long()[..., None]).flatten(1).double().sum(1)
+
+    def loss(self, batch, step):
+        time.sleep(self.sleep)
+        if self.once:
+            with open(self.once + ".calls", "a") as file:
+                file.write(f"{step.index} ")
+        loss = -self.nats(batch.images).mean() / self.spec.dimensions
+        if step.index == self.at and not (self.once and Path(self.once).exists()):
+            if self.once:
+                Path(self.once).touch()
+            if self.fails == "diverges":
+                loss = loss * float("nan")
+            if self.fails == "raises":
+                raise RuntimeError("it broke\\nin two lines")
+            if self.fails == "dies":
+                os.kill(os.getpid(), signal.SIGKILL)
+            if self.fails == "full":
+                raise OSError(errno.ENOSPC, "No space left on device")
+        return {"loss": loss}
+
+    def phases(self):
+        return [Phase("train", 1.0, [Turn("pixels", [self.logits], self.loss, lambda p: torch.optim.Adam(p, 0.1))])]
+
+    @torch.no_grad()
+    def sample(self, n, *, labels=None, sources=None, fields=None, generator):
+        below = self.logits[0].softmax(-1).cumsum(-1)
+        draws = uniform((n, *self.spec.shape), generator)
+        return (draws[..., None] > below).sum(-1).clamp(max=self.spec.levels - 1).to(torch.uint8)
+
+    def log_likelihood(self, batch, *, draws=1, effort="fast", generator=None):
+        return LogLikelihood(self.nats(batch.images), "exact", method="chain rule")
+
+
+def toy(spec, *, fails="", at=3, once="", sleep=0.0, rate=0.1):
+    rate + 0.0
+    if fails not in ("", "diverges", "raises", "dies", "full"):
+        raise ValueError(f"fails={fails!r}: give raises, dies, diverges or full")
+    return Toy(spec, fails, at, once, sleep)
+'''
+
+
+def install(site):
+    info = site / "toyfamily-1.0.dist-info"
+    info.mkdir(parents=True)
+    (site / "toyfamily.py").write_text(MODULE)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toyfamily\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[genbench.families]\ntoy = toyfamily:RECIPES\n")
+    return site
