@@ -67,7 +67,14 @@ def recipes() -> Mapping[str, Recipe]:
     found: dict[str, Recipe] = {}
     wanted = {item.name for item in fields(Recipe)} - {"name"}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.value):
-        for name, facts in point.load().items():
+        try:
+            declared = point.load()
+        except Exception as error:
+            why = f"{type(error).__name__}: {error}"
+            raise ValueError(
+                f"recipes of {point.value} cannot be listed ({why}); repair or remove that package"
+            ) from error
+        for name, facts in declared.items():
             odd = (set(facts) ^ wanted) - {"given"}
             if odd:
                 raise ValueError(f"recipe {name!r} of {point.value}: missing or unknown facts {sorted(odd)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -32,6 +33,12 @@ TRAINING = Path("checkpoint") / "training.pt"
 CHECKPOINT_SECONDS = 15.0  # what a killed run loses at most; a checkpoint of a quick cell takes tens of milliseconds
 
 ANCHORS = "anchors"  # a data set's rows that nobody trains: one cell for all of them
+
+# How samples are conditioned, for the stamp.
+CONDITIONS: dict[tuple[str, ...], str] = {
+    ("label",): "labels in the training split's proportions",
+    ("source",): "sources of the test split, in order",
+}
 
 Tell = Callable[[str, float], None]
 
@@ -109,6 +116,8 @@ def work(cell: Cell, setting: Setting, part: Path, tell: Tell) -> record.Record:
     """
     from genbench import data
 
+    if cell.device == "cuda":  # "float32" means float32, and the same numbers each time
+        torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic = False, True
     clock = Clock(tell)
     with clock("load"):
         dataset = data.load(cell.dataset, root=setting.root, size=cell.size)
@@ -126,13 +135,15 @@ def work(cell: Cell, setting: Setting, part: Path, tell: Tell) -> record.Record:
         samples = model.sample(cell.samples, **conditions(given, recipe.given), generator=noise).cpu()
     memory = peak_memory(cell.device)
     with clock("write"):
-        np.save(part / "samples.npy", samples.numpy())
+        array = io.BytesIO()  # written by Python, whose errors say that a disk is full; numpy's do not
+        np.save(array, samples.numpy())
+        (part / "samples.npy").write_bytes(array.getvalue())
         picture.write(part / "samples.png", samples, dataset.spec.levels, shown(given, recipe.given, dataset))
     found, extractor = measured(cell, model, dataset, samples, given, recipe, clock)
     return record.Record(
         **heading(cell),
         status="done",
-        params=sum(parameter.numel() for parameter in model.parameters()),
+        params=sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
         fit=record.Fit(**asdict(report), batch_size=min(cell.batch_size, len(dataset.train))),
         **found,
         extractor=cell.extractor,
@@ -289,5 +300,7 @@ def stamped(
     if extractor is not None:
         found["extractor"] = dict(extractor)
         found["reference"] = {"split": "train", "images": found.get("counts", {}).get("train")}
-        found["samples"] = {"count": cell.samples, "type": "uint8", "labels": "in the training split's proportions"}
+        found["samples"] = {"count": cell.samples, "type": "uint8"}
+        if cell.recipe != ANCHORS and (conditions := CONDITIONS.get(catalog.recipe(cell.recipe).given)):
+            found["drawn"] = conditions
     return found

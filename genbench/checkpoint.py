@@ -71,7 +71,10 @@ def save(path: Path | str, model: GenerativeModel) -> None:
     origin = model.origin
     if origin is None:
         raise ValueError(f"{type(model).__name__} was not made by genbench.build: save its state_dict instead")
-    tensors = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+    tensors = {
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, value in model.state_dict().items()
+    }
     with written_whole(Path(path)) as part:
         save_file(tensors, part, metadata={"genbench": origin.to_json()})
 
@@ -128,8 +131,26 @@ def save_training(
         "cpu": torch.get_rng_state(),
         "cuda": cuda,
     }
-    with written_whole(path) as part:
-        torch.save(whole, part)
+    with written_whole(path) as part, part.open("wb") as file:
+        torch.save(whole, file)  # to an open file: a full disk is then an OSError
+
+
+TRAINING_KEYS = {"identity", "settings", "state", "model", "optimizers", "noise", "cpu", "cuda"}
+
+
+def read_training(path: Path) -> dict[str, Any]:
+    """All that :func:`save_training` wrote; no code in the file is run.
+
+    Raises:
+        ValueError: for a file that is missing, cut short or something else.
+    """
+    try:
+        whole = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a cut or foreign file makes torch.load raise almost anything
+        raise ValueError(f"checkpoint {path}: not a training of genbench ({_short(error)})") from error
+    if not isinstance(whole, dict) or set(whole) != TRAINING_KEYS:
+        raise ValueError(f"checkpoint {path}: not a training of genbench (other contents)")
+    return whole
 
 
 def load_training(
@@ -140,11 +161,8 @@ def load_training(
     Raises:
         ValueError: for a file that is missing, cut short, another recipe's or another configuration's.
     """
-    try:
-        whole = torch.load(path, map_location="cpu", weights_only=True)
-        theirs, settings = whole["identity"], whole["settings"]
-    except Exception as error:  # a cut or foreign file makes torch.load raise almost anything
-        raise ValueError(f"checkpoint {path}: not a training of genbench ({_short(error)})") from error
+    whole = read_training(path)
+    theirs, settings = whole["identity"], whole["settings"]
     if theirs != identity(model):
         raise ValueError(f"checkpoint {path} is of {theirs}, not of {identity(model)}")
     if settings != _settings(config):
@@ -161,5 +179,5 @@ def load_training(
 
 def _short(error: BaseException) -> str:
     """The first line of an error's message, cut to what a line holds."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:120]}" if lines else type(error).__name__
+    first = (str(error).strip().splitlines() or [""])[0].partition(". ")[0][:120]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__

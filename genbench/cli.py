@@ -1,4 +1,4 @@
-"""The command line. Each command imports what it needs: help and lists are there at once."""
+"""The command line. Each command imports what it needs beyond the models' interface."""
 
 from __future__ import annotations
 
@@ -223,13 +223,14 @@ def _listed(title: str, rows: list[dict], as_json: bool) -> None:
         print(json.dumps(rows, indent=1))
         return
     from rich.table import Table
+    from rich.text import Text
 
     shown = Table(title=title, title_justify="left")
     names = list(dict.fromkeys(name for row in rows for name in row))
     for name in names:
         shown.add_column(name, overflow="fold")
     for row in rows:
-        shown.add_row(*(_said(row.get(name)) for name in names))
+        shown.add_row(*(Text(_said(row.get(name))) for name in names))
     _console().print(shown)
 
 

@@ -117,6 +117,7 @@ def method(row: Row) -> str:
     parts += [f"{row['nll_draws']} draws"] if row["nll_draws"] > 1 else []
     if row["nll_given"] != row["given"]:
         parts += [f"given {' and '.join(row['nll_given']) or 'nothing'}"]
+    parts += [f"{row['nll_images']} images"] if row["nll_kind"] == "estimate" else []
     parts += ["noise added"] if row["nll_observation"] == "added" else []
     return ", ".join(parts)
 

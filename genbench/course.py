@@ -64,7 +64,9 @@ class Course:
     @classmethod
     def plan(cls, phases: Sequence[Phase], budget: Budget, batch_size: int) -> Course:
         """Refuses shares that do not sum to 1."""
-        shares = [phase.share for phase in phases]
+        shares, names = [phase.share for phase in phases], [phase.name for phase in phases]
+        if len(set(names)) < len(names):
+            raise ValueError(f"phases {names}: give each a name of its own")
         if not phases or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
             raise ValueError(f"phases with shares {shares}: shares are 0 or more and sum to 1")
         rounds = budget.rounds(batch_size)

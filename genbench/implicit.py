@@ -102,7 +102,9 @@ class ImplicitModel(GenerativeModel):
                 generator=generator,
             )
         nats = log_mean_exp(annealed.log_weights.view(len(batch), draws), 1)
-        return LogLikelihood(nats, "estimate", self.given, "ais", "added", draws)
+        # Blind chains hardly move: that their answer holds still says nothing, so it goes by another name.
+        method = "ais" if annealed.guided else "ais without gradient"
+        return LogLikelihood(nats, "estimate", self.given, method, "added", draws)
 
     def observe(self, u: Tensor, batch: Batch) -> Tensor:
         """``log P(x given u)`` of each row under the added noise, float64 ``(B,)``."""

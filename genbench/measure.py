@@ -61,7 +61,9 @@ def estimated(
         for name in (f"{effort}/2", effort)
     )
     moved = whole.bpd - half.bpd
-    return kept(whole).model_copy(update={"effort": effort, "moved": moved, "converged": bool(abs(moved) <= CONVERGED)})
+    # Chains without a gradient stay where they are however long they run, which looks like convergence and is none.
+    converged = abs(moved) <= CONVERGED and whole.method == "ais"
+    return kept(whole).model_copy(update={"effort": effort, "moved": moved, "converged": converged})
 
 
 def uniform(images: int, levels: int) -> record.Likelihood:
@@ -78,11 +80,10 @@ def codec(images: Tensor, levels: int, name: str) -> record.Likelihood:
 
 
 def kept(found: likelihoods.NLL) -> record.Likelihood:
-    """A measured NLL as records keep it; a standard error that one image does not have is not a number."""
-    error = found.standard_error
+    """A measured NLL as records keep it."""
     return record.Likelihood(
         bpd=found.bpd,
-        standard_error=math.nan if error is None else error,
+        standard_error=found.standard_error,
         images=found.images,
         kind=found.kind,
         given=found.given,
@@ -137,12 +138,11 @@ def agreement(data: Dataset, samples: Tensor, asked: Tensor | None, device: str)
 def paired(samples: Tensor, targets: Tensor, levels: int) -> record.Paired:
     """Fidelity of translations to their own targets."""
     ratio, similarity = psnr(samples, targets, levels), ssim(samples, targets, levels)
-    errors = [math.nan if found.standard_error is None else found.standard_error for found in (ratio, similarity)]
     return record.Paired(
         psnr=ratio.mean,
-        psnr_standard_error=errors[0],
+        psnr_standard_error=ratio.standard_error,
         ssim=similarity.mean,
-        ssim_standard_error=errors[1],
+        ssim_standard_error=similarity.standard_error,
         images=ratio.images,
     )
 

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from genbench import anchors, catalog, features
 from genbench.cell import ANCHORS, TRAINING, Cell
 from genbench.check import check_split
+from genbench.checkpoint import read_training
 from genbench.course import Budget
 from genbench.features.inception import find_weights
 from genbench.fit import FitConfig, Progress
 from genbench.folders import part_of, restore
 from genbench.interface import GenerativeModel
 from genbench.metrics.quality import MINIMUM_IMAGES
+from genbench.metrics.ssim import SMALLEST_SIDE
 from genbench.record import FILE, Record
 from genbench.suite import Row, Suite, slug
 
@@ -133,6 +135,9 @@ def _check_extractor(suite: Suite) -> None:
 def _checked(suite: Suite, dataset: Dataset) -> Dataset:
     for name in ("train", "validation", "test"):
         check_split(dataset.spec, getattr(dataset, name), f"{dataset.name} {name}")
+    if dataset.spec.source is not None and dataset.spec.paired and min(dataset.spec.shape[1:]) < SMALLEST_SIDE:
+        sides = "×".join(map(str, dataset.spec.shape[1:]))
+        raise ValueError(f"{dataset.name}: images are {sides}, and SSIM of translations needs sides of {SMALLEST_SIDE}")
     if suite.extractor == "classifier" and dataset.spec.classes < 2:
         raise ValueError(f"extractor = 'classifier': {dataset.name} has no labels; say 'efficientnet-lite0'")
     for split, count in (("samples", _samples(suite, dataset)), ("training images", len(dataset.train))):
@@ -188,7 +193,8 @@ def _job(cell: Cell, folders: dict[str, Path], fresh: bool, measure_seconds: flo
         restore(folder)
         done = None if fresh else _configuration(folder)
         if done is not None:
-            _same(cell, done[0], folder)
+            if done[1]:  # a failed cell may be tried again with what failed put right
+                _same(cell, done[0], folder)
             finished.append(done[1])
     if not fresh and len(finished) == len(folders) and all(finished):
         return Job(cell, folders, "skip")
@@ -198,6 +204,11 @@ def _job(cell: Cell, folders: dict[str, Path], fresh: bool, measure_seconds: flo
         if not fresh and (part / CONFIGURATION).is_file():
             _same(cell, json.loads((part / CONFIGURATION).read_text()), part)
             how = "resume" if (part / TRAINING).is_file() else "run"
+            if how == "resume":
+                try:
+                    read_training(part / TRAINING)
+                except ValueError as error:
+                    raise ValueError(f"{error}; delete it, and the cell begins again") from error
     return Job(cell, folders, how, measure_seconds=measure_seconds)
 
 

@@ -95,11 +95,16 @@ def reason(error: BaseException) -> str:
 
 
 def _whole(record: Record, part: Path, folder: Path) -> None:
-    """The last steps of a folder: what only an unfinished one needs goes, the record comes, and it takes its name."""
-    for name in (CONFIGURATION, cell.TRAINING, ".lock"):
-        (part / name).unlink(missing_ok=True)
+    """The last steps of a folder: the record comes, it takes its name, and what only an unfinished one needs goes.
+
+    In this order: cut off anywhere, it is either whole or can be gone on with.
+    """
     record.write(part)
     settle(part, folder)
+    for name in (CONFIGURATION, cell.TRAINING, ".lock"):
+        (folder / name).unlink(missing_ok=True)
+    for left in (folder / cell.TRAINING.parent).glob(".*.part"):  # of a write that was killed
+        left.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -33,12 +33,13 @@ class Fit(Part):
 class Likelihood(Part):
     """Bits per dimension of one split, ``-nats / (C·H·W · ln 2)``.
 
-    ``moved`` is by how much an estimate changed when its temperatures were doubled; ``converged`` says whether that is
-    within 0.05 bits/dim; both are null where there is nothing to converge. ``per_image`` is kept for paired comparison.
+    ``standard_error`` is null for one image, or where the mean is infinite. ``moved`` is by how much an estimate
+    changed when its temperatures were doubled; ``converged`` says whether that is within 0.05 bits/dim; both are null
+    where there is nothing to converge. ``per_image`` is kept for paired comparison.
     """
 
     bpd: float
-    standard_error: float
+    standard_error: float | None
     images: int
     kind: Literal["exact", "bound", "estimate"]
     given: tuple[str, ...] = ()
@@ -97,9 +98,9 @@ class Paired(Part):
     """Fidelity of a paired translation to the true image: means and standard errors over test pairs."""
 
     psnr: float
-    psnr_standard_error: float
+    psnr_standard_error: float | None
     ssim: float
-    ssim_standard_error: float
+    ssim_standard_error: float | None
     images: int
 
 
@@ -157,15 +158,20 @@ class Record(Part):
 
 
 def records(*folders: Path) -> list[Record]:
-    """Every record below the runs' folders, in the order of their suites, then by path; empty folders are refused.
+    """Every record below the runs' folders, folder by folder, in the order of their paths.
 
     Raises:
         ValueError: for a folder without records.
     """
     found: list[Record] = []
-    for folder in folders:
+    anchors = set[str]()
+    for folder in {folder.resolve(): folder for folder in folders}.values():
         paths = sorted((folder / "cells").glob(f"*/*/seed-*/{FILE}"))
         if not paths:
             raise ValueError(f"{folder}: no records below it; give the folder that `genbench run --out` wrote")
-        found.extend(Record.read(path.parent) for path in paths if not path.parent.name.endswith(".part"))
+        for record in (Record.read(path.parent) for path in paths if not path.parent.name.endswith(".part")):
+            same = record.model_dump_json(include={"dataset", "label", "seed", "test", "train", "quality", "extractor"})
+            if record.status != "anchor" or same not in anchors:  # runs on the same data share their anchors
+                found.append(record)
+            anchors.add(same)
     return found

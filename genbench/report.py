@@ -84,6 +84,7 @@ def _grids(table: Iterable[Row], there: Sequence[Cell]) -> list[dict[str, Any]]:
         facts += [f"FID {number(row['fid'])}"] if row["fid"] is not None else []
         facts += [status(row)] if status(row) else []
         facts += [f"{number(100 * row['agreement'])} % of the class asked for"] if row["agreement"] is not None else []
+        facts += [f"entropy {number(row['entropy'])} bits"] if row["entropy"] is not None else []
         facts += [f"class entropy {number(row['class_entropy'])} bits"] if row["class_entropy"] is not None else []
         facts += [f"seed {cell.record.seed}, one of {row['seeds_run']}"] if row["seeds_run"] > 1 else []
         picture = (cell.folder / "samples.png").read_bytes()

@@ -43,8 +43,11 @@ class Stream:
         if split.sources is not None and not spec.paired:
             self.sources = Shuffled(torch.arange(len(split.sources), device=device), batch_size, seed, "sources")
         if spec.labelled is not None:
-            if split.labels is None or not bool((split.labels >= 0).any()):
-                raise ValueError(f"labelled={spec.labelled}: the training split has no labelled images")
+            carried = 0 if split.labels is None else int((split.labels >= 0).sum())
+            if split.labels is None or carried != spec.labelled or not carried:
+                raise ValueError(
+                    f"labelled={spec.labelled}: {carried} training images carry a label, the others give -1"
+                )
             self.labelled = Shuffled((split.labels >= 0).nonzero()[:, 0], batch_size, seed, "labelled")
 
     def batch(self, k: int) -> Batch:

@@ -40,7 +40,7 @@ class BudgetPart(Part):
 
     images: int | None = Field(None, gt=0)
     steps: int | None = Field(None, gt=0)
-    seconds: float | None = Field(None, gt=0, allow_inf_nan=False, strict=False)
+    seconds: float | None = Field(None, gt=0, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _one(self) -> BudgetPart:
@@ -86,7 +86,7 @@ class Suite(Part):
     likelihoods: int | None = Field(None, gt=0)
     draws: int = Field(1, gt=0)
     estimated: int = Field(10, gt=0)
-    timing: float = Field(10.0, gt=0, allow_inf_nan=False, strict=False)
+    timing: float = Field(10.0, gt=0, allow_inf_nan=False)
     row: tuple[Row, ...] = Field(min_length=1, strict=False)
 
     @field_validator("precision")
@@ -99,6 +99,8 @@ class Suite(Part):
     @model_validator(mode="after")
     def _rows(self) -> Suite:
         """Labels and data sets filled in; each row and seed has a folder of its own."""
+        if not all(0 <= seed < 2**32 for seed in self.seeds):
+            raise ValueError(f"seeds {list(self.seeds)}: give whole numbers from 0 to {2**32 - 1}")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds {list(self.seeds)}: each counts once")
         rows = [

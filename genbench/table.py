@@ -149,7 +149,7 @@ def _row(cells: Sequence[Record]) -> Row:
     if test is not None:
         converged = [record.test.converged for record in cells if record.test and record.test.converged is not None]
         moved = [record.test.moved for record in cells if record.test and record.test.moved is not None]
-        single = len(cells) == 1 and math.isfinite(test.standard_error)
+        single = len(cells) == 1 and test.standard_error is not None and math.isfinite(test.standard_error)
         row |= {
             "nll_kind": test.kind,
             "nll_given": list(test.given),

@@ -117,7 +117,7 @@ def test_draws_are_the_log_mean_exp_of_that_many_chains(monkeypatch):
 
     def fake(log_likelihood, start, **options):
         seen.append((len(start), options["temperatures"], options["leapfrog"]))
-        return module.Annealed(weights, start, weights, weights)
+        return module.Annealed(weights, start, weights, weights, True)
 
     monkeypatch.setattr(module, "ais", fake)
     nats = Linear().log_likelihood(Batch(images(2)), draws=2, effort="standard", generator=gen()).nats
@@ -243,3 +243,13 @@ def test_sigma_of_a_decoder_without_gradient_is_that_of_its_draws():
 
 def test_variance_and_frequencies_are_saved():
     assert {"variance", "frequencies"} <= set(Labelled().state_dict())
+
+
+def test_an_answer_without_a_gradient_goes_by_another_name():
+    class Steps(Linear):
+        def decode(self, u, given):
+            return super().decode((u > 0).to(u.dtype), given)
+
+    batch = Batch(images(2))
+    assert Linear().log_likelihood(batch, effort="fast/2", generator=gen()).method == "ais"
+    assert Steps().log_likelihood(batch, effort="fast/2", generator=gen()).method == "ais without gradient"

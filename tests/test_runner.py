@@ -254,3 +254,19 @@ def test_an_embedded_suite_runs_whole(name, tmp_path):
     for row in rows:
         for key in ("nll_bpd", "fid", "kid", "precision", "recall", "is", "latency_ms", "images_per_second"):
             assert row[key] is not None, (row["label"], key)
+
+
+def test_cells_run_the_installed_code_and_not_what_lies_in_the_working_directory(tmp_path):
+    import subprocess
+    import sys
+
+    fake = tmp_path / "genbench"
+    fake.mkdir()
+    (fake / "__init__.py").write_text("raise RuntimeError('the working directory was imported')")
+    (tmp_path / "s.toml").write_text(
+        'title = "t"\ndataset = "digits"\nbudget = { steps = 1 }\nsamples = 20\n[[row]]\nrecipe = "vae"\n'
+    )
+    code = "import sys; sys.path.pop(0); from genbench.cli import main; main()"
+    command = [sys.executable, "-c", code, "run", "s.toml", "--out", "out"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -140,3 +140,22 @@ def test_slugs_are_folder_names():
     assert slug("f-gan (KL)") == "f-gan-kl"
     assert slug("folder:/a/B c") == "folder-a-b-c"
     assert slug("../..") == "-"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("seeds = [-1]", r"seeds \[-1\]: give whole numbers from 0"),
+        ("seeds = [4294967296]", "give whole numbers from 0 to 4294967295"),
+        ("budget = { seconds = true }", "budget"),
+        ('budget = { seconds = "60" }', "budget"),
+    ],
+)
+def test_numbers_that_would_fail_later_are_refused_at_once(tmp_path, line, message):
+    from genbench.suite import read
+
+    lines = {"budget": "budget = { steps = 1 }", "seeds": "seeds = [0]"} | {line.split()[0]: line}
+    path = tmp_path / "s.toml"
+    path.write_text("\n".join(['title = "t"', 'dataset = "digits"', *lines.values(), "[[row]]", 'recipe = "vae"']))
+    with pytest.raises(ValueError, match=message):
+        read(str(path))

@@ -119,7 +119,7 @@ def test_marks_say_kind_and_method_what_is_given_and_drawn():
     assert columns.bits(rows["vae"]).startswith("≤ 1.6")
     assert re.fullmatch(r"~ 2\.\d{3} ± 0\.\d{3} unconverged", columns.bits(rows["gan"]))
     assert "unconverged" not in columns.bits(rows["wgan-gp"])
-    assert columns.method(rows["wgan-gp"]) == "ais, 2 draws, noise added"
+    assert columns.method(rows["wgan-gp"]) == "ais, 2 draws, 10 images, noise added"
     (asked,) = table.rows([record(test=likelihood(given=("label",)))])
     assert columns.method(asked) == "chain rule, given label"
 

@@ -124,7 +124,7 @@ class Autoencoder(GenerativeModel):
     ) -> LogLikelihood:
         """A lower bound: with one draw an unbiased estimate of the ELBO, with more the IWAE bound."""
         with evaluation(self):
-            nats = log_mean_weight(self.log_weights, batch, draws, generator, AT_ONCE)
+            nats = log_mean_weight(self.log_weights, batch.to(self.device), draws, generator, AT_ONCE)
         return LogLikelihood(nats, "bound", method="elbo" if draws == 1 else "iwae", draws=draws)
 
     def sample(

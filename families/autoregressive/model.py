@@ -57,6 +57,7 @@ class AutoregressiveModel(GenerativeModel):
         self, batch: Batch, *, draws: int = 1, effort: str = "fast", generator: Generator | None = None
     ) -> LogLikelihood:
         """Exact; ``draws``, ``effort`` and ``generator`` change nothing."""
+        batch = batch.to(self.device)
         with evaluation(self):
             rows = torch.arange(len(batch), device=batch.images.device).split(AT_ONCE)
             return LogLikelihood(torch.cat([self.log_prob(batch.rows(r)) for r in rows]), "exact", method="chain rule")

@@ -99,7 +99,7 @@ class PixelCNNColumns:
 def pixelcnn(spec: DataSpec, *, width: int = 32, depth: int = 5, lr: float = 3e-3) -> AutoregressiveModel:
     """PixelCNN with a softmax over ``spec.levels`` for each channel (1601.06759).
 
-    Differs from the paper in size (12 blocks of 128 features on CIFAR-10 there, and 1,024 features before the softmax),
+    Differs from the paper in size (15 layers of 128 features on CIFAR-10 there, and 1,024 features before the softmax),
     in optimiser (Adam for RMSProp), and in where it begins: the last layer of every block is scaled by a tenth and the
     network's last layer is zero, so that training starts from the uniform model.
 

@@ -63,7 +63,7 @@ class FlowModel(GenerativeModel):
     ) -> LogLikelihood:
         """A lower bound, tighter with more draws of the dequantisation."""
         with evaluation(self):
-            nats = log_mean_weight(self.log_weights, batch, draws, generator, AT_ONCE)
+            nats = log_mean_weight(self.log_weights, batch.to(self.device), draws, generator, AT_ONCE)
         return LogLikelihood(nats, "bound", method="dequantised", draws=draws)
 
     def sample(

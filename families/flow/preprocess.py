@@ -14,8 +14,9 @@ OPEN = 0.1
 class OpenLogit(Transform):
     """``x = v / levels``, then ``y = logit(α + (1 - 2α)·x)``, with its ends opened; one to one from (0, levels) onto ℝ.
 
-    The paper's map (1605.08803, §4.1) ends at ±logit(1 - α), so that a flow puts mass where no image is: probabilities
-    of integers would sum to less than one. Here the outer tenth of the first and of the last level's bin goes on to ±∞,
+    The paper's map (1605.08803, §4.1; its authors' code has 1 - 2α where the text has 1 - α) ends at ±logit(1 - α), so
+    that a flow puts mass where no image is: probabilities of integers would sum to less than one. Here the outer tenth
+    of the first and of the last level's bin goes on to ±∞,
 
         y = y_δ + δ·y'_δ · log(x / δ)        for x < δ = 0.1 / levels,        and in mirror image at the other end,
 

@@ -37,8 +37,10 @@ def realnvp(
     base; at the last four checkerboard couplings. A batch normalisation follows each coupling.
 
     Differs from the paper in size (eight residual blocks of 64 features there), in the networks inside couplings, which
-    have neither batch nor weight normalisation, and in the ends of the logit, which are opened so that the
-    probabilities of all images sum to one (see ``OpenLogit``). No weights are penalised.
+    have neither batch nor weight normalisation and are as wide at every scale, in batch normalisation, which learns by
+    the batch's own statistics (running averages there), in the squeeze, which is nflows' and keeps a channel's four
+    parts together, so that of colour images the first channels go on, and in the ends of the logit, which are opened so
+    that the probabilities of all images sum to one (see ``OpenLogit``). No weights are penalised.
 
     Args:
         spec: any shape and levels.

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from families.layers.training import whole
 from genbench.interface import Batch
 
 
@@ -27,8 +28,7 @@ class Code(nn.Module):
 
     def __init__(self, latents: int) -> None:
         super().__init__()
-        if latents < 1:
-            raise ValueError(f"latents={latents}: give at least 1")
+        whole(1, latents=latents)
         self.latents = self.features = latents
 
     def forward(self, u: Tensor, given: Batch) -> Tensor:

@@ -11,6 +11,7 @@ from families.gan.heads import JointHead
 from families.gan.model import GAN
 from families.gan.networks import Critic, Generator
 from families.layers.adversarial import NON_SATURATING
+from families.layers.training import positive
 from genbench.interface import DataSpec, GenerativeModel
 
 
@@ -41,6 +42,7 @@ def cgan(
     """
     if not spec.classes:
         raise ValueError("classes=0: cgan needs a label for each image")
+    positive(rate=rate)
     code, critic = LabelCode(latents, spec.classes), Critic(spec.shape, width)
     return GAN(
         spec,

@@ -16,6 +16,7 @@ from families.layers.adversarial import Loss
 from families.layers.ema import Average
 from families.layers.penalties import Penalty
 from families.layers.scaling import to_levels, to_unit
+from families.layers.training import whole
 from genbench.implicit import ImplicitModel
 from genbench.interface import Batch, DataSpec, Phase, Splits, Step, Turn
 from genbench.seed import normal
@@ -62,8 +63,7 @@ class GAN(ImplicitModel):
         average: float = 0.0,
     ) -> None:
         super().__init__(spec, code.latents, given=code.given)
-        if critic_steps < 1:
-            raise ValueError(f"critic_steps={critic_steps}: give at least 1")
+        whole(1, critic_steps=critic_steps)
         self.generator, self.critic, self.code, self.head = generator, critic, code, head
         self.loss, self.penalty, self.optimizer, self.critic_steps = loss, penalty, optimizer, critic_steps
         self.average = Average(self._makers(), average) if average else None
@@ -118,9 +118,11 @@ class GAN(ImplicitModel):
         return to_levels(generator(code(u, given)), self.spec.levels)
 
     def _check(self, data: Splits, step: Step) -> None:
-        labels = data.train.labels
-        if "label" in self.given and (labels is None or bool((labels < 0).any())):
-            raise ValueError("train labels: some are unknown (-1), and this recipe needs the label of every image")
+        for name, split in (("train", data.train), ("validation", data.validation)):
+            if "label" in self.given and (split.labels is None or bool((split.labels < 0).any())):
+                raise ValueError(
+                    f"{name} labels: some are unknown (-1), and this recipe needs the label of every image"
+                )
 
     def _makers(self) -> dict[str, nn.Module]:
         return {"generator": self.generator, "code": self.code}

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from families.layers.scaling import halvings
+from families.layers.training import whole
 
 Norm = Callable[[int], nn.Module]
 
@@ -19,11 +20,6 @@ Norm = Callable[[int], nn.Module]
 def unnormalised(channels: int) -> nn.Module:
     """No normalisation: for critics whose gradient at one image must not depend on the others."""
     return nn.Identity()
-
-
-def _check_width(width: int) -> None:
-    if width < 1:
-        raise ValueError(f"width={width}: give at least 1 channel")
 
 
 class Generator(nn.Module):
@@ -42,7 +38,7 @@ class Generator(nn.Module):
 
     def __init__(self, shape: tuple[int, int, int], features: int, width: int) -> None:
         super().__init__()
-        _check_width(width)
+        whole(1, width=width)
         channels, height, breadth = shape
         doublings = halvings(height, breadth)
         coarse = width * 2 ** max(doublings - 1, 0)
@@ -82,7 +78,7 @@ class Critic(nn.Module):
 
     def __init__(self, shape: tuple[int, int, int], width: int, norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__()
-        _check_width(width)
+        whole(1, width=width)
         channels, height, breadth = shape
         scales = halvings(height, breadth)
         first = (

@@ -17,6 +17,7 @@ from families.gan.model import GAN
 from families.gan.networks import Critic, Generator, unnormalised
 from families.layers.adversarial import NON_SATURATING, WASSERSTEIN
 from families.layers.penalties import gradient_penalty
+from families.layers.training import positive
 from genbench.interface import DataSpec, GenerativeModel
 
 
@@ -38,6 +39,7 @@ def gan(
     Raises:
         ValueError: for an option out of range.
     """
+    positive(rate=rate)
     code = Code(latents)
     return GAN(
         spec,
@@ -79,6 +81,7 @@ def wgan_gp(
     Raises:
         ValueError: for an option out of range.
     """
+    positive(rate=rate, weight=weight)
     code = Code(latents)
     return GAN(
         spec,

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Generator, Tensor, nn
 
+from genbench.implicit import frozen
 from genbench.interface import Batch
 from genbench.seed import generator as seeded
 
@@ -16,14 +17,8 @@ from genbench.seed import generator as seeded
 @contextmanager
 def evaluation(model: nn.Module) -> Iterator[None]:
     """Evaluation mode and no gradients inside the block; every module's own mode comes back behind it."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for module, training in modes:
-            module.training = training
+    with frozen(model), torch.no_grad():
+        yield
 
 
 def chunks(n: int, at_once: int) -> list[int]:

@@ -41,7 +41,7 @@ def positive(**options: float) -> None:
         ValueError: naming the first such option and its value.
     """
     for name, value in options.items():
-        if not (value > 0 and math.isfinite(value)):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
             raise ValueError(f"{name}={value}: give a positive number")
 
 
@@ -52,5 +52,5 @@ def whole(least: int, **options: int) -> None:
         ValueError: naming the first such option and its value.
     """
     for name, value in options.items():
-        if not isinstance(value, int) or value < least:
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ValueError(f"{name}={value}: give a whole number, {least} or more")

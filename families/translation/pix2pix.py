@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 
 from families.layers.adversarial import NON_SATURATING, Loss
 from families.layers.scaling import to_levels, to_unit
+from families.layers.training import positive
 from families.translation.patch import PatchCritic
 from families.translation.unet import UNet
 from genbench.implicit import ImplicitModel
@@ -128,6 +129,9 @@ def pix2pix(
         raise ValueError(f"source={spec.source}: pix2pix needs the image's height and width, {spec.shape[1:]}")
     if not spec.paired:
         raise ValueError("paired=False: pix2pix learns from pairs of source and image")
+    positive(rate=rate)
+    if not 0 <= weight < float("inf"):
+        raise ValueError(f"weight={weight}: give 0 (the critic alone) or more")
     generator = UNet(spec.source[0], spec.shape, width, dropout)
     critic = PatchCritic(spec.source[0] + spec.shape[0], *spec.shape[1:], width)
     optimizer = partial(torch.optim.Adam, lr=rate, betas=(0.5, 0.999))

@@ -34,7 +34,8 @@ def load(path: Path, size: int | None) -> Raw:
     for _, others in parts[1:]:
         if others != classes:
             raise ValueError(f"folder {path}: classes of test/ {others} are not those of train/ {classes}")
-    grey = all(_mode(file) in GREY for files, _ in parts for file, _ in files)
+    modes = {_mode(file) for files, _ in parts for file, _ in files}  # of every file: each may be refused
+    grey = modes <= GREY
     loaded = [_tensors(files, "L" if grey else "RGB", size) for files, _ in parts]
     (images, labels), test = loaded[0], loaded[1] if len(loaded) > 1 else None
     if test is not None and test[0].shape[1:] != images.shape[1:]:

@@ -60,7 +60,7 @@ class Extractor:
         """
         images = to_bytes(images, levels)
         # TensorFloat-32 would round features computed on a GPU to three digits, beside cached ones that are not.
-        with torch.inference_mode(), torch.backends.cudnn.flags(allow_tf32=False, deterministic=True):
+        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False, deterministic=True):
             parts = [self._forward(batch) for batch in images.split(self.batch_size)]
         return Features(*(torch.cat(layer) for layer in zip(*parts, strict=True)))
 

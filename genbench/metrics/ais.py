@@ -63,12 +63,14 @@ class Annealed:
         states: where the chains ended ``(N, Z)``.
         acceptance: share of transitions that each chain accepted ``(N,)``.
         step_sizes: each chain's last one ``(N,)``.
+        guided: whether the likelihood had a gradient in u; without, Hamiltonian moves are a random walk.
     """
 
     log_weights: Tensor
     states: Tensor
     acceptance: Tensor
     step_sizes: Tensor
+    guided: bool
 
 
 def sigmoid_schedule(temperatures: int, steepness: float = 4.0) -> list[float]:
@@ -116,6 +118,7 @@ def ais(
     if backward:
         betas.reverse()
     point = Point.at(log_likelihood, start)
+    guided = point.guided
     log_weights = torch.zeros(len(start), dtype=torch.float64, device=start.device)
     accepted = torch.zeros_like(log_weights)
     log_step = torch.full_like(log_weights, math.log(FIRST_STEP))
@@ -129,7 +132,7 @@ def ais(
         log_step += FOLLOW_ALL * (probability.mean() - TARGET_ACCEPTANCE)
         log_step += FOLLOW_OWN * (probability - TARGET_ACCEPTANCE)
         accepted += took
-    return Annealed(log_weights, point.u, accepted / max(temperatures - 1, 1), log_step.exp())
+    return Annealed(log_weights, point.u, accepted / max(temperatures - 1, 1), log_step.exp(), guided)
 
 
 @dataclass(frozen=True)
@@ -139,10 +142,11 @@ class Point:
     u: Tensor
     value: Tensor
     gradient: Tensor
+    guided: bool = True  # False where the likelihood is piecewise constant in u, so that its gradient is 0
 
     @classmethod
     def at(cls, log_likelihood: LogProb, u: Tensor) -> Point:
-        """Evaluates at ``u``. Where the likelihood is piecewise constant in u, its gradient is 0."""
+        """Evaluates at ``u``."""
         with torch.enable_grad():
             u = u.detach().requires_grad_()
             value = log_likelihood(u)
@@ -150,7 +154,7 @@ class Point:
                 (gradient,) = torch.autograd.grad(value.sum(), u)
             else:
                 gradient = torch.zeros_like(u)
-        return cls(u.detach(), value.detach().double(), gradient)
+        return cls(u.detach(), value.detach().double(), gradient, value.requires_grad)
 
 
 def transition(

@@ -8,6 +8,8 @@ from torchmetrics.functional.image import structural_similarity_index_measure
 
 from genbench.metrics.paired import Paired, check_pairs
 
+SMALLEST_SIDE = 6  # where a window of 3 is half
+
 
 def window(height: int, width: int) -> int:
     """Side of the Gaussian window: the paper's 11, or the largest odd number within half the shorter side.
@@ -19,8 +21,8 @@ def window(height: int, width: int) -> int:
         ValueError: for a side below 6, where no window of 3 fits half of it.
     """
     half = min(height, width) // 2
-    if half < 3:
-        raise ValueError(f"images are {height}×{width}: ssim needs sides of at least 6")
+    if min(height, width) < SMALLEST_SIDE:
+        raise ValueError(f"images are {height}×{width}: ssim needs sides of at least {SMALLEST_SIDE}")
     return min(11, half - 1 + half % 2)
 
 

@@ -346,3 +346,11 @@ def test_a_set_is_found_only_when_all_its_files_are_there(cifar):
     assert not {line.name: line.found for line in data.listing(cifar)}["cifar10"]
     with pytest.raises(ValueError, match="data_batch_3 is missing"):
         data.load("cifar10", root=cifar)
+
+
+def test_a_deep_image_among_colour_ones_is_refused_too(tmp_path):
+    for i, image in enumerate(pixels(3, 4, 4, 3)):
+        write(tmp_path / f"{i}.png", image)
+    write(tmp_path / "z.png", np.full((4, 4), 12800, np.uint16))
+    with pytest.raises(ValueError, match=r"z\.png: has pixels of more than 8 bits"):
+        data.load(f"folder:{tmp_path}")

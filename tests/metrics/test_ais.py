@@ -3,6 +3,8 @@ import math
 import pytest
 import torch
 
+from genbench import Batch, DataSpec, ImplicitModel
+from genbench.implicit import search
 from genbench.metrics.ais import EFFORTS, Point, ais, effort_named, log_mean_exp, sigmoid_schedule, transition
 from genbench.seed import normal
 
@@ -110,6 +112,24 @@ def test_step_sizes_adapt_to_065_acceptance_in_each_chain_by_itself():
     assert float(result.acceptance.mean()) == pytest.approx(0.65, abs=0.05)
     wide, narrow = result.step_sizes.view(20, 2).T
     assert float(wide.min()) > 10 * float(narrow.max())
+
+
+@pytest.mark.parametrize("precision", [1e4, 1e6])
+def test_a_step_that_starts_far_too_long_is_soon_put_right_for_all_chains(precision):
+    start = normal((40, 10), gen()).double()
+    result = ais(lambda u: -precision / 2 * u.square().sum(1), start, temperatures=150, leapfrog=5, generator=gen(1))
+    assert float(result.acceptance.mean()) == pytest.approx(0.65, abs=0.2)
+
+
+def test_a_search_counts_what_lies_beyond_the_levels_as_the_end_level():
+    class Beyond(ImplicitModel):
+        def decode(self, u, given):
+            return torch.tensor([16.0 + 5, -7.0]).view(1, 1, 1, 2) + 0 * u.sum(1).view(-1, 1, 1, 1)
+
+    ends = Batch(torch.tensor([16, 0], dtype=torch.uint8).view(1, 1, 1, 2))
+    assert float(search(Beyond(DataSpec((1, 1, 2), levels=17), 1), ends, gen())) == 0
+    off = Batch(torch.tensor([14, 0], dtype=torch.uint8).view(1, 1, 1, 2))
+    assert float(search(Beyond(DataSpec((1, 1, 2), levels=17), 1), off, gen())) == pytest.approx(2.0)
 
 
 def test_a_likelihood_that_is_flat_in_u_is_exact_and_one_without_gradient_is_right():

@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -137,6 +139,55 @@ def test_samples_come_from_the_average_where_there_is_one():
     live = tiny()
     assert live.average is None
     assert torch.equal(live.decode(u, batch(4)), (live.generator(u) + 1) * 4)
+
+
+@pytest.mark.parametrize("name", ["gan", "wgan-gp", "cgan"])
+def test_the_critics_fakes_are_normalised_by_their_own_batch(name):
+    model, given, seen = build(name).train(), batch(), []
+    twin = copy.deepcopy(model)
+    model.critic.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0].detach()))
+    before = copy.deepcopy(model.generator.state_dict())
+    model.critic_loss(given, step(3))
+    u = normal((6, 5), gen(3))
+    torch.testing.assert_close(seen[1], twin.generator.train()(twin.code(u, given)).detach())
+    assert not torch.allclose(seen[1], twin.generator.eval()(twin.code(u, given)).detach())
+    after = model.generator.state_dict()
+    assert all(not torch.equal(before[key], after[key]) for key in after if key.endswith("running_mean"))
+
+
+def test_both_networks_train_in_training_mode():
+    model, modes = build("gan"), set()
+    for net in (model.generator, model.critic):
+        net.register_forward_hook(lambda module, inputs, output: modes.add((type(module).__name__, module.training)))
+    data = Splits(Split(**vars(batch(12))), Split(**vars(batch(6))))
+    model.fit(data, FitConfig(Budget(steps=3), batch_size=6))
+    assert modes == {("Generator", True), ("Critic", True)}, "samples come from the average, not from these"
+
+
+class Turned(Code):
+    """Noise through weights, as a code that learns has."""
+
+    def __init__(self):
+        super().__init__(5)
+        self.net = nn.Linear(5, 5)
+
+    def forward(self, u, given):
+        return self.net(u)
+
+
+@pytest.mark.parametrize("part", ["generator", "code"])
+def test_the_average_that_samples_come_from_is_of_generator_and_code(part):
+    make = {"loss": NON_SATURATING, "optimizer": torch.optim.SGD}
+    model = GAN(SPEC, FlatGenerator(), FlatCritic(), Turned(), Head(), average=0.9, **make)
+    u, given = normal((4, 5), gen()), batch(4)
+    before = model.decode(u, given)
+    with torch.no_grad():
+        getattr(model, part).net.weight.mul_(-3)
+    assert torch.equal(model.decode(u, given), before), "the live weights are not what is sampled"
+    with torch.no_grad():
+        model.average.copies[part].net.weight.mul_(-3)
+    assert not torch.allclose(model.decode(u, given), before)
+    torch.testing.assert_close(model.decode(u, given), (model.generator(model.code(u, given)) + 1) * 4)
 
 
 def test_bad_values_are_refused():

@@ -109,3 +109,11 @@ def test_labels_that_are_missing_are_refused():
     data = Splits(Split(images, labels), Split(images, labels))
     with pytest.raises(ValueError, match="unknown"):
         model.fit(data, FitConfig(Budget(steps=1), batch_size=4))
+
+
+@pytest.mark.parametrize("name", ["gan", "wgan-gp", "cgan", "pix2pix"])
+@pytest.mark.parametrize("value", [-1, 0, float("nan"), "x", True])
+def test_a_rate_that_is_none_is_refused_at_construction(name, value):
+    spec = genbench.DataSpec((1, 8, 8), 17, 4, source=(1, 8, 8))
+    with pytest.raises(ValueError, match=r"rate="):
+        genbench.build(name, spec, rate=value)

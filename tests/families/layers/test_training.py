@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+import genbench
 from families.layers.convolutional import ImageDecoder, ImageEncoder
 from families.layers.evaluation import chunks, evaluation, log_mean_weight
 from families.layers.training import one_turn, warm_cosine
-from genbench import Batch
+from genbench import Batch, DataSpec
 from genbench.seed import fork_rng, generator
 
 
@@ -27,6 +28,33 @@ def test_one_turn_is_one_phase_over_the_whole_model():
     (turn,) = phase.turns
     assert (phase.share, list(turn.learns), turn.clip) == (1.0, [model], 2.0)
     assert turn.optimizer(model.parameters()).param_groups[0]["lr"] == 0.5
+
+
+def test_one_turn_passes_on_name_loss_schedule_and_clip():
+    def loss(batch, step):
+        return {}
+
+    def half(fraction):
+        return 0.5
+
+    def turn(**options):
+        return one_turn(nn.Linear(2, 2), loss, lr=0.5, **options)[0].turns[0]
+
+    given = turn(clip=3.0, schedule=half, name="own")
+    assert (given.name, given.loss, given.schedule, given.clip, given.every) == ("own", loss, half, 3.0, 1)
+    assert turn(clip=3.0).schedule is warm_cosine
+    assert turn(clip=3.0, schedule=None).schedule is None
+
+
+@pytest.mark.parametrize(("name", "clip"), [("vae", 1.0), ("pixelcnn", 1.0), ("realnvp", 50.0)])
+def test_families_of_one_loss_learn_by_one_turn_that_warms_up_comes_down_and_is_clipped(name, clip):
+    model = genbench.build(name, DataSpec((1, 4, 4), 8), width=4, lr=7e-3)
+    (phase,) = model.phases()
+    (turn,) = phase.turns
+    assert (phase.share, list(turn.learns), turn.schedule, turn.clip) == (1.0, [model], warm_cosine, clip)
+    optimizer = turn.optimizer(model.parameters())
+    assert isinstance(optimizer, torch.optim.Adam)
+    assert optimizer.param_groups[0]["lr"] == 7e-3
 
 
 def test_evaluation_puts_every_mode_back_even_after_an_error():

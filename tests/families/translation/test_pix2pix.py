@@ -10,6 +10,7 @@ from families.translation.dropout import NoiseDropout
 from families.translation.patch import PatchCritic
 from families.translation.unet import UNet
 from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits, Step
+from genbench.metrics.observation import discretised_gaussian
 from genbench.seed import normal
 
 SPEC = DataSpec((1, 8, 8), levels=17, source=(3, 8, 8))
@@ -114,6 +115,42 @@ def test_a_logit_sees_one_patch_of_source_and_image(side, patch):
     assert logits.shape[-1] > 1, "a map of patches and not one judgement"
 
 
+def mixes(layer, shape):
+    """Whether what ``layer`` makes of one map depends on the other maps of the batch."""
+    x = torch.randn(4, *shape, generator=gen(), dtype=torch.float64, requires_grad=True)
+    first = layer.double()(x)[0]
+    (gradient,) = torch.autograd.grad((first * torch.randn(first.shape, generator=gen(1)).double()).sum(), x)
+    return bool(gradient[1:].any())
+
+
+@pytest.mark.parametrize("side", [28, 8, 2])
+def test_the_critic_normalises_by_the_batch_behind_its_second_convolution_alone(side):
+    critic = PatchCritic(2, side, side, 4).train()
+    assert not mixes(critic.layers[:3], (2, side, side))
+    assert mixes(critic.layers[:4], (2, side, side))
+    assert mixes(critic, (2, side, side))
+    assert not mixes(critic.eval(), (2, side, side))
+
+
+def test_the_u_net_normalises_by_the_batch_behind_all_but_its_first_and_last_convolution():
+    net = UNet(2, (1, 32, 32), 4, 0.5).train()
+    channels, mixed = [2, 4, 8, 16], [False, True, True, True]
+    for layer, into, expected in zip(net.down, channels, mixed, strict=True):
+        assert mixes(layer, (into, 8, 8)) == expected
+        assert not mixes(layer.eval(), (into, 8, 8))
+    for block in (net.bottom, *net.up):
+        noise = torch.ones(4, block.latents)
+
+        class Alone(nn.Module):
+            def forward(self, x, block=block, noise=noise):
+                return block.double()(x, noise)
+
+        size = block.dropout.shape[1] if block.dropout else 4
+        size = size // 2 if block is not net.bottom and block.dropout else size
+        assert mixes(Alone(), (block.layer.in_channels, size, size))
+    assert not mixes(net.last, (net.last.in_channels, 4, 4))
+
+
 def test_the_critic_judges_pairs():
     model, given = build().eval(), batch()
     images = torch.randn(4, 1, 8, 8, generator=gen(5))
@@ -180,6 +217,37 @@ def test_the_likelihood_is_given_the_source():
         model.log_likelihood(Batch(given.images, sources=given.sources.flip(0)), effort="fast/2", generator=gen()).nats,
         answer.nats,
     ).any()
+
+
+@pytest.mark.parametrize(("own", "error"), [(0.0, 0.08), (None, 0.2)], ids=["steps in common", "steps of their own"])
+def test_the_likelihood_is_the_sum_over_all_masks(own, error, monkeypatch):
+    if own is not None:  # steps that follow their own chain bias it, here by 0.1 nats at any number of draws
+        monkeypatch.setattr("genbench.metrics.ais.FOLLOW_OWN", own)
+    spec = DataSpec((1, 1, 1), levels=17, source=(1, 1, 1))
+    model = genbench.build("pix2pix", spec, width=4, dropout=0.3).eval()
+    assert model.latents == 4
+    with torch.no_grad():
+        model.generator.bottom.layer.weight.zero_()
+        model.generator.bottom.layer.weight[:, 0, 1, 1] = torch.tensor([0.1, 0.1, -0.1, -0.1])
+        model.generator.bottom.layer.bias.fill_(0.5)
+        model.generator.last.weight[0, :, 1, 1] = torch.tensor([-0.9, 0.4, 0.7, 0.2])
+        model.generator.last.bias.zero_()
+    model.variance.fill_(1.5)
+    images, sources = torch.tensor([7, 9, 14]), torch.tensor([255, 120, 30])
+    given = Batch(images.to(torch.uint8).view(3, 1, 1, 1), sources=sources.to(torch.uint8).view(3, 1, 1, 1))
+
+    masks = torch.cartesian_prod(*[torch.tensor([False, True])] * 4)
+    log_prior = torch.where(masks, 0.7, 0.3).double().log().sum(1)
+    u = torch.where(masks, 2.0, -2.0)
+    exact = []
+    for row in range(3):
+        every = given.rows(torch.full((16,), row))
+        mean = model.decode(u, every).detach().double()
+        assert len(mean.unique()) > 10, "or the masks would not matter"
+        logs = discretised_gaussian(every.images, mean, math.sqrt(1.5), 17).flatten()
+        exact.append(torch.logsumexp(log_prior + logs, 0))
+    answer = model.log_likelihood(given, draws=400, generator=gen())
+    torch.testing.assert_close(answer.nats, torch.stack(exact), rtol=0, atol=error)
 
 
 def test_it_learns_to_translate():
