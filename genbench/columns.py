@@ -238,8 +238,8 @@ def footnotes(rows: Sequence[Row]) -> list[str]:
         notes.append("FID and its kin are not ranked: that takes several seeds under one protocol.")
     if any(row["nll_converged"] is False for row in rows):
         notes.append(
-            "Unconverged: the estimate moved by more than 0.05 bits/dim when its temperatures doubled, or its chains had no "
-            "gradient to follow; not ranked."
+            "Unconverged: the estimate moved by more than 0.05 bits/dim when its temperatures doubled, or its chains "
+            "had no gradient to follow; not ranked."
         )
     if any(row["status"] == "anchor" for row in rows):
         notes.append("Anchors, below the recipes, fix the scale; they are no models and are not ranked.")
