@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +31,7 @@ def one_turn(
     schedule: Callable[[float], float] | None = warm_cosine,
 ) -> Sequence[Phase]:
     """One phase of one turn: Adam on all of ``model``, gradients clipped to the 2-norm ``clip``."""
-    adam = lambda parameters: torch.optim.Adam(parameters, lr=lr)  # noqa: E731
+    adam = partial(torch.optim.Adam, lr=lr)
     return [Phase(name, 1.0, [Turn(name, [model], loss, adam, schedule=schedule, clip=clip)])]
 
 
