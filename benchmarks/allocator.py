@@ -3,7 +3,7 @@
     python benchmarks/allocator.py [RECIPE …]
 
 glibc returns freed blocks above 32 MB to the system, and each step faults their pages in again. `genbench run` sets the
-two variables for its cells (see ``runner.warm_up``).
+two variables for its cells (see ``spawn.warm_up``).
 """
 
 from __future__ import annotations

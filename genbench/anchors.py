@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,14 +11,18 @@ import torch
 from torch import Tensor
 
 from genbench import measure, picture, record
-from genbench.cell import Cell, Clock, Setting, Tell, stamped, unchanged
+from genbench.cell import Clock, Tell, unchanged
+from genbench.configuration import Cell, Setting
 from genbench.metrics.nll import spread
+from genbench.protocol import stamped
 from genbench.seed import generator
 from genbench.suite import ANCHORS as NAMES
+from genbench.suite import slug
 
 if TYPE_CHECKING:
     from genbench.data import Dataset
 
+PICTURE = "samples.png"
 LEAST_PIXELS = 65  # a file's header outweighs an 8×8 image
 
 
@@ -37,6 +42,11 @@ def work(cell: Cell, setting: Setting, parts: dict[str, Path], tell: Tell) -> It
     unchanged(cell, dataset)
     for name, part in parts.items():
         clock.seconds = {}
+        if (same := _of_twin(cell, part)) is not None:
+            stamp = stamped(cell, setting, dataset, same.stamp.get("extractor"))
+            stamp["measured"] = f"once, on {cell.twin}: the images are the same"
+            yield same.model_copy(update={"dataset": cell.dataset, "seconds": {}, "stamp": stamp})
+            continue
         found, extractor = _measured(name, cell, dataset, part, clock)
         yield record.Record(
             dataset=cell.dataset,
@@ -49,6 +59,19 @@ def work(cell: Cell, setting: Setting, parts: dict[str, Path], tell: Tell) -> It
             seconds=clock.seconds,
             stamp=stamped(cell, setting, dataset, extractor),
         )
+
+
+def _of_twin(cell: Cell, part: Path) -> record.Record | None:
+    """The same anchor of the data set with the same images, its picture copied; None where it was not measured."""
+    if cell.twin is None:
+        return None
+    folder = part.parents[2] / slug(cell.twin) / part.parent.name / part.name.removesuffix(".part")
+    found = record.Record.read(folder) if (folder / record.FILE).is_file() else None
+    if found is None or found.status != "anchor":
+        return None
+    if (folder / PICTURE).is_file():
+        shutil.copyfile(folder / PICTURE, part / PICTURE)
+    return found
 
 
 def noise(shape: tuple[int, ...], levels: int, seed: int) -> Tensor:
@@ -81,5 +104,5 @@ def _measured(
             asked = labels[: cell.samples] if real and labels is not None else None
             found["agreement"] = measure.agreement(dataset, samples, asked, cell.device)
     with clock("write"):
-        picture.write(part / "samples.png", samples, spec.levels)
+        picture.write(part / PICTURE, samples, spec.levels)
     return found, {"name": eyes.name, "hash": eyes.hash, "resize": eyes.resize}

@@ -13,11 +13,10 @@ from dataclasses import dataclass, fields
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from genbench.checkpoint import Origin
-from genbench.interface import DataSpec, GenerativeModel, Kind
-from genbench.seed import derive, fork_rng
+if TYPE_CHECKING:
+    from genbench.interface import DataSpec, GenerativeModel, Kind
 
 GROUP = "genbench.families"
 
@@ -104,6 +103,9 @@ def build(name: str, spec: DataSpec, *, seed: int = 0, **options: Any) -> Genera
     Raises:
         ValueError: for an unknown recipe or option, an option's bad value, or data that the recipe cannot take.
     """
+    from genbench.checkpoint import Origin
+    from genbench.seed import derive, fork_rng
+
     entry = recipe(name)
     known = entry.options()
     for option in options:
@@ -114,6 +116,9 @@ def build(name: str, spec: DataSpec, *, seed: int = 0, **options: Any) -> Genera
         raise ValueError(f"recipe {name!r} needs a {lacks[0]} with each image, and this data set has none")
     with fork_rng(derive(seed, "build")):
         model = entry.function()(spec, **options)
+    missing = [given for given in model.given if not _has(spec, given)]
+    if missing:
+        raise ValueError(f"recipe {name!r} with {options} needs a {missing[0]} with each image, and there is none")
     model.origin = Origin(name, spec, seed, dict(options))
     return model
 

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import io
-import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from genbench import catalog, checkpoint, measure, picture, record, stamp
+from genbench import catalog, checkpoint, gallery, measure, picture, record
+from genbench.abilities import Classifies
+from genbench.configuration import Cell, Setting
 from genbench.course import Budget
 from genbench.fit import FitConfig, FitReport, Progress
 from genbench.history import FILE as HISTORY
 from genbench.history import History
 from genbench.interface import Batch, GenerativeModel
 from genbench.metrics.memory import peak_memory
+from genbench.protocol import heading, stamped
 from genbench.seed import generator
 
 if TYPE_CHECKING:
@@ -32,77 +34,7 @@ MODEL = Path("checkpoint") / "model.safetensors"
 TRAINING = Path("checkpoint") / "training.pt"
 CHECKPOINT_SECONDS = 15.0  # what a killed run loses at most; a checkpoint of a quick cell takes tens of milliseconds
 
-ANCHORS = "anchors"  # a data set's rows that nobody trains: one cell for all of them
-
-# How samples are conditioned, for the stamp.
-CONDITIONS: dict[tuple[str, ...], str] = {
-    ("label",): "labels in the training split's proportions",
-    ("source",): "sources of the test split, in order",
-}
-
 Tell = Callable[[str, float], None]
-
-
-class Cell(BaseModel):
-    """The configuration of a cell: two runs of equal cells are the same experiment.
-
-    Args:
-        dataset: as asked; ``size`` and ``data``, the hash of each split, say what that was.
-        recipe: the catalogue's name, or :data:`ANCHORS`.
-        label: of the row.
-        options: of the recipe.
-        seed: of weights, training, samples.
-        budget: ``{"seconds": 60.0}``, or images, or steps.
-        batch_size: images a batch.
-        extractor: of features.
-        precision: of the model's arithmetic.
-        samples: how many are drawn.
-        likelihoods: images of each split for an exact likelihood or a bound.
-        draws: importance weights an image for a bound.
-        estimated: test images for an estimate.
-        timing: cap on the seconds that speed is measured for.
-        device: ``"cpu"`` or ``"cuda"``.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    dataset: str
-    size: int | None
-    data: dict[str, str]
-    recipe: str
-    label: str
-    options: dict[str, Any]
-    seed: int
-    budget: dict[str, Any]
-    batch_size: int
-    extractor: str
-    precision: str
-    samples: int
-    likelihoods: int
-    draws: int
-    estimated: int
-    timing: float
-    device: str
-
-    def differences(self, other: Mapping[str, Any]) -> list[str]:
-        """What differs from another configuration, in words; empty where they are the same."""
-        mine = self.model_dump(mode="json")
-        return [
-            f"{key} was {other.get(key)!r} and is now {mine.get(key)!r}"
-            for key in dict.fromkeys((*mine, *other))
-            if mine.get(key) != other.get(key)
-        ]
-
-
-class Setting(BaseModel):
-    """What a cell must know and what does not change its figures: where data are, and what to print in the stamp."""
-
-    model_config = ConfigDict(frozen=True)
-
-    title: str
-    root: Path | None
-    revision: str | None
-    command: tuple[str, ...]
 
 
 def work(cell: Cell, setting: Setting, part: Path, tell: Tell) -> record.Record:
@@ -123,29 +55,36 @@ def work(cell: Cell, setting: Setting, part: Path, tell: Tell) -> record.Record:
         dataset = data.load(cell.dataset, root=setting.root, size=cell.size)
     unchanged(cell, dataset)
     with clock("build"):
-        recipe = catalog.recipe(cell.recipe)
-        model = catalog.build(cell.recipe, dataset.spec, seed=cell.seed, **cell.options).to(cell.device)
-    report = train(cell, model, dataset, part, tell)
+        learned = dataset if cell.labelled is None else dataset.with_labels(cell.labelled)
+        model = catalog.build(cell.recipe, learned.spec, seed=cell.seed, **cell.options).to(cell.device)
+    report = train(cell, model, learned, part, tell)
     clock.seconds |= {"fit": report.seconds, "finish": report.finish_seconds}
     with clock("write"):
         checkpoint.save(part / MODEL, model)
     with clock("sample"):
-        given = asked(recipe.given, dataset, cell.samples)
+        given = asked(cell.given, dataset, cell.samples)
         noise = generator(cell.seed, "sample")
-        samples = model.sample(cell.samples, **conditions(given, recipe.given), generator=noise).cpu()
+        samples = model.sample(cell.samples, **conditions(given, cell.given), generator=noise).cpu()
     memory = peak_memory(cell.device)
     with clock("write"):
         array = io.BytesIO()  # written by Python, whose errors say that a disk is full; numpy's do not
         np.save(array, samples.numpy())
         (part / "samples.npy").write_bytes(array.getvalue())
-        picture.write(part / "samples.png", samples, dataset.spec.levels, shown(given, recipe.given, dataset))
-    found, extractor = measured(cell, model, dataset, samples, given, recipe, clock)
+        picture.write(part / "samples.png", samples, dataset.spec.levels, shown(given, cell.given, dataset))
+    with clock("abilities"):
+        abilities = gallery.write(part, model, dataset.test, cell.seed)
+    found, extractor = measured(cell, model, dataset, samples, given, clock)
+    if isinstance(model, Classifies) and dataset.spec.classes:
+        with clock("accuracy"):
+            attempt = partial(measure.accuracy, model, dataset.test)
+            found["accuracy"] = gallery.attempted(abilities, "classify", attempt)
     return record.Record(
         **heading(cell),
         status="done",
         params=sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
         fit=record.Fit(**asdict(report), batch_size=min(cell.batch_size, len(dataset.train))),
         **found,
+        abilities=abilities,
         extractor=cell.extractor,
         peak_memory_mb=memory.resident_mb if memory.cuda_mb is None else memory.cuda_mb,
         seconds=clock.seconds,
@@ -177,7 +116,7 @@ class Clock:
 def train(cell: Cell, model: GenerativeModel, dataset: Dataset, part: Path, tell: Tell) -> FitReport:
     """Fit, from the last checkpoint if there is one, and write the history."""
     training = part / TRAINING
-    config = FitConfig(Budget(**cell.budget), cell.batch_size, cell.seed, training, CHECKPOINT_SECONDS)
+    config = FitConfig(Budget(**cell.budget), cell.batch_size, cell.seed, training, CHECKPOINT_SECONDS, cell.precision)
 
     def progressed(progress: Progress) -> None:
         tell("fit", progress.fraction)
@@ -219,11 +158,11 @@ def measured(
     dataset: Dataset,
     samples: Tensor,
     given: Batch,
-    recipe: catalog.Recipe,
     clock: Clock,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The measured parts of a record, all of the same samples, and what the stamp says of the extractor."""
     found: dict[str, Any] = {}
+    recipe = catalog.recipe(cell.recipe)
     with clock("nll"):
         if recipe.likelihood == "estimate":
             found["test"] = measure.estimated(model, dataset.test, limit=cell.estimated, seed=cell.seed)
@@ -237,10 +176,10 @@ def measured(
         eyes = measure.extractor(cell.extractor, dataset, cell.device)
         features = eyes.features(samples, dataset.spec.levels)
         found["quality"] = measure.quality(eyes, dataset, features, cell.seed)
-    paired = "source" in recipe.given and dataset.spec.paired
+    paired = "source" in cell.given and dataset.spec.paired
     if dataset.spec.classes > 1:
         with clock("agreement"):
-            labels = given.labels if paired or "label" in recipe.given else None
+            labels = given.labels if paired or "label" in cell.given else None
             found["agreement"] = measure.agreement(dataset, samples, labels, cell.device)
     if paired:
         with clock("paired"):
@@ -250,57 +189,7 @@ def measured(
 
         def draw(n: int) -> Tensor:
             rows = given.rows(torch.arange(n) % len(given))
-            return model.sample(n, **conditions(rows, recipe.given), generator=noise).cpu()
+            return model.sample(n, **conditions(rows, cell.given), generator=noise).cpu()
 
         found["speed"] = measure.speed(draw, cell.device, cell.timing)
     return found, {"name": eyes.name, "hash": eyes.hash, "resize": eyes.resize}
-
-
-def heading(cell: Cell) -> dict[str, Any]:
-    """What a record says of its cell however it ended."""
-    entry = catalog.recipe(cell.recipe)
-    names = ("dataset", "recipe", "label", "seed", "options")
-    return {name: getattr(cell, name) for name in names} | {"family": entry.family, "given": entry.given}
-
-
-def stamped(
-    cell: Cell,
-    setting: Setting,
-    dataset: Dataset | None = None,
-    extractor: Mapping[str, Any] | None = None,
-    report: FitReport | None = None,
-) -> dict[str, Any]:
-    """The protocol of a cell: everything that its figures rest on."""
-    spent = {"steps": report.steps} if report is not None else cell.budget
-    replay = [word for name, value in spent.items() for word in (f"--{name}", str(value))]
-    label = ["--recipe", cell.label, "--seed", str(cell.seed)] if cell.recipe != ANCHORS else []
-    found: dict[str, Any] = {
-        "title": setting.title,
-        "data": {"name": cell.dataset, "size": cell.size, "hashes": cell.data},
-        "precision": cell.precision,
-        "seed": cell.seed,
-        "versions": stamp.versions(),
-        "revision": setting.revision,
-        **stamp.machine(cell.device),
-        "command": shlex.join([*setting.command, *label, *replay, "--device", cell.device, "--out", "again"]),
-        "configuration": cell.model_dump(mode="json"),
-    }
-    if cell.recipe != ANCHORS:
-        found |= {"budget": cell.budget, "batch_size": cell.batch_size, "checkpoint": "last"}
-        if catalog.recipe(cell.recipe).likelihood == "estimate":
-            found["likelihood"] = {"train": "not measured: chains are dear", "images": cell.estimated}
-    if report is not None:
-        found["spent"] = asdict(report)
-    if dataset is not None:
-        splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
-        spec = dataset.spec
-        found["data"] |= {"shape": spec.shape, "levels": spec.levels, "classes": spec.classes}
-        found["split"] = "fixed: trained on train, measured on test"
-        found["counts"] = {name: len(split) for name, split in splits.items()}
-    if extractor is not None:
-        found["extractor"] = dict(extractor)
-        found["reference"] = {"split": "train", "images": found.get("counts", {}).get("train")}
-        found["samples"] = {"count": cell.samples, "type": "uint8"}
-        if cell.recipe != ANCHORS and (conditions := CONDITIONS.get(catalog.recipe(cell.recipe).given)):
-            found["drawn"] = conditions
-    return found

@@ -38,6 +38,12 @@ def check_split(spec: DataSpec, split: Batch, name: str) -> None:
             raise ValueError(f"{name} field {key!r} has shape {shape}: give {(len(split), *wanted.shape)}")
 
 
+def check_given(given: tuple[str, ...], split: Batch, name: str) -> None:
+    """Raises ``ValueError`` where a model that is given the label meets an image whose label is unknown."""
+    if "label" in given and (split.labels is None or bool((split.labels < 0).any())):
+        raise ValueError(f"{name} labels: some are unknown (-1), and this recipe needs the label of every image")
+
+
 def _check_images(images: torch.Tensor, shape: tuple[int, int, int], levels: int, name: str) -> None:
     if images.dtype != torch.uint8:
         raise ValueError(f"{name} are {images.dtype}: give uint8 levels from 0 to {levels - 1}")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Generator
 from torch.optim import Optimizer
 
+from genbench.folders import written_whole
 from genbench.interface import DataSpec, Field, GenerativeModel
 
 if TYPE_CHECKING:
@@ -45,21 +44,6 @@ class Origin:
         spec["source"] = tuple(spec["source"]) if spec["source"] else None
         spec["fields"] = {k: Field(tuple(v["shape"]), v["levels"]) for k, v in spec["fields"].items()}
         return cls(data["recipe"], DataSpec(**spec), data["seed"], data["options"])
-
-
-@contextlib.contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that replaces it when the block ends well, and is removed when it does not."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield part
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def save(path: Path | str, model: GenerativeModel) -> None:
@@ -108,7 +92,8 @@ def identity(model: GenerativeModel) -> str:
 
 
 def _settings(config: FitConfig) -> dict[str, Any]:
-    return {"budget": asdict(config.budget), "batch_size": config.batch_size, "seed": config.seed}
+    same = ("batch_size", "seed", "precision")
+    return {"budget": asdict(config.budget)} | {name: getattr(config, name) for name in same}
 
 
 def save_training(

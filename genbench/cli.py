@@ -57,7 +57,7 @@ def datasets(as_json: Json = False, data_dir: DataDir = None) -> None:
 
 @app.command()
 def run(
-    suite: Annotated[str, typer.Argument(help="quick, smoke, full, or the path of a .toml file.")],
+    suite: Annotated[str, typer.Argument(help="quick, explicit, smoke, full, or the path of a .toml file.")],
     dataset: Annotated[str | None, typer.Option(help="Instead of the suite's.")] = None,
     recipe: Annotated[list[str] | None, typer.Option(help="Only rows of this recipe or label; repeat.")] = None,
     option: Annotated[list[str] | None, typer.Option("--set", help="option=value where rows have it; repeat.")] = None,
@@ -66,6 +66,8 @@ def run(
     steps: Annotated[int | None, typer.Option(help="Budget: batches of training a cell.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Budget: seconds of training a cell.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; results/SUITE by default.")] = None,
+    precision: Annotated[str | None, typer.Option(help="Of training: float32 or bfloat16.")] = None,
+    labelled: Annotated[int | None, typer.Option(help="Training images that keep their label, in all rows.")] = None,
     device: Device = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Do again what is done.")] = False,
     size: Annotated[int | None, typer.Option(help="Side that a folder's images are cut and resized to.")] = None,
@@ -73,16 +75,21 @@ def run(
     download: Annotated[bool, typer.Option("--download", help="Fetch data sets that are missing.")] = False,
 ) -> None:
     """Train and measure a suite, and write its table. What is done is skipped, what was cut off goes on."""
-    from genbench import runner
+    from genbench import spawn
     from genbench.suite import Overrides, overridden, read, slug
 
     given = {"images": images, "steps": steps, "seconds": seconds}
     budget = {name: value for name, value in given.items() if value is not None}
     if len(budget) > 1:
         raise ValueError(f"budget {budget}: give one of --images, --steps and --seconds")
-    changes = Overrides(dataset, size, recipe or (), option or (), seed or (), budget)
+    changes = Overrides(dataset, size, recipe or (), option or (), seed or (), budget, precision, labelled)
+    wanted = overridden(read(suite), changes)
+    # Nothing so far has imported torch: the process of the cells does that beside this one.
+    spawn.warm_up()
+    from genbench import runner
+
     status = runner.run(
-        overridden(read(suite), changes),
+        wanted,
         out or Path("results") / slug(Path(suite).stem),
         _console(),
         command=runner.command_line(suite, changes, data_dir),
@@ -127,6 +134,9 @@ def sample(
     number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many.")] = 64,
     output: Annotated[Path, typer.Option("-o", "--output", help="PNG to write.")] = Path("grid.png"),
     label: Annotated[int | None, typer.Option(help="Class to draw; by default all, row by row.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Below 1: nearer to what is likeliest.")] = None,
+    complete: Annotated[bool, typer.Option("--complete", help="Test images, the top kept, the rest drawn.")] = False,
+    keep: Annotated[int | None, typer.Option(help="Rows kept by --complete; half of them by default.")] = None,
     seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
     device: Device = "auto",
     data_dir: DataDir = None,
@@ -134,7 +144,11 @@ def sample(
     """Draw from a trained cell into a picture."""
     from genbench import use
 
-    use.sample(cell, number, output, label=label, seed=seed, device=_device(device), root=data_dir)
+    if keep is not None and not complete:
+        raise ValueError(f"--keep {keep}: only --complete keeps rows of an image")
+    changes: dict[str, Any] = {"keep": keep} if complete else {}
+    changes |= {"label": label, "temperature": temperature, "seed": seed, "device": _device(device), "root": data_dir}
+    (use.complete if complete else use.sample)(cell, number, output, **changes)
     _console().print(str(output), markup=False, highlight=False, soft_wrap=True)
 
 

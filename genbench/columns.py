@@ -159,6 +159,8 @@ def columns(rows: Sequence[Row]) -> list[Column]:
         *quality,
         Column("PSNR, dB ↑", spread("psnr", 1, 2), "psnr", "psnr_best", drop=2),
         Column("SSIM ↑", spread("ssim", 1, 3), "ssim", "ssim_best", drop=2),
+        Column("Accuracy ↑", spread("accuracy", 1, 3), "accuracy", "accuracy_best", drop=2),
+        Column("Labels", lambda row: count(row["labelled"]), "labelled", drop=9),
         Column("Latency, ms ↓", spread("latency_ms"), "latency_ms", "latency_ms_best", drop=1),
         Column("Images/s ↑", spread("images_per_second"), "images_per_second", "images_per_second_best"),
         Column("Params", lambda row: count(row["params"]), "params", drop=7),
@@ -236,6 +238,11 @@ def footnotes(rows: Sequence[Row]) -> list[str]:
         row["fid_rank"] for row in rows
     ):
         notes.append("FID and its kin are not ranked: that takes several seeds under one protocol.")
+    if any(row["accuracy"] is not None for row in rows):
+        notes.append(
+            "Accuracy: share of test images that the model itself puts in their class. Labels: training images that "
+            "kept theirs, where not all did."
+        )
     if any(row["nll_converged"] is False for row in rows):
         notes.append(
             "Unconverged: the estimate moved by more than 0.05 bits/dim when its temperatures doubled, or its chains "

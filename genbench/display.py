@@ -12,7 +12,16 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from genbench.plan import Job, Plan
 
 # Where a cell stands when a stage begins, as a share of what comes behind training.
-STAGES = {"write": 0.0, "sample": 0.05, "nll": 0.15, "quality": 0.4, "agreement": 0.65, "paired": 0.68, "speed": 0.7}
+STAGES = {
+    "write": 0.0,
+    "sample": 0.05,
+    "abilities": 0.12,
+    "nll": 0.15,
+    "quality": 0.4,
+    "agreement": 0.65,
+    "paired": 0.68,
+    "speed": 0.7,
+}
 VERBS = {"fit": "training", "nll": "likelihood", "load": "loading", "build": "building", "sample": "sampling"}
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from genbench import checkpoint
-from genbench.check import check_split
+from genbench import checkpoint, precision
+from genbench.check import check_given, check_split
 from genbench.course import Budget, Course, State
 from genbench.interface import GenerativeModel, Splits, Step
 from genbench.player import Player, restore, restored
@@ -30,9 +30,10 @@ class FitConfig:
         seed: of the order of the data and of all noise in training.
         checkpoint: file to write the whole state of training to, if any.
         checkpoint_seconds: how often; 0 writes behind every round.
+        precision: ``"float32"``, or ``"bfloat16"`` for losses computed under autocast; all else stays in float32.
 
     Raises:
-        ValueError: for a batch size below 1 or a negative interval.
+        ValueError: for a batch size below 1, a negative interval or an unknown precision.
     """
 
     budget: Budget
@@ -40,12 +41,14 @@ class FitConfig:
     seed: int = 0
     checkpoint: Path | None = None
     checkpoint_seconds: float = 60.0
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise ValueError(f"batch_size={self.batch_size}: give at least 1")
         if self.checkpoint_seconds < 0:
             raise ValueError(f"checkpoint_seconds={self.checkpoint_seconds}: give 0 or more")
+        precision.check_name(self.precision)
 
 
 @dataclass(frozen=True)
@@ -91,17 +94,21 @@ def fit(
 
     Raises:
         Diverged: when a loss or a weight is not finite.
-        ValueError: for data that do not fit the model, phases that do not add up, another run's checkpoint.
+        ValueError: for data that do not fit the model, phases that do not add up, another run's checkpoint, or a
+            precision that the device lacks.
     """
-    check_split(model.spec, data.train, "train")
-    check_split(model.spec, data.validation, "validation")
+    precision.check(config.precision, model.device)
+    for name, split in (("train", data.train), ("validation", data.validation)):
+        check_split(model.spec, split, name)
+        check_given(model.given, split, name)
     data = Splits(data.train.to(model.device), data.validation.to(model.device))
     phases, state = model.phases(), State()
     course = Course.plan(phases, config.budget, min(config.batch_size, len(data.train)))
     stream = Stream(data.train, model.spec, config.batch_size, config.seed)
     noise = generator(config.seed, "fit", device=model.device)
     learns = {parameter: parameter.requires_grad for parameter in model.parameters()}
-    with fork_rng(derive(config.seed, "fit", "global")), restored(learns):
+    laid_out = precision.training_in(config.precision, model)
+    with fork_rng(derive(config.seed, "fit", "global")), restored(learns), laid_out as arithmetic:
         saved = checkpoint.load_training(resume, model, config, state, noise) if resume else None
         for phase in phases[max(len(state.steps) - 1, 0) :]:
             model.train()
@@ -127,7 +134,7 @@ def fit(
                     total, logs = sum(state.steps), {}
                     for player in players:
                         if state.steps[-1] % player.turn.every == 0:
-                            for name, value in player.step(model, batch, step, total).items():
+                            for name, value in player.step(model, batch, step, total, arithmetic).items():
                                 logs[f"{player.turn.name}/{name}"] = value
                         if total % WATCH_WEIGHTS_EVERY == 0:
                             player.watch(total)

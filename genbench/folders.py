@@ -1,4 +1,4 @@
-"""Folders that one run has to itself, and that appear whole or not at all."""
+"""Files and folders that appear whole or not at all, and folders that one run has to itself."""
 
 from __future__ import annotations
 
@@ -47,6 +47,21 @@ def locked(folder: Path) -> Iterator[None]:
                     path.rmdir()
 
 
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that replaces it when the block ends well, and is removed when it does not."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def part_of(folder: Path) -> Path:
     """Where a folder is made before it is whole."""
     return folder.with_name(folder.name + ".part")
@@ -78,3 +93,10 @@ def disk_full(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def reason(error: BaseException) -> str:
+    """An error in one line, however many it has."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    name = "" if isinstance(error, ValueError) and lines else f"{type(error).__name__}: "
+    return (name + (lines[0] if lines else "")).removesuffix(": ")[:300]

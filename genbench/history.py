@@ -8,8 +8,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from genbench.checkpoint import written_whole
 from genbench.fit import Progress
+from genbench.folders import written_whole
 
 FILE = "history.csv"
 ROWS = 200  # over the whole budget: enough for a curve, and nothing to write however many steps there are

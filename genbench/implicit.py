@@ -31,14 +31,12 @@ class ImplicitModel(GenerativeModel):
     """
 
     variance: Tensor
-    frequencies: Tensor
 
     def __init__(self, spec: DataSpec, latents: int, given: tuple[str, ...] = ()) -> None:
-        super().__init__(spec)
-        self.latents, self.given = latents, given
-        # Until finish() has seen data: a uniform pixel's variance, and labels equally often.
+        super().__init__(spec, given)
+        self.latents = latents
+        # Until finish() has seen data: a uniform pixel's variance.
         self.register_buffer("variance", torch.tensor((spec.levels**2 - 1) / 12, dtype=torch.float64))
-        self.register_buffer("frequencies", torch.full((spec.classes,), 1 / max(spec.classes, 1), dtype=torch.float64))
 
     def decode(self, u: Tensor, given: Batch) -> Tensor:
         """Noise ``(B, Z)`` and conditions of B rows → float images ``(B, C, H, W)`` in levels, not rounded.
@@ -61,11 +59,11 @@ class ImplicitModel(GenerativeModel):
         Raises:
             ValueError: for a condition that the model lacks, does not take, or that has other than ``n`` rows.
         """
-        given = self._conditions(n, labels, sources, fields or {}, generator)
+        given = self.conditions(n, labels=labels, sources=sources, fields=fields, generator=generator)
         chunks = []
         with torch.no_grad(), frozen(self):
             for start in range(0, n, CHUNK):
-                rows = given.rows(slice(start, start + CHUNK)).to(self.device)
+                rows = given.rows(slice(start, start + CHUNK))
                 image = self.decode(normal((len(rows), self.latents), generator, self.device), rows)
                 chunks.append(image.round().clamp(0, self.spec.levels - 1).to(torch.uint8))
         return torch.cat(chunks) if chunks else torch.empty((0, *self.spec.shape), dtype=torch.uint8)
@@ -115,40 +113,11 @@ class ImplicitModel(GenerativeModel):
         return logs.flatten(1).sum(1, dtype=torch.float64)
 
     def finish(self, data: Splits, generator: Generator) -> None:
-        """Set the label frequencies of the training split and, by a search in u, σ² on the validation split."""
-        labels = data.train.labels
-        if self.spec.classes and labels is not None and bool((labels >= 0).any()):
-            counts = torch.bincount(labels[labels >= 0], minlength=self.spec.classes).double()
-            self.frequencies.copy_(counts / counts.sum())
+        """Set label frequencies and, by a search in u, σ² on the validation split."""
+        super().finish(data, generator)
         with frozen(self):
             residual = search(self, data.validation.rows(slice(SEARCH_IMAGES)).to(self.device), generator)
         self.variance.copy_(residual.double().mean().clamp(min=LEAST_SIGMA**2))
-
-    def _conditions(
-        self,
-        n: int,
-        labels: Tensor | None,
-        sources: Tensor | None,
-        fields: Mapping[str, Tensor],
-        generator: Generator,
-    ) -> Batch:
-        offered = dict.fromkeys(self.given) | {"label": labels, "source": sources, **fields}
-        argument = {"label": "labels", "source": "sources"}
-        for name, values in offered.items():
-            called = argument.get(name, name)
-            if values is None and name in self.given and name != "label":
-                raise ValueError(f"{called}: this model needs one for each of the {n} samples")
-            if values is not None and name not in self.given:
-                raise ValueError(f"{called}: this model takes {' and '.join(self.given) or 'no condition'}")
-            if values is not None and len(values) != n:
-                raise ValueError(f"{called}: {len(values)} for {n} samples")
-        if "label" in self.given:
-            if labels is None:
-                odds = self.frequencies.to(generator.device, torch.float32)
-                labels = torch.multinomial(odds, max(n, 1), replacement=True, generator=generator)[:n]
-            elif n and not 0 <= int(labels.min()) <= int(labels.max()) < self.spec.classes:
-                raise ValueError(f"labels run from {labels.min()} to {labels.max()}: give 0 to {self.spec.classes - 1}")
-        return Batch(torch.empty((n, 0), dtype=torch.uint8), labels, sources, fields)
 
 
 def search(model: ImplicitModel, batch: Batch, generator: Generator) -> Tensor:

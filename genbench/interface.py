@@ -202,14 +202,22 @@ class GenerativeModel(nn.Module):
     """A generative model of integer images: three methods to write, one that trains it.
 
     Every buffer and parameter exists once the model is constructed, so that saving the model saves all of it.
+
+    Args:
+        spec: of the data.
+        given: what samples and likelihoods are conditioned on: ``"label"``, ``"source"``, names of fields.
     """
 
     spec: DataSpec
+    given: tuple[str, ...]
     origin: Origin | None  # how genbench.build made it; None where something else did
+    frequencies: Tensor
 
-    def __init__(self, spec: DataSpec) -> None:
+    def __init__(self, spec: DataSpec, given: tuple[str, ...] = ()) -> None:
         super().__init__()
-        self.spec, self.origin = spec, None
+        self.spec, self.given, self.origin = spec, given, None
+        classes = spec.classes if "label" in given else 0  # until finish() has counted: labels equally often
+        self.register_buffer("frequencies", torch.full((classes,), 1 / max(classes, 1), dtype=torch.float64))
 
     @property
     def device(self) -> torch.device:
@@ -235,7 +243,48 @@ class GenerativeModel(nn.Module):
         return fit(self, data, config, callbacks=callbacks, resume=resume)
 
     def finish(self, data: Splits, generator: Generator) -> None:
-        """Set what is known only after the last phase: a mixture on codes, an observation noise."""
+        """Set what is known only after the last phase: here how often each label occurs in training.
+
+        A model with more to set, a mixture on codes or an observation noise, extends this.
+        """
+        labels = data.train.labels
+        if "label" in self.given and labels is not None and bool((labels >= 0).any()):
+            counts = torch.bincount(labels[labels >= 0], minlength=self.spec.classes).double()
+            self.frequencies.copy_(counts / counts.sum())
+
+    def conditions(
+        self,
+        n: int,
+        *,
+        labels: Tensor | None = None,
+        sources: Tensor | None = None,
+        fields: Mapping[str, Tensor] | None = None,
+        generator: Generator,
+    ) -> Batch:
+        """What ``n`` samples are given, checked, on the model's device; its images are empty.
+
+        Labels that are not given follow the training frequencies.
+
+        Raises:
+            ValueError: for a condition that the model lacks, does not take, or that has other than ``n`` rows.
+        """
+        offered = dict.fromkeys(self.given) | {"label": labels, "source": sources, **(fields or {})}
+        argument = {"label": "labels", "source": "sources"}
+        for name, values in offered.items():
+            called = argument.get(name, name)
+            if values is None and name in self.given and name != "label":
+                raise ValueError(f"{called}: this model needs one for each of the {n} samples")
+            if values is not None and name not in self.given:
+                raise ValueError(f"{called}: this model takes {' and '.join(self.given) or 'no condition'}")
+            if values is not None and len(values) != n:
+                raise ValueError(f"{called}: {len(values)} for {n} samples")
+        if "label" in self.given:
+            if labels is None:
+                odds = self.frequencies.to(generator.device, torch.float32)
+                labels = torch.multinomial(odds, max(n, 1), replacement=True, generator=generator)[:n]
+            elif n and not 0 <= int(labels.min()) <= int(labels.max()) < self.spec.classes:
+                raise ValueError(f"labels run from {labels.min()} to {labels.max()}: give 0 to {self.spec.classes - 1}")
+        return Batch(torch.empty((n, 0), dtype=torch.uint8), labels, sources, fields or {}).to(self.device)
 
     def sample(
         self,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 from torch import Tensor
 
 from genbench import features, record
+from genbench.abilities import Classifies
 from genbench.features.classifier import accuracy as classifier_accuracy
 from genbench.features.store import digest
 from genbench.interface import Batch, DataSpec, GenerativeModel
@@ -20,11 +21,13 @@ from genbench.metrics import speed as speeds
 from genbench.metrics.codecs import codec_nll
 from genbench.metrics.psnr import psnr
 from genbench.metrics.ssim import ssim
+from genbench.metrics.summary import mean, standard_error
 from genbench.seed import generator
 
 if TYPE_CHECKING:
     from genbench.data import Dataset
 
+CLASSIFIED = 256  # images at once
 CHAINS = 2  # of an estimate, an image
 CONVERGED = 0.05  # bits/dim: an estimate that moves by more when its temperatures double is still on its way
 
@@ -133,6 +136,24 @@ def agreement(data: Dataset, samples: Tensor, asked: Tensor | None, device: str)
         class_entropy=found.class_entropy,
         accuracy=classifier_accuracy(eyes, data.test, data.spec.levels),
     )
+
+
+def accuracy(model: GenerativeModel, split: Batch) -> record.Accuracy:
+    """Share of a split's labelled images whose likeliest class under the model itself is their label.
+
+    Raises:
+        ValueError: for a split without labels, or an answer that is not a finite number a class.
+    """
+    if split.labels is None:
+        raise ValueError("accuracy: the images have no labels")
+    rows = (split.labels >= 0).nonzero()[:, 0]
+    right: list[float] = []
+    for part in rows.split(CLASSIFIED):
+        answer = cast("Classifies", model).classify(split.rows(part).to(model.device)).cpu()
+        if answer.dim() != 2 or len(answer) != len(part) or not bool(torch.isfinite(answer).all()):
+            raise ValueError(f"classify answers {tuple(answer.shape)} for {len(part)} images: give finite (B, classes)")
+        right += (answer.argmax(1) == split.labels[part]).double().tolist()
+    return record.Accuracy(accuracy=mean(right), standard_error=standard_error(right), images=len(right))
 
 
 def paired(samples: Tensor, targets: Tensor, levels: int) -> record.Paired:

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from genbench import anchors, catalog, features
-from genbench.cell import ANCHORS, TRAINING, Cell
-from genbench.check import check_split
+from genbench import anchors, catalog, features, precision
+from genbench.cell import TRAINING
+from genbench.check import check_given, check_split
 from genbench.checkpoint import read_training
+from genbench.configuration import ANCHORS, Cell
 from genbench.course import Budget
+from genbench.data.dataset import digest
 from genbench.features.inception import find_weights
 from genbench.fit import FitConfig, Progress
 from genbench.folders import part_of, restore
-from genbench.interface import GenerativeModel
+from genbench.interface import Batch, GenerativeModel
 from genbench.metrics.quality import MINIMUM_IMAGES
 from genbench.metrics.ssim import SMALLEST_SIDE
 from genbench.record import FILE, Record
@@ -88,22 +90,27 @@ def plan(suite: Suite, folder: Path, load: Callable[[str], Dataset], *, device: 
             do, or a folder that holds another configuration's cells.
     """
     _check_device(device)
+    precision.check(suite.precision, device)
     Budget(**suite.budget.given)
     for row in suite.row:
         catalog.recipe(row.recipe)
     _check_extractor(suite)
     datasets = {name: _checked(suite, load(name)) for name in suite.datasets}
-    models = [_built(row, datasets[row.dataset], suite.seeds[0]) for row in suite.row]
+    models = [_built(row, datasets[row.dataset], suite) for row in suite.row]
     jobs = []
+    twins: dict[Hashable, str] = {}
     for name, dataset in datasets.items():
-        cell = _cell(suite, Row(recipe=ANCHORS, label=ANCHORS, dataset=name), dataset, suite.seeds[0], device)
+        twin = twins.setdefault(_images(dataset), name)
+        cell = _cell(suite, Row(recipe=ANCHORS, label=ANCHORS, dataset=name), dataset, suite.seeds[0], device, ())
         cell = cell.model_copy(update={"budget": {}, "batch_size": 0, "estimated": 0, "draws": 0, "timing": 0.0})
+        cell = cell.model_copy(update={"twin": twin if twin != name else None})
         shape, levels = dataset.spec.shape, dataset.spec.levels
         folders = {anchor: _folder(folder, name, anchor, cell.seed) for anchor in anchors.names(shape, levels)}
-        jobs.append(_job(cell, folders, fresh, 0.03 * (len(dataset.train) + 2 * cell.samples)))
-    for row in suite.row:
+        seconds = 0.03 * (len(dataset.train) + 2 * cell.samples) if cell.twin is None else 1.0
+        jobs.append(_job(cell, folders, fresh, seconds))
+    for row, model in zip(suite.row, models, strict=True):
         for seed in suite.seeds:
-            cell = _cell(suite, row, datasets[row.dataset], seed, device)
+            cell = _cell(suite, row, datasets[row.dataset], seed, device, model.given)
             folders = {row.label: _folder(folder, row.dataset, row.label, seed)}
             jobs.append(_job(cell, folders, fresh, suite.timing + 0.03 * cell.samples))
     if suite.budget.seconds is not None:
@@ -115,6 +122,12 @@ def plan(suite: Suite, folder: Path, load: Callable[[str], Dataset], *, device: 
         if todo:
             each[here] = _seconds(model, datasets[row.dataset], todo[0])
     return Plan([_expected(job, each.get((job.cell.dataset, job.cell.label), 0.0)) for job in jobs])
+
+
+def _images(dataset: Dataset) -> Hashable:
+    """What the anchors of a data set rest on: its images and labels, and not what else it has."""
+    parts = (dataset.train, dataset.test)
+    return dataset.spec.levels, dataset.spec.classes, *(digest(Batch(part.images, part.labels)) for part in parts)
 
 
 def _check_device(device: str) -> None:
@@ -146,9 +159,12 @@ def _checked(suite: Suite, dataset: Dataset) -> Dataset:
     return dataset
 
 
-def _built(row: Row, dataset: Dataset, seed: int) -> GenerativeModel:
+def _built(row: Row, dataset: Dataset, suite: Suite) -> GenerativeModel:
     try:
-        return catalog.build(row.recipe, dataset.spec, seed=seed, **row.options)
+        dataset = dataset if row.labelled is None else dataset.with_labels(row.labelled)
+        model = catalog.build(row.recipe, dataset.spec, seed=suite.seeds[0], **row.options)
+        check_given(model.given, dataset.train, "train")
+        return model
     except ValueError as error:
         raise ValueError(f"row {row.label!r} on {row.dataset}: {error}") from error
     except Exception as error:
@@ -160,7 +176,7 @@ def _samples(suite: Suite, dataset: Dataset) -> int:
     return min(suite.samples or len(dataset.test), len(dataset.test))
 
 
-def _cell(suite: Suite, row: Row, dataset: Dataset, seed: int, device: str) -> Cell:
+def _cell(suite: Suite, row: Row, dataset: Dataset, seed: int, device: str, given: tuple[str, ...]) -> Cell:
     return Cell(
         dataset=row.dataset,
         size=suite.size,
@@ -168,6 +184,8 @@ def _cell(suite: Suite, row: Row, dataset: Dataset, seed: int, device: str) -> C
         recipe=row.recipe,
         label=row.label,
         options=row.options,
+        labelled=row.labelled,
+        given=given,
         seed=seed,
         budget=suite.budget.given,
         batch_size=suite.batch_size,
@@ -253,7 +271,8 @@ def probe(model: GenerativeModel, dataset: Dataset, cell: Cell) -> float:
             raise _Enough
 
     try:
-        config = FitConfig(Budget(steps=PROBE_ROUNDS + 2), cell.batch_size, cell.seed)
+        config = FitConfig(Budget(steps=PROBE_ROUNDS + 2), cell.batch_size, cell.seed, precision=cell.precision)
+        dataset = dataset if cell.labelled is None else dataset.with_labels(cell.labelled)
         model.to(cell.device).fit(dataset.splits, config, callbacks=[heard])
     except _Enough:
         pass

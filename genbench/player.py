@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +12,7 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from genbench.interface import Batch, Step, Turn
+from genbench.precision import Arithmetic
 
 
 class Diverged(RuntimeError):
@@ -58,12 +59,15 @@ class Player:
         optimizer = turn.optimizer(parameters)
         return cls(turn, parameters, optimizer, [group["lr"] for group in optimizer.param_groups])
 
-    def step(self, model: nn.Module, batch: Batch, step: Step, total: int) -> dict[str, Tensor]:
-        """Loss, gradient, update, and what comes after; returns the detached logs."""
+    def step(
+        self, model: nn.Module, batch: Batch, step: Step, total: int, arithmetic: Arithmetic = nullcontext
+    ) -> dict[str, Tensor]:
+        """Loss, under ``arithmetic``, gradient, update, and what comes after; returns the detached logs."""
         turn, learns = self.turn, set(self.parameters)
         for parameter in model.parameters():
             parameter.requires_grad_(parameter in learns)
-        logs = turn.loss(batch, step)
+        with arithmetic():
+            logs = turn.loss(batch, step)
         if not torch.isfinite(logs["loss"]):
             raise Diverged("the loss", turn.name, total)
         self.optimizer.zero_grad(set_to_none=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import multiprocessing
 import os
 import shutil
@@ -15,9 +16,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from genbench import anchors, cell
-from genbench.checkpoint import written_whole
-from genbench.folders import disk_full, part_of, settle
+from genbench import anchors, cell, protocol
+from genbench.configuration import ANCHORS, Setting
+from genbench.folders import disk_full, part_of, reason, settle, written_whole
 from genbench.plan import CONFIGURATION, Job
 from genbench.player import Diverged
 from genbench.record import Record
@@ -26,7 +27,7 @@ TELL_SECONDS = 0.1  # between two words of progress
 WAIT_SECONDS = 10.0  # for the process of a killed run to let its folder go
 
 
-def main(job: Job, setting: cell.Setting, wire: Connection) -> None:
+def main(job: Job, setting: Setting, wire: Connection) -> None:
     """Do ``job``. Sends ``("at", stage, fraction)`` on the way, and ``("failed", reason, trace, disk)`` if it fails."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal: the runner decides
     threading.Thread(target=_die_with_runner, daemon=True).start()
@@ -46,7 +47,7 @@ def main(job: Job, setting: cell.Setting, wire: Connection) -> None:
     wire.close()
 
 
-def do(job: Job, setting: cell.Setting, tell: cell.Tell) -> None:
+def do(job: Job, setting: Setting, tell: cell.Tell) -> None:
     """Make the job's folders."""
     parts = {name: part_of(folder) for name, folder in job.folders.items()}
     with contextlib.ExitStack() as held:
@@ -54,44 +55,37 @@ def do(job: Job, setting: cell.Setting, tell: cell.Tell) -> None:
             part.mkdir(parents=True, exist_ok=True)
             held.enter_context(_held(part))
             with written_whole(part / CONFIGURATION) as file:
-                file.write_text(job.cell.model_dump_json(indent=1))
-        if job.cell.recipe == cell.ANCHORS:
+                file.write_text(json.dumps(job.cell.configuration, indent=1))
+        if job.cell.recipe == ANCHORS:
             for record in anchors.work(job.cell, setting, parts, tell):
                 _whole(record, parts[record.label], job.folders[record.label])
             return
         try:
             record = cell.work(job.cell, setting, job.part, tell)
         except Diverged as error:
-            stamp = cell.stamped(job.cell, setting) | {"diverged": {"turn": error.turn, "step": error.step}}
-            record = Record(**cell.heading(job.cell), status="diverged", reason=str(error), stamp=stamp)
+            stamp = protocol.stamped(job.cell, setting) | {"diverged": {"turn": error.turn, "step": error.step}}
+            record = Record(**protocol.heading(job.cell), status="diverged", reason=str(error), stamp=stamp)
         _whole(record, job.part, job.folders[job.cell.label])
 
 
-def failed(job: Job, setting: cell.Setting, why: str, trace: str | None = None) -> None:
+def failed(job: Job, setting: Setting, why: str, trace: str | None = None) -> None:
     """Leave a record that says ``why`` in each of the job's folders that has none; its unfinished work stays beside."""
     for name, folder in job.folders.items():
-        if job.cell.recipe == cell.ANCHORS:
+        if job.cell.recipe == ANCHORS:
             if (folder / "record.json").is_file():
                 continue
             heading: dict[str, Any] = {"dataset": job.cell.dataset, "recipe": name, "label": name, "family": "anchor"}
             heading |= {"seed": job.cell.seed}
         else:
-            heading = cell.heading(job.cell)
+            heading = protocol.heading(job.cell)
         # Not the .part: that holds what the next run goes on from.
         fresh = folder.with_name(f".{folder.name}.failed")
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
         if trace is not None:
             (fresh / "error.txt").write_text(trace)
-        Record(**heading, status="failed", reason=why, stamp=cell.stamped(job.cell, setting)).write(fresh)
+        Record(**heading, status="failed", reason=why, stamp=protocol.stamped(job.cell, setting)).write(fresh)
         settle(fresh, folder)
-
-
-def reason(error: BaseException) -> str:
-    """An error in one line, however many it has."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    name = "" if isinstance(error, ValueError) and lines else f"{type(error).__name__}: "
-    return (name + (lines[0] if lines else "")).removesuffix(": ")[:300]
 
 
 def _whole(record: Record, part: Path, folder: Path) -> None:

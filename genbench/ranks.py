@@ -20,7 +20,7 @@ from scipy.special import stdtrit
 
 from genbench.record import Record
 
-Need = Literal["likelihood", "quality", "speed", "pairs"]
+Need = Literal["likelihood", "quality", "speed", "pairs", "labels"]
 
 # First words of the stamp's keys on which a comparison rests. A key that starts with one is compared whole.
 DATA = ("data", "split", "count", "level", "hash", "size")
@@ -90,6 +90,8 @@ def comparable(record: Record, figure: Figure) -> Hashable | None:
         same += (record.extractor, quality.images, quality.reference_images)
     if figure.need == "pairs" and (paired := record.paired) is not None:
         same += (paired.images,)
+    if figure.need == "labels" and (accuracy := record.accuracy) is not None:
+        same += (record.labelled, accuracy.images)
     return same
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from genbench.checkpoint import written_whole
+from genbench.folders import written_whole
 
 Status = Literal["done", "diverged", "failed", "anchor"]
 FILE = "record.json"
@@ -94,6 +94,14 @@ class Agreement(Part):
     accuracy: float
 
 
+class Accuracy(Part):
+    """Share of test images that the model itself, having learned from labels, puts in their class."""
+
+    accuracy: float
+    standard_error: float | None
+    images: int
+
+
 class Paired(Part):
     """Fidelity of a paired translation to the true image: means and standard errors over test pairs."""
 
@@ -112,7 +120,9 @@ class Record(Part):
         recipe: catalogue name, or an anchor's name (``real (test)``, ``noise``, ``uniform``, ``png``, ``webp``).
         label: the row's label in the table.
         given: what samples are conditioned on; rows are ranked only among equals.
+        labelled: training images that kept their label, where not all did.
         status: ``anchor`` for anchors; ``diverged`` and ``failed`` carry a ``reason``.
+        abilities: ability → the picture of it, or why there is none: ``failed: …``.
         stamp: the protocol: data hashes, split, counts, levels, extractor and hash, resize, precision, device, threads,
             versions, git revision, budget, checkpoint rule, the command that makes the row again.
         seconds: what each part of the cell took: ``fit``, ``sample``, ``nll`` …
@@ -125,6 +135,7 @@ class Record(Part):
     seed: int
     options: dict[str, Any] = {}
     given: tuple[str, ...] = ()
+    labelled: int | None = None
     status: Status
     reason: str | None = None
     params: int | None = None
@@ -136,6 +147,8 @@ class Record(Part):
     speed: Speed | None = None
     agreement: Agreement | None = None
     paired: Paired | None = None
+    accuracy: Accuracy | None = None
+    abilities: dict[str, str] = {}
     peak_memory_mb: float | None = None
     seconds: dict[str, float] = {}
     stamp: dict[str, Any] = {}

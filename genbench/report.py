@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,9 @@ from typing import Any
 from markupsafe import Markup
 
 from genbench import plots
-from genbench.checkpoint import written_whole
+from genbench.abilities import PICTURES
 from genbench.columns import Row, bits, number, phrase, status
+from genbench.folders import written_whole
 from genbench.record import FILE, Record, records
 from genbench.render import environment, sections
 from genbench.table import rows
@@ -52,6 +53,7 @@ def write(folder: Path) -> Path:
             section
             | {
                 "grids": _grids(section["rows"], mine),
+                "galleries": list(_galleries(section["rows"], mine)),
                 "scatters": list(_scatters(section["rows"], f"s{index}")),
                 "curves": _curves(section["rows"], mine, f"c{index}"),
                 "stamps": [_stamp(row) for row in section["rows"]],
@@ -74,12 +76,10 @@ def _cell(row: Row, there: Sequence[Cell]) -> Cell | None:
 
 
 def _grids(table: Iterable[Row], there: Sequence[Cell]) -> list[dict[str, Any]]:
-    """A picture for each row that has one, real images first, each row's first seed."""
-    found: list[dict[str, Any]] = []
-    for row in table:
-        cell = _cell(row, there)
-        if cell is None or not (cell.folder / "samples.png").is_file():
-            continue
+    """The samples of each row that has some, real images first, with what was measured of them."""
+    found = _pictures(table, there, "samples.png")
+    for grid in found:
+        row, cell = grid["row"], grid["cell"]
         facts = [f"{bits(row)} bits/dim"] if row["nll_bpd"] is not None else []
         facts += [f"FID {number(row['fid'])}"] if row["fid"] is not None else []
         facts += [status(row)] if status(row) else []
@@ -87,13 +87,39 @@ def _grids(table: Iterable[Row], there: Sequence[Cell]) -> list[dict[str, Any]]:
         facts += [f"entropy {number(row['entropy'])} bits"] if row["entropy"] is not None else []
         facts += [f"class entropy {number(row['class_entropy'])} bits"] if row["class_entropy"] is not None else []
         facts += [f"seed {cell.record.seed}, one of {row['seeds_run']}"] if row["seeds_run"] > 1 else []
-        picture = (cell.folder / "samples.png").read_bytes()
-        source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
-        found.append({"row": row, "facts": facts, "source": source, "wide": int.from_bytes(picture[16:20])})
+        grid["facts"] = facts
+    return sorted(found, key=lambda item: item["row"]["recipe"] != "real (test)")
+
+
+def _galleries(table: Sequence[Row], there: Sequence[Cell]) -> Iterator[dict[str, Any]]:
+    """A section for each ability that some row has, laid out alike for all, with the reasons where it failed."""
+    for picture in PICTURES:
+        grids = _pictures(table, there, picture.file)
+        for grid in grids:
+            grid["facts"] = []
+        said = [
+            (row["label"], cell.record.abilities.get(picture.ability, ""))
+            for row in table
+            if (cell := _cell(row, there))
+        ]
+        failed = [f"{label} {text}" for label, text in said if text.startswith("failed")]
+        if grids or failed:
+            yield {"title": picture.title, "hint": picture.hint, "grids": grids, "failed": failed}
+
+
+def _pictures(table: Iterable[Row], there: Sequence[Cell], file: str) -> list[dict[str, Any]]:
+    """A picture for each row that has one, of its first seed, and how wide it is beside the others."""
+    found: list[dict[str, Any]] = []
+    for row in table:
+        cell = _cell(row, there)
+        if cell is not None and (cell.folder / file).is_file():
+            picture = (cell.folder / file).read_bytes()
+            source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+            found.append({"row": row, "cell": cell, "source": source, "wide": int.from_bytes(picture[16:20])})
     # Every image is as large in one grid as in another, however many columns a grid has.
     for grid in found:
         grid["percent"] = 100 * grid["wide"] / max(other["wide"] for other in found)
-    return sorted(found, key=lambda item: item["row"]["recipe"] != "real (test)")
+    return found
 
 
 def _scatters(table: Sequence[Row], name: str) -> Iterable[dict[str, Any]]:

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
 import time
 from collections.abc import Sequence
-from multiprocessing import connection, forkserver
+from multiprocessing import connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Console
 
 from genbench import data, process, table
-from genbench.cell import Setting
-from genbench.checkpoint import written_whole
+from genbench.configuration import Setting
 from genbench.display import Display, duration
-from genbench.folders import locked
+from genbench.folders import locked, written_whole
 from genbench.plan import Job, Plan, plan
 from genbench.record import Record, records
+from genbench.spawn import SPAWN, warm_up
 from genbench.stamp import revision
 from genbench.suite import Overrides, Suite
 from genbench.suite import write as write_suite
 
 RUNS = "runs.json"
-# What every cell imports: once, in the process that cells are forked from, while this one checks the suite.
-PRELOAD = ["genbench.process", "genbench.features.efficientnet_lite0", "genbench.features.classifier"]
-SPAWN = multiprocessing.get_context("forkserver")
 
 
 class DiskFull(OSError):
@@ -41,20 +37,6 @@ class Ended(NamedTuple):
     status: str
     said: str
     seconds: float
-
-
-def warm_up() -> None:
-    """Start the process that cells are forked from, in the background.
-
-    By default glibc hands freed blocks above 32 MB back to the system, and the next step faults their pages in again:
-    up to half of a PixelCNN's step (benchmarks/allocator.py). Cells keep them; other C libraries ignore the variables.
-    """
-    for name, size in (("MALLOC_MMAP_THRESHOLD_", 2**30), ("MALLOC_TRIM_THRESHOLD_", 2**34)):
-        os.environ.setdefault(name, str(size))
-    # Python would look for modules in the working directory first: a checkout there is not what was asked to run.
-    os.environ["PYTHONSAFEPATH"] = "1"
-    SPAWN.set_forkserver_preload(PRELOAD)
-    forkserver.ensure_running()
 
 
 def run(

@@ -14,7 +14,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from genbench.catalog import nearest, recipe
-from genbench.checkpoint import written_whole
+from genbench.folders import written_whole
+from genbench.precision import NAMES
 
 FILE = "suite.toml"
 ANCHORS = ("real (test)", "noise", "uniform", "png", "webp")
@@ -27,12 +28,16 @@ class Part(BaseModel):
 
 
 class Row(Part):
-    """A row of the table: a recipe with options, on the suite's data set unless it names its own."""
+    """A row of the table: a recipe with options, on the suite's data set unless it names its own.
+
+    ``labelled`` is how many training images keep their label, if not all do: for semi-supervised recipes.
+    """
 
     recipe: str
     label: str = ""
     dataset: str = ""
     options: dict[str, Any] = {}
+    labelled: int | None = Field(default=None, gt=0)
 
 
 class BudgetPart(Part):
@@ -64,7 +69,7 @@ class Suite(Part):
         batch_size: images a batch.
         seeds: each row is trained once with each.
         extractor: of features for FID and its kin.
-        precision: ``"float32"``.
+        precision: of training: ``"float32"``, or ``"bfloat16"`` where the processor has it.
         samples: at most so many a cell; by default as many as the test split has images.
         likelihoods: at most so many test and training images for an exact likelihood or a bound; by default as many as
             the test split has.
@@ -92,8 +97,8 @@ class Suite(Part):
     @field_validator("precision")
     @classmethod
     def _precision(cls, value: str) -> str:
-        if value != "float32":
-            raise ValueError('only "float32" is measured so far')
+        if value not in NAMES:
+            raise ValueError(f"give {' or '.join(NAMES)}")
         return value
 
     @model_validator(mode="after")
@@ -104,8 +109,7 @@ class Suite(Part):
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds {list(self.seeds)}: each counts once")
         rows = [
-            Row(recipe=r.recipe, label=r.label or r.recipe, dataset=r.dataset or self.dataset, options=r.options)
-            for r in self.row
+            r.model_copy(update={"label": r.label or r.recipe, "dataset": r.dataset or self.dataset}) for r in self.row
         ]
         taken = {slug(anchor): anchor for anchor in ANCHORS}
         seen: dict[tuple[str, str], Row] = {}
@@ -134,6 +138,8 @@ class Overrides:
     options: Sequence[str] = ()
     seeds: Sequence[int] = ()
     budget: Mapping[str, float] | None = None
+    precision: str | None = None
+    labelled: int | None = None
 
     def command(self) -> Iterator[str]:
         """The arguments that say the same, but for recipes, seeds and budget, which a cell's stamp says for itself."""
@@ -141,6 +147,10 @@ class Overrides:
             yield from ("--dataset", self.dataset)
         if self.size is not None:
             yield from ("--size", str(self.size))
+        if self.precision is not None:
+            yield from ("--precision", self.precision)
+        if self.labelled is not None:
+            yield from ("--labelled", str(self.labelled))
         for item in self.options:
             yield from ("--set", item)
 
@@ -204,7 +214,7 @@ def overridden(suite: Suite, overrides: Overrides) -> Suite:
 
     ``recipes`` keeps the rows of that recipe or label; a recipe that the suite does not have becomes a row with its
     defaults. ``dataset`` replaces the suite's wherever a row uses it, behind ``edges:`` too. ``options`` are set in
-    the rows whose recipes have them.
+    the rows whose recipes have them. ``labelled`` is set in all rows that are left.
 
     Raises:
         ValueError: for a recipe or an option that nothing has, with the nearest names.
@@ -222,6 +232,9 @@ def overridden(suite: Suite, overrides: Overrides) -> Suite:
     raw |= {"size": overrides.size} if overrides.size is not None else {}
     raw |= {"seeds": tuple(overrides.seeds)} if overrides.seeds else {}
     raw |= {"budget": dict(overrides.budget)} if overrides.budget else {}
+    raw |= {"precision": overrides.precision} if overrides.precision is not None else {}
+    for row in raw["row"]:
+        row["labelled"] = overrides.labelled if overrides.labelled is not None else row["labelled"]
     try:
         return Suite.model_validate(raw)
     except ValidationError as error:

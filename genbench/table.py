@@ -9,13 +9,13 @@ import json
 import math
 import statistics
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from genbench import render as texts
 from genbench.catalog import nearest
-from genbench.checkpoint import written_whole
+from genbench.folders import written_whole
 from genbench.ranks import Figure, protocol, ranks
 from genbench.record import Record
 
@@ -43,6 +43,7 @@ FIGURES = (
     Figure("peak_memory_mb", "peak_memory_mb"),
     Figure("psnr", "paired.psnr", "high", "pairs"),
     Figure("ssim", "paired.ssim", "high", "pairs"),
+    Figure("accuracy", "accuracy.accuracy", "high", "labels"),
     Figure("agreement", "agreement.agreement"),
     Figure("confidence", "agreement.confidence"),
     Figure("entropy", "agreement.entropy"),
@@ -58,7 +59,7 @@ SETTLED = (
     *("latency_ms", "images_per_second", "peak_memory_mb", "stamp"),
 )
 ADDED = (
-    *("given", "options", "seeds_run", "reason", "notes"),
+    *("given", "labelled", "options", "seeds_run", "reason", "notes"),
     *("nll_se", "nll_observation", "nll_effort", "nll_images", "nll_moved", "nll_converged"),
     *("sample_images", "reference_images"),
     *(figure.key for figure in FIGURES if figure.key not in SETTLED),
@@ -110,7 +111,8 @@ def rows(records: Iterable[Record], sort: str | None = None) -> list[Row]:
 def _cell(record: Record) -> Hashable:
     """What the seeds of one recipe have in common, however they ended."""
     budget = json.dumps(record.stamp.get("budget"), sort_keys=True, default=str)
-    return record.dataset, record.label, record.recipe, json.dumps(record.options, sort_keys=True), budget
+    options = json.dumps(record.options, sort_keys=True)
+    return record.dataset, record.label, record.recipe, options, record.labelled, budget
 
 
 def _groups(records: Iterable[Record]) -> list[list[Record]]:
@@ -136,9 +138,10 @@ def _row(cells: Sequence[Record]) -> Row:
     row |= {
         "seeds": [record.seed for record in cells],
         "given": list(first.given),
+        "labelled": first.labelled,
         "options": first.options,
         "reason": "; ".join(f"seed {s}: {why}" if len(cells) > 1 else why for s, why in reasons.items()) or None,
-        "notes": list(dict.fromkeys(note for r in cells if r.quality for note in r.quality.notes)) or None,
+        "notes": list(dict.fromkeys(note for r in cells for note in _notes(r))) or None,
         "stamp": _merged([record.stamp for record in cells]),
     }
     for figure in FIGURES:
@@ -165,6 +168,15 @@ def _row(cells: Sequence[Record]) -> Row:
     if quality is not None:
         row |= {"sample_images": quality.images, "reference_images": quality.reference_images}
     return row
+
+
+def _notes(record: Record) -> Iterator[str]:
+    """What a reader of the figures has to know."""
+    if record.quality is not None:
+        yield from record.quality.notes
+    for ability, said in record.abilities.items():
+        if said.startswith("failed"):
+            yield f"{record.label}, seed {record.seed}: {ability} {said}"
 
 
 def _mean(values: Sequence[float]) -> float | None:

@@ -1,15 +1,18 @@
-"""What a trained cell is used for afterwards: more samples, and the likelihood of other images."""
+"""What a trained cell is used for afterwards: more samples, completions, and the likelihood of other images."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from genbench import catalog, checkpoint, data, measure, picture
+from genbench.abilities import Completes
 from genbench.cell import MODEL, asked, conditions, shown
-from genbench.check import check_split
+from genbench.check import check_given, check_split
 from genbench.data import folder
 from genbench.interface import Batch, DataSpec, GenerativeModel, Split
 from genbench.metrics.nll import nll
@@ -31,31 +34,72 @@ def model_of(cell: Path, device: str) -> GenerativeModel:
     return checkpoint.load(path, device=device)
 
 
+def origin_of(model: GenerativeModel, cell: Path) -> checkpoint.Origin:
+    """How the model of ``cell`` was built."""
+    if model.origin is None:
+        raise ValueError(f"{cell}: not known how it was built")
+    return model.origin
+
+
+def data_of(cell: Path, number: int, root: Path | None) -> data.Dataset:
+    """The data set that a cell was trained on; ``ValueError`` where its test split has fewer than ``number`` images."""
+    record = Record.read(cell)
+    dataset = data.load(record.dataset, root=root, size=record.stamp.get("configuration", {}).get("size"))
+    if number > len(dataset.test):
+        raise ValueError(f"-n {number}: {record.dataset} has {len(dataset.test)} test images to start from")
+    return dataset
+
+
+def set_temperature(model: GenerativeModel, name: str, temperature: float | None) -> None:
+    """Set the temperature that a model draws at, if one is given.
+
+    Raises:
+        ValueError: for a model without one, or one that is not positive.
+    """
+    if temperature is None:
+        return
+    if not isinstance(getattr(model, "temperature", None), int | float):
+        raise ValueError(f"--temperature {temperature}: {name} draws at no temperature; leave it out")
+    if not 0 < temperature < math.inf:
+        raise ValueError(f"--temperature {temperature}: give a positive number; 1 draws from the model itself")
+    changed: Any = model
+    changed.temperature = temperature
+
+
+def check_label(model: GenerativeModel, name: str, label: int | None) -> None:
+    """Refuse (``ValueError``) a label that the model does not take or know."""
+    if label is not None and "label" not in model.given:
+        raise ValueError(f"--label {label}: {name} draws without labels")
+    if label is not None and not 0 <= label < model.spec.classes:
+        raise ValueError(f"--label {label}: this model knows 0 to {model.spec.classes - 1}")
+
+
 def sample(
-    cell: Path, number: int, output: Path, *, label: int | None, seed: int, device: str, root: Path | None = None
+    cell: Path,
+    number: int,
+    output: Path,
+    *,
+    label: int | None = None,
+    temperature: float | None = None,
+    seed: int,
+    device: str,
+    root: Path | None = None,
 ) -> None:
     """Write ``number`` fresh samples as a picture.
 
     Raises:
-        ValueError: for a label that the model does not take or know, or more samples than there are sources.
+        ValueError: for a label or a temperature that the model does not take, or more samples than there are sources.
     """
     model = model_of(cell, device)
-    if model.origin is None:
-        raise ValueError(f"{cell}: not known how it was built")
-    given, spec = catalog.recipe(model.origin.recipe).given, model.spec
-    if label is not None and "label" not in given:
-        raise ValueError(f"--label {label}: {model.origin.recipe} draws without labels")
-    if label is not None and not 0 <= label < spec.classes:
-        raise ValueError(f"--label {label}: this model knows 0 to {spec.classes - 1}")
+    name, given, spec = origin_of(model, cell).recipe, model.given, model.spec
+    check_label(model, name, label)
+    set_temperature(model, name, temperature)
     wanted: Batch | None = None
     if given == ("label",):
         labels = torch.full((number,), label) if label is not None else torch.arange(number) % spec.classes
         wanted = Batch(torch.empty((number, 0), dtype=torch.uint8), labels)
     elif given:
-        record = Record.read(cell)
-        dataset = data.load(record.dataset, root=root, size=record.stamp.get("configuration", {}).get("size"))
-        if number > len(dataset.test):
-            raise ValueError(f"-n {number}: {record.dataset} has {len(dataset.test)} test images to start from")
+        dataset = data_of(cell, number, root)
         wanted = asked(given, dataset, number)
         if label is not None and wanted.labels is not None:
             wanted = replace(wanted, labels=torch.full((number,), label))
@@ -63,6 +107,43 @@ def sample(
     arguments = {} if wanted is None else conditions(wanted, given)
     samples = model.sample(number, **arguments, generator=generator(seed, "sample")).cpu()
     picture.write(output, samples, spec.levels, wanted, most=None)
+
+
+def complete(
+    cell: Path,
+    number: int,
+    output: Path,
+    *,
+    keep: int | None = None,
+    label: int | None = None,
+    temperature: float | None = None,
+    seed: int,
+    device: str,
+    root: Path | None = None,
+) -> None:
+    """Write the first ``number`` test images, each above its completion: its top ``keep`` rows kept, the rest drawn.
+
+    Half of the rows are kept by default. A model that is given labels is given the images' own, or ``label``.
+
+    Raises:
+        ValueError: for a model that does not complete, a number of rows that leaves nothing to keep or to draw, a label
+            or temperature that the model does not take, or more images than the test split has.
+    """
+    model = model_of(cell, device)
+    name, height = origin_of(model, cell).recipe, model.spec.shape[1]
+    if not isinstance(model, Completes):
+        raise ValueError(f"--complete: {name} does not complete images; the autoregressive recipes do")
+    rows = height // 2 if keep is None else keep
+    if not 0 < rows < height:
+        raise ValueError(f"--keep {rows}: images have {height} rows; give 1 to {height - 1}")
+    check_label(model, name, label)
+    set_temperature(model, name, temperature)
+    batch = data_of(cell, number, root).test.rows(slice(number))
+    if label is not None:
+        batch = replace(batch, labels=torch.full((number,), label))
+    drawn = model.complete(batch.to(model.device), rows, generator=generator(seed, "complete")).cpu()
+    images = picture.bands([batch.images, drawn], picture.COLUMNS)
+    picture.write(output, images, model.spec.levels, most=None)
 
 
 def score(
@@ -82,9 +163,7 @@ def score(
         ValueError: for images of another shape or of other levels than the model's, or without its conditions.
     """
     model = model_of(cell, device)
-    if model.origin is None:
-        raise ValueError(f"{cell}: not known how it was built")
-    recipe, spec = catalog.recipe(model.origin.recipe), model.spec
+    recipe, spec = catalog.recipe(origin_of(model, cell).recipe), model.spec
     if images is not None:
         name, (split, theirs) = str(images), in_folder(images, spec)
     else:
@@ -96,12 +175,13 @@ def score(
             f"{spec.shape} with {spec.levels}"
         )
     has = {"label": split.labels, "source": split.sources, **split.fields}
-    lacks = [given for given in recipe.given if has.get(given) is None]
+    lacks = [given for given in model.given if has.get(given) is None]
     if lacks:
         raise ValueError(f"{name}: {recipe.name} needs a {lacks[0]} with each image, and there is none")
-    if "label" in recipe.given and theirs.classes != spec.classes:
+    if "label" in model.given and theirs.classes != spec.classes:
         raise ValueError(f"{name}: {theirs.classes} classes; the model knows {spec.classes}")
     check_split(theirs, split, name)
+    check_given(model.given, split, name)
     estimate = recipe.likelihood == "estimate"
     found = nll(
         model,

@@ -48,7 +48,7 @@ def broken(name, tree):
         out |= {i for i in ours if i.startswith(("genbench.fit", "genbench.runner", "genbench.cell"))}
     readers = tuple(f"genbench.{part}" for part in ("table", "report", "plots", "ranks", "columns", "render"))
     if name.startswith(readers):
-        refused = ("genbench.runner", "genbench.cell", "genbench.metrics", "genbench.data")
+        refused = ("genbench.runner", "genbench.cell", "genbench.protocol", "genbench.metrics", "genbench.data")
         out |= {i for i in ours if i.startswith(refused)}
     return out
 

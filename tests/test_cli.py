@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 import genbench
-from genbench import DataSpec, catalog, cli, runner, suite
+from genbench import DataSpec, catalog, cli, data, runner, spawn, suite
 from genbench.record import Record
 from tests.records import run as fake_run
 
@@ -28,6 +28,7 @@ def genbench_(monkeypatch, capsys):
 
     # Nothing here comes as far as a cell: no process to fork them from is needed.
     monkeypatch.setattr(runner, "warm_up", lambda: None)
+    monkeypatch.setattr(spawn, "warm_up", lambda: None)
     monkeypatch.delenv(cli.DEBUG, raising=False)
     return call
 
@@ -60,7 +61,7 @@ def pictures(folder, n=3, mode="L", side=8):
     ("words", "said"),
     [
         (["run", "smok"], "unknown suite 'smok': did you mean smoke?"),
-        (["run", "smoke", "--recipe", "vea"], "unknown recipe 'vea': did you mean vae?"),
+        (["run", "smoke", "--recipe", "vea"], "unknown recipe 'vea': did you mean vae"),
         (["run", "smoke", "--dataset", "digit"], "unknown data set 'digit': did you mean digits?"),
         (["run", "smoke", "--dataset", "edge:digits"], "unknown variant 'edge'"),
         (["run", "smoke", "--set", "widht=3"], "has option 'widht': did you mean width"),
@@ -84,6 +85,19 @@ def pictures(folder, n=3, mode="L", side=8):
         (["report", "none"], "none"),
         (["sample", "none"], "none: no trained model in it"),
         (["score", "none", "--dataset", "digits"], "none: no trained model in it"),
+        (["run", "smoke", "--precision", "half"], "precision = 'half': give float32 or bfloat16"),
+        (["run", "smoke", "--labelled", "0"], "labelled = 0: "),
+        (
+            ["run", "smoke", "--recipe", "cgan", "--labelled", "50"],
+            "row 'cgan' on digits: train labels: some are unknown",
+        ),
+        (
+            ["run", "smoke", "--recipe", "vae", "--labelled", "9"],
+            "row 'vae' on digits: labelled=9: give 10, one a class",
+        ),
+        (["run", "smoke", "--recipe", "vae", "--labelled", "5000"], "to 1258, all that it has"),
+        (["run", "quick", "--dataset", "digits", "--recipe", "aae-semi-supervised"], "labelled"),
+        (["sample", "none", "--keep", "3"], "--keep 3: only --complete keeps rows"),
         (["score", "none"], "give one of --dataset and --images"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -152,6 +166,76 @@ def test_sampling_writes_a_picture_and_refuses_labels_that_mean_nothing(genbench
     genbench.save(tmp_path / "cgan.safetensors", cgan)
     assert genbench_("sample", tmp_path / "cgan.safetensors", "-n", 5, "-o", target, "--label", 9)[0] == 0
     assert "knows 0 to 9" in refused(genbench_("sample", tmp_path / "cgan.safetensors", "--label", 10, "-o", target))
+
+
+@pytest.fixture
+def causal(tmp_path):
+    """A cell of a model that completes."""
+    folder = tmp_path / "cells" / "digits" / "pixelcnn" / "seed-0"
+    made = genbench.build("pixelcnn", DataSpec((1, 8, 8), 17, 10), width=8, depth=1, conditional=True)
+    for parameter in made.parameters():  # an untrained one finds all levels equally likely, at any temperature
+        parameter.data += 0.3 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0))
+    genbench.save(folder / "checkpoint" / "model.safetensors", made)
+    about = {"dataset": "digits", "recipe": "pixelcnn", "label": "pixelcnn", "family": "x", "seed": 0, "status": "done"}
+    Record(**about).write(folder)
+    return folder
+
+
+def test_completing_keeps_the_top_of_test_images(genbench_, causal, tmp_path):
+    target = tmp_path / "grid.png"
+    test = data.load("digits").test.images[:8, 0].numpy().astype(int) * 255 // 16
+    drawn = {}
+    for words in ((), ("--keep", 2), ("--keep", 2, "--label", 3), ("--keep", 2, "--temperature", 0.1)):
+        assert genbench_("sample", causal, "--complete", "-n", 8, "-o", target, *words)[0] == 0
+        pixels = np.asarray(Image.open(target)).astype(int)
+        assert pixels.shape == (2 * 56 + 2, 8 * 56 + 7 * 2)
+        shown = np.stack([pixels[y : y + 56 : 7, x : x + 56 : 7] for y in (0, 58) for x in range(0, 8 * 58, 58)])
+        kept = 2 if words else 4
+        assert np.array_equal(shown[:8], test)
+        assert np.array_equal(shown[8:, :kept], test[:, :kept])
+        assert not np.array_equal(shown[8:, kept:], test[:, kept:])
+        drawn[words] = shown[8:]
+    assert not np.array_equal(drawn["--keep", 2], drawn["--keep", 2, "--temperature", 0.1])
+
+
+def test_a_temperature_is_drawn_at(genbench_, causal, tmp_path):
+    plain, cold = tmp_path / "plain.png", tmp_path / "cold.png"
+    assert genbench_("sample", causal, "-n", 4, "-o", plain)[0] == 0
+    assert genbench_("sample", causal, "-n", 4, "-o", cold, "--temperature", 1)[0] == 0
+    assert plain.read_bytes() == cold.read_bytes()
+    assert genbench_("sample", causal, "-n", 4, "-o", cold, "--temperature", 0.05)[0] == 0
+    assert plain.read_bytes() != cold.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--complete", "--keep", 8], "--keep 8: images have 8 rows; give 1 to 7"),
+        (["--complete", "--keep", 0], "--keep 0: images have 8 rows"),
+        (["--complete", "-n", 360], "-n 360: digits has 359 test images"),
+        (["--complete", "--label", 10], "--label 10: this model knows 0 to 9"),
+        (["--complete", "--temperature", 0], "--temperature 0.0: give a positive number"),
+        (["--temperature", -1], "--temperature -1.0: give a positive number"),
+        (["--temperature", "nan"], "--temperature nan: give a positive number"),
+    ],
+)
+def test_completions_and_temperatures_that_cannot_be_are_refused(genbench_, causal, tmp_path, words, said):
+    assert said in refused(genbench_("sample", causal, "-o", tmp_path / "x.png", *words))
+    assert not (tmp_path / "x.png").exists()
+
+
+def test_a_model_without_the_ability_refuses(genbench_, model, tmp_path):
+    assert "--complete: vae does not complete images" in refused(genbench_("sample", model, "--complete"))
+    assert "--temperature 0.5: vae draws at no temperature" in refused(
+        genbench_("sample", model, "--temperature", 0.5, "-o", tmp_path / "x.png")
+    )
+
+
+def test_a_model_given_labels_by_option_is_sampled_and_scored_with_them(genbench_, causal, tmp_path):
+    assert genbench_("sample", causal, "-n", 4, "--label", 3, "-o", tmp_path / "x.png")[0] == 0
+    status, out, _ = genbench_("score", causal, "--dataset", "digits", "--limit", 8)
+    assert status == 0
+    assert "given label" in out
 
 
 def test_scoring_says_how_and_takes_every_image_of_a_folder(genbench_, model, tmp_path):

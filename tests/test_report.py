@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from genbench import plots, report, table
+from genbench.abilities import PICTURES
 from genbench.record import records
 from tests.records import lost, quality, quick, record, run
 
@@ -123,6 +124,22 @@ def test_a_cell_without_picture_or_with_a_broken_history_is_no_fault(tmp_path):
     page = Page(report.write(folder).read_text())
     assert len(page.all("img")) == 1
     assert len(page.all("svg")) == 2
+
+
+def test_abilities_have_sections_laid_out_alike_and_say_where_they_failed(tmp_path):
+    said = {"reconstruct": "reconstructions.png", "complete": "failed: RuntimeError: <no> codes"}
+    folder = run(tmp_path, [record("a", abilities=said), record("b", abilities={"reconstruct": "reconstructions.png"})])
+    for name in "ab":
+        path = folder / "cells" / "mnist5k" / name / "seed-0" / "reconstructions.png"
+        plots.grid(np.full((8, 1, 28, 28), ord(name), dtype=np.uint8), path)
+    page = Page(report.write(folder).read_text())
+    heads = [text for text in page.texts if text in ("Samples", *(picture.title for picture in PICTURES))]
+    assert heads == ["Samples", "Reconstructions", "Completions"]
+    alts = [attrs["alt"] for attrs in page.all("img")]
+    assert alts == ["Samples of a", "Samples of b", "Reconstructions of a", "Reconstructions of b"]
+    shown = {base64.b64decode(attrs["src"].partition(",")[2]) for attrs in page.all("img")}
+    assert shown == {path.read_bytes() for path in folder.rglob("*.png")}
+    assert "a failed: RuntimeError: <no> codes" in page.texts
 
 
 def test_half_written_cells_are_not_read(tmp_path):

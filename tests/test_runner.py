@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 import genbench
-from genbench import catalog, runner
+from genbench import catalog, data, precision, runner
 from genbench.folders import locked
 from genbench.record import Record
 from genbench.suite import Overrides, Suite, embedded, overridden, read, to_toml
@@ -129,6 +129,118 @@ def test_the_uniform_anchor_is_exact_and_small_images_have_no_files(first):
     assert real.quality.fid < noise.quality.fid
     assert real.agreement.agreement > 0.9
     assert not cell(out, "png").exists()
+
+
+@pytest.fixture(scope="module")
+def able(tmp_path_factory):
+    """A run of a recipe with abilities: as it is, told the label, and with few labels."""
+    out = tmp_path_factory.mktemp("able") / "out"
+    rows = [
+        {"recipe": "able"},
+        {"recipe": "able", "label": "told", "options": {"conditional": True}},
+        {"recipe": "able", "label": "few", "labelled": 20},
+    ]
+    status, _ = run(suite(row=rows), out)
+    assert status == 0
+    return out
+
+
+def test_abilities_are_drawn_and_one_that_fails_costs_its_picture_alone(able):
+    folder = cell(able, "able")
+    record = Record.read(folder)
+    assert record.status == "done"
+    assert record.abilities == {
+        "reconstruct": "failed: RuntimeError: it has no codes",
+        "complete": "completions.png",
+    }
+    assert (folder / "completions.png").is_file()
+    assert not (folder / "reconstructions.png").exists()
+    assert "abilities" in record.seconds
+    row = next(row for row in json.loads((able / "table.json").read_text()) if row["label"] == "able")
+    assert "able, seed 0: reconstruct failed: RuntimeError: it has no codes" in row["notes"]
+
+
+def test_accuracy_is_measured_on_the_whole_test_split(able):
+    record = Record.read(cell(able, "able"))
+    labels = data.load("digits").test.labels
+    assert record.accuracy.images == len(labels) == 359
+    assert record.accuracy.accuracy == pytest.approx(float((labels == 0).double().mean()))
+    table = {row["label"]: row for row in json.loads((able / "table.json").read_text())}
+    assert table["able"]["accuracy"] == record.accuracy.accuracy
+    assert table["real (test)"]["accuracy"] is None
+    assert "Accuracy ↑" in (able / "table.md").read_text()
+
+
+def test_what_a_model_is_given_is_the_models_word_and_not_the_catalogues(able):
+    assert catalog.recipe("able").given == ()
+    plain, told = (Record.read(cell(able, label)) for label in ("able", "told"))
+    assert (plain.given, told.given) == ((), ("label",))
+    assert "drawn" not in plain.stamp
+    assert told.stamp["drawn"] == "labels in the training split's proportions"
+    assert plain.agreement.agreement is None
+    assert told.agreement.agreement is not None
+
+
+def test_a_labelled_share_is_stamped_and_stands_in_the_same_table(able):
+    whole, few = (Record.read(cell(able, label)) for label in ("able", "few"))
+    assert (whole.labelled, few.labelled) == (None, 20)
+    assert few.stamp["labelled"].startswith("20 training images")
+    assert few.stamp["data"] == whole.stamp["data"]
+    assert few.stamp["extractor"] == whole.stamp["extractor"], "the classifier learns from all labels"
+    assert few.test == whole.test
+    table = {row["label"]: row for row in json.loads((able / "table.json").read_text())}
+    assert (table["few"]["labelled"], table["able"]["labelled"]) == (20, None)
+    assert table["few"]["nll_ranked"] == table["able"]["nll_ranked"] == 2
+
+
+def test_data_sets_with_the_same_images_measure_their_anchors_once(tmp_path):
+    rows = [
+        {"recipe": "toy"},
+        {"recipe": "toy", "dataset": "edges:digits"},
+        {"recipe": "toy", "dataset": "binarized:digits"},
+    ]
+    assert run(suite(row=rows), tmp_path)[0] == 0
+
+    def of(dataset, name):
+        return tmp_path / "cells" / dataset / name / "seed-0"
+
+    for name in ("real-test", "noise", "uniform"):
+        one, twin, other = (Record.read(of(data, name)) for data in ("digits", "edges-digits", "binarized-digits"))
+        assert (twin.quality, twin.test, twin.agreement) == (one.quality, one.test, one.agreement)
+        assert (twin.dataset, twin.stamp["data"]["name"]) == ("edges:digits", "edges:digits")
+        assert twin.stamp.get("extractor") == one.stamp.get("extractor")
+        assert twin.stamp["measured"] == "once, on digits: the images are the same"
+        assert not {"quality", "nll"} & set(twin.seconds)
+        assert {"quality", "nll"} & set(other.seconds)
+        assert "measured" not in one.stamp
+    assert (of("edges-digits", "noise") / "samples.png").read_bytes() == (
+        of("digits", "noise") / "samples.png"
+    ).read_bytes()
+
+
+def test_few_labels_are_refused_before_training(tmp_path):
+    told = {"recipe": "able", "label": "told", "labelled": 20, "options": {"conditional": True}}
+    with pytest.raises(ValueError, match=r"row 'told' on digits: train labels: some are unknown"):
+        run(suite(row=[told]), tmp_path)
+    with pytest.raises(ValueError, match=r"row 'able' on digits: labelled=3: give 10, one a class"):
+        run(suite(row=[{"recipe": "able", "labelled": 3}]), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_is_full_while_abilities_are_drawn_stops_the_run(tmp_path):
+    with pytest.raises(OSError, match="No space left on device"):
+        run(suite(row=[{"recipe": "able", "options": {"full": True}}]), tmp_path)
+
+
+def test_bfloat16_is_trained_in_and_stamped(tmp_path):
+    if not precision.FLAGS & precision.processor_flags():
+        with pytest.raises(ValueError, match="precision='bfloat16': cpu lacks it"):
+            run(suite(("good", {}), precision="bfloat16"), tmp_path)
+        return
+    assert run(suite(("good", {}), precision="bfloat16"), tmp_path)[0] == 0
+    assert Record.read(cell(tmp_path, "good")).stamp["precision"] == "bfloat16"
+    with pytest.raises(ValueError, match="precision was 'bfloat16' and is now 'float32'"):
+        run(suite(("good", {})), tmp_path)
 
 
 def test_a_second_run_skips_results_and_tries_failures_again(first):

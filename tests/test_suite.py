@@ -34,7 +34,9 @@ def test_rows_are_resolved():
 @pytest.mark.parametrize("name", embedded())
 def test_an_embedded_suite_is_whole(name):
     suite = read(name)
-    assert {row.recipe for row in suite.row} == set(catalog.recipes())
+    assert len({row.recipe for row in suite.row}) == len(suite.row)
+    if name in ("smoke", "full"):
+        assert {row.recipe for row in suite.row} == set(catalog.recipes())
     for row in suite.row:
         assert set(row.options) <= set(catalog.recipe(row.recipe).options())
     assert parse(to_toml(suite), name) == suite
@@ -59,9 +61,11 @@ def test_what_is_written_reads_back_the_same():
         ("budget = { steps = 3 }", "budget = { steps = 0 }", "budget.steps = 0: .*greater than 0"),
         ("budget = { steps = 3 }", "budget = { seconds = nan }", "budget.seconds = nan"),
         ("budget = { steps = 3 }", "", "key budget is missing"),
-        ('label = "pix2pix (no dropout)"', 'lable = "x"', r"unknown key row.1.lable: did you mean label\?"),
+        ('label = "pix2pix (no dropout)"', 'lable = "x"', r"unknown key row.1.lable: did you mean label"),
         ('label = "pix2pix (no dropout)"', 'label = "Noise"', "'Noise' is an anchor's"),
-        ('title = "Two"', 'title = "Two"\nprecision = "bfloat16"', "precision = 'bfloat16': only \"float32\""),
+        ('title = "Two"', 'title = "Two"\nprecision = "float16"', "precision = 'float16': give float32 or bfloat16"),
+        ('recipe = "vae"', 'recipe = "vae"\nlabelled = 0', "row.0.labelled = 0: .*greater than 0"),
+        ('recipe = "vae"', 'recipe = "vae"\nlabeled = 100', r"unknown key row.0.labeled: did you mean labelled"),
         ('title = "Two"', 'title = "Two"\nbatch_size = "64"', "batch_size = '64'"),
         ('title = "Two"', 'title = "Two"\nseeds = []', "seeds"),
         ('title = "Two"', 'title = "Two"\nseeds = [1, 1]', "each counts once"),

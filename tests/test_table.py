@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from genbench import columns, table
+from genbench.record import Accuracy
 from tests.records import anchor, likelihood, lost, quality, quick, record
 
 SETTLED = [
@@ -242,3 +243,37 @@ def test_numbers_are_short_and_honest():
 def test_anchors_alone_make_a_table():
     assert "real (test)" in table.render([anchor("real (test)", quality=quality(25.8))], "md")
     assert [table.render([], fmt) for fmt in ("json", "html")] == ["[]\n", ""]
+
+
+def classified(label, seed, accuracy, labelled=100):
+    found = Accuracy(accuracy=accuracy, standard_error=0.01, images=1000)
+    return record(label, seed=seed, accuracy=found, labelled=labelled)
+
+
+def test_accuracy_has_a_column_only_where_something_has_it():
+    assert "Accuracy" not in table.render(quick(), "md")
+    assert all(row["accuracy"] is None and row["labelled"] is None for row in table.rows(quick()))
+    text = table.render([record("vae"), classified("aae", 0, 0.9123)], "md")
+    head, _, *body = [[x.strip() for x in line.split("|")] for line in text.splitlines() if line.startswith("|")]
+    place, labels = head.index("Accuracy ↑"), head.index("Labels")
+    assert {row[1]: (row[place], row[labels]) for row in body} == {"aae": ("0.912", "100"), "vae": ("–", "–")}
+    assert "share of test images that the model itself puts in their class" in text
+
+
+def test_accuracies_are_ranked_over_seeds_among_equal_shares_of_labels():
+    few = [classified(label, s, a + s / 1000) for label, a in (("a", 0.9), ("b", 0.8)) for s in range(3)]
+    rows = by_label([*few, *(classified("all", s, 0.99, None) for s in range(3))])
+    assert [rows[label]["accuracy_rank"] for label in ("a", "b", "all")] == [1, 2, None]
+    assert rows["a"]["accuracy"] == pytest.approx(0.901)
+    assert rows["a"]["accuracy_std"] == pytest.approx(0.001)
+
+
+def test_shares_of_labels_are_never_pooled_as_seeds():
+    rows = table.rows([classified("a", 0, 0.9, 100), classified("a", 1, 0.95, 1000)])
+    assert [(row["labelled"], row["seeds"], row["seeds_run"]) for row in rows] == [(100, [0], 1), (1000, [1], 1)]
+
+
+def test_a_failed_ability_is_a_footnote():
+    text = table.render([record("a", abilities={"reconstruct": "failed: RuntimeError: no", "complete": "x.png"})], "md")
+    assert "- a, seed 0: reconstruct failed: RuntimeError: no" in text
+    assert "x.png" not in text

@@ -1,4 +1,4 @@
-"""A third party's family, installed as pip would leave it: one quick recipe that can fail in every way."""
+"""A third party's family, installed as pip would leave it: a quick recipe that can fail in every way, an able one."""
 
 MODULE = '''
 import errno
@@ -16,7 +16,7 @@ from genbench.seed import uniform
 
 genbench.cell.CHECKPOINT_SECONDS = 0.0  # tests cut off trainings of a second
 FACTS = {"family": "third", "title": "Toy", "paper": "none", "year": 2026, "likelihood": "exact"}
-RECIPES = {"toy": {"target": "toyfamily:toy", **FACTS}}
+RECIPES = {name: {"target": f"toyfamily:{name}", **FACTS} for name in ("toy", "able")}
 
 
 class Toy(GenerativeModel):
@@ -61,6 +61,42 @@ class Toy(GenerativeModel):
 
     def log_likelihood(self, batch, *, draws=1, effort="fast", generator=None):
         return LogLikelihood(self.nats(batch.images), "exact", method="chain rule")
+
+
+class Able(Toy):
+    """Completes, classifies all as the first class, and fails to reconstruct; told the label if it is to be."""
+
+    def __init__(self, spec, conditional, full):
+        super().__init__(spec, "", 0, "", 0.0)
+        self.given, self.full = ("label",) if conditional else (), full
+        self.register_buffer("frequencies", torch.full((spec.classes if conditional else 0,), 1 / spec.classes))
+
+    def loss(self, batch, step):
+        if self.spec.labelled is not None:
+            assert bool((batch.labelled.labels >= 0).all())
+            assert not bool((batch.labels >= 0).all())
+        return {"loss": -self.nats(batch.images).mean() / self.spec.dimensions}
+
+    def sample(self, n, *, labels=None, sources=None, fields=None, generator):
+        self.conditions(n, labels=labels, sources=sources, fields=fields, generator=generator)
+        return super().sample(n, generator=generator)
+
+    def complete(self, batch, rows, *, generator):
+        drawn = super().sample(len(batch), generator=generator)
+        drawn[:, :, :rows] = batch.images[:, :, :rows]
+        return drawn
+
+    def reconstruct(self, batch, *, generator=None):
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        raise RuntimeError("it has no codes\\nin two lines")
+
+    def classify(self, batch):
+        return nn.functional.one_hot(torch.zeros(len(batch), dtype=torch.int64), self.spec.classes).double()
+
+
+def able(spec, *, conditional=False, full=False):
+    return Able(spec, conditional, full)
 
 
 def toy(spec, *, fails="", at=3, once="", sleep=0.0, rate=0.1):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from families.autoencoder.gaussian import Gaussian
+from families.autoencoder.distributions import Gaussian
 
 
 def kl(posterior: Gaussian, prior: Gaussian, codes: Tensor) -> Tensor:

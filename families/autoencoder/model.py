@@ -4,8 +4,7 @@
     log P(x) ≥ E[log 1/K Σ p(x given z_k) p(z_k) / q(z_k given x)],  z_k ~ q         (IWAE, 1509.00519)
 
 Every part sees what the batch is given beside its images, so that a conditional variant is other parts in the same
-model. A variant whose training takes turns (an adversary on the codes) overrides ``phases`` alone; the bound and
-sampling stay.
+model. What a variant adds is how it learns (``phases``, ``finish``); the bound, sampling and all abilities stay.
 """
 
 from __future__ import annotations
@@ -15,57 +14,105 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Generator, Tensor, nn
 
-from families.autoencoder.gaussian import Gaussian
-from families.layers.evaluation import chunks, evaluation, log_mean_weight
+from families.autoencoder.abilities import AT_ONCE, Coded, row_chunks
+from families.autoencoder.distributions import CodeDistribution, Gaussian
+from families.layers.evaluation import evaluation, log_mean_weight
 from families.layers.scaling import to_unit
 from families.layers.training import one_turn
 from families.outputs import Output
-from genbench.interface import Batch, DataSpec, GenerativeModel, LogLikelihood, Phase, Step
-from genbench.seed import generator as seeded
-from genbench.seed import normal, uniform
-
-AT_ONCE = 256
-LOG_STD_RANGE = 10.0
+from genbench.interface import Batch, DataSpec, LogLikelihood, Phase, Step
+from genbench.seed import uniform
 
 
-class Encoder(nn.Module):
-    """``q(z given x) = N(μ(x), σ(x)²)`` from a network that answers ``2Z`` numbers an image.
-
-    ``log σ`` is kept within ±10 softly: an untrained or strayed network cannot overflow.
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor, given: Batch) -> Gaussian:
-        """Images ``(B, C, H, W)`` on [-1, 1] to a Gaussian over codes ``(B, Z)``."""
-        mean, raw = self.network(x).chunk(2, 1)
-        return Gaussian(mean, LOG_STD_RANGE * torch.tanh(raw / LOG_STD_RANGE))
-
-
-class Decoder(nn.Module):
-    """Codes to the output's parameters, from a network that looks at the code alone."""
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, z: Tensor, given: Batch) -> Tensor:
-        """Codes ``(B, Z)`` to parameters ``(B, P, H, W)``."""
-        return self.network(z)
-
-
-class Autoencoder(GenerativeModel):
-    """A latent-variable model with an encoder.
+class LatentModel(Coded):
+    """``P(x) = ∫ p(x given z) p(z) dz`` over the integer levels, bounded by importance sampling from an encoder.
 
     Args:
         spec: the data.
-        encoder: ``(images on [-1, 1], given) → Gaussian``, the posterior.
+        encoder: ``(images on [-1, 1], given) → distribution`` over codes: what proposes them.
         decoder: ``(codes, given) → parameters`` of the output, ``(B, P, H, W)``.
-        prior: ``given → Gaussian`` over codes.
-        divergence: ``(posterior, prior, codes) → (B,)`` nats, see ``divergences``.
+        prior: ``given → distribution`` over codes.
         output: distribution of a pixel given its parameters.
+        given: what the parts read of a batch beside its images.
+    """
+
+    def __init__(
+        self,
+        spec: DataSpec,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        prior: nn.Module,
+        output: Output,
+        *,
+        given: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(spec, given)
+        self.encoder, self.decoder, self.prior, self.output = encoder, decoder, prior, output
+
+    def scaled(self, batch: Batch) -> Tensor:
+        """The images on [-1, 1], in the precision of the weights."""
+        return to_unit(batch.images, self.spec.levels).to(next(self.parameters()).dtype)
+
+    def posterior(self, batch: Batch) -> CodeDistribution:
+        """``q(z given x)`` of every image."""
+        return self.encoder(self.scaled(batch), batch)
+
+    def encode(self, batch: Batch) -> Tensor:
+        """The posterior's mean, ``(B, Z)``."""
+        return self.posterior(batch).mean
+
+    def reconstruction(self, batch: Batch, codes: Tensor) -> Tensor:
+        """``log p(x given z)``, float64 ``(B,)``, from codes ``(B, Z)``."""
+        return self.output.log_prob(self.decoder(codes, batch), batch.images).sum((1, 2), dtype=torch.float64)
+
+    def log_weights(self, batch: Batch, draws: int, generator: Generator) -> Tensor:
+        """``log p(x given z) p(z) / q(z given x)`` of codes from q, float64 ``(draws, B)``: ``E[w] = P(x)``."""
+        posterior = self.posterior(batch)
+        codes = posterior.draw(generator, (draws,))
+        ratio = self.prior(batch).log_prob(codes) - posterior.log_prob(codes)
+        many = batch.rows(torch.arange(len(batch), device=batch.images.device).repeat(draws))
+        return ratio.double() + self.reconstruction(many, codes.flatten(0, 1)).view(draws, -1)
+
+    def log_likelihood(
+        self, batch: Batch, *, draws: int = 1, effort: str = "fast", generator: Generator | None = None
+    ) -> LogLikelihood:
+        """A lower bound: with one draw an unbiased estimate of the ELBO, with more the IWAE bound."""
+        with evaluation(self):
+            nats = log_mean_weight(self.log_weights, batch.to(self.device), draws, generator, AT_ONCE)
+        return LogLikelihood(nats, "bound", self.given, "elbo" if draws == 1 else "iwae", draws=draws)
+
+    def sample(
+        self,
+        n: int,
+        *,
+        labels: Tensor | None = None,
+        sources: Tensor | None = None,
+        fields: Mapping[str, Tensor] | None = None,
+        generator: Generator,
+    ) -> Tensor:
+        """A code from the prior, then every pixel from its output distribution: what the likelihood is of."""
+        given = self.conditions(n, labels=labels, sources=sources, fields=fields, generator=generator)
+        with evaluation(self):
+            parts = [given.rows(rows) for rows in row_chunks(given)]
+            return torch.cat([self.show(self.prior(part).draw(generator), part, generator) for part in parts])
+
+    def show(self, codes: Tensor, given: Batch, generator: Generator | None) -> Tensor:
+        """Images drawn from the output distribution; without a generator each pixel's median."""
+        channels, height, width = self.spec.shape
+        shape = (len(codes), self.output.uniforms(channels), height, width)
+        if generator is None:
+            uniforms = torch.full(shape, 0.5, device=self.device)
+        else:
+            uniforms = uniform(shape, generator, self.device)
+        return self.output.sample(self.decoder(codes, given), uniforms)
+
+
+class Autoencoder(LatentModel):
+    """A latent-variable model that learns by the ELBO.
+
+    Args:
+        spec, encoder, decoder, prior, output, given: as for :class:`LatentModel`.
+        divergence: ``(posterior, prior, codes) → (B,)`` nats, see ``divergences``.
         lr: Adam's learning rate, warmed up and then brought down along a cosine.
         clip: largest 2-norm of a gradient.
     """
@@ -79,26 +126,17 @@ class Autoencoder(GenerativeModel):
         divergence: Callable[[Gaussian, Gaussian, Tensor], Tensor],
         output: Output,
         *,
+        given: tuple[str, ...] = (),
         lr: float,
         clip: float = 1.0,
     ) -> None:
-        super().__init__(spec)
-        self.encoder, self.decoder, self.prior = encoder, decoder, prior
-        self.divergence, self.output, self.lr, self.clip = divergence, output, lr, clip
-
-    def posterior(self, batch: Batch) -> Gaussian:
-        """``q(z given x)`` of every image."""
-        dtype = next(self.parameters()).dtype
-        return self.encoder(to_unit(batch.images, self.spec.levels).to(dtype), batch)
-
-    def reconstruction(self, batch: Batch, codes: Tensor) -> Tensor:
-        """``log p(x given z)``, float64 ``(B,)``, from codes ``(B, Z)``."""
-        return self.output.log_prob(self.decoder(codes, batch), batch.images).sum((1, 2), dtype=torch.float64)
+        super().__init__(spec, encoder, decoder, prior, output, given=given)
+        self.divergence, self.lr, self.clip = divergence, lr, clip
 
     def elbo(self, batch: Batch, generator: Generator) -> tuple[Tensor, Tensor]:
         """Both terms at one code an image, ``log p(x given z)`` and the divergence: nats, each ``(B,)``."""
-        posterior = self.posterior(batch)
-        codes = posterior.at(normal(posterior.mean.shape, generator, self.device).to(posterior.mean.dtype))
+        posterior = self.encoder(self.scaled(batch), batch)
+        codes = posterior.draw(generator)
         return self.reconstruction(batch, codes), self.divergence(posterior, self.prior(batch), codes)
 
     def phases(self) -> Sequence[Phase]:
@@ -109,58 +147,3 @@ class Autoencoder(GenerativeModel):
         terms = self.elbo(batch, step.generator)
         reconstruction, divergence = (term.mean() / self.spec.dimensions for term in terms)
         return {"loss": divergence - reconstruction, "reconstruction": reconstruction, "divergence": divergence}
-
-    def log_weights(self, batch: Batch, draws: int, generator: Generator) -> Tensor:
-        """``log p(x given z) p(z) / q(z given x)`` of codes from q, float64 ``(draws, B)``: ``E[w] = P(x)``."""
-        posterior = self.posterior(batch)
-        noise = normal((draws, *posterior.mean.shape), generator, self.device)
-        codes = posterior.at(noise.to(posterior.mean.dtype))
-        ratio = self.prior(batch).log_prob(codes) - posterior.log_prob(codes)
-        many = batch.rows(torch.arange(len(batch), device=batch.images.device).repeat(draws))
-        return ratio.double() + self.reconstruction(many, codes.flatten(0, 1)).view(draws, -1)
-
-    def log_likelihood(
-        self, batch: Batch, *, draws: int = 1, effort: str = "fast", generator: Generator | None = None
-    ) -> LogLikelihood:
-        """A lower bound: with one draw an unbiased estimate of the ELBO, with more the IWAE bound."""
-        with evaluation(self):
-            nats = log_mean_weight(self.log_weights, batch.to(self.device), draws, generator, AT_ONCE)
-        return LogLikelihood(nats, "bound", method="elbo" if draws == 1 else "iwae", draws=draws)
-
-    def sample(
-        self,
-        n: int,
-        *,
-        labels: Tensor | None = None,
-        sources: Tensor | None = None,
-        fields: Mapping[str, Tensor] | None = None,
-        generator: Generator,
-    ) -> Tensor:
-        """A code from the prior, then every pixel from its output distribution: what the likelihood is of."""
-        blank = torch.zeros(n, *self.spec.shape, dtype=torch.uint8, device=self.device)
-        given = Batch(blank, labels, sources, fields or {}).to(self.device)
-        with evaluation(self):
-            return torch.cat([self._draw(given.rows(rows), generator) for rows in row_chunks(given)])
-
-    def _draw(self, given: Batch, generator: Generator) -> Tensor:
-        prior = self.prior(given)
-        codes = prior.at(normal(prior.mean.shape, generator, self.device).to(prior.mean.dtype))
-        return self._pixels(self.decoder(codes, given), generator)
-
-    def reconstruct(self, batch: Batch, *, generator: Generator | None = None) -> Tensor:
-        """Images, uint8 ``(B, C, H, W)``, drawn given each image's mean code; without a generator, always the same."""
-        source = generator or seeded(0, "reconstruct")
-        with evaluation(self):
-            parts = [batch.rows(rows) for rows in row_chunks(batch)]
-            return torch.cat([self._pixels(self.decoder(self.posterior(b).mean, b), source) for b in parts])
-
-    def _pixels(self, parameters: Tensor, generator: Generator) -> Tensor:
-        channels, height, width = self.spec.shape
-        shape = (len(parameters), self.output.uniforms(channels), height, width)
-        return self.output.sample(parameters, uniform(shape, generator, self.device))
-
-
-def row_chunks(batch: Batch) -> Sequence[Tensor]:
-    """Rows of ``batch`` that are decoded at once."""
-    rows = torch.arange(len(batch), device=batch.images.device)
-    return rows.split(chunks(len(batch), AT_ONCE))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from families.autoencoder.divergences import kl
-from families.autoencoder.gaussian import StandardNormal
-from families.autoencoder.model import Autoencoder, Decoder, Encoder
+from families.autoencoder.model import Autoencoder
+from families.autoencoder.networks import Decoder, Encoder
+from families.autoencoder.priors import StandardNormal
 from families.layers.convolutional import ImageDecoder, ImageEncoder
 from families.layers.training import positive, whole
 from families.outputs import output as output_by_name

@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Generator, Tensor
 
-from families.autoregressive.sampling import CausalNetwork, draw_cached
+from families.autoregressive.sampling import SAMPLERS, CausalNetwork, Task
 from families.layers.evaluation import chunks, evaluation
 from families.layers.scaling import to_unit
-from families.layers.training import one_turn
+from families.layers.training import one_turn, positive
 from families.outputs import Output
 from genbench.interface import Batch, DataSpec, GenerativeModel, LogLikelihood, Phase, Step
 from genbench.seed import uniform
@@ -34,16 +34,40 @@ class AutoregressiveModel(GenerativeModel):
         output: distribution of a pixel given its parameters.
         lr: Adam's learning rate, warmed up and then brought down along a cosine.
         clip: largest 2-norm of a gradient.
+        conditional: whether the network is told the label.
+        sampler: ``"cached"``, ``"fixed-point"`` or ``"naive"``: all draw the same images from the same generator.
+        temperature: of sampling; 1 draws from the model, less draws nearer to its likeliest levels.
+
+    Raises:
+        ValueError: for an unknown sampler, a temperature that is not positive, or labels that the data do not have.
     """
 
-    def __init__(self, spec: DataSpec, network: CausalNetwork, output: Output, *, lr: float, clip: float = 1.0) -> None:
-        super().__init__(spec)
+    def __init__(
+        self,
+        spec: DataSpec,
+        network: CausalNetwork,
+        output: Output,
+        *,
+        lr: float,
+        clip: float = 1.0,
+        conditional: bool = False,
+        sampler: str = "cached",
+        temperature: float = 1.0,
+    ) -> None:
+        super().__init__(spec, ("label",) if conditional else ())
+        positive(lr=lr, temperature=temperature)
+        if sampler not in SAMPLERS:
+            raise ValueError(f"sampler={sampler!r}: give one of {', '.join(SAMPLERS)}")
+        if conditional and not spec.classes:
+            raise ValueError("conditional=True: this data set has no labels")
         self.network, self.output, self.lr, self.clip = network, output, lr, clip
+        self.sampler, self.temperature = sampler, temperature
 
     def log_prob(self, batch: Batch) -> Tensor:
         """Nats of every image, float64 ``(B,)``, with gradients."""
         dtype = next(self.parameters()).dtype
-        parameters = self.network(to_unit(batch.images, self.spec.levels).to(dtype))
+        labels = batch.labels if self.given else None
+        parameters = self.network(to_unit(batch.images, self.spec.levels).to(dtype), labels)
         return self.output.log_prob(parameters, batch.images).sum((1, 2), dtype=torch.float64)
 
     def phases(self) -> Sequence[Phase]:
@@ -56,11 +80,19 @@ class AutoregressiveModel(GenerativeModel):
     def log_likelihood(
         self, batch: Batch, *, draws: int = 1, effort: str = "fast", generator: Generator | None = None
     ) -> LogLikelihood:
-        """Exact; ``draws``, ``effort`` and ``generator`` change nothing."""
+        """Exact; ``draws``, ``effort`` and ``generator`` change nothing.
+
+        Raises:
+            ValueError: for images without a label each, if the model is told labels.
+        """
         batch = batch.to(self.device)
+        labels, classes = batch.labels, self.spec.classes
+        if self.given and (labels is None or not 0 <= int(labels.min()) <= int(labels.max()) < classes):
+            raise ValueError(f"labels: this model needs one from 0 to {classes - 1} with each image")
         with evaluation(self):
             rows = torch.arange(len(batch), device=batch.images.device).split(AT_ONCE)
-            return LogLikelihood(torch.cat([self.log_prob(batch.rows(r)) for r in rows]), "exact", method="chain rule")
+            nats = torch.cat([self.log_prob(batch.rows(r)) for r in rows])
+        return LogLikelihood(nats, "exact", self.given, method="chain rule")
 
     def sample(
         self,
@@ -71,9 +103,33 @@ class AutoregressiveModel(GenerativeModel):
         fields: Mapping[str, Tensor] | None = None,
         generator: Generator,
     ) -> Tensor:
-        """Draw images pixel by pixel, with the network's cache where it has one."""
+        """Draw images pixel by pixel."""
+        given = self.conditions(n, labels=labels, sources=sources, fields=fields, generator=generator)
+        return self._draw(given, None, generator)
+
+    def complete(self, batch: Batch, rows: int, *, generator: Generator) -> Tensor:
+        """Keep the top ``rows`` rows of every image and draw the rest: uint8 ``(B, C, H, W)``.
+
+        A model that is told labels draws those that the batch lacks, as ``sample`` does.
+
+        Raises:
+            ValueError: for fewer than 0 rows, or more than the image has, or labels that there are not.
+        """
+        if not 0 <= rows <= self.spec.shape[1]:
+            raise ValueError(f"rows={rows}: an image has {self.spec.shape[1]}")
+        given = self.conditions(len(batch), labels=batch.labels if self.given else None, generator=generator)
+        return self._draw(given, batch.images[:, :, :rows].to(self.device), generator)
+
+    def _draw(self, given: Batch, known: Tensor | None, generator: Generator) -> Tensor:
         _, height, width = self.spec.shape
-        shape = (self.output.uniforms(self.spec.shape[0]), height, width)
+        counts = chunks(len(given), AT_ONCE)
+        labels = [None] * len(counts) if given.labels is None else given.labels.split(counts)
+        tops = [None] * len(counts) if known is None else known.split(counts)
+        images = []
         with evaluation(self):
-            noise = (uniform((count, *shape), generator, self.device) for count in chunks(n, AT_ONCE))
-            return torch.cat([draw_cached(self.network, self.output, self.spec, uniforms) for uniforms in noise])
+            for count, label, top in zip(counts, labels, tops, strict=True):
+                shape = (count, self.output.uniforms(self.spec.shape[0]), height, width)
+                uniforms = uniform(shape, generator, self.device)
+                task = Task(self.network, self.output, self.spec.shape, uniforms, label, top, self.temperature)
+                images.append(SAMPLERS[self.sampler](task))
+        return torch.cat(images)

@@ -18,18 +18,28 @@ from genbench.interface import DataSpec
 
 
 class Residual(nn.Module):
-    """``x + 1×1(relu(3×3(relu(1×1(relu(x))))))``: 2h features to h, h to h, h to 2h, all under mask B (figure 5)."""
+    """``x + 1×1(relu(label + 3×3(relu(1×1(relu(x))))))``: 2h to h, h to h, h to 2h, all under mask B (figure 5)."""
 
-    def __init__(self, width: int, groups: int) -> None:
+    def __init__(self, width: int, groups: int, classes: int = 0) -> None:
         super().__init__()
         self.down = MaskedConv2d(2 * width, width, 1, "B", groups)
         self.middle = MaskedConv2d(width, width, 3, "B", groups)
         self.up = MaskedConv2d(width, 2 * width, 1, "B", groups)
         self.up.weight.data.mul_(0.1)  # a deep stack begins near the identity
+        self.label = nn.Embedding(classes, width) if classes else None
+        if self.label is not None:
+            nn.init.zeros_(self.label.weight)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def told(self, labels: Tensor | None) -> Tensor | None:
+        """What the label adds to the middle features, ``(n, h)``."""
+        return None if self.label is None else self.label(labels)
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """``(B, 2h, H, W)`` to the same."""
-        return x + self.up(F.relu(self.middle(F.relu(self.down(F.relu(x))))))
+        inner, told = self.middle(F.relu(self.down(F.relu(x)))), self.told(labels)
+        if told is not None:
+            inner = inner + told[:, :, None, None]
+        return x + self.up(F.relu(inner))
 
 
 class PixelCNN(CausalNetwork):
@@ -40,42 +50,46 @@ class PixelCNN(CausalNetwork):
         width: ``h``: the blocks hand on ``2h`` features and work on ``h``.
         depth: residual blocks.
         parameters: numbers a pixel that the output takes, channel by channel.
+        classes: of labels that every block is told, 0 for none.
         first: side of the first kernel.
     """
 
-    def __init__(self, shape: tuple[int, int, int], width: int, depth: int, parameters: int, first: int = 7) -> None:
+    def __init__(
+        self, shape: tuple[int, int, int], width: int, depth: int, parameters: int, classes: int = 0, first: int = 7
+    ) -> None:
         super().__init__()
         self.shape = shape
         channels = shape[0]
         self.first = MaskedConv2d(channels, 2 * width, first, "A", channels)
-        self.blocks = nn.ModuleList(Residual(width, channels) for _ in range(depth))
+        self.blocks = nn.ModuleList(Residual(width, channels, classes) for _ in range(depth))
         self.hidden = MaskedConv2d(2 * width, 2 * width, 1, "B", channels)
         self.last = MaskedConv2d(2 * width, parameters, 1, "B", channels)
         nn.init.zeros_(self.last.weight)  # begins as the uniform model
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """``(B, C, H, W)`` on [-1, 1] to ``(B, P, H, W)``."""
         x = self.first(x)
         for block in self.blocks:
-            x = block(x)
+            x = block(x, labels)
         return self.last(F.relu(self.hidden(F.relu(x))))
 
-    def columns(self, n: int) -> PixelCNNColumns:
+    @torch.no_grad()
+    def columns(self, n: int, labels: Tensor | None = None) -> PixelCNNColumns:
         """The same network, pixel by pixel, for ``n`` images."""
-        return PixelCNNColumns(self, n)
+        return PixelCNNColumns(self, n, labels)
 
 
 class PixelCNNColumns:
     """PixelCNN computed group by group at one pixel: only the group of the channel to be drawn, at every layer."""
 
-    def __init__(self, network: PixelCNN, n: int) -> None:
-        def columns(*layers: MaskedConv2d) -> list[MaskedColumns]:
-            return [MaskedColumns(layer, n, network.shape[2]) for layer in layers]
+    def __init__(self, network: PixelCNN, n: int, labels: Tensor | None) -> None:
+        def column(layer: MaskedConv2d, label: Tensor | None = None) -> MaskedColumns:
+            return MaskedColumns(layer, n, network.shape[2], label)
 
         blocks = cast("Iterable[Residual]", network.blocks)
-        self.first = MaskedColumns(network.first, n, network.shape[2])
-        self.blocks = [columns(block.down, block.middle, block.up) for block in blocks]
-        self.head = columns(network.hidden, network.last)
+        self.first = column(network.first)
+        self.blocks = [[column(b.down), column(b.middle, b.told(labels)), column(b.up)] for b in blocks]
+        self.head = [column(network.hidden), column(network.last)]
 
     def read(self, y: int, x: int, channel: int) -> Tensor:
         """Parameters of one channel at a pixel, ``(n, K)``."""
@@ -96,27 +110,43 @@ class PixelCNNColumns:
         self.first.write(y, x, channel, values[:, None])
 
 
-def pixelcnn(spec: DataSpec, *, width: int = 32, depth: int = 5, lr: float = 3e-3) -> AutoregressiveModel:
+def pixelcnn(
+    spec: DataSpec,
+    *,
+    width: int = 32,
+    depth: int = 5,
+    lr: float = 1.2e-2,
+    conditional: bool = False,
+    sampler: str = "cached",
+    temperature: float = 1.0,
+) -> AutoregressiveModel:
     """PixelCNN with a softmax over ``spec.levels`` for each channel (1601.06759).
 
     Differs from the paper in size (15 layers of 128 features on CIFAR-10 there, and 1,024 features before the softmax),
-    in optimiser (Adam for RMSProp), and in where it begins: the last layer of every block is scaled by a tenth and the
-    network's last layer is zero, so that training starts from the uniform model.
+    in optimiser (Adam for RMSProp), in where it begins (the last layer of every block is scaled by a tenth and the
+    network's last layer is zero, so that training starts from the uniform model), and in that it can be told the label,
+    by a bias in every block as 1606.05328 has it in every gate.
 
     Args:
         spec: any shape and levels.
         width: ``h``, at least the image's channels.
         depth: residual blocks, 0 or more; each lets a pixel see one row and column further than the first 3.
         lr: learning rate.
+        conditional: whether every block is told the label.
+        sampler: ``"cached"``, ``"fixed-point"`` or ``"naive"``.
+        temperature: of sampling.
 
     Raises:
-        ValueError: for options out of range.
+        ValueError: for options out of range, or labels that the data do not have.
     """
     positive(lr=lr)
     whole(1, width=width)
-    whole(0, depth=depth)
+    whole(int(conditional), depth=depth)  # without a block there is nothing to tell the label to
     if width < spec.shape[0]:
         raise ValueError(f"width={width}: an image of {spec.shape[0]} channels takes at least as many features")
     output = Categorical(spec.levels)
-    network = PixelCNN(spec.shape, width, depth, output.parameters(spec.shape[0]))
-    return AutoregressiveModel(spec, network, output, lr=lr)
+    classes = spec.classes if conditional else 0
+    network = PixelCNN(spec.shape, width, depth, output.parameters(spec.shape[0]), classes)
+    return AutoregressiveModel(
+        spec, network, output, lr=lr, conditional=conditional, sampler=sampler, temperature=temperature
+    )

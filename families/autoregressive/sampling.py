@@ -1,11 +1,15 @@
-"""Drawing from a causal network: the reference, one full pass a draw, and the same with a cache, one column a draw.
+"""Drawing from a causal network: pixel by pixel with a full pass each, with a cache, or all pixels until none moves.
 
-Both turn the same uniforms into the same images. A network without a cache is drawn from by the reference.
+All three turn the same uniforms into the same images: ``draw_naive`` is the reference that the others are held to,
+``draw_cached`` does the arithmetic once, and ``draw_fixed_point`` trades arithmetic for few, large steps, which pays
+where latency rules. Each completes images whose top rows are known in the same way.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import torch
@@ -13,18 +17,20 @@ from torch import Tensor, nn
 
 from families.layers.scaling import to_unit
 from families.outputs import Output
-from genbench.interface import DataSpec
 
 
 class Columns(Protocol):
-    """A causal network computed pixel by pixel in raster order, channel by channel; it keeps what later pixels read."""
+    """A causal network computed pixel by pixel in raster order, channel by channel; it keeps what later pixels read.
+
+    Every pixel and channel is read, in order, and then written, whether its value is drawn or known.
+    """
 
     def read(self, y: int, x: int, channel: int) -> Tensor:
         """Parameters at a pixel, ``(n, K)`` of one channel, or ``(n, P)`` of all for a joint output's network."""
         ...
 
     def write(self, y: int, x: int, channel: int, values: Tensor) -> None:
-        """Take a channel's drawn values ``(n,)``, on [-1, 1]."""
+        """Take a channel's values ``(n,)``, on [-1, 1]."""
         ...
 
 
@@ -32,56 +38,132 @@ class CausalNetwork(nn.Module):
     """``(B, C, H, W)`` on [-1, 1] to ``(B, P, H, W)``; no parameters see what they are of, or what comes later.
 
     Order is row by row; where the output is not joint, a pixel's channels follow each other, and so do their
-    parameters along ``P``.
+    parameters along ``P``. A network that is conditioned takes int64 labels ``(B,)``.
     """
 
-    def columns(self, n: int) -> Columns | None:
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """All parameters of all pixels in one pass."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what it computes: write forward()")
+
+    def columns(self, n: int, labels: Tensor | None = None) -> Columns | None:
         """The same network pixel by pixel for ``n`` images, or None where it has no cache."""
         return None
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be drawn.
+
+    Args:
+        network: whose parameters.
+        output: what they say of a pixel.
+        shape: of an image, ``(C, H, W)``.
+        uniforms: ``(n, ·, H, W)`` on [0, 1): all of the randomness.
+        labels: int64 ``(n,)``, for a network that is conditioned.
+        known: uint8 ``(n, C, rows, W)``: the top of every image, to be completed.
+        temperature: below 1 draws nearer to the likeliest levels.
+    """
+
+    network: CausalNetwork
+    output: Output
+    shape: tuple[int, int, int]
+    uniforms: Tensor
+    labels: Tensor | None = None
+    known: Tensor | None = None
+    temperature: float = 1.0
+
+    @property
+    def groups(self) -> int:
+        """Draws a pixel: one for a joint output, else one a channel."""
+        return 1 if self.output.joint else self.shape[0]
+
+    @property
+    def rows(self) -> int:
+        """How many rows are known."""
+        return 0 if self.known is None else self.known.shape[2]
+
+    def begin(self) -> Tensor:
+        """Images, uint8 ``(n, C, H, W)``, zero but for what is known."""
+        images = torch.zeros(len(self.uniforms), *self.shape, dtype=torch.uint8, device=self.uniforms.device)
+        if self.known is not None:
+            images[:, :, : self.rows] = self.known
+        return images
+
+    @cached_property
+    def dtype(self) -> torch.dtype:
+        """The network's."""
+        return next(self.network.parameters()).dtype
+
+    def unit(self, images: Tensor) -> Tensor:
+        """Levels on [-1, 1], in the network's type."""
+        return to_unit(images, self.output.levels).to(self.dtype)
+
+    def raster(self) -> Iterator[tuple[int, int]]:
+        """Pixels row by row."""
+        return ((y, x) for y in range(self.shape[1]) for x in range(self.shape[2]))
 
 
 class FullPass:
     """:class:`Columns` of any causal network, by a pass over the whole image for every read: the reference."""
 
-    def __init__(self, network: CausalNetwork, spec: DataSpec, n: int, joint: bool) -> None:
-        like = next(network.parameters())
-        self.network, self.groups = network, 1 if joint else spec.shape[0]
-        self.images = torch.zeros(n, *spec.shape, dtype=like.dtype, device=like.device)
+    def __init__(self, task: Task) -> None:
+        self.task, self.images = task, task.unit(torch.zeros_like(task.begin()))
 
     def read(self, y: int, x: int, channel: int) -> Tensor:
         """Everything computed, one column kept."""
-        return self.network(self.images)[:, :, y, x].chunk(self.groups, 1)[channel]
+        return self.task.network(self.images, self.task.labels)[:, :, y, x].chunk(self.task.groups, 1)[channel]
 
     def write(self, y: int, x: int, channel: int, values: Tensor) -> None:
         """Put the values into the image."""
         self.images[:, channel, y, x] = values
 
 
-def draw_naive(network: CausalNetwork, output: Output, spec: DataSpec, uniforms: Tensor) -> Tensor:
-    """One full pass for every pixel and channel."""
-    return draw(FullPass(network, spec, len(uniforms), output.joint), output, spec, uniforms)
+def draw_naive(task: Task) -> Tensor:
+    """One full pass for every pixel and channel: uint8 ``(n, C, H, W)``."""
+    return draw(FullPass(task), task)
 
 
-def draw_cached(network: CausalNetwork, output: Output, spec: DataSpec, uniforms: Tensor) -> Tensor:
+def draw_cached(task: Task) -> Tensor:
     """One column for every pixel and channel, where the network has a cache."""
-    columns = network.columns(len(uniforms)) or FullPass(network, spec, len(uniforms), output.joint)
-    return draw(columns, output, spec, uniforms)
+    return draw(task.network.columns(len(task.uniforms), task.labels) or FullPass(task), task)
 
 
-def draw(columns: Columns, output: Output, spec: DataSpec, uniforms: Tensor) -> Tensor:
-    """Turn uniforms ``(n, ·, H, W)`` into images, uint8 ``(n, C, H, W)``, in raster order."""
-    images = torch.zeros(len(uniforms), *spec.shape, dtype=torch.uint8, device=uniforms.device)
-    for y, x in raster(spec):
-        for channel in range(1 if output.joint else spec.shape[0]):
-            own = slice(None) if output.joint else slice(channel, channel + 1)
-            parameters = columns.read(y, x, channel)[:, :, None, None]
-            levels = output.sample(parameters, uniforms[:, own, y, x, None, None])[:, :, 0, 0]
-            images[:, own, y, x] = levels
-            for drawn, values in enumerate(to_unit(levels, spec.levels).unbind(1), start=channel):
-                columns.write(y, x, drawn, values)
+def draw(columns: Columns, task: Task) -> Tensor:
+    """Fill images in raster order."""
+    n, channels, height, width = len(task.uniforms), *task.shape
+    uniforms = task.uniforms.unflatten(1, (task.groups, -1)).flatten(3)[..., None, None]
+    noise = [group.unbind(2) for group in uniforms.unbind(1)]  # [group][pixel], each (n, ·, 1, 1)
+    pixels = []
+    for pixel, (y, x) in enumerate(task.raster()):
+        for group in range(task.groups):
+            parameters = columns.read(y, x, group)
+            if task.known is not None and y < task.rows:
+                levels = task.known[:, :, y, x].chunk(task.groups, 1)[group]
+            else:
+                levels = task.output.sample(parameters[:, :, None, None], noise[group][pixel], task.temperature)[
+                    ..., 0, 0
+                ]
+            pixels.append(levels)
+            for channel, values in enumerate(task.unit(levels).unbind(1), start=group):
+                columns.write(y, x, channel, values)
+    return torch.cat(pixels, 1).view(n, height, width, channels).permute(0, 3, 1, 2).contiguous()
+
+
+def draw_fixed_point(task: Task) -> Tensor:
+    """Draw every pixel from the last images' parameters until no image moves: at most a pass a draw, mostly far fewer.
+
+    A pixel is right once all before it are, so the first that is wrong is put right by every pass (Jacobi iteration on
+    a triangular system, 2002.03629).
+    """
+    images = task.begin()
+    for _ in range(task.groups * task.shape[1] * task.shape[2] + 1):
+        parameters = task.network(task.unit(images), task.labels)
+        drawn = task.output.sample(parameters, task.uniforms, task.temperature)
+        drawn[:, :, : task.rows] = images[:, :, : task.rows]
+        if torch.equal(drawn, images):
+            break
+        images = drawn
     return images
 
 
-def raster(spec: DataSpec) -> Iterator[tuple[int, int]]:
-    """Pixels row by row."""
-    return ((y, x) for y in range(spec.shape[1]) for x in range(spec.shape[2]))
+SAMPLERS = {"cached": draw_cached, "fixed-point": draw_fixed_point, "naive": draw_naive}

@@ -9,6 +9,7 @@ so that the density at ``image + u`` is an importance weight whose mean is the p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from nflows.distributions.base import Distribution
@@ -16,18 +17,15 @@ from nflows.flows.base import Flow
 from nflows.transforms.base import Transform
 from torch import Generator, Tensor
 
+from families.flow.dequantise import Dequantiser
+from families.flow.normalisation import starting
 from families.layers.evaluation import chunks, evaluation, log_mean_weight
-from families.layers.training import one_turn
-from genbench.interface import Batch, DataSpec, GenerativeModel, LogLikelihood, Phase, Step
-from genbench.seed import fork_rng, uniform
+from families.layers.training import one_turn, positive
+from genbench.interface import Batch, DataSpec, GenerativeModel, LogLikelihood, Phase, Splits, Step
+from genbench.seed import fork_rng
 
 AT_ONCE = 256
-HALF_A_STEP = 2.0**-25  # of float32 uniforms, which are multiples of 2^-24: keeps noise off both ends of a bin
-
-
-def dequantise(images: Tensor, generator: Generator) -> Tensor:
-    """``image + u`` with u uniform within (0, 1), ends excluded, float64 ``(B, C, H, W)``."""
-    return images.double() + (uniform(images.shape, generator, images.device).double() + HALF_A_STEP)
+START_IMAGES = 256  # that a data-dependent initialisation sees
 
 
 class FlowModel(GenerativeModel):
@@ -35,36 +33,76 @@ class FlowModel(GenerativeModel):
 
     Args:
         spec: the data.
-        transform: from values in levels, float64 ``(B, C, H, W)`` within (0, levels), to the base's ``(B, C·H·W)``.
-        base: distribution of what the transform leads to.
+        transform: from values in levels, float64 ``(B, C, H', W')`` within (0, levels), to the base's ``(B, C·H'·W')``;
+            it is given the labels, int64 ``(B,)``, as nflows' context where the model is conditional.
+        base: distribution of what the transform leads to, the same for scoring and for sampling.
         lr: Adam's learning rate, warmed up and then brought down along a cosine.
         clip: largest 2-norm of a gradient.
+        conditional: whether the transform is told the label.
+        temperature: of sampling: the base's noise is multiplied by it (1807.03039, §6). 1 draws from the model.
+        padding: rows and columns that the canvas has more than the image (see ``Dequantiser``).
+
+    Raises:
+        ValueError: for a rate or temperature that is not positive, or labels that the data do not have.
     """
 
-    def __init__(self, spec: DataSpec, transform: Transform, base: Distribution, *, lr: float, clip: float) -> None:
-        super().__init__(spec)
-        self.flow, self.lr, self.clip = Flow(transform, base), lr, clip
+    def __init__(
+        self,
+        spec: DataSpec,
+        transform: Transform,
+        base: Distribution,
+        *,
+        lr: float,
+        clip: float,
+        conditional: bool = False,
+        temperature: float = 1.0,
+        padding: tuple[int, int] = (0, 0),
+    ) -> None:
+        super().__init__(spec, ("label",) if conditional else ())
+        positive(lr=lr, temperature=temperature)
+        if conditional and not spec.classes:
+            raise ValueError("conditional=True: this data set has no labels")
+        self.flow, self.dequantiser = Flow(transform, base), Dequantiser(spec, padding)
+        self.lr, self.clip, self.temperature = lr, clip, temperature
 
     def phases(self) -> Sequence[Phase]:
         """One turn on the negative log-density of freshly dequantised images, in nats a dimension."""
-        return one_turn(self, self._loss, lr=self.lr, clip=self.clip)
+        return [replace(phase, enter=self._enter) for phase in one_turn(self, self._loss, lr=self.lr, clip=self.clip)]
+
+    def _enter(self, data: Splits, step: Step) -> None:
+        """Initialise what depends on data with training images, dequantised as in training."""
+        source = step.generator
+        rows = torch.randperm(len(data.train), generator=source, device=source.device)[:START_IMAGES]
+        batch = data.train.rows(rows.to(data.train.images.device)).to(self.device)
+        with evaluation(self), starting(self):
+            self.log_density(batch, source)
 
     def _loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
-        nats = self.flow.log_prob(dequantise(batch.images, step.generator))
-        return {"loss": -nats.mean() / self.spec.dimensions}
+        return {"loss": -self.log_density(batch, step.generator).mean() / self.spec.dimensions}
+
+    def log_density(self, batch: Batch, generator: Generator) -> Tensor:
+        """Log-weight of one dequantisation of each image, float64 ``(B,)``, with gradients: its mean weight is P."""
+        values = self.dequantiser.values(batch.images, generator)
+        return self.flow.log_prob(values, batch.labels if self.given else None) + self.dequantiser.nats
 
     def log_weights(self, batch: Batch, draws: int, generator: Generator) -> Tensor:
-        """Log-densities at ``draws`` dequantisations of each image, float64 ``(draws, B)``."""
-        images = batch.images.repeat(draws, 1, 1, 1)
-        return self.flow.log_prob(dequantise(images, generator)).view(draws, -1)
+        """Log-weights of ``draws`` dequantisations of each image, float64 ``(draws, B)``."""
+        rows = torch.arange(len(batch), device=batch.images.device).repeat(draws)
+        return self.log_density(batch.rows(rows), generator).view(draws, -1)
 
     def log_likelihood(
         self, batch: Batch, *, draws: int = 1, effort: str = "fast", generator: Generator | None = None
     ) -> LogLikelihood:
-        """A lower bound, tighter with more draws of the dequantisation."""
+        """A lower bound, tighter with more draws of the dequantisation.
+
+        Raises:
+            ValueError: where a conditional model is not told a label.
+        """
+        if self.given and (batch.labels is None or bool((batch.labels < 0).any())):
+            raise ValueError("labels: this model needs the label of every image that it scores")
         with evaluation(self):
             nats = log_mean_weight(self.log_weights, batch.to(self.device), draws, generator, AT_ONCE)
-        return LogLikelihood(nats, "bound", method="dequantised", draws=draws)
+        return LogLikelihood(nats, "bound", self.given, method="dequantised", draws=draws)
 
     def sample(
         self,
@@ -76,6 +114,13 @@ class FlowModel(GenerativeModel):
         generator: Generator,
     ) -> Tensor:
         """The level in whose bin a draw from the flow falls."""
+        given = self.conditions(n, labels=labels, sources=sources, fields=fields, generator=generator)
+        counts = chunks(n, AT_ONCE)
+        told = [None] * len(counts) if given.labels is None else given.labels.split(counts)
         with evaluation(self), fork_rng(generator):  # nflows' distributions take no generator
-            values = torch.cat([self.flow.sample(count) for count in chunks(n, AT_ONCE)])
-        return values.floor().clamp(0, self.spec.levels - 1).to(torch.uint8)  # rounding may reach an end
+            return torch.cat([self._draw(count, context) for count, context in zip(counts, told, strict=True)])
+
+    def _draw(self, n: int, context: Tensor | None) -> Tensor:
+        noise = self.temperature * self.flow._distribution.sample(n)
+        values, _ = self.flow._transform.inverse(noise, context)
+        return self.dequantiser.images(values)

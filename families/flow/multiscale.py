@@ -3,10 +3,47 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Iterable
 
 import torch
-from nflows.transforms.base import Transform
+from nflows.transforms.base import CompositeTransform, Transform
 from torch import Tensor
+from torch.nn import functional as F
+
+Shape = tuple[int, int, int]
+
+
+class Chain(CompositeTransform):
+    """Bijections one behind the other; nflows' own, with log-determinants added up in float64 whatever the values."""
+
+    @staticmethod
+    def _cascade(inputs: Tensor, funcs: Iterable[Callable], context: Tensor | None) -> tuple[Tensor, Tensor]:
+        total = torch.zeros(len(inputs), dtype=torch.float64, device=inputs.device)
+        for func in funcs:
+            inputs, log_det = func(inputs, context)
+            total = total + log_det
+        return inputs, total
+
+
+class Squeeze(Transform):
+    """``(B, C, H, W)`` to ``(B, 4C, H/2, W/2)``: each 2×2 square becomes four channels, a channel's side by side.
+
+    The order is that of nflows' ``SqueezeTransform``, which does without maps whose channels are last in memory.
+    """
+
+    def forward(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Nothing stretches: ``log |det|`` is 0."""
+        return F.pixel_unshuffle(inputs, 2), inputs.new_zeros(len(inputs))
+
+    def inverse(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Back to squares."""
+        return F.pixel_shuffle(inputs, 2), inputs.new_zeros(len(inputs))
+
+
+def squeezed(shape: Shape) -> Shape:
+    """What a squeeze makes of ``shape``."""
+    channels, height, width = shape
+    return 4 * channels, height // 2, width // 2
 
 
 class Flatten(Transform):
@@ -16,7 +53,7 @@ class Flatten(Transform):
         shape: ``(C, H, W)``.
     """
 
-    def __init__(self, shape: tuple[int, int, int]) -> None:
+    def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.shape = shape
 
@@ -26,7 +63,7 @@ class Flatten(Transform):
 
     def inverse(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Back to maps."""
-        return inputs.view(-1, *self.shape), inputs.new_zeros(len(inputs))
+        return inputs.reshape(-1, *self.shape), inputs.new_zeros(len(inputs))
 
 
 class FactorOut(Transform):
@@ -40,7 +77,7 @@ class FactorOut(Transform):
         ValueError: for a single channel, which has no half.
     """
 
-    def __init__(self, shape: tuple[int, int, int], rest: Transform) -> None:
+    def __init__(self, shape: Shape, rest: Transform) -> None:
         super().__init__()
         self.shape, self.rest = shape, rest
         self.on = shape_on(shape)[0]
@@ -58,7 +95,7 @@ class FactorOut(Transform):
         return torch.cat((going_on, finished.reshape(-1, self.shape[0] - self.on, height, width)), 1), log_det
 
 
-def shape_on(shape: tuple[int, int, int]) -> tuple[int, int, int]:
+def shape_on(shape: Shape) -> Shape:
     """What goes on of ``shape`` when half of its channels is factored out."""
     if shape[0] < 2:
         raise ValueError(f"shape={shape}: a single channel has no half to factor out, squeeze first")

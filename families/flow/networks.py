@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
 from families.layers.convolutional import ResidualBlock, he, silent
@@ -25,3 +27,55 @@ class CouplingNetwork(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(B, inputs, H, W)`` to ``(B, outputs, H, W)``."""
         return self.layers(x)
+
+
+class PointwiseNetwork(nn.Module):
+    """Glow's ``(B, inputs, H, W)`` to ``(B, outputs, H, W)``: 3×3, 1×1 and 3×3, whose last layer begins at zero.
+
+    Args:
+        inputs, outputs: channels.
+        width: features.
+    """
+
+    def __init__(self, inputs: int, outputs: int, width: int) -> None:
+        super().__init__()
+        first, hidden = nn.Conv2d(inputs, width, 3, padding=1), nn.Conv2d(width, width, 1)
+        last = nn.Conv2d(width, outputs, 3, padding=1)
+        self.layers = nn.Sequential(he(first), nn.ReLU(), he(hidden), nn.ReLU(), silent(last))
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """``(B, inputs, H, W)`` to ``(B, outputs, H, W)``; labels change nothing."""
+        return self.layers(x)
+
+
+class PriorNetwork(nn.Module):
+    """What a learned prior knows: a 3×3 convolution of what goes on, and a vector a label, both zero at first.
+
+    Args:
+        inputs, outputs: channels.
+        classes: number of labels, 0 where it is not told them.
+    """
+
+    def __init__(self, inputs: int, outputs: int, classes: int = 0) -> None:
+        super().__init__()
+        self.features = silent(nn.Conv2d(inputs, outputs, 3, padding=1))
+        self.label = blank(classes, outputs) if classes else None
+
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """``(B, inputs, H, W)``, and labels int64 ``(B,)``, to ``(B, outputs, H, W)``."""
+        answer = self.features(x)
+        return answer if self.label is None else answer + self.label(labels)[:, :, None, None]
+
+
+def blank(classes: int, outputs: int) -> nn.Embedding:
+    """A vector a label, zero to begin with."""
+    table = nn.Embedding(classes, outputs)
+    nn.init.zeros_(table.weight)
+    return table
+
+
+def dense(inputs: int, outputs: int, width: int, depth: int) -> nn.Sequential:
+    """``depth`` hidden layers of ``width`` rectified units; the last layer begins at zero."""
+    sizes = [inputs, *[width] * depth]
+    hidden = [layer for a, b in pairwise(sizes) for layer in (he(nn.Linear(a, b)), nn.ReLU())]
+    return nn.Sequential(*hidden, silent(nn.Linear(sizes[-1], outputs)))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from nflows.transforms.base import Transform
-from torch import Tensor
+from torch import Tensor, nn
 
 
 class BatchNorm(Transform):
@@ -55,4 +58,114 @@ class BatchNorm(Transform):
 
     def _log_det(self, inputs: Tensor, var: Tensor) -> Tensor:
         pixels = inputs[0, 0].numel()
-        return (-0.5 * pixels * (var + self.eps).log().sum()).expand(len(inputs))
+        return (-0.5 * pixels * (var + self.eps).log().sum(dtype=torch.float64)).expand(len(inputs))
+
+
+class Started(Transform):
+    """A bijection that begins where one batch of its data says, once: in ``Phase.enter``, under :func:`starting`.
+
+    Until then it changes nothing. Passing values, in training or evaluation, never starts it: nflows' own actnorm
+    starts from whatever it is first shown in training mode.
+    """
+
+    started: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("started", torch.zeros((), dtype=torch.bool))
+
+    def start(self, inputs: Tensor) -> None:
+        """Set what is learned from ``inputs``."""
+        raise NotImplementedError
+
+
+class ActNorm(Started):
+    """Activation normalisation: ``y = (x + b)·exp(a)`` with two learned numbers a channel (1807.03039, §3.1).
+
+    ``log |det| = H·W Σ a`` over channels. It starts with the b and a that give the channels of one batch mean 0 and
+    variance 1.
+
+    What is learned is ``a / rate``. Adam moves a number by about its learning rate a step, and a scale has far to go:
+    as couplings learn to predict, what is left shrinks a hundredfold. The authors' code has a rate of 3.
+
+    Args:
+        channels: ``C``.
+        least: standard deviation that a channel is taken to have at least, so that a constant one stays finite.
+        rate: how many times as fast as other weights a learns.
+    """
+
+    def __init__(self, channels: int, least: float = 1e-3, rate: float = 10.0) -> None:
+        super().__init__()
+        self.least, self.rate = least, rate
+        self.shift = nn.Parameter(torch.zeros(channels, 1, 1))
+        self.stretch = nn.Parameter(torch.zeros(channels, 1, 1))
+
+    @property
+    def log_scale(self) -> Tensor:
+        """``a``, ``(C, 1, 1)``."""
+        return self.rate * self.stretch
+
+    @torch.no_grad()
+    def start(self, inputs: Tensor) -> None:
+        """Normalise what ``inputs``, ``(B, C, H, W)``, will come out as."""
+        std, mean = torch.std_mean(inputs, (0, 2, 3), correction=0)
+        self.shift.copy_(-mean[:, None, None])
+        self.stretch.copy_(-std.clamp(min=self.least).log()[:, None, None] / self.rate)
+        self.started.fill_(True)
+
+    def forward(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """``(B, C, H, W)`` and ``log |det|``, float64 ``(B,)``."""
+        return (inputs + self.shift) * self.log_scale.exp(), self._log_det(inputs)
+
+    def inverse(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Back again."""
+        return inputs * (-self.log_scale).exp() - self.shift, -self._log_det(inputs)
+
+    def _log_det(self, inputs: Tensor) -> Tensor:
+        return (inputs[0, 0].numel() * self.log_scale.sum(dtype=torch.float64)).expand(len(inputs))
+
+
+class Scaling(Started):
+    """``y = exp(s)·x`` on vectors, ``log |det| = Σ s``: what stretches where couplings keep volume (1410.8516, §3.3).
+
+    It starts with the s that give the dimensions of one batch the variance 1.
+
+    Args:
+        size: of a vector.
+        least: standard deviation that a dimension is taken to have at least: where all images of a batch agree, one
+            that does not must not be thrown far out.
+    """
+
+    def __init__(self, size: int, least: float = 0.01) -> None:
+        super().__init__()
+        self.least = least
+        self.log_scale = nn.Parameter(torch.zeros(size))
+
+    @torch.no_grad()
+    def start(self, inputs: Tensor) -> None:
+        """Stretch so that ``inputs``, ``(B, D)``, come out alike."""
+        self.log_scale.copy_(-inputs.std(0, correction=0).clamp(min=self.least).log())
+        self.started.fill_(True)
+
+    def forward(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """``(B, D)`` and ``log |det|``, float64 ``(B,)``."""
+        return inputs * self.log_scale.exp(), self._log_det(inputs)
+
+    def inverse(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Back again."""
+        return inputs * (-self.log_scale).exp(), -self._log_det(inputs)
+
+    def _log_det(self, inputs: Tensor) -> Tensor:
+        return self.log_scale.sum(dtype=torch.float64).expand(len(inputs))
+
+
+@contextmanager
+def starting(model: nn.Module) -> Iterator[None]:
+    """Inside the block, all that has not been started is so by what flows into it, one behind the other."""
+    parts = [part for part in model.modules() if isinstance(part, Started) and not part.started]
+    hooks = [part.register_forward_pre_hook(lambda part, given: part.start(given[0])) for part in parts]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

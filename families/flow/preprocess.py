@@ -8,20 +8,70 @@ import torch
 from nflows.transforms.base import Transform
 from torch import Tensor
 
-OPEN = 0.1
 
+class OpenEnds(Transform):
+    """``x = v / levels``, then a curve y(x) whose ends are opened: one to one from (0, levels) onto ℝ.
 
-class OpenLogit(Transform):
-    """``x = v / levels``, then ``y = logit(α + (1 - 2α)·x)``, with its ends opened; one to one from (0, levels) onto ℝ.
+    A curve that ends at finite values makes a flow put mass where no image is: probabilities of integers would sum to
+    less than one. So the outer part of the first and of the last level's bin goes on to ±∞,
 
-    The paper's map (1605.08803, §4.1; its authors' code has 1 - 2α where the text has 1 - α) ends at ±logit(1 - α), so
-    that a flow puts mass where no image is: probabilities of integers would sum to less than one. Here the outer tenth
-    of the first and of the last level's bin goes on to ±∞,
+        y = y_δ + δ·y'_δ · log(x / δ)        for x < δ = part / levels,       and in mirror image at the other end,
 
-        y = y_δ + δ·y'_δ · log(x / δ)        for x < δ = 0.1 / levels,        and in mirror image at the other end,
-
-    which meets the logit in value and slope at δ. Everywhere else the map is the paper's. So every real value is an
+    which meets the curve in value and slope at δ. Everywhere else the map is the curve. So every real value is an
     image, samples need no clamping, and the probabilities of all images sum to one.
+
+    A subclass gives the lower half of its curve, which must be odd about x = ½, and calls ``_open``.
+
+    Args:
+        levels: of a pixel.
+        part: of a bin, up to 1.
+    """
+
+    like: Tensor
+
+    def __init__(self, levels: int, part: float) -> None:
+        super().__init__()
+        self.levels, self.delta = levels, part / levels
+        self.register_buffer("like", torch.zeros(()), persistent=False)  # holds the model's dtype
+
+    def _open(self) -> None:
+        edge, log_slope = self._curve(torch.tensor(self.delta, dtype=torch.float64))
+        self.edge, self.slope = float(edge), self.delta * math.exp(float(log_slope))  # y_δ and δ·y'_δ
+
+    def _curve(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """``y`` and ``log y'`` for x within [δ, ½]."""
+        raise NotImplementedError
+
+    def _uncurve(self, y: Tensor) -> Tensor:
+        """``x`` for y within [y_δ, 0]."""
+        raise NotImplementedError
+
+    def forward(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Values in levels, float64 ``(B, …)`` strictly within (0, levels), to ``(B, …)`` in the model's dtype."""
+        x = inputs / self.levels
+        margin = torch.minimum(x, 1 - x)  # how far from the nearer end
+        y, log_slope = self._curve(margin.clamp(min=self.delta))
+        tail = torch.log(margin.clamp(max=self.delta) / self.delta)
+        y = y + torch.where(margin < self.delta, self.slope * tail, 0.0)
+        y = torch.where(x < 0.5, y, -y)
+        return y.to(self.like.dtype), (log_slope - tail - math.log(self.levels)).flatten(1).sum(1)
+
+    def inverse(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Any reals to values in levels, float64."""
+        y = inputs.double()
+        depth = -y.abs()  # by symmetry all is said of the lower half
+        tail = (depth - self.edge).clamp(max=0) / self.slope
+        inner = self._uncurve(depth.clamp(min=self.edge))
+        _, log_slope = self._curve(inner)
+        margin = torch.where(tail < 0, self.delta * tail.exp(), inner)
+        x = torch.where(y < 0, margin, 1 - margin)
+        return x * self.levels, (math.log(self.levels) + tail - log_slope).flatten(1).sum(1)
+
+
+class OpenLogit(OpenEnds):
+    """``y = logit(α + (1 - 2α)·x)``, with the outer tenth of its end bins opened.
+
+    The paper's map (1605.08803, §4.1; its authors' code has 1 - 2α where the text has 1 - α).
 
     Args:
         levels: of a pixel.
@@ -31,38 +81,37 @@ class OpenLogit(Transform):
         ValueError: for ``alpha`` outside (0, ½).
     """
 
-    like: Tensor
-
     def __init__(self, levels: int, alpha: float = 0.05) -> None:
-        super().__init__()
+        super().__init__(levels, part=0.1)
         if not 0 < alpha < 0.5:
             raise ValueError(f"alpha={alpha}: give a number between 0 and 0.5, ends excluded")
-        self.levels, self.alpha, self.delta = levels, alpha, OPEN / levels
-        edge = alpha + (1 - 2 * alpha) * self.delta
-        self.edge = math.log(edge / (1 - edge))
-        self.slope = (1 - 2 * alpha) / (edge * (1 - edge)) * self.delta  # δ·y'_δ
-        self.register_buffer("like", torch.zeros(()), persistent=False)  # holds the model's dtype
+        self.alpha = alpha
+        self._open()
 
-    def forward(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Values in levels, float64 ``(B, …)`` strictly within (0, levels), to ``(B, …)`` in the model's dtype."""
-        x = inputs / self.levels
-        margin = torch.minimum(x, 1 - x)  # how far from the nearer end
-        inner = self.alpha + (1 - 2 * self.alpha) * margin.clamp(min=self.delta)
-        open_end = margin < self.delta
-        tail = torch.log(margin.clamp(max=self.delta) / self.delta)
-        y = torch.logit(inner) + torch.where(open_end, self.slope * tail, 0.0)
-        y = torch.where(x < 0.5, y, -y)
-        log_slope = math.log(1 - 2 * self.alpha) - torch.log(inner) - torch.log1p(-inner) - tail
-        log_det = (log_slope - math.log(self.levels)).flatten(1).sum(1)
-        return y.to(self.like.dtype), log_det
+    def _curve(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        inner = self.alpha + (1 - 2 * self.alpha) * x
+        return torch.logit(inner), math.log(1 - 2 * self.alpha) - torch.log(inner) - torch.log1p(-inner)
 
-    def inverse(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Any reals to values in levels, float64."""
-        y = inputs.double()
-        depth = -y.abs()  # by symmetry all is said of the lower half
-        tail = (depth - self.edge).clamp(max=0) / self.slope
-        inner = torch.sigmoid(depth.clamp(min=self.edge))
-        margin = torch.where(tail < 0, self.delta * tail.exp(), (inner - self.alpha) / (1 - 2 * self.alpha))
-        x = torch.where(y < 0, margin, 1 - margin)
-        log_slope = math.log(1 - 2 * self.alpha) - torch.log(inner) - torch.log1p(-inner) - tail
-        return x * self.levels, (math.log(self.levels) - log_slope).flatten(1).sum(1)
+    def _uncurve(self, y: Tensor) -> Tensor:
+        return (torch.sigmoid(y) - self.alpha) / (1 - 2 * self.alpha)
+
+
+class OpenLinear(OpenEnds):
+    """``y = x - ½``, with its end bins opened: the [0, 1] of 1410.8516, moved to lie about zero.
+
+    The whole of them, where a logit needs a tenth: it has spread its ends already, while a line leaves a base's tails
+    to the open part alone, and noise that seldom falls into it seldom sees the weight that it carries.
+
+    Args:
+        levels: of a pixel.
+    """
+
+    def __init__(self, levels: int) -> None:
+        super().__init__(levels, part=1.0)
+        self._open()
+
+    def _curve(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x - 0.5, torch.zeros_like(x)
+
+    def _uncurve(self, y: Tensor) -> Tensor:
+        return y + 0.5

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nflows.transforms.base import CompositeTransform, Transform
-from nflows.transforms.reshape import SqueezeTransform
+from nflows.transforms.base import Transform
 from torch import Tensor
 
 from families.flow.couplings import AffineCoupling, channelwise, checkerboard
 from families.flow.distributions import StandardNormal
 from families.flow.model import FlowModel
-from families.flow.multiscale import FactorOut, Flatten, shape_on
+from families.flow.multiscale import Chain, FactorOut, Flatten, Shape, Squeeze, shape_on, squeezed
 from families.flow.networks import CouplingNetwork
 from families.flow.normalisation import BatchNorm
 from families.flow.preprocess import OpenLogit
 from families.layers.scaling import halvings
-from families.layers.training import positive, whole
+from families.layers.training import whole
 from genbench.interface import DataSpec
-
-Shape = tuple[int, int, int]
 
 
 def realnvp(
@@ -30,6 +27,7 @@ def realnvp(
     scales: int | None = None,
     alpha: float = 0.05,
     lr: float = 2e-3,
+    temperature: float = 1.0,
 ) -> FlowModel:
     """Affine couplings under checkerboard and channel masks, over scales that factor out half each (1605.08803).
 
@@ -38,7 +36,7 @@ def realnvp(
 
     Differs from the paper in size (eight residual blocks of 64 features there), in the networks inside couplings, which
     have neither batch nor weight normalisation and are as wide at every scale, in batch normalisation, which learns by
-    the batch's own statistics (running averages there), in the squeeze, which is nflows' and keeps a channel's four
+    the batch's own statistics (running averages there), in the squeeze, which keeps a channel's four
     parts together, so that of colour images the first channels go on, and in the ends of the logit, which are opened so
     that the probabilities of all images sum to one (see ``OpenLogit``). No weights are penalised.
 
@@ -49,11 +47,11 @@ def realnvp(
         scales: halvings of the image; by default as often as both sides divide, down to 4, so 28 → 14 → 7.
         alpha: of the logit.
         lr: learning rate.
+        temperature: of sampling; 1 draws from the model.
 
     Raises:
         ValueError: for options out of range.
     """
-    positive(lr=lr)
     whole(1, width=width)
     whole(0, depth=depth)
     most = halvings(*spec.shape[1:], least=1)
@@ -65,8 +63,8 @@ def realnvp(
     def network(channels: int) -> CouplingNetwork:
         return CouplingNetwork(channels, 2 * channels, width, depth)
 
-    transform = CompositeTransform([OpenLogit(spec.levels, alpha), multiscale(spec.shape, scales, network)])
-    return FlowModel(spec, transform, StandardNormal(spec.dimensions), lr=lr, clip=50.0)
+    transform = Chain([OpenLogit(spec.levels, alpha), multiscale(spec.shape, scales, network)])
+    return FlowModel(spec, transform, StandardNormal(spec.dimensions), lr=lr, clip=50.0, temperature=temperature)
 
 
 def couplings(
@@ -82,14 +80,13 @@ def couplings(
 def multiscale(shape: Shape, scales: int, network: Callable[[int], CouplingNetwork]) -> Transform:
     """``(B, C, H, W)`` to vectors ``(B, C·H·W)``, with as many scales below the image's own (§3.6)."""
     if scales == 0:
-        return CompositeTransform([*couplings(shape, 4, checkerboard, network), Flatten(shape)])
-    channels, height, width = shape
-    squeezed = (4 * channels, height // 2, width // 2)
-    return CompositeTransform(
+        return Chain([*couplings(shape, 4, checkerboard, network), Flatten(shape)])
+    below = squeezed(shape)
+    return Chain(
         [
             *couplings(shape, 3, checkerboard, network),
-            SqueezeTransform(),
-            *couplings(squeezed, 3, channelwise, network),
-            FactorOut(squeezed, multiscale(shape_on(squeezed), scales - 1, network)),
+            Squeeze(),
+            *couplings(below, 3, channelwise, network),
+            FactorOut(below, multiscale(shape_on(below), scales - 1, network)),
         ]
     )

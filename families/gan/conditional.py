@@ -9,8 +9,8 @@ import torch
 from families.gan.codes import LabelCode
 from families.gan.heads import JointHead
 from families.gan.model import GAN
-from families.gan.networks import Critic, Generator
 from families.layers.adversarial import NON_SATURATING
+from families.layers.dcgan import Critic, Generator
 from families.layers.training import positive
 from genbench.interface import DataSpec, GenerativeModel
 

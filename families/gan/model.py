@@ -17,8 +17,9 @@ from families.layers.ema import Average
 from families.layers.penalties import Penalty
 from families.layers.scaling import to_levels, to_unit
 from families.layers.training import whole
+from families.outputs.base import at_least_single
 from genbench.implicit import ImplicitModel
-from genbench.interface import Batch, DataSpec, Phase, Splits, Step, Turn
+from genbench.interface import Batch, DataSpec, Phase, Step, Turn
 from genbench.seed import normal
 
 MakeOptimizer = Callable[[Iterable[Parameter]], Optimizer]
@@ -79,7 +80,7 @@ class GAN(ImplicitModel):
             every=self.critic_steps,
             after=self._follow,
         )
-        return [Phase("adversarial", 1.0, [critic, generator], self._check)]
+        return [Phase("adversarial", 1.0, [critic, generator])]
 
     def generate(self, given: Batch, step: Step) -> Tensor:
         """One fake for each row of ``given``, on [-1, 1], from the network that learns."""
@@ -88,7 +89,7 @@ class GAN(ImplicitModel):
 
     def score(self, images: Tensor, given: Batch) -> Tensor:
         """Images on [-1, 1] and their condition → logits ``(B,)``."""
-        return self.head(*self.critic(images), given)
+        return at_least_single(self.head(*self.critic(images), given))
 
     def critic_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         """The critic's side of the loss, and the penalty; logs the mean scores."""
@@ -116,13 +117,6 @@ class GAN(ImplicitModel):
         """Noise ``(B, Z)`` and condition → images ``(B, C, H, W)`` in levels, from the average where there is one."""
         generator, code = (self.generator, self.code) if self.average is None else self.average.copies.values()
         return to_levels(generator(code(u, given)), self.spec.levels)
-
-    def _check(self, data: Splits, step: Step) -> None:
-        for name, split in (("train", data.train), ("validation", data.validation)):
-            if "label" in self.given and (split.labels is None or bool((split.labels < 0).any())):
-                raise ValueError(
-                    f"{name} labels: some are unknown (-1), and this recipe needs the label of every image"
-                )
 
     def _makers(self) -> dict[str, nn.Module]:
         return {"generator": self.generator, "code": self.code}

@@ -14,8 +14,8 @@ import torch
 from families.gan.codes import Code
 from families.gan.heads import Head
 from families.gan.model import GAN
-from families.gan.networks import Critic, Generator, unnormalised
 from families.layers.adversarial import NON_SATURATING, WASSERSTEIN
+from families.layers.dcgan import Critic, Generator, unnormalised
 from families.layers.penalties import gradient_penalty
 from families.layers.training import positive
 from genbench.interface import DataSpec, GenerativeModel

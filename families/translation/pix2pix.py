@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 from families.layers.adversarial import NON_SATURATING, Loss
 from families.layers.scaling import to_levels, to_unit
 from families.layers.training import positive
+from families.outputs.base import at_least_single
 from families.translation.patch import PatchCritic
 from families.translation.unet import UNet
 from genbench.implicit import ImplicitModel
@@ -67,7 +68,7 @@ class Pix2Pix(ImplicitModel):
 
     def score(self, images: Tensor, batch: Batch) -> Tensor:
         """Images on [-1, 1], judged beside their sources."""
-        return self.critic(torch.cat([_source(batch), images], 1))
+        return at_least_single(self.critic(torch.cat([_source(batch), images], 1)))
 
     def critic_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         """Half the critic's side of the loss, which slows it beside the generator (section 3.3)."""

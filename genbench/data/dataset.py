@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -58,6 +58,32 @@ class Dataset:
     def splits(self) -> Splits:
         """What a model may see."""
         return Splits(self.train, self.validation)
+
+    def with_labels(self, n: int) -> Dataset:
+        """The same data with ``n`` training labels and -1 for the others: what a semi-supervised recipe learns from.
+
+        Each class has one label at least and otherwise its share: the first of the split, which is in random order
+        under a fixed seed. A greater ``n`` adds labels to those of a smaller one. Name and hashes stay: it is the same
+        data set, of which less is known.
+
+        Raises:
+            ValueError: for data without labels, fewer labels than classes, or more than there are.
+        """
+        labels, classes = self.train.labels, self.spec.classes
+        if labels is None or not classes:
+            raise ValueError(f"labelled={n}: {self.name} has no labels")
+        known = int((labels >= 0).sum())
+        if not classes <= n <= known:
+            raise ValueError(f"labelled={n}: give {classes}, one a class of {self.name}, to {known}, all that it has")
+        # The k-th image of a class of m stands at place k / m, so that every beginning holds each class's share.
+        place = torch.full((len(labels),), torch.inf, dtype=torch.float64)
+        for label in range(classes):
+            rows = (labels == label).nonzero()[:, 0]
+            place[rows] = torch.arange(len(rows), dtype=torch.float64) / max(len(rows), 1)
+        few = torch.full_like(labels, -1)
+        kept = place.argsort(stable=True)[:n]
+        few[kept] = labels[kept]
+        return replace(self, spec=replace(self.spec, labelled=n), train=replace(self.train, labels=few))
 
 
 def digest(split: Batch) -> str:

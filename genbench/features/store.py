@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from genbench.checkpoint import written_whole
+from genbench.folders import written_whole
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from matplotlib.figure import Figure
 
-from genbench.checkpoint import written_whole
+from genbench.folders import written_whole
 
 COLOURS = ("#3b7dd8", "#d8643b", "#2f9e6e", "#b0479f", "#b8912b", "#7a6ff0", "#c2455a", "#4aa3b5")
 INK = "#808182"  # stands for the page's own colour of text in an SVG

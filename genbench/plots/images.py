@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
 
-from genbench.checkpoint import written_whole
+from genbench.folders import written_whole
 
 GAP, PAPER = 2, 255  # pixels between images, and their grey
 CELL = 56  # side, in pixels, to which small images are enlarged

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -224,3 +225,58 @@ def test_a_sound_cache_of_other_images_is_made_again(tmp_path, monkeypatch):
     images, labels = mnist5k.load().images[:, 0].numpy(), mnist5k.load().labels.numpy()
     np.savez(tmp_path / "mnist5k.npz", images=255 - images, labels=labels)  # its check sums are right
     assert np.array_equal(mnist5k.load().images[:, 0].numpy(), images)
+
+
+def test_a_labelled_share_is_stratified_fixed_and_grows():
+    whole = data.load("mnist5k")
+    kept = {}
+    for n in (10, 100, 3500):
+        few = whole.with_labels(n)
+        kept[n] = few.train.labels >= 0
+        assert few.train.labels[kept[n]].bincount().tolist() == [n // 10] * 10
+        assert torch.equal(few.train.labels[kept[n]], whole.train.labels[kept[n]])
+        assert (few.train.labels[~kept[n]] == -1).all()
+        assert few.spec.labelled == n
+    assert bool((kept[100] | ~kept[10]).all()), "the labels of a smaller share are among those of a greater"
+    assert torch.equal(kept[100], data.load("mnist5k").with_labels(100).train.labels >= 0)
+    assert bool((whole.train.labels >= 0).all()), "the data set itself is as it was"
+
+
+def test_a_labelled_share_leaves_all_else_as_it_is():
+    whole = data.load("edges:digits")
+    few = whole.with_labels(50)
+    assert (few.hashes, few.name, few.title) == (whole.hashes, whole.name, whole.title)
+    assert few.test is whole.test
+    assert few.validation is whole.validation
+    assert torch.equal(few.train.images, whole.train.images)
+    assert torch.equal(few.train.sources, whole.train.sources)
+
+
+def test_a_labelled_share_of_uneven_classes_has_some_of_each():
+    whole = data.load("digits")
+    rare = (whole.train.labels != 3) | (torch.arange(len(whole.train)) > 300)
+    labels = torch.where(rare, whole.train.labels, 4)
+    uneven = replace(whole, train=replace(whole.train, labels=labels))
+    for n in (10, 57, 200):
+        counts = uneven.with_labels(n).train.labels.clamp(min=-1).add(1).bincount(minlength=11)[1:]
+        assert int(counts.sum()) == n
+        shares = labels.bincount().double() / len(labels) * n
+        assert (counts >= 1).all()
+        assert ((counts - shares).abs() <= 1).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "n", "said"),
+    [
+        ("digits", 9, "labelled=9: give 10, one a class of digits, to 1258, all that it has"),
+        ("digits", 1259, "labelled=1259: give 10"),
+        ("digits", -1, "labelled=-1: give 10"),
+        ("unlabelled", 5, "labelled=5: unlabelled has no labels"),
+    ],
+)
+def test_a_share_that_cannot_be_is_refused(name, n, said):
+    whole = data.load("digits")
+    if name == "unlabelled":
+        whole = replace(whole, name=name, spec=replace(whole.spec, classes=0))
+    with pytest.raises(ValueError, match=said):
+        whole.with_labels(n)

@@ -8,7 +8,7 @@ from genbench.seed import generator
 
 
 @pytest.mark.slow  # torch takes many seconds to load what it knows of meta tensors
-@pytest.mark.parametrize("recipe", ["pixelcnn", "vae", "realnvp"])
+@pytest.mark.parametrize("recipe", ["pixelcnn", "gated-pixelcnn", "pixelcnn-pp", "vae", "realnvp", "nice"])
 def test_training_scoring_and_sampling_stay_on_the_model_s_device(recipe):
     model = build(recipe, DataSpec((3, 4, 4), 9), width=4).to("meta")
     batch = Batch(torch.zeros(5, 3, 4, 4, dtype=torch.uint8, device="meta"))

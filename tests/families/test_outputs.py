@@ -3,8 +3,9 @@ import math
 
 import pytest
 import torch
+from torch.nn import functional as F
 
-from families.outputs import Categorical, DiscretisedLogistic, output
+from families.outputs import OUTPUTS, Bernoulli, Categorical, DiscretisedLogistic, LogisticMixture, output
 
 EXTREME = [-1e4, -30.0, -1.0, -0.3, 0.0, 0.02, 1.0, 7.0, 1e4]
 
@@ -88,28 +89,127 @@ def test_categorical_parameters_stand_channel_by_channel():
         assert nats[b, y, x] == pytest.approx(by_hand.item())
 
 
-@pytest.mark.parametrize("distribution", [Categorical(7), DiscretisedLogistic(7)])
-def test_samples_follow_the_probabilities(distribution):
-    n, channels = 40_000, 2
+EVERY = [Categorical(3), Bernoulli(), DiscretisedLogistic(5), LogisticMixture(4, components=3)]
+
+
+def every_pixel(levels, channels):
+    """All values of one pixel, uint8 (levels ** channels, channels, 1, 1)."""
+    values = torch.cartesian_prod(*[torch.arange(levels, dtype=torch.uint8)] * channels)
+    return values.view(-1, channels, 1, 1)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.6])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("distribution", EVERY, ids=lambda d: type(d).__name__)
+def test_samples_follow_the_probabilities(distribution, channels, temperature):
+    n, levels = 40_000, distribution.levels
     one = torch.randn(1, distribution.parameters(channels), 1, 1, dtype=torch.float64, generator=torch.manual_seed(0))
-    uniforms = torch.rand(n, channels, 1, 1, generator=torch.Generator().manual_seed(1))
-    drawn = distribution.sample(one.expand(n, -1, -1, -1), uniforms)
+    uniforms = torch.rand(n, distribution.uniforms(channels), 1, 1, generator=torch.Generator().manual_seed(1))
+    drawn = distribution.sample(one.expand(n, -1, -1, -1), uniforms, temperature)
     assert drawn.dtype == torch.uint8
     assert drawn.shape == (n, channels, 1, 1)
-    for channel in range(channels):
-        own = one.unflatten(1, (channels, -1))[:, channel]
-        expected = distribution.log_prob(own.expand(7, -1, -1, -1), all_levels(7)).exp().flatten()
-        seen = torch.bincount(drawn[:, channel].flatten().long(), minlength=7) / n
-        error = (expected * (1 - expected) / n).sqrt()
-        assert ((seen - expected).abs() < 4 * error + 1e-9).all()
+    pixels = every_pixel(levels, channels)
+    cooled = cool(distribution, one, channels, temperature)
+    expected = distribution.log_prob(cooled.expand(len(pixels), -1, -1, -1), pixels).exp().flatten()
+    assert expected.sum().item() == pytest.approx(1, abs=1e-12)
+    codes = drawn.flatten(1).long() @ (levels ** torch.arange(channels - 1, -1, -1))
+    seen = torch.bincount(codes, minlength=len(pixels)) / n
+    error = (expected * (1 - expected) / n).sqrt()
+    assert ((seen - expected).abs() < 4 * error + 2 / n).all()
 
 
-@pytest.mark.parametrize("distribution", [Categorical(5), DiscretisedLogistic(5)])
+def cool(distribution, parameters, channels, temperature):
+    """Parameters that say at temperature 1 what ``parameters`` say at another: logits divided, scales multiplied."""
+    if isinstance(distribution, Categorical | Bernoulli):
+        return parameters / temperature
+    floor = distribution.floor
+
+    def scaled(raw):  # softplus, multiplied and undone
+        log_scale = floor + F.softplus(raw - floor) + math.log(temperature)
+        return floor + (log_scale - floor).expm1().log()
+
+    cooled = parameters.clone()
+    if isinstance(distribution, DiscretisedLogistic):
+        cooled[:, 1::2] = scaled(parameters[:, 1::2])
+    else:
+        m = distribution.components
+        cooled[:, :m] /= temperature
+        own = slice(m * (1 + channels), m * (1 + 2 * channels))
+        cooled[:, own] = scaled(parameters[:, own])
+    return cooled
+
+
+@pytest.mark.parametrize("distribution", EVERY, ids=lambda d: type(d).__name__)
 def test_the_smallest_and_the_largest_uniform_draw_levels(distribution):
-    wild = 50 * torch.randn(100, distribution.parameters(1), 1, 1, generator=torch.manual_seed(0))
+    wild = 50 * torch.randn(100, distribution.parameters(2), 1, 1, generator=torch.manual_seed(0))
     for edge in (0.0, 1 - 2**-24):
-        drawn = distribution.sample(wild, torch.full((100, 1, 1, 1), edge))
-        assert drawn.max() <= 4
+        drawn = distribution.sample(wild, torch.full((100, distribution.uniforms(2), 1, 1), edge))
+        assert drawn.max() < distribution.levels
+    flat = torch.zeros(1, distribution.parameters(1), 1, 1)
+    assert distribution.sample(flat, torch.zeros(1, distribution.uniforms(1), 1, 1)).item() == 0
+
+
+def test_rounding_in_the_sum_of_probabilities_draws_no_level_beyond_the_last():
+    logits = torch.randn(500, 256, generator=torch.manual_seed(0))
+    last = torch.tensor(1 - 2**-53, dtype=torch.float64)
+    assert (logits.double().softmax(1).cumsum(1)[:, -1] <= last).any()
+    assert Categorical(256).sample(logits[..., None, None], last.expand(500, 1, 1, 1)).min() > 128
+
+
+def test_a_level_without_probability_is_never_drawn():
+    impossible = torch.tensor([-1e4, -1e4, 0.0, -1e4]).view(1, 4, 1, 1)
+    for edge in (0.0, 1 - 2**-24):
+        assert Categorical(4).sample(impossible, torch.full((1, 1, 1, 1), edge)).item() == 2
+    assert Bernoulli().sample(torch.full((1, 1, 1, 1), 1e4), torch.zeros(1, 1, 1, 1)).item() == 1
+
+
+@pytest.mark.parametrize("distribution", EVERY, ids=lambda d: type(d).__name__)
+def test_a_map_is_drawn_as_its_pixels_are(distribution):
+    parameters = torch.randn(3, distribution.parameters(2), 4, 5, generator=torch.manual_seed(0))
+    uniforms = torch.rand(3, distribution.uniforms(2), 4, 5, generator=torch.manual_seed(1))
+    whole = distribution.sample(parameters, uniforms)
+    for y, x in itertools.product(range(4), range(5)):
+        own = distribution.sample(parameters[:, :, y : y + 1, x : x + 1], uniforms[:, :, y : y + 1, x : x + 1])
+        assert torch.equal(own, whole[:, :, y : y + 1, x : x + 1])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("distribution", EVERY, ids=lambda d: type(d).__name__)
+def test_parameters_of_half_precision_are_scored_in_single(distribution, dtype):
+    parameters = torch.randn(5, distribution.parameters(3), 2, 2, generator=torch.manual_seed(0)).to(dtype)
+    images = torch.randint(distribution.levels, (5, 3, 2, 2), generator=torch.manual_seed(1)).to(torch.uint8)
+    nats = distribution.log_prob(parameters, images)
+    assert nats.dtype == torch.float32
+    assert torch.equal(nats, distribution.log_prob(parameters.float(), images))
+    uniforms = torch.rand(5, distribution.uniforms(3), 2, 2, generator=torch.manual_seed(2))
+    assert torch.equal(distribution.sample(parameters, uniforms), distribution.sample(parameters.float(), uniforms))
+
+
+def test_a_bernoulli_is_a_categorical_of_two_levels():
+    logits = torch.randn(6, 3, 2, 2, dtype=torch.float64, generator=torch.manual_seed(0))
+    both = torch.stack((torch.zeros_like(logits), logits), 2).flatten(1, 2)
+    images = torch.randint(2, (6, 3, 2, 2), generator=torch.manual_seed(1)).to(torch.uint8)
+    uniforms = torch.rand(6, 3, 2, 2, generator=torch.manual_seed(2))
+    assert torch.allclose(Bernoulli().log_prob(logits, images), Categorical(2).log_prob(both, images), rtol=1e-14)
+    assert torch.equal(Bernoulli().sample(logits, uniforms, 0.7), Categorical(2).sample(both, uniforms, 0.7))
+    assert Bernoulli().log_prob(torch.full((1, 1, 1, 1), -900.0), torch.ones(1, 1, 1, 1, dtype=torch.uint8)) == -900
+
+
+def test_a_fair_coin_costs_one_bit():
+    nats = Bernoulli().log_prob(torch.zeros(1, 1, 28, 28), torch.randint(2, (1, 1, 28, 28)).to(torch.uint8))
+    assert -nats.double().sum().item() == pytest.approx(28 * 28 * math.log(2))
+
+
+def test_a_bernoulli_refuses_more_levels_than_two():
+    with pytest.raises(ValueError, match="levels=256: a Bernoulli output takes 2"):
+        output("bernoulli", 256)
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_outputs_are_made_by_name(name):
+    made = output(name, 2)
+    assert isinstance(made, OUTPUTS[name])
+    assert made.levels == 2
 
 
 def test_the_logistic_samples_the_bin_that_it_scores():
@@ -123,5 +223,5 @@ def test_the_logistic_samples_the_bin_that_it_scores():
 
 
 def test_an_unknown_output_is_refused_by_name():
-    with pytest.raises(ValueError, match=r"output='gaussian': give one of categorical, logistic"):
+    with pytest.raises(ValueError, match=r"output='gaussian': give one of categorical, bernoulli, logistic, mixture"):
         output("gaussian", 256)

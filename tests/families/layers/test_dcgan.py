@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from families.gan.networks import Critic, Generator, unnormalised
+from families.layers.dcgan import Critic, Generator, unnormalised
 
 SHAPES = [(1, 28, 28), (3, 32, 32), (1, 8, 8), (1, 4, 4), (1, 2, 2), (3, 5, 7)]
 

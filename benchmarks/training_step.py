@@ -1,0 +1,133 @@
+"""What the training loop costs: steps by ``fit`` against the same network, loss and optimiser in a bare PyTorch loop.
+
+    OMP_NUM_THREADS=1 python benchmarks/training_step.py                    all three, 10 pairs of 20 steps
+    python benchmarks/training_step.py vae --pairs 20 --steps 50
+
+Both train copies of one model on mnist5k, batches of 64, in turns (bare, fit, fit, bare, …) in one process; the first
+step of each run warms up and does not count. The ratio of a pair is time by ``fit`` over time of the bare loop.
+Processor time is what a shared machine disturbs least; wall time says the same on an idle one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import genbench
+from families.layers.training import warm_cosine
+from genbench import Budget, FitConfig, GenerativeModel, Splits, data
+from genbench.interface import Batch
+
+BATCH = 64
+Loss = Callable[[nn.Module, Tensor], Tensor]
+Clock = tuple[float, float]  # wall, processor
+
+
+def gated_pixelcnn(model: nn.Module, images: Tensor) -> Tensor:
+    """Cross-entropy of every pixel."""
+    return F.cross_entropy(model.network(images.float() * (2 / 255) - 1, None), images[:, 0].long())
+
+
+def realnvp(model: nn.Module, images: Tensor) -> Tensor:
+    """Negative log-density of dequantised images a dimension."""
+    values = images + (torch.rand(images.shape).double() + 2.0**-25)
+    return -model.flow.log_prob(values, None).mean() / images[0].numel()
+
+
+def vae(model: nn.Module, images: Tensor) -> Tensor:
+    """Negative ELBO a dimension, the discretised logistic written out."""
+    x = images.float() * (2 / 255) - 1
+    given = Batch(images)
+    posterior = model.encoder(x, given)
+    deviation = posterior.log_std.exp()
+    mean, raw = model.decoder(posterior.mean + deviation * torch.randn_like(deviation), given).chunk(2, 1)
+    log_scale = (F.softplus(raw + 7) - 7).clamp(max=20)
+    sharp, offset = torch.exp(-log_scale), x - mean
+    low, high = F.logsigmoid((offset + 1 / 255) * sharp), F.logsigmoid(-(offset - 1 / 255) * sharp)
+    both = low + high + torch.log(-torch.expm1(-2 / 255 * sharp))
+    nats = torch.where(images == 0, low, torch.where(images == 255, high, both)).sum((1, 2, 3))
+    kl = 0.5 * (deviation.square() + posterior.mean.square() - 1 - 2 * posterior.log_std).sum(1)
+    return (kl - nats).mean() / images[0].numel()
+
+
+LOSSES: dict[str, Loss] = {"gated-pixelcnn": gated_pixelcnn, "realnvp": realnvp, "vae": vae}
+
+
+def bare(model: GenerativeModel, splits: Splits, loss: Loss, lr: float, clip: float, steps: int) -> list[Clock]:
+    """The loop as anybody would write it: the times behind each step."""
+    images, order, times = splits.train.images, torch.randperm(len(splits.train)), []
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
+    model.train()
+    for step in range(steps):
+        place = step * BATCH % (len(images) - BATCH)
+        value = loss(model, images[order[place : place + BATCH]])
+        optimizer.zero_grad(set_to_none=True)
+        value.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), clip)
+        for group in optimizer.param_groups:
+            group["lr"] = lr * warm_cosine(step / steps)
+        optimizer.step()
+        times.append((time.perf_counter(), time.process_time()))
+    return times
+
+
+def ours(model: GenerativeModel, splits: Splits, steps: int) -> list[Clock]:
+    """The same steps by ``fit``."""
+    times: list[Clock] = []
+    hear = [lambda progress: times.append((time.perf_counter(), time.process_time()))]
+    model.fit(splits, FitConfig(Budget(steps=steps), BATCH), callbacks=hear)
+    return times
+
+
+def milliseconds(times: list[Clock]) -> Clock:
+    """A step's wall and processor time, the first step left out."""
+    first, last = times[0], times[-1]
+    wall, processor = (1000 * (b - a) / (len(times) - 1) for a, b in zip(first, last, strict=True))
+    return wall, processor
+
+
+def compare(name: str, splits: Splits, spec: genbench.DataSpec, pairs: int, steps: int) -> None:
+    """Print a recipe's milliseconds a step and the ratio of the two loops."""
+    model = genbench.build(name, spec)
+    ours(model, splits, 3)  # initialised from data, and not fresh: both copies go on from here
+    times: dict[str, list[Clock]] = {"bare": [], "fit": []}
+    for pair in range(pairs):
+        for which in ("bare", "fit") if pair % 2 == 0 else ("fit", "bare"):
+            one = copy.deepcopy(model)
+            if which == "fit":
+                found = ours(one, splits, steps)
+            else:
+                found = bare(one, splits, LOSSES[name], one.lr, one.clip, steps)
+            times[which].append(milliseconds(found))
+    for clock, unit in enumerate(("wall", "processor")):
+        plain, fit = ([pair[clock] for pair in times[which]] for which in ("bare", "fit"))
+        ratios = sorted(a / b for a, b in zip(fit, plain, strict=True))
+        low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
+        print(
+            f"{name:<15} {unit:<9} bare {statistics.median(plain):8.2f} ms  fit {statistics.median(fit):8.2f} ms  "
+            f"ratio {middle:.3f} (quartiles {low:.3f} to {high:.3f}, {ratios[0]:.3f} to {ratios[-1]:.3f})"
+        )
+
+
+def main() -> None:
+    """Compare the recipes named, or all."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("recipes", nargs="*", default=list(LOSSES))
+    parser.add_argument("--pairs", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=20)
+    words = parser.parse_args()
+    dataset = data.load("mnist5k")
+    print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, batches of {BATCH}, {words.pairs} pairs")
+    for name in words.recipes:
+        compare(name, dataset.splits, dataset.spec, words.pairs, words.steps)
+
+
+if __name__ == "__main__":
+    main()

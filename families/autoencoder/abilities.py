@@ -1,0 +1,130 @@
+"""What a model can do because its images have codes: reconstruct, go from one to another, move one latent at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Generator, Tensor, nn
+
+from families.autoencoder.distributions import CodeDistribution
+from families.layers.evaluation import chunks, evaluation
+from genbench.interface import Batch, GenerativeModel
+
+AT_ONCE = 256
+FARTHEST = 2.5  # standard deviations that a traversal goes to either side
+PROBES = 8  # codes from the prior in which the latents' influence is measured
+
+
+class Coded(GenerativeModel):
+    """A model with an encoder, a decoder and a prior over codes.
+
+    A subclass says three things: the ``prior`` (``given → distribution``), the code of an image, :meth:`encode`, and
+    the image of a code, :meth:`show`.
+    """
+
+    prior: nn.Module
+
+    def encode(self, batch: Batch) -> Tensor:
+        """The (mean) code of every image, ``(B, Z)``."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how it encodes: write encode()")
+
+    def show(self, codes: Tensor, given: Batch, generator: Generator | None) -> Tensor:
+        """Images of codes, uint8 ``(B, C, H, W)``; without a generator the middle one of those that may be drawn."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how it decodes: write show()")
+
+    def reconstruct(self, batch: Batch, *, generator: Generator | None = None) -> Tensor:
+        """Every image from its own code, uint8 ``(B, C, H, W)``; without a generator each pixel's median."""
+        batch = batch.to(self.device)
+        with evaluation(self):
+            return self._images(self._codes(batch), batch, generator)
+
+    def interpolate(self, batch: Batch, others: Batch, steps: int) -> Tensor:
+        """From each image's reconstruction to its partner's, along the straight line between their codes.
+
+        A line rather than a great circle: codes of an autoencoder need not lie near a sphere, and the ends are met
+        exactly. A decoder that is told the label hears that of ``batch`` in the first half, then the partner's.
+
+        Args:
+            batch: where to begin.
+            others: where to end, one partner for each.
+            steps: images a row, both ends included.
+
+        Returns:
+            uint8 ``(B, steps, C, H, W)``.
+
+        Raises:
+            ValueError: for fewer than two steps, or partners that are more or fewer than the images.
+        """
+        if steps < 2:
+            raise ValueError(f"steps={steps}: give at least 2, the two ends")
+        if len(others) != len(batch):
+            raise ValueError(f"others: {len(others)} partners for {len(batch)} images")
+        batch, others = batch.to(self.device), others.to(self.device)
+        with evaluation(self):
+            start, end = self._codes(batch), self._codes(others)
+            shares = [step / (steps - 1) for step in range(steps)]
+            return torch.stack(
+                [self._images(torch.lerp(start, end, t), batch if t < 0.5 else others, None) for t in shares], 1
+            )
+
+    def traverse(self, rows: int, steps: int, *, generator: Generator) -> Tensor:
+        """A code from the prior; each row moves another of its latents, those that change images most first.
+
+        A latent goes from 2.5 standard deviations of the prior below its mean to as many above.
+
+        Args:
+            rows: latents that are moved, at most; all of them where there are fewer.
+            steps: images a row.
+            generator: of the code, and of those in which the latents' influence is measured; it takes no data.
+
+        Returns:
+            uint8 ``(min(rows, latents that can be moved), steps, C, H, W)``.
+
+        Raises:
+            ValueError: for fewer than one row or step.
+        """
+        for name, value in (("rows", rows), ("steps", steps)):
+            if value < 1:
+                raise ValueError(f"{name}={value}: give at least 1")
+        given = self.conditions(1, generator=generator)
+        with evaluation(self):
+            prior: CodeDistribution = self.prior(given)
+            rows = min(rows, int((prior.spread > 0).sum()))
+            code, order = prior.draw(generator), self.influence(generator).argsort(descending=True, stable=True)
+            codes = code.expand(rows, steps, -1).clone()
+            for row, latent in enumerate(order[:rows]):
+                reach = torch.linspace(-FARTHEST, FARTHEST, steps).to(code)
+                codes[row, :, latent] = prior.mean[0, latent] + reach * prior.spread[0, latent]
+            given = given.rows(torch.zeros(rows * steps, dtype=torch.int64, device=self.device))
+            return self._images(codes.flatten(0, 1), given, None).unflatten(0, (rows, steps))
+
+    def influence(self, generator: Generator) -> Tensor:
+        """By how many levels each latent changes a pixel between one standard deviation below and one above: ``(Z,)``.
+
+        The mean over pixels and over a few codes from the prior.
+        """
+        given = self.conditions(PROBES, generator=generator)
+        with evaluation(self):
+            prior: CodeDistribution = self.prior(given)
+            codes = prior.draw(generator)
+            size = codes.shape[1]
+            ends = []
+            for side in (-1, 1):
+                moved = codes[:, None].repeat(1, size, 1)  # (PROBES, Z, Z): the latent of the second axis is moved
+                moved.diagonal(dim1=1, dim2=2).copy_(prior.mean + side * prior.spread)
+                rows = given.rows(torch.arange(PROBES, device=self.device).repeat_interleave(size))
+                ends.append(self._images(moved.flatten(0, 1), rows, None).float())
+            return (ends[1] - ends[0]).abs().flatten(1).mean(1).view(PROBES, size).mean(0)
+
+    def _codes(self, batch: Batch) -> Tensor:
+        return torch.cat([self.encode(batch.rows(rows)) for rows in row_chunks(batch)])
+
+    def _images(self, codes: Tensor, given: Batch, generator: Generator | None) -> Tensor:
+        return torch.cat([self.show(codes[rows], given.rows(rows), generator) for rows in row_chunks(given)])
+
+
+def row_chunks(batch: Batch) -> Sequence[Tensor]:
+    """Rows of ``batch`` that are taken at once."""
+    rows = torch.arange(len(batch), device=batch.images.device)
+    return rows.split(chunks(len(batch), AT_ONCE))

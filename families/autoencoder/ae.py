@@ -1,0 +1,51 @@
+"""The plain autoencoder, made a generative model by a density fitted to its codes."""
+
+from __future__ import annotations
+
+from families.autoencoder.deterministic import PointAutoencoder
+from families.autoencoder.networks import Decoder, PointEncoder
+from families.autoencoder.priors import Mixture
+from families.layers.convolutional import ImageDecoder, ImageEncoder
+from families.layers.training import positive, whole
+from families.outputs import output as output_by_name
+from genbench.interface import DataSpec
+
+
+def ae(
+    spec: DataSpec,
+    *,
+    width: int = 32,
+    depth: int = 0,
+    latents: int = 16,
+    components: int = 10,
+    output: str = "logistic",
+    lr: float = 3e-3,
+) -> PointAutoencoder:
+    """A deterministic code trained on reconstruction, ``-log p(x given code)``; nothing shapes the codes.
+
+    A baseline, the method of none of the papers here.
+
+    Behind training a mixture of Gaussians is fitted to the training images' codes, and samples decode draws from it.
+    The likelihood is bounded with that mixture as the prior, by importance sampling round each image's code.
+
+    Args:
+        spec: any shape and levels; the networks halve the sides as often as they divide, down to 4.
+        width: features at the image's own scale.
+        depth: residual blocks a scale, 0 or more.
+        latents: ``Z``, numbers a code.
+        components: of the mixture.
+        output: ``"logistic"``, a discretised logistic with a scale of its own for every pixel, or ``"categorical"``.
+        lr: learning rate.
+
+    Raises:
+        ValueError: for options out of range.
+    """
+    positive(lr=lr)
+    whole(1, width=width, latents=latents, components=components)
+    whole(0, depth=depth)
+    pixels = output_by_name(output, spec.levels)
+    encoder = ImageEncoder(spec.shape, width, depth, latents)
+    decoder = ImageDecoder(latents, spec.shape, width, depth, pixels.parameters(spec.shape[0]))
+    return PointAutoencoder(
+        spec, PointEncoder(encoder, latents), Decoder(decoder), Mixture(latents, components), pixels, lr=lr
+    )

@@ -1,0 +1,58 @@
+"""The conditional variational autoencoder (Sohn, Lee and Yan, NeurIPS 2015): every part is told the label."""
+
+from __future__ import annotations
+
+from families.autoencoder.divergences import kl
+from families.autoencoder.model import Autoencoder
+from families.autoencoder.networks import Decoder, Encoder
+from families.autoencoder.priors import LabelNormal
+from families.layers.convolutional import ImageDecoder, ImageEncoder
+from families.layers.training import positive, whole
+from families.outputs import output as output_by_name
+from genbench.interface import DataSpec
+
+
+def cvae(
+    spec: DataSpec,
+    *,
+    width: int = 32,
+    depth: int = 0,
+    latents: int = 32,
+    output: str = "logistic",
+    lr: float = 3e-3,
+) -> Autoencoder:
+    """``q(z given x, y)``, ``p(x given z, y)`` and a prior ``p(z given y)`` that learns, by the ELBO (NeurIPS 2015).
+
+    In the paper the condition is an image and what is generated its labelling; here the condition is the label and the
+    image is generated, from the same three parts and the same bound. The prior of a label is a table's entry, where
+    the paper needs a network, and the paper's hybrid with a prediction network has no part to play.
+
+    Args:
+        spec: data with labels, of any shape and levels.
+        width: features at the image's own scale.
+        depth: residual blocks a scale, 0 or more.
+        latents: ``Z``, numbers a code.
+        output: ``"logistic"``, a discretised logistic with a scale of its own for every pixel, or ``"categorical"``.
+        lr: learning rate.
+
+    Raises:
+        ValueError: for data without labels, or options out of range.
+    """
+    if not spec.classes:
+        raise ValueError("classes=0: cvae needs a label for each image")
+    positive(lr=lr)
+    whole(1, width=width, latents=latents)
+    whole(0, depth=depth)
+    pixels, (channels, height, breadth) = output_by_name(output, spec.levels), spec.shape
+    encoder = ImageEncoder((channels + spec.classes, height, breadth), width, depth, 2 * latents)
+    decoder = ImageDecoder(latents + spec.classes, spec.shape, width, depth, pixels.parameters(channels))
+    return Autoencoder(
+        spec,
+        Encoder(encoder, spec.classes),
+        Decoder(decoder, spec.classes),
+        LabelNormal(latents, spec.classes),
+        kl,
+        pixels,
+        given=("label",),
+        lr=lr,
+    )

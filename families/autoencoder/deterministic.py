@@ -1,0 +1,99 @@
+"""Autoencoders whose code is a point: how they learn to reconstruct, and how their likelihood is bounded all the same.
+
+A point has no density, so codes are proposed round it, with one width a latent. The width is not learned with the
+weights: it is found behind training as what makes the ELBO greatest on validation images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import torch
+from torch import Generator, Tensor, nn
+
+from families.autoencoder.abilities import row_chunks
+from families.autoencoder.model import LatentModel
+from families.autoencoder.priors import Mixture
+from families.layers.evaluation import evaluation
+from families.layers.training import warm_cosine
+from families.outputs import Output
+from genbench.implicit import frozen
+from genbench.interface import Batch, DataSpec, Phase, Splits, Step, Turn
+
+SEARCH_IMAGES, SEARCH_STEPS, SEARCH_RATE = 64, 60, 0.1
+FIRST_LOG_STD = -2.0
+FITTED = 10_000  # codes that a mixture is fitted to, at most
+
+
+class PointAutoencoder(LatentModel):
+    """A deterministic code trained on ``-log p(x given code)``, in nats a dimension.
+
+    Args:
+        spec, encoder, decoder, prior, output, given: as for ``LatentModel``; the encoder holds the width of its
+            proposals in the buffer ``log_std``, and a ``Mixture`` prior is fitted to the training codes in the end.
+        lr: Adam's learning rate, warmed up and then brought down along a cosine.
+        clip: largest 2-norm of a gradient.
+    """
+
+    def __init__(
+        self,
+        spec: DataSpec,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        prior: nn.Module,
+        output: Output,
+        *,
+        given: tuple[str, ...] = (),
+        lr: float,
+        clip: float = 1.0,
+    ) -> None:
+        super().__init__(spec, encoder, decoder, prior, output, given=given)
+        self.lr, self.clip = lr, clip
+
+    def phases(self) -> Sequence[Phase]:
+        """One turn on the reconstruction."""
+        return [Phase("reconstruction", 1.0, [self.reconstruction_turn()])]
+
+    def reconstruction_turn(self) -> Turn:
+        """Encoder and decoder learn to reconstruct."""
+        adam = partial(torch.optim.Adam, lr=self.lr)
+        learns = [self.encoder, self.decoder]
+        return Turn("reconstruction", learns, self.reconstruction_loss, adam, schedule=warm_cosine, clip=self.clip)
+
+    def reconstruction_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
+        """``-log p(x given code)`` a dimension."""
+        return {"loss": -self.reconstruction(batch, self.learning_code(batch, step)).mean() / self.spec.dimensions}
+
+    def learning_code(self, batch: Batch, step: Step) -> Tensor:
+        """The codes ``(B, Z)`` that all losses are of; a variant that disturbs its input in training says so here."""
+        return self.encode(batch)
+
+    def finish(self, data: Splits, generator: Generator) -> None:
+        """Fit a mixture prior to training codes, then find the width of the proposals on validation images."""
+        super().finish(data, generator)
+        if isinstance(self.prior, Mixture):
+            chosen = torch.randperm(len(data.train), generator=generator, device=generator.device)[:FITTED]
+            train = data.train.rows(chosen.to(data.train.images.device))
+            with evaluation(self):
+                parts = (train.rows(rows).to(self.device) for rows in row_chunks(train))
+                self.prior.fit(torch.cat([self.encode(part) for part in parts]), generator)
+        self.find_width(data.validation.rows(slice(SEARCH_IMAGES)).to(self.device), generator)
+
+    def find_width(self, batch: Batch, generator: Generator) -> None:
+        """Set the proposals' ``log_std`` to what makes the mean ELBO of ``batch`` greatest: Adam on it alone.
+
+        The mean over the second half of the search is kept, since every step sees noise of its own.
+        """
+        width = self.encoder.get_buffer("log_std").fill_(FIRST_LOG_STD)
+        trial, visited = width.clone().requires_grad_(), []
+        optimizer = torch.optim.Adam([trial], lr=SEARCH_RATE)
+        with frozen(self), torch.enable_grad():
+            for _ in range(SEARCH_STEPS):
+                self.encoder.log_std = trial
+                elbo = self.log_weights(batch, 1, generator).mean()
+                (trial.grad,) = torch.autograd.grad(-elbo / self.spec.dimensions, trial)
+                optimizer.step()
+                visited.append(trial.detach().clone())
+        self.encoder.log_std = width
+        width.copy_(torch.stack(visited[SEARCH_STEPS // 2 :]).mean(0))

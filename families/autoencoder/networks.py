@@ -1,0 +1,132 @@
+"""Encoders and decoders: networks that see images or codes, and what the batch is given beside them.
+
+An encoder answers with a distribution over codes, a decoder with the numbers that an output distribution takes.
+Whatever precision a network runs in, what leaves it is float32 or better: likelihoods are made of it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from families.autoencoder.distributions import Gaussian, Joint, OneHot
+from genbench.interface import Batch
+
+LOG_STD_RANGE = 10.0
+DEFENCE = 0.1  # share of the uniform in a proposed class, so that no class is ever out of reach
+
+
+class Encoder(nn.Module):
+    """``q(z given x) = N(μ(x), σ(x)²)`` from a network that answers ``2Z`` numbers an image.
+
+    ``log σ`` is kept within ±10 softly: an untrained or strayed network cannot overflow.
+
+    Args:
+        network: ``(B, C + classes, H, W)`` to ``(B, 2Z)``.
+        classes: labels that it is told, each as a plane beside the image's channels; 0 for none.
+    """
+
+    def __init__(self, network: nn.Module, classes: int = 0) -> None:
+        super().__init__()
+        self.network, self.classes = network, classes
+
+    def forward(self, x: Tensor, given: Batch) -> Gaussian:
+        """Images ``(B, C, H, W)`` on [-1, 1] to a Gaussian over codes ``(B, Z)``."""
+        if self.classes:
+            planes = one_hot(given, self.classes, x)[:, :, None, None]
+            x = torch.cat([x, planes.expand(-1, -1, *x.shape[2:])], 1)
+        mean, raw = precise(self.network(x)).chunk(2, 1)
+        return Gaussian(mean, LOG_STD_RANGE * torch.tanh(raw / LOG_STD_RANGE))
+
+
+class PointEncoder(nn.Module):
+    """A deterministic code. The width round it serves to propose codes where the likelihood is bounded.
+
+    Args:
+        network: ``(B, C, H, W)`` to ``(B, Z)``.
+        latents: ``Z``.
+    """
+
+    log_std: Tensor
+
+    def __init__(self, network: nn.Module, latents: int) -> None:
+        super().__init__()
+        self.network = network
+        self.register_buffer("log_std", torch.zeros(latents))
+
+    def forward(self, x: Tensor, given: Batch) -> Gaussian:
+        """Images on [-1, 1] to a Gaussian round their codes ``(B, Z)``."""
+        mean = precise(self.network(x))
+        return Gaussian(mean, self.log_std.expand_as(mean))
+
+
+class ClassAndStyleEncoder(nn.Module):
+    """A class, by a softmax, and a deterministic style from one network (1511.05644, section 5).
+
+    Args:
+        network: ``(B, C, H, W)`` to ``(B, K + Z)``.
+        classes: ``K``.
+        latents: ``Z``, of the style.
+    """
+
+    log_std: Tensor
+
+    def __init__(self, network: nn.Module, classes: int, latents: int) -> None:
+        super().__init__()
+        self.network, self.classes = network, classes
+        self.register_buffer("log_std", torch.zeros(latents))
+
+    def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Images on [-1, 1] to the classes' logits ``(B, K)`` and the style ``(B, Z)``."""
+        numbers = precise(self.network(x))
+        return numbers[:, : self.classes], numbers[:, self.classes :]
+
+    def forward(self, x: Tensor, given: Batch) -> Joint:
+        """Images to a proposal over classes and styles; a tenth of it gives every class the same chance."""
+        logits, style = self.split(x)
+        even = torch.full_like(logits, math.log(DEFENCE / self.classes))
+        odds = torch.logaddexp(logits.log_softmax(1) + math.log(1 - DEFENCE), even)
+        return Joint((OneHot(odds), Gaussian(style, self.log_std.expand_as(style))))
+
+
+class Decoder(nn.Module):
+    """Codes to the output's parameters.
+
+    Args:
+        network: ``(B, Z + classes)`` to ``(B, P, H, W)``.
+        classes: labels that it is told, as a one-hot vector behind the code; 0 for none.
+    """
+
+    def __init__(self, network: nn.Module, classes: int = 0) -> None:
+        super().__init__()
+        self.network, self.classes = network, classes
+
+    def forward(self, codes: Tensor, given: Batch) -> Tensor:
+        """Codes ``(B, Z)`` to parameters ``(B, P, H, W)``."""
+        if self.classes:
+            codes = torch.cat([codes, one_hot(given, self.classes, codes)], 1)
+        return precise(self.network(codes))
+
+
+def precise(values: Tensor) -> Tensor:
+    """The same in float32 where it is less."""
+    return values.float() if values.dtype in (torch.bfloat16, torch.float16) else values
+
+
+def one_hot(given: Batch, classes: int, like: Tensor) -> Tensor:
+    """Labels as vectors ``(B, classes)`` of the type of ``like``."""
+    return F.one_hot(known_labels(given), classes).to(like)
+
+
+def known_labels(given: Batch) -> Tensor:
+    """The label of every row.
+
+    Raises:
+        ValueError: where one is missing.
+    """
+    if given.labels is None or bool((given.labels < 0).any()):
+        raise ValueError("labels: this model is conditioned on the label of every image, and some are unknown")
+    return given.labels

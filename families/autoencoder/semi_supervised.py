@@ -1,0 +1,92 @@
+"""The semi-supervised adversarial autoencoder (1511.05644, section 5): a class and a style, few labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from families.autoencoder.abilities import row_chunks
+from families.autoencoder.adversarial import AdversarialAutoencoder, Discriminator
+from families.autoencoder.networks import ClassAndStyleEncoder
+from families.layers.evaluation import evaluation
+from families.layers.training import warm_cosine
+from families.outputs import Output
+from genbench.interface import Batch, DataSpec, Phase, Step, Turn
+from genbench.seed import normal
+
+
+class SemiSupervisedAutoencoder(AdversarialAutoencoder):
+    """An adversarial autoencoder whose code is a class y and a style z, with a turn on the images that have labels.
+
+    The decoder learns from the softmax over classes, which the adversary drives to one-hot; the bound and samples take
+    one-hot classes. The encoder is a ``ClassAndStyleEncoder``, the prior a ``ClassAndStyle``.
+
+    Args:
+        spec, encoder, decoder, prior, output, discriminators, lr, game_lr: as for ``AdversarialAutoencoder``.
+        noise: standard deviation of what is added to every image, on [-1, 1], that the encoder learns from.
+    """
+
+    def __init__(
+        self,
+        spec: DataSpec,
+        encoder: ClassAndStyleEncoder,
+        decoder: nn.Module,
+        prior: nn.Module,
+        output: Output,
+        discriminators: Sequence[Discriminator],
+        *,
+        lr: float,
+        game_lr: float,
+        noise: float,
+    ) -> None:
+        super().__init__(spec, encoder, decoder, prior, output, discriminators, lr=lr, game_lr=game_lr)
+        self.encoder: ClassAndStyleEncoder
+        self.noise = noise
+
+    def noisy(self, batch: Batch, step: Step) -> Tensor:
+        """The images as the encoder learns from them."""
+        images = self.scaled(batch)
+        return images + self.noise * normal(images.shape, step.generator, self.device).to(images.dtype)
+
+    def learning_code(self, batch: Batch, step: Step) -> Tensor:
+        """The classes' probabilities and the style of the noisy images, ``(B, K + Z)``."""
+        return self._soft(self.noisy(batch, step))
+
+    def _soft(self, images: Tensor) -> Tensor:
+        logits, style = self.encoder.split(images)
+        return torch.cat([logits.softmax(1), style], 1)
+
+    def phases(self) -> Sequence[Phase]:
+        """The three turns of the adversarial autoencoder, and behind them one on the labelled minibatch."""
+        (phase,) = super().phases()
+        adam = partial(torch.optim.Adam, lr=self.lr)
+        classification = Turn("classification", [self.encoder], self.classification_loss, adam, schedule=warm_cosine)
+        return [replace(phase, turns=[*phase.turns, classification])]
+
+    def encode(self, batch: Batch) -> Tensor:
+        """The classes' probabilities and the style, ``(B, K + Z)``."""
+        return self._soft(self.scaled(batch))
+
+    def classification_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
+        """Cross-entropy on the labelled minibatch; logs the accuracy there.
+
+        Raises:
+            ValueError: where the batch has no labelled minibatch.
+        """
+        if batch.labelled is None or batch.labelled.labels is None:
+            raise ValueError("labelled=None: this recipe learns from a share of images that carry their label")
+        logits, _ = self.encoder.split(self.noisy(batch.labelled, step))
+        right = logits.argmax(1) == batch.labelled.labels
+        return {"loss": F.cross_entropy(logits, batch.labelled.labels), "accuracy": right.float().mean()}
+
+    def classify(self, batch: Batch) -> Tensor:
+        """Probabilities of the classes, ``(B, classes)``; the batch's own labels play no part."""
+        batch = batch.to(self.device)
+        with evaluation(self):
+            parts = [self.scaled(batch.rows(rows)) for rows in row_chunks(batch)]
+            return torch.cat([self.encoder.split(part)[0].softmax(1) for part in parts])

@@ -1,0 +1,23 @@
+"""Networks of dense layers, for images taken as vectors."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from families.layers.convolutional import he
+
+
+def dense(inputs: int, width: int, depth: int, outputs: int) -> nn.Sequential:
+    """``(B, …)`` of so many inputs each, flattened, to ``(B, outputs)``: ``depth`` hidden layers of ReLUs.
+
+    Args:
+        inputs: numbers a row.
+        width: units of a hidden layer.
+        depth: hidden layers, 0 or more.
+        outputs: numbers a row.
+    """
+    layers: list[nn.Module] = [nn.Flatten()]
+    for _ in range(depth):
+        layers += [he(nn.Linear(inputs, width)), nn.ReLU()]
+        inputs = width
+    return nn.Sequential(*layers, he(nn.Linear(inputs, outputs)))

@@ -1,0 +1,69 @@
+"""What every output answers, and what they share."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+
+class Output(Protocol):
+    """A distribution over the levels of a pixel's channels, given ``P`` numbers.
+
+    ``joint`` says that a pixel's channels are drawn at once, from parameters that see earlier pixels only. Otherwise
+    they are independent given their parameters, which stand channel by channel: ``P = C·K``, channel-major.
+
+    Shapes: ``B`` batch, ``C, H, W`` image, ``P`` parameters a pixel, ``K`` parameters a channel. Parameters may come
+    in half precision; every answer is computed in float32 or better.
+    """
+
+    @property
+    def levels(self) -> int:
+        """How many levels a channel can take."""
+        ...
+
+    @property
+    def joint(self) -> bool:
+        """Whether a pixel's channels are drawn at once."""
+        ...
+
+    def parameters(self, channels: int) -> int:
+        """``P``: numbers a pixel of so many channels takes."""
+        ...
+
+    def uniforms(self, channels: int) -> int:
+        """Uniforms that draw one pixel."""
+        ...
+
+    def log_prob(self, parameters: Tensor, images: Tensor) -> Tensor:
+        """Nats of every pixel, ``(B, H, W)``, from parameters ``(B, P, H, W)`` and levels ``(B, C, H, W)``."""
+        ...
+
+    def sample(self, parameters: Tensor, uniforms: Tensor, temperature: float = 1.0) -> Tensor:
+        """Levels, uint8 ``(B, C, H, W)``, from parameters ``(B, P, H, W)`` and uniforms on [0, 1) ``(B, ·, H, W)``.
+
+        A temperature below 1 draws nearer to what is likeliest: logits are divided by it, scales multiplied.
+        """
+        ...
+
+
+def at_least_single(values: Tensor) -> Tensor:
+    """The values in float32 where they came in less: eight bits of a mantissa cannot hold a log-likelihood."""
+    return values.float() if values.dtype in (torch.bfloat16, torch.float16) else values
+
+
+def invert(logits: Tensor, uniforms: Tensor, temperature: float = 1.0) -> Tensor:
+    """The class whose stretch of a softmax's distribution function, summed in float64, holds the uniform.
+
+    Args:
+        logits: ``(…, K)``.
+        uniforms: on [0, 1), ``(…)``.
+        temperature: divides the logits.
+
+    Returns:
+        int64 ``(…)``.
+    """
+    up_to = logits.double().contiguous().div(temperature).softmax(-1).cumsum(-1)
+    classes = torch.searchsorted(up_to, uniforms.double().unsqueeze(-1).contiguous(), right=True).squeeze(-1)
+    return classes.clamp_(max=logits.shape[-1] - 1)  # the last sum is 1, and rounding must not say otherwise

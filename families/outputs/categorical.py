@@ -1,0 +1,43 @@
+"""A probability for every level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from families.outputs.base import at_least_single, invert
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """A softmax over the levels of each channel.
+
+    Args:
+        levels: ``K``, 2 to 256.
+    """
+
+    levels: int
+    joint = False
+
+    def parameters(self, channels: int) -> int:
+        """One logit a level and channel."""
+        return channels * self.levels
+
+    def uniforms(self, channels: int) -> int:
+        """One a channel."""
+        return channels
+
+    def log_prob(self, parameters: Tensor, images: Tensor) -> Tensor:
+        """``logit_x - logsumexp(logits)``, summed over channels: ``(B, H, W)``."""
+        # Channels go into the batch, which costs nothing: a softmax over a transposed axis takes twice as long.
+        logits = at_least_single(parameters).reshape(-1, self.levels, *images.shape[2:])  # (B·C, K, H, W)
+        nats = -F.cross_entropy(logits, images.long().flatten(0, 1), reduction="none")
+        return nats.view(images.shape).sum(1)
+
+    def sample(self, parameters: Tensor, uniforms: Tensor, temperature: float = 1.0) -> Tensor:
+        """The level whose stretch of the distribution function holds the uniform."""
+        logits = parameters.unflatten(1, (uniforms.shape[1], self.levels)).movedim(2, -1)  # (B, C, H, W, K)
+        return invert(logits, uniforms, temperature).to(torch.uint8)

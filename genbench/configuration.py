@@ -1,0 +1,85 @@
+"""What a cell is told: its configuration, which decides its figures, and its setting, which does not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+ANCHORS = "anchors"  # a data set's rows that nobody trains: one cell for all of them
+
+
+class Cell(BaseModel):
+    """The configuration of a cell: two runs of equal cells are the same experiment.
+
+    Args:
+        dataset: as asked; ``size`` and ``data``, the hash of each split, say what that was.
+        recipe: the catalogue's name, or :data:`ANCHORS`.
+        label: of the row.
+        options: of the recipe.
+        labelled: training images that keep their label, if not all do.
+        given: what the model that they make is given.
+        twin: of anchors, a data set of the run with the same images and labels, whose anchors are the same. Like
+            ``given`` it follows from the rest.
+        seed: of weights, training, samples.
+        budget: ``{"seconds": 60.0}``, or images, or steps.
+        batch_size: images a batch.
+        extractor: of features.
+        precision: of training.
+        samples: how many are drawn.
+        likelihoods: images of each split for an exact likelihood or a bound.
+        draws: importance weights an image for a bound.
+        estimated: test images for an estimate.
+        timing: cap on the seconds that speed is measured for.
+        device: ``"cpu"`` or ``"cuda"``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: str
+    size: int | None
+    data: dict[str, str]
+    recipe: str
+    label: str
+    options: dict[str, Any]
+    labelled: int | None
+    given: tuple[str, ...]
+    twin: str | None = None
+    seed: int
+    budget: dict[str, Any]
+    batch_size: int
+    extractor: str
+    precision: str
+    samples: int
+    likelihoods: int
+    draws: int
+    estimated: int
+    timing: float
+    device: str
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """All that decides the figures, as JSON has it."""
+        return self.model_dump(mode="json", exclude={"given", "twin"})
+
+    def differences(self, other: Mapping[str, Any]) -> list[str]:
+        """What differs from another configuration, in words; empty where they are the same."""
+        mine = self.configuration
+        return [
+            f"{key} was {other.get(key)!r} and is now {mine.get(key)!r}"
+            for key in dict.fromkeys((*mine, *other))
+            if mine.get(key) != other.get(key)
+        ]
+
+
+class Setting(BaseModel):
+    """What a cell must know and what does not change its figures: where data are, and what to print in the stamp."""
+
+    model_config = ConfigDict(frozen=True)
+
+    title: str
+    root: Path | None
+    revision: str | None
+    command: tuple[str, ...]

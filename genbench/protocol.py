@@ -1,0 +1,73 @@
+"""What a record says of its cell: which it is, and the protocol that its figures rest on."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from genbench import catalog, stamp
+from genbench.configuration import ANCHORS, Cell, Setting
+
+if TYPE_CHECKING:
+    from genbench.data import Dataset
+    from genbench.fit import FitReport
+
+# How samples are conditioned, for the stamp.
+CONDITIONS: dict[tuple[str, ...], str] = {
+    ("label",): "labels in the training split's proportions",
+    ("source",): "sources of the test split, in order",
+}
+
+
+def heading(cell: Cell) -> dict[str, Any]:
+    """What a record says of its cell however it ended."""
+    entry = catalog.recipe(cell.recipe)
+    names = ("dataset", "recipe", "label", "seed", "options", "labelled", "given")
+    return {name: getattr(cell, name) for name in names} | {"family": entry.family}
+
+
+def stamped(
+    cell: Cell,
+    setting: Setting,
+    dataset: Dataset | None = None,
+    extractor: Mapping[str, Any] | None = None,
+    report: FitReport | None = None,
+) -> dict[str, Any]:
+    """The protocol of a cell: everything that its figures rest on."""
+    spent = {"steps": report.steps} if report is not None else cell.budget
+    replay = [word for name, value in spent.items() for word in (f"--{name}", str(value))]
+    label = ["--recipe", cell.label, "--seed", str(cell.seed)] if cell.recipe != ANCHORS else []
+    found: dict[str, Any] = {
+        "title": setting.title,
+        "data": {"name": cell.dataset, "size": cell.size, "hashes": cell.data},
+        "precision": cell.precision,
+        "seed": cell.seed,
+        "versions": stamp.versions(),
+        "revision": setting.revision,
+        **stamp.machine(cell.device),
+        "command": shlex.join([*setting.command, *label, *replay, "--device", cell.device, "--out", "again"]),
+        "configuration": cell.configuration,
+    }
+    if cell.recipe != ANCHORS:
+        found |= {"budget": cell.budget, "batch_size": cell.batch_size, "checkpoint": "last"}
+        if cell.labelled is not None:
+            found["labelled"] = f"{cell.labelled} training images, in their classes' proportions; the others give -1"
+        if catalog.recipe(cell.recipe).likelihood == "estimate":
+            found["likelihood"] = {"train": "not measured: chains are dear", "images": cell.estimated}
+    if report is not None:
+        found["spent"] = asdict(report)
+    if dataset is not None:
+        splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+        spec = dataset.spec
+        found["data"] |= {"shape": spec.shape, "levels": spec.levels, "classes": spec.classes}
+        found["split"] = "fixed: trained on train, measured on test"
+        found["counts"] = {name: len(split) for name, split in splits.items()}
+    if extractor is not None:
+        found["extractor"] = dict(extractor)
+        found["reference"] = {"split": "train", "images": found.get("counts", {}).get("train")}
+        found["samples"] = {"count": cell.samples, "type": "uint8"}
+        if cell.recipe != ANCHORS and (conditions := CONDITIONS.get(cell.given)):
+            found["drawn"] = conditions
+    return found

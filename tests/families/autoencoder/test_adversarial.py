@@ -1,0 +1,162 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from families.autoencoder.aae import aae, aae_supervised
+from families.autoencoder.adversarial import Discriminator
+from genbench import Batch, Budget, DataSpec, FitConfig, Phase, Step
+from genbench.interface import Split, Splits
+from genbench.seed import generator, normal
+from tests.families.autoencoder.tiny import PIXELS, every_image, randomised, trained
+
+IMAGES = every_image(PIXELS)
+BATCH = Batch(IMAGES, torch.arange(len(IMAGES)) % 2)
+
+
+def turns(model):
+    (phase,) = model.phases()
+    return {turn.name: turn for turn in phase.turns}
+
+
+@pytest.mark.parametrize("name", ["aae", "aae-supervised"])
+def test_three_turns_alternate_and_each_moves_its_own(name):
+    model = randomised(name)
+    its = turns(model)
+    assert list(its) == ["reconstruction", "discriminator", "generator"]
+    assert all(turn.every == 1 for turn in its.values())
+    assert set(its["reconstruction"].learns) == {model.encoder, model.decoder}
+    assert list(its["discriminator"].learns) == [model.discriminators]
+    assert list(its["generator"].learns) == [model.encoder]
+
+
+def test_codes_are_detached_in_the_discriminator_s_turn_and_only_there():
+    model = randomised("aae")
+    step = Step(0, 0.0, generator(0))
+    turns(model)["discriminator"].loss(BATCH, step)["loss"].backward()
+    assert all(p.grad is None for p in model.encoder.parameters())
+    assert all(p.grad is not None for p in model.discriminators.parameters())
+    model.zero_grad()
+    turns(model)["generator"].loss(BATCH, step)["loss"].backward()
+    assert all(p.grad.abs().sum() > 0 for p in model.encoder.parameters())
+    assert all(p.grad is None for p in model.decoder.parameters())
+
+
+def test_the_losses_are_those_of_the_paper_by_hand():
+    model = randomised("aae", output="categorical").double()
+    codes = model.encoder.network(2 * IMAGES.double() - 1)
+    prior = normal((len(IMAGES), 2), generator(4)).double()
+    network = model.discriminators[0].layers
+    real, fake = (torch.sigmoid(network(z))[:, 0] for z in (prior, codes))
+    its, step = turns(model), Step(0, 0.0, generator(4))
+    expected = -real.log().mean() - (1 - fake).log().mean()
+    assert its["discriminator"].loss(BATCH, step)["loss"].item() == pytest.approx(expected.item(), rel=1e-9)
+    assert its["generator"].loss(BATCH, step)["loss"].item() == pytest.approx(-fake.log().mean().item(), rel=1e-9)
+    logits = model.decoder.network(codes).log_softmax(1)
+    nll = -logits.gather(1, IMAGES.long()).sum((1, 2, 3)).mean() / 4
+    assert its["reconstruction"].loss(BATCH, step)["loss"].item() == pytest.approx(nll.item(), rel=1e-6)
+
+
+def test_the_encoder_plays_against_the_discriminator():
+    model = randomised("aae")
+    its = turns(model)
+    for name, sign in (("discriminator", 1), ("generator", -1)):
+        model.zero_grad()
+        codes = model.encode(BATCH).detach().requires_grad_()
+        logits = model.judge(codes, BATCH)[0]
+        F.softplus(logits).mean().backward()  # what the discriminator would have of these codes
+        towards = codes.grad.clone()
+        codes.grad = None
+        (
+            F.softplus(model.judge(codes, BATCH)[0]) if sign == 1 else F.softplus(-model.judge(codes, BATCH)[0])
+        ).mean().backward()
+        assert torch.sign((codes.grad * towards).sum()) == sign, name
+    assert its["generator"].optimizer is not its["reconstruction"].optimizer
+
+
+def test_the_adversary_brings_the_codes_to_the_prior_and_without_it_they_are_elsewhere():
+    """Moments of all codes together: means 0 and covariance I where the game was played."""
+    source, spec = torch.Generator().manual_seed(0), DataSpec((1, 2, 2), 16)
+    split, found = Split(torch.randint(0, 16, (300, 1, 2, 2), generator=source, dtype=torch.uint8)), {}
+    for played in (True, False):
+        torch.manual_seed(0)
+        model = aae(spec, width=16, latents=2, hidden=32, lr=1e-2, game_lr=3e-3)
+        if not played:
+            only = [turns(model)["reconstruction"]]
+            model.phases = lambda only=only: [Phase("reconstruction", 1.0, only)]
+        model.finish = lambda data, generator: None  # no likelihood is asked for
+        model.fit(Splits(split, split), FitConfig(Budget(steps=300), batch_size=64))
+        with torch.no_grad():
+            codes = model.encode(split)
+        off = (torch.cov(codes.T) - torch.eye(2)).abs().max()
+        found[played] = max(off.item(), codes.mean(0).abs().max().item())
+    assert found[True] < 0.45
+    assert found[False] > 0.8
+
+
+def test_the_discriminator_has_two_hidden_layers_and_judges_codes_one_by_one():
+    model = Discriminator(3, 7)
+    assert [type(layer) for layer in model.layers].count(nn.Linear) == 3
+    codes = torch.randn(5, 3)
+    assert torch.allclose(model(codes, BATCH)[2], model(codes[2:3], BATCH)[0], atol=1e-6)
+    assert model(codes, BATCH).shape == (5,)
+
+
+def test_the_code_holds_style_where_the_decoder_is_told_the_label():
+    """The label says which pixel is lit, the style how brightly: with the other label a code lights the other one."""
+    source = torch.Generator().manual_seed(0)
+    labels, bright = torch.arange(100) % 2, torch.randint(1, 8, (100,), generator=source)
+    images = torch.zeros(100, 1, 1, 2, dtype=torch.uint8)
+    images[torch.arange(100), 0, 0, labels] = bright.to(torch.uint8)
+    data, spec = Split(images, labels), DataSpec((1, 1, 2), 8, classes=2)
+    torch.manual_seed(0)
+    model = aae_supervised(spec, width=16, latents=1, hidden=16, lr=1e-2, game_lr=1e-3)
+    model.fit(Splits(data, data), FitConfig(Budget(steps=200), batch_size=50))
+    with torch.no_grad():
+        codes = model.encode(data)
+        shown = [model.show(codes, Batch(images, torch.full((100,), k)), None)[:, 0, 0].float() for k in (0, 1)]
+    for label, pixels in enumerate(shown):
+        assert pixels[:, label].mean() > 2
+        assert pixels[:, 1 - label].mean() < 1
+
+
+def test_the_adversary_is_told_the_label_where_the_decoder_is_and_only_there():
+    """Codes of every class by itself come from the prior: real and fake are judged under one and the same label."""
+    model = randomised("aae-supervised").double()
+    codes = model.encoder.network(2 * IMAGES.double() - 1)
+    prior = normal((len(IMAGES), 2), generator(4)).double()
+    told, network = F.one_hot(BATCH.labels, 2).double(), model.discriminators[0].layers
+    real, fake = (torch.sigmoid(network(torch.cat([z, told], 1)))[:, 0] for z in (prior, codes))
+    its = turns(model)
+    expected = {"discriminator": -real.log().mean() - (1 - fake).log().mean(), "generator": -fake.log().mean()}
+    for name, value in expected.items():
+        loss = its[name].loss(BATCH, Step(0, 0.0, generator(4)))["loss"]
+        assert loss.item() == pytest.approx(value.item(), rel=1e-9), name
+    unaware = randomised("aae").double()
+    losses = [
+        turns(unaware)["generator"].loss(Batch(IMAGES, labels), Step(0, 0.0, generator(4)))["loss"]
+        for labels in (BATCH.labels, 1 - BATCH.labels)
+    ]
+    assert losses[0] == losses[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"hidden": 0}, "hidden=0: give a whole number, 1 or more"),
+        ({"latents": 1.5}, "latents=1.5: give a whole number"),
+        ({"game_lr": -1.0}, "game_lr=-1.0: give a positive"),
+        ({"lr": math.inf}, "lr=inf: give a positive"),
+        ({"output": "gauss"}, "output='gauss': give one of"),
+    ],
+)
+def test_silly_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        aae(DataSpec((1, 8, 8)), **options)
+
+
+def test_the_width_of_proposals_is_found_in_the_end():
+    model = trained("aae", steps=5)
+    assert (model.encoder.log_std != 0).all()
