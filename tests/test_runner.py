@@ -356,7 +356,7 @@ def test_unfit_rows_and_data_are_refused_before_training(tmp_path):
 @pytest.mark.parametrize("name", embedded())
 def test_an_embedded_suite_runs_whole(name, tmp_path):
     # 64 images of training; a data set that has to be fetched gives way to one that is here, at a few samples.
-    here = {"full": {"dataset": "digits"}}.get(name, {})
+    here = {"dataset": "digits"} if read(name).dataset == "fashion-mnist" else {}
     small = overridden(read(name), Overrides(budget={"images": 64}, seeds=[0], **here))
     small = small.model_copy(update={"samples": 100, "likelihoods": 20, "estimated": 2, "timing": 0.2, "draws": 1})
     status, said = run(small, tmp_path)
