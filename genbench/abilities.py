@@ -78,24 +78,24 @@ PICTURES = (
         "reconstruct",
         "reconstructions.png",
         "Reconstructions",
-        "The first 16 test images; below each, the model's image from its code.",
+        "The first 16 test images; below each, the model's image from its code. None was chosen.",
     ),
     Picture(
         "interpolate",
         "interpolations.png",
         "Interpolations",
-        "From the code of one test image to that of another, in eight steps; the first eight test images.",
+        "From the code of one test image to that of another, in eight steps: the first eight, as they came.",
     ),
     Picture(
         "traverse",
         "traversals.png",
         "Latent traversals",
-        "One latent moved a row, the others as they were drawn; those that change the image most come first.",
+        "One latent moved a row, the others as they were drawn: the eight that change the image most.",
     ),
     Picture(
         "complete",
         "completions.png",
         "Completions",
-        "The first four test images, and seven completions of each: the upper half is kept, the lower half drawn.",
+        "The first four test images, and seven completions of each, not chosen: the upper half is kept.",
     ),
 )

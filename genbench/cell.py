@@ -71,9 +71,9 @@ def work(cell: Cell, setting: Setting, part: Path, tell: Tell) -> record.Record:
         np.save(array, samples.numpy())
         (part / "samples.npy").write_bytes(array.getvalue())
         picture.write(part / "samples.png", samples, dataset.spec.levels, shown(given, cell.given, dataset))
-    with clock("abilities"):
-        abilities = gallery.write(part, model, dataset.test, cell.seed)
     found, extractor = measured(cell, model, dataset, samples, given, clock)
+    with clock("abilities"):  # behind the measures, so that none can change a figure
+        abilities = gallery.write(part, model, dataset.test, cell.seed)
     if isinstance(model, Classifies) and dataset.spec.classes:
         with clock("accuracy"):
             attempt = partial(measure.accuracy, model, dataset.test)
@@ -88,7 +88,8 @@ def work(cell: Cell, setting: Setting, part: Path, tell: Tell) -> record.Record:
         extractor=cell.extractor,
         peak_memory_mb=memory.resident_mb if memory.cuda_mb is None else memory.cuda_mb,
         seconds=clock.seconds,
-        stamp=stamped(cell, setting, dataset, extractor, report) | {"peak_memory": asdict(memory)},
+        stamp=stamped(cell, setting, dataset, extractor, report, getattr(model, "temperature", None))
+        | {"peak_memory": asdict(memory)},
     )
 
 

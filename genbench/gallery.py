@@ -40,6 +40,7 @@ def write(folder: Path, model: GenerativeModel, test: Batch, seed: int) -> dict[
                 grid(images.numpy(), folder / file, levels=model.spec.levels, columns=COLUMNS)
                 return file
 
+            (folder / picture.file).unlink(missing_ok=True)  # of an attempt that was cut off
             said[picture.ability] = attempted(said, picture.ability, draw) or said[picture.ability]
     return said
 

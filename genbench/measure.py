@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -149,8 +150,9 @@ def accuracy(model: GenerativeModel, split: Batch) -> record.Accuracy:
     rows = (split.labels >= 0).nonzero()[:, 0]
     right: list[float] = []
     for part in rows.split(CLASSIFIED):
-        answer = cast("Classifies", model).classify(split.rows(part).to(model.device)).cpu()
-        if answer.dim() != 2 or len(answer) != len(part) or not bool(torch.isfinite(answer).all()):
+        unlabelled = replace(split.rows(part), labels=None)
+        answer = cast("Classifies", model).classify(unlabelled.to(model.device)).cpu()
+        if answer.shape != (len(part), model.spec.classes) or not bool(torch.isfinite(answer).all()):
             raise ValueError(f"classify answers {tuple(answer.shape)} for {len(part)} images: give finite (B, classes)")
         right += (answer.argmax(1) == split.labels[part]).double().tolist()
     return record.Accuracy(accuracy=mean(right), standard_error=standard_error(right), images=len(right))

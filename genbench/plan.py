@@ -102,8 +102,8 @@ def plan(suite: Suite, folder: Path, load: Callable[[str], Dataset], *, device: 
     for name, dataset in datasets.items():
         twin = twins.setdefault(_images(dataset), name)
         cell = _cell(suite, Row(recipe=ANCHORS, label=ANCHORS, dataset=name), dataset, suite.seeds[0], device, ())
-        cell = cell.model_copy(update={"budget": {}, "batch_size": 0, "estimated": 0, "draws": 0, "timing": 0.0})
-        cell = cell.model_copy(update={"twin": twin if twin != name else None})
+        untrained = {"budget": {}, "batch_size": 0, "estimated": 0, "draws": 0, "timing": 0.0, "precision": "float32"}
+        cell = cell.model_copy(update=untrained | {"twin": twin if twin != name else None})
         shape, levels = dataset.spec.shape, dataset.spec.levels
         folders = {anchor: _folder(folder, name, anchor, cell.seed) for anchor in anchors.names(shape, levels)}
         seconds = 0.03 * (len(dataset.train) + 2 * cell.samples) if cell.twin is None else 1.0

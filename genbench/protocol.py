@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from genbench.data import Dataset
     from genbench.fit import FitReport
 
-# How samples are conditioned, for the stamp.
-CONDITIONS: dict[tuple[str, ...], str] = {
-    ("label",): "labels in the training split's proportions",
-    ("source",): "sources of the test split, in order",
-}
+
+def drawn(given: tuple[str, ...]) -> str:
+    """How samples are conditioned, in words; nothing where they are not."""
+    if given == ("label",):
+        return "labels in the training split's proportions"
+    return f"{', '.join(given)} of the test split, in order" if given else ""
 
 
 def heading(cell: Cell) -> dict[str, Any]:
@@ -34,6 +35,7 @@ def stamped(
     dataset: Dataset | None = None,
     extractor: Mapping[str, Any] | None = None,
     report: FitReport | None = None,
+    temperature: float | None = None,
 ) -> dict[str, Any]:
     """The protocol of a cell: everything that its figures rest on."""
     spent = {"steps": report.steps} if report is not None else cell.budget
@@ -68,6 +70,8 @@ def stamped(
         found["extractor"] = dict(extractor)
         found["reference"] = {"split": "train", "images": found.get("counts", {}).get("train")}
         found["samples"] = {"count": cell.samples, "type": "uint8"}
-        if cell.recipe != ANCHORS and (conditions := CONDITIONS.get(cell.given)):
+        if temperature not in (None, 1):  # the likelihood is the model's, the samples are another distribution's
+            found["samples"]["temperature"] = temperature
+        if conditions := drawn(cell.given):
             found["drawn"] = conditions
     return found

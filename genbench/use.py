@@ -19,6 +19,7 @@ from genbench.metrics.nll import nll
 from genbench.record import Record
 from genbench.seed import generator
 
+LEAST_TEMPERATURE = 1e-3  # what is divided by less leaves the range of numbers
 MARKS = {"exact": "=", "bound": "≤", "estimate": "~"}
 
 
@@ -42,9 +43,18 @@ def origin_of(model: GenerativeModel, cell: Path) -> checkpoint.Origin:
 
 
 def data_of(cell: Path, number: int, root: Path | None) -> data.Dataset:
-    """The data set that a cell was trained on; ``ValueError`` where its test split has fewer than ``number`` images."""
+    """The data set that a cell was trained on.
+
+    Raises:
+        ValueError: where it has changed since, has fewer than ``number`` test images, or ``cell`` is no folder.
+    """
+    if not cell.is_dir():
+        raise ValueError(f"{cell}: give the cell's folder, whose record names the data set to start from")
     record = Record.read(cell)
-    dataset = data.load(record.dataset, root=root, size=record.stamp.get("configuration", {}).get("size"))
+    configuration = record.stamp.get("configuration", {})
+    dataset = data.load(record.dataset, root=root, size=configuration.get("size"))
+    if dict(dataset.hashes) != configuration.get("data"):
+        raise ValueError(f"{record.dataset}: not the images that {cell} was trained on; give theirs by --data-dir")
     if number > len(dataset.test):
         raise ValueError(f"-n {number}: {record.dataset} has {len(dataset.test)} test images to start from")
     return dataset
@@ -60,8 +70,10 @@ def set_temperature(model: GenerativeModel, name: str, temperature: float | None
         return
     if not isinstance(getattr(model, "temperature", None), int | float):
         raise ValueError(f"--temperature {temperature}: {name} draws at no temperature; leave it out")
-    if not 0 < temperature < math.inf:
-        raise ValueError(f"--temperature {temperature}: give a positive number; 1 draws from the model itself")
+    if not LEAST_TEMPERATURE <= temperature < math.inf:
+        raise ValueError(
+            f"--temperature {temperature}: give a positive number, {LEAST_TEMPERATURE} or more; 1 draws from the model"
+        )
     changed: Any = model
     changed.temperature = temperature
 

@@ -177,8 +177,19 @@ def causal(tmp_path):
         parameter.data += 0.3 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0))
     genbench.save(folder / "checkpoint" / "model.safetensors", made)
     about = {"dataset": "digits", "recipe": "pixelcnn", "label": "pixelcnn", "family": "x", "seed": 0, "status": "done"}
-    Record(**about).write(folder)
+    hashes = dict(data.load("digits").hashes)
+    Record(**about, stamp={"configuration": {"data": hashes}}).write(folder)
     return folder
+
+
+def test_completing_other_images_than_the_cells_is_refused(genbench_, causal, tmp_path):
+    about = Record.read(causal)
+    hashes = dict(data.load("digits").hashes) | {"test": "0" * 64}
+    about.model_copy(update={"stamp": {"configuration": {"data": hashes}}}).write(causal)
+    line = refused(genbench_("sample", causal, "--complete", "-n", 8, "-o", tmp_path / "grid.png"))
+    assert "not the images that" in line
+    model = causal / "checkpoint" / "model.safetensors"
+    assert "give the cell's folder" in refused(genbench_("sample", model, "--complete", "-o", tmp_path / "grid.png"))
 
 
 def test_completing_keeps_the_top_of_test_images(genbench_, causal, tmp_path):
