@@ -64,7 +64,7 @@ class ImplicitModel(GenerativeModel):
         with torch.no_grad(), frozen(self):
             for start in range(0, n, CHUNK):
                 rows = given.rows(slice(start, start + CHUNK))
-                image = self.decode(normal((len(rows), self.latents), generator, self.device), rows)
+                image = self.decode(self._noise(len(rows), generator), rows)
                 chunks.append(image.round().clamp(0, self.spec.levels - 1).to(torch.uint8))
         return torch.cat(chunks) if chunks else torch.empty((0, *self.spec.shape), dtype=torch.uint8)
 
@@ -90,7 +90,7 @@ class ImplicitModel(GenerativeModel):
         chosen, generator = effort_named(effort), generator or seeded(0, "ais")
         batch = batch.to(self.device)
         chains = batch.rows(torch.arange(len(batch), device=self.device).repeat_interleave(draws))
-        start = normal((len(chains), self.latents), generator, self.device)
+        start = self._noise(len(chains), generator)
         with frozen(self):
             annealed = ais(
                 lambda u: self.observe(u, chains),
@@ -103,6 +103,12 @@ class ImplicitModel(GenerativeModel):
         # Blind chains hardly move: that their answer holds still says nothing, so it goes by another name.
         method = "ais" if annealed.guided else "ais without gradient"
         return LogLikelihood(nats, "estimate", self.given, method, "added", draws)
+
+    def _noise(self, n: int, generator: Generator) -> Tensor:
+        """U of ``n`` images, in the precision of the weights."""
+        weight = next(self.parameters(), None)
+        u = normal((n, self.latents), generator, self.device)
+        return u if weight is None else u.to(weight.dtype)
 
     def observe(self, u: Tensor, batch: Batch) -> Tensor:
         """``log P(x given u)`` of each row under the added noise, float64 ``(B,)``."""
@@ -127,7 +133,7 @@ def search(model: ImplicitModel, batch: Batch, generator: Generator) -> Tensor:
     none, the best of the draws. It is not held near the prior, so that σ is what the decoder cannot reach.
     """
     rows = batch.rows(torch.arange(len(batch), device=model.device).repeat(SEARCH_RESTARTS))
-    u = normal((len(rows), model.latents), generator, model.device).requires_grad_()
+    u = model._noise(len(rows), generator).requires_grad_()
     target = rows.images.float()
     optimizer = torch.optim.Adam([u], lr=SEARCH_RATE)
     best = torch.full((len(rows),), torch.inf, device=model.device)

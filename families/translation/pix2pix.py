@@ -88,7 +88,7 @@ class Pix2Pix(ImplicitModel):
 
     def decode(self, u: Tensor, given: Batch) -> Tensor:
         """Masks from u, sources from ``given`` → images ``(B, C, H, W)`` in levels."""
-        return to_levels(self.generator(_source(given), u), self.spec.levels)
+        return to_levels(self.generator(_source(given).to(u.dtype), u), self.spec.levels)
 
 
 def _source(batch: Batch) -> Tensor:
