@@ -88,7 +88,7 @@ class ImplicitModel(GenerativeModel):
         if draws < 1:
             raise ValueError(f"draws={draws}: give at least 1")
         chosen, generator = effort_named(effort), generator or seeded(0, "ais")
-        batch = batch.to(self.device)
+        batch = self.checked(batch)
         chains = batch.rows(torch.arange(len(batch), device=self.device).repeat_interleave(draws))
         start = self._noise(len(chains), generator)
         with frozen(self):

@@ -282,9 +282,28 @@ class GenerativeModel(nn.Module):
             if labels is None:
                 odds = self.frequencies.to(generator.device, torch.float32)
                 labels = torch.multinomial(odds, max(n, 1), replacement=True, generator=generator)[:n]
-            elif n and not 0 <= int(labels.min()) <= int(labels.max()) < self.spec.classes:
-                raise ValueError(f"labels run from {labels.min()} to {labels.max()}: give 0 to {self.spec.classes - 1}")
+            else:
+                self._check_labels(labels)
         return Batch(torch.empty((n, 0), dtype=torch.uint8), labels, sources, fields or {}).to(self.device)
+
+    def checked(self, batch: Batch) -> Batch:
+        """``batch`` on the model's device, for a likelihood.
+
+        Raises:
+            ValueError: for levels that the data do not have, or, where the model is given the label, for labels that
+                are missing, unknown (-1) or beyond its classes.
+        """
+        if len(batch) and int(batch.images.max()) >= self.spec.levels:
+            raise ValueError(f"images reach level {int(batch.images.max())}: give 0 to {self.spec.levels - 1}")
+        if "label" in self.given:
+            if batch.labels is None:
+                raise ValueError("labels: this model needs one with each image")
+            self._check_labels(batch.labels)
+        return batch.to(self.device)
+
+    def _check_labels(self, labels: Tensor) -> None:
+        if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < self.spec.classes:
+            raise ValueError(f"labels run from {labels.min()} to {labels.max()}: give 0 to {self.spec.classes - 1}")
 
     def sample(
         self,

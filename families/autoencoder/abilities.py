@@ -9,6 +9,7 @@ from torch import Generator, Tensor, nn
 
 from families.autoencoder.distributions import CodeDistribution
 from families.layers.evaluation import chunks, evaluation
+from families.layers.scaling import to_unit
 from genbench.interface import Batch, GenerativeModel
 
 AT_ONCE = 256
@@ -19,15 +20,24 @@ PROBES = 8  # codes from the prior in which the latents' influence is measured
 class Coded(GenerativeModel):
     """A model with an encoder, a decoder and a prior over codes.
 
-    A subclass says three things: the ``prior`` (``given → distribution``), the code of an image, :meth:`encode`, and
-    the image of a code, :meth:`show`.
+    A subclass has an ``encoder`` (``(images on [-1, 1], given) → distribution``) and a ``prior`` (``given →
+    distribution``), and says what the image of a code is, :meth:`show`.
     """
 
+    encoder: nn.Module
     prior: nn.Module
 
+    def scaled(self, batch: Batch) -> Tensor:
+        """The images on [-1, 1], in the precision of the weights."""
+        return to_unit(batch.images, self.spec.levels).to(next(self.parameters()).dtype)
+
+    def posterior(self, batch: Batch) -> CodeDistribution:
+        """``q(z given x)`` of every image."""
+        return self.encoder(self.scaled(batch), batch)
+
     def encode(self, batch: Batch) -> Tensor:
-        """The (mean) code of every image, ``(B, Z)``."""
-        raise NotImplementedError(f"{type(self).__name__} does not say how it encodes: write encode()")
+        """The posterior's mean, ``(B, Z)``."""
+        return self.posterior(batch).mean
 
     def show(self, codes: Tensor, given: Batch, generator: Generator | None) -> Tensor:
         """Images of codes, uint8 ``(B, C, H, W)``; without a generator the middle one of those that may be drawn."""

@@ -9,11 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from families.autoencoder.deterministic import PointAutoencoder
-from families.autoencoder.networks import one_hot, precise
+from families.autoencoder.networks import one_hot
 from families.layers.adversarial import NON_SATURATING
 from families.layers.convolutional import he
 from families.layers.training import warm_cosine
 from families.outputs import Output
+from families.outputs.base import at_least_single
 from genbench.interface import Batch, DataSpec, Phase, Step, Turn
 
 BETAS = (0.5, 0.999)  # of Adam in the game, where a long memory of gradients lags behind the other side
@@ -38,7 +39,7 @@ class Discriminator(nn.Module):
         """``(B, features)`` → logits ``(B,)``."""
         if self.classes:
             codes = torch.cat([codes, one_hot(given, self.classes, codes)], 1)
-        return precise(self.layers(codes))[:, 0]
+        return at_least_single(self.layers(codes))[:, 0]
 
 
 class AdversarialAutoencoder(PointAutoencoder):

@@ -15,9 +15,8 @@ import torch
 from torch import Generator, Tensor, nn
 
 from families.autoencoder.abilities import AT_ONCE, Coded, row_chunks
-from families.autoencoder.distributions import CodeDistribution, Gaussian
+from families.autoencoder.distributions import Gaussian
 from families.layers.evaluation import evaluation, log_mean_weight
-from families.layers.scaling import to_unit
 from families.layers.training import one_turn
 from families.outputs import Output
 from genbench.interface import Batch, DataSpec, LogLikelihood, Phase, Step
@@ -49,18 +48,6 @@ class LatentModel(Coded):
         super().__init__(spec, given)
         self.encoder, self.decoder, self.prior, self.output = encoder, decoder, prior, output
 
-    def scaled(self, batch: Batch) -> Tensor:
-        """The images on [-1, 1], in the precision of the weights."""
-        return to_unit(batch.images, self.spec.levels).to(next(self.parameters()).dtype)
-
-    def posterior(self, batch: Batch) -> CodeDistribution:
-        """``q(z given x)`` of every image."""
-        return self.encoder(self.scaled(batch), batch)
-
-    def encode(self, batch: Batch) -> Tensor:
-        """The posterior's mean, ``(B, Z)``."""
-        return self.posterior(batch).mean
-
     def reconstruction(self, batch: Batch, codes: Tensor) -> Tensor:
         """``log p(x given z)``, float64 ``(B,)``, from codes ``(B, Z)``."""
         return self.output.log_prob(self.decoder(codes, batch), batch.images).sum((1, 2), dtype=torch.float64)
@@ -77,8 +64,9 @@ class LatentModel(Coded):
         self, batch: Batch, *, draws: int = 1, effort: str = "fast", generator: Generator | None = None
     ) -> LogLikelihood:
         """A lower bound: with one draw an unbiased estimate of the ELBO, with more the IWAE bound."""
+        batch = self.checked(batch)
         with evaluation(self):
-            nats = log_mean_weight(self.log_weights, batch.to(self.device), draws, generator, AT_ONCE)
+            nats = log_mean_weight(self.log_weights, batch, draws, generator, AT_ONCE)
         return LogLikelihood(nats, "bound", self.given, "elbo" if draws == 1 else "iwae", draws=draws)
 
     def sample(

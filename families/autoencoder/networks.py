@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from families.autoencoder.distributions import Gaussian, Joint, OneHot
+from families.outputs.base import at_least_single
 from genbench.interface import Batch
 
 LOG_STD_RANGE = 10.0
@@ -38,7 +39,7 @@ class Encoder(nn.Module):
         if self.classes:
             planes = one_hot(given, self.classes, x)[:, :, None, None]
             x = torch.cat([x, planes.expand(-1, -1, *x.shape[2:])], 1)
-        mean, raw = precise(self.network(x)).chunk(2, 1)
+        mean, raw = at_least_single(self.network(x)).chunk(2, 1)
         return Gaussian(mean, LOG_STD_RANGE * torch.tanh(raw / LOG_STD_RANGE))
 
 
@@ -59,7 +60,7 @@ class PointEncoder(nn.Module):
 
     def forward(self, x: Tensor, given: Batch) -> Gaussian:
         """Images on [-1, 1] to a Gaussian round their codes ``(B, Z)``."""
-        mean = precise(self.network(x))
+        mean = at_least_single(self.network(x))
         return Gaussian(mean, self.log_std.expand_as(mean))
 
 
@@ -81,7 +82,7 @@ class ClassAndStyleEncoder(nn.Module):
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Images on [-1, 1] to the classes' logits ``(B, K)`` and the style ``(B, Z)``."""
-        numbers = precise(self.network(x))
+        numbers = at_least_single(self.network(x))
         return numbers[:, : self.classes], numbers[:, self.classes :]
 
     def forward(self, x: Tensor, given: Batch) -> Joint:
@@ -108,12 +109,7 @@ class Decoder(nn.Module):
         """Codes ``(B, Z)`` to parameters ``(B, P, H, W)``."""
         if self.classes:
             codes = torch.cat([codes, one_hot(given, self.classes, codes)], 1)
-        return precise(self.network(codes))
-
-
-def precise(values: Tensor) -> Tensor:
-    """The same in float32 where it is less."""
-    return values.float() if values.dtype in (torch.bfloat16, torch.float16) else values
+        return at_least_single(self.network(codes))
 
 
 def one_hot(given: Batch, classes: int, like: Tensor) -> Tensor:

@@ -10,15 +10,15 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from families.autoencoder.abilities import Coded
-from families.autoencoder.distributions import Gaussian
 from families.autoencoder.divergences import kl
-from families.autoencoder.networks import Encoder, precise
+from families.autoencoder.networks import Encoder
 from families.autoencoder.priors import StandardNormal
 from families.layers.convolutional import ImageEncoder
 from families.layers.dcgan import Critic
 from families.layers.dcgan import Generator as ImageGenerator
-from families.layers.scaling import to_levels, to_uint8, to_unit
+from families.layers.scaling import to_levels, to_uint8
 from families.layers.training import positive, warm_cosine, whole
+from families.outputs.base import at_least_single
 from genbench.implicit import ImplicitModel
 from genbench.interface import Batch, DataSpec, Phase, Step, Turn
 
@@ -76,18 +76,10 @@ class VAEGAN(Coded, ImplicitModel):
         ]
         return [Phase("adversarial", 1.0, turns)]
 
-    def scaled(self, batch: Batch) -> Tensor:
-        """The images on [-1, 1], in the precision of the weights."""
-        return to_unit(batch.images, self.spec.levels).to(next(self.parameters()).dtype)
-
-    def posterior(self, batch: Batch) -> Gaussian:
-        """``q(z given x)`` of every image."""
-        return self.encoder(self.scaled(batch), batch)
-
     def judge(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """The discriminator's logits ``(B,)`` and features ``(B, F)`` of images on [-1, 1]."""
         logits, features = self.critic(images)
-        return precise(logits), precise(features)
+        return at_least_single(logits), at_least_single(features)
 
     def likeness(self, features: Tensor, reconstructed: Tensor) -> Tensor:
         """``L_like`` but for its constant: ``‖D_l(x) - D_l(x̃)‖² / 2σ²``, the mean over images."""
@@ -95,7 +87,7 @@ class VAEGAN(Coded, ImplicitModel):
 
     def encoder_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         """``L_prior + L_like``."""
-        posterior = self.posterior(batch)
+        posterior = self.encoder(self.scaled(batch), batch)
         codes = posterior.draw(step.generator)
         _, features = self.judge(self.scaled(batch))
         _, reconstructed = self.judge(self.generator(codes))
@@ -128,13 +120,9 @@ class VAEGAN(Coded, ImplicitModel):
         drawn = self.prior(batch).draw(step.generator)
         return self.generator(codes), self.generator(drawn)
 
-    def encode(self, batch: Batch) -> Tensor:
-        """The posterior's mean, ``(B, Z)``."""
-        return self.posterior(batch).mean
-
     def decode(self, u: Tensor, given: Batch) -> Tensor:
         """Codes from N(0, I), ``(B, Z)``, → images ``(B, C, H, W)`` in levels."""
-        return to_levels(precise(self.generator(u)), self.spec.levels)
+        return to_levels(at_least_single(self.generator(u)), self.spec.levels)
 
     def show(self, codes: Tensor, given: Batch, generator: Generator | None) -> Tensor:
         """The image of each code; there is nothing to draw."""

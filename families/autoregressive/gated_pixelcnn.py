@@ -12,7 +12,7 @@ from families.autoregressive.gated_columns import GatedColumns
 from families.autoregressive.model import AutoregressiveModel
 from families.autoregressive.sampling import CausalNetwork
 from families.layers.masked import MaskedConv2d
-from families.layers.training import positive, whole
+from families.layers.training import whole
 from families.outputs import output as named_output
 from genbench.interface import DataSpec
 
@@ -150,7 +150,6 @@ def gated_pixelcnn(
     Raises:
         ValueError: for options out of range, or labels that the data do not have.
     """
-    positive(lr=lr)
     whole(1, width=width, depth=depth)
     pixel = named_output(output, spec.levels)
     channels = spec.shape[0]

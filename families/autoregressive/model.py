@@ -80,15 +80,8 @@ class AutoregressiveModel(GenerativeModel):
     def log_likelihood(
         self, batch: Batch, *, draws: int = 1, effort: str = "fast", generator: Generator | None = None
     ) -> LogLikelihood:
-        """Exact; ``draws``, ``effort`` and ``generator`` change nothing.
-
-        Raises:
-            ValueError: for images without a label each, if the model is told labels.
-        """
-        batch = batch.to(self.device)
-        labels, classes = batch.labels, self.spec.classes
-        if self.given and (labels is None or not 0 <= int(labels.min()) <= int(labels.max()) < classes):
-            raise ValueError(f"labels: this model needs one from 0 to {classes - 1} with each image")
+        """Exact; ``draws``, ``effort`` and ``generator`` change nothing. Refuses what :meth:`checked` does."""
+        batch = self.checked(batch)
         with evaluation(self):
             rows = torch.arange(len(batch), device=batch.images.device).split(AT_ONCE)
             nats = torch.cat([self.log_prob(batch.rows(r)) for r in rows])
@@ -110,7 +103,7 @@ class AutoregressiveModel(GenerativeModel):
     def complete(self, batch: Batch, rows: int, *, generator: Generator) -> Tensor:
         """Keep the top ``rows`` rows of every image and draw the rest: uint8 ``(B, C, H, W)``.
 
-        A model that is told labels draws those that the batch lacks, as ``sample`` does.
+        A model that is told labels draws them, as ``sample`` does, where the batch has none.
 
         Raises:
             ValueError: for fewer than 0 rows, or more than the image has, or labels that there are not.

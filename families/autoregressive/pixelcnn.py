@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from families.autoregressive.model import AutoregressiveModel
 from families.autoregressive.sampling import CausalNetwork
 from families.layers.masked import MaskedColumns, MaskedConv2d
-from families.layers.training import positive, whole
+from families.layers.training import whole
 from families.outputs import Categorical
 from genbench.interface import DataSpec
 
@@ -139,7 +139,6 @@ def pixelcnn(
     Raises:
         ValueError: for options out of range, or labels that the data do not have.
     """
-    positive(lr=lr)
     whole(1, width=width)
     whole(int(conditional), depth=depth)  # without a block there is nothing to tell the label to
     if width < spec.shape[0]:

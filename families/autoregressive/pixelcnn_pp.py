@@ -17,7 +17,7 @@ from families.autoregressive.pixelcnn_pp_columns import PixelCNNPPColumns
 from families.autoregressive.sampling import CausalNetwork
 from families.autoregressive.shifted import DOWN, RIGHT, GatedBlock, GrowingConv2d, ShiftedConv2d
 from families.layers.scaling import halvings
-from families.layers.training import positive, whole
+from families.layers.training import whole
 from families.outputs import LogisticMixture
 from genbench.interface import DataSpec
 
@@ -169,7 +169,6 @@ def pixelcnn_pp(
     Raises:
         ValueError: for options out of range, or labels that the data do not have.
     """
-    positive(lr=lr)
     whole(1, width=width, depth=depth, components=components)
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout={dropout}: give a share of features, at least 0 and less than 1")

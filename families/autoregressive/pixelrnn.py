@@ -54,7 +54,7 @@ class Recurrence(nn.Module):
     @staticmethod
     def states(layers: Iterable[Recurrence], n: int, width: int, labels: Tensor | None) -> States:
         """The same for ``n`` maps of ``width``, pixel by pixel: all of a network's layers, from the first on."""
-        raise NotImplementedError("write states()")
+        raise NotImplementedError("a recurrence has states of its own: write states()")
 
 
 def input_to_state(width: int, kernel: int, groups: int) -> MaskedConv2d:

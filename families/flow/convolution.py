@@ -55,7 +55,8 @@ class InvertibleConv(Transform):
             return self.inverse_weight()
         now = (self.learned.detach(), self.permutation)
         if self._kept is None or not all(_same(a, b) for a, b in zip(self._kept[:2], now, strict=True)):
-            self._kept = (now[0].clone(), now[1].clone(), self.inverse_weight().detach())
+            with torch.inference_mode(False), torch.no_grad():  # what is kept may meet a gradient later
+                self._kept = (now[0].clone(), now[1].clone(), self.inverse_weight())
         return self._kept[2]
 
     def forward(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:

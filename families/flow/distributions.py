@@ -34,10 +34,10 @@ class Independent(Distribution):
         return self._noise(self.origin.expand(num_samples, -1))
 
     def _log_density(self, x: Tensor) -> Tensor:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} is not whole: write _log_density() and _noise()")
 
     def _noise(self, like: Tensor) -> Tensor:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} is not whole: write _log_density() and _noise()")
 
 
 class StandardNormal(Independent):

@@ -93,15 +93,10 @@ class FlowModel(GenerativeModel):
     def log_likelihood(
         self, batch: Batch, *, draws: int = 1, effort: str = "fast", generator: Generator | None = None
     ) -> LogLikelihood:
-        """A lower bound, tighter with more draws of the dequantisation.
-
-        Raises:
-            ValueError: where a conditional model is not told a label.
-        """
-        if self.given and (batch.labels is None or bool((batch.labels < 0).any())):
-            raise ValueError("labels: this model needs the label of every image that it scores")
+        """A lower bound, tighter with more draws of the dequantisation. Refuses what :meth:`checked` does."""
+        batch = self.checked(batch)
         with evaluation(self):
-            nats = log_mean_weight(self.log_weights, batch.to(self.device), draws, generator, AT_ONCE)
+            nats = log_mean_weight(self.log_weights, batch, draws, generator, AT_ONCE)
         return LogLikelihood(nats, "bound", self.given, method="dequantised", draws=draws)
 
     def sample(

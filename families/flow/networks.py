@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from torch import Tensor, nn
 
 from families.layers.convolutional import ResidualBlock, he, silent
@@ -72,10 +70,3 @@ def blank(classes: int, outputs: int) -> nn.Embedding:
     table = nn.Embedding(classes, outputs)
     nn.init.zeros_(table.weight)
     return table
-
-
-def dense(inputs: int, outputs: int, width: int, depth: int) -> nn.Sequential:
-    """``depth`` hidden layers of ``width`` rectified units; the last layer begins at zero."""
-    sizes = [inputs, *[width] * depth]
-    hidden = [layer for a, b in pairwise(sizes) for layer in (he(nn.Linear(a, b)), nn.ReLU())]
-    return nn.Sequential(*hidden, silent(nn.Linear(sizes[-1], outputs)))

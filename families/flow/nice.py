@@ -9,9 +9,10 @@ from families.flow.dequantise import Dequantiser
 from families.flow.distributions import StandardLogistic, StandardNormal
 from families.flow.model import FlowModel
 from families.flow.multiscale import Chain, Flatten
-from families.flow.networks import dense
 from families.flow.normalisation import Scaling
 from families.flow.preprocess import OpenLinear
+from families.layers.convolutional import silent
+from families.layers.dense import dense
 from families.layers.training import whole
 from genbench.interface import DataSpec
 
@@ -56,7 +57,8 @@ def nice(
     shape = Dequantiser(spec, padding).shape
     size = math.prod(shape)
     sides = ((size + 1) // 2, size // 2)  # dimensions 0, 2, 4 … and 1, 3, 5 …
-    parts = [AdditiveCoupling(k % 2, dense(sides[k % 2], sides[1 - k % 2], width, depth)) for k in range(couplings)]
+    networks = [dense(sides[k % 2], width, depth, sides[1 - k % 2], last=silent) for k in range(couplings)]
+    parts = [AdditiveCoupling(k % 2, network) for k, network in enumerate(networks)]
     transform = Chain([OpenLinear(spec.levels), Flatten(shape), *parts, Scaling(size)])
     base = PRIORS[prior](size)
     return FlowModel(spec, transform, base, lr=lr, clip=50.0, temperature=temperature, padding=padding)

@@ -76,7 +76,7 @@ class Started(Transform):
 
     def start(self, inputs: Tensor) -> None:
         """Set what is learned from ``inputs``."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} is not whole: write start()")
 
 
 class ActNorm(Started):

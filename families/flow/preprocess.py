@@ -40,11 +40,11 @@ class OpenEnds(Transform):
 
     def _curve(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """``y`` and ``log y'`` for x within [δ, ½]."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} is not whole: write _curve() and _uncurve()")
 
     def _uncurve(self, y: Tensor) -> Tensor:
         """``x`` for y within [y_δ, 0]."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} is not whole: write _curve() and _uncurve()")
 
     def forward(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Values in levels, float64 ``(B, …)`` strictly within (0, levels), to ``(B, …)`` in the model's dtype."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import nn
 
 from families.layers.convolutional import he
 
 
-def dense(inputs: int, width: int, depth: int, outputs: int) -> nn.Sequential:
+def dense(
+    inputs: int, width: int, depth: int, outputs: int, last: Callable[[nn.Linear], nn.Linear] = he
+) -> nn.Sequential:
     """``(B, …)`` of so many inputs each, flattened, to ``(B, outputs)``: ``depth`` hidden layers of ReLUs.
 
     Args:
@@ -15,9 +19,10 @@ def dense(inputs: int, width: int, depth: int, outputs: int) -> nn.Sequential:
         width: units of a hidden layer.
         depth: hidden layers, 0 or more.
         outputs: numbers a row.
+        last: how the last layer begins.
     """
     layers: list[nn.Module] = [nn.Flatten()]
     for _ in range(depth):
         layers += [he(nn.Linear(inputs, width)), nn.ReLU()]
         inputs = width
-    return nn.Sequential(*layers, he(nn.Linear(inputs, outputs)))
+    return nn.Sequential(*layers, last(nn.Linear(inputs, outputs)))

@@ -127,6 +127,19 @@ def test_likelihood_is_what_the_catalogue_says(trained):
     assert requires == [p.requires_grad for p in model.parameters()]
 
 
+def test_a_likelihood_refuses_labels_that_there_are_not(trained):
+    _, model = trained
+    batch, labels = data(SPEC).validation.rows(slice(0, 4)), torch.arange(4)
+    wrong = {
+        "labels: this model needs one with each image": None,
+        "labels run from -1 to 2: give 0 to 3": labels - 1,
+        "labels run from 1 to 4: give 0 to 3": labels + 1,
+    }
+    for message, refused in wrong.items() if "label" in model.given else ():
+        with pytest.raises(ValueError, match=message):
+            model.log_likelihood(replace(batch, labels=refused))
+
+
 def test_a_saved_model_answers_the_same(trained, tmp_path):
     _, model = trained
     genbench.save(tmp_path / "model.safetensors", model)
@@ -194,6 +207,8 @@ def test_colour_images_of_few_levels(name):
     batch = data(COLOUR).validation.rows(slice(0, 2))
     nats = model.log_likelihood(batch, draws=1, generator=noise(3)).nats
     assert torch.isfinite(nats).all()
+    with pytest.raises(ValueError, match="images reach level 17: give 0 to 16"):
+        model.log_likelihood(replace(batch, images=batch.images + 17 - batch.images.max()))
 
 
 def test_a_conditional_model_draws_as_its_condition_says(trained):

@@ -37,7 +37,10 @@ def test_logistic_agrees_with_differences_of_its_distribution_function(levels, m
     mpmath.mp.dps = 2000 if raw < -5 else 200
     cut = DiscretisedLogistic(levels)
     scale = mpmath.exp(cut.floor + mpmath.log(1 + mpmath.exp(mpmath.mpf(raw) - cut.floor)))
-    sigma = lambda value: 1 / (1 + mpmath.exp(-(value - mpmath.mpf(mean)) / scale))  # noqa: E731
+
+    def sigma(value):
+        return 1 / (1 + mpmath.exp(-(value - mpmath.mpf(mean)) / scale))
+
     nats = cut.log_prob(logistic_parameters(levels, mean, raw), all_levels(levels)).flatten().tolist()
     for level in {0, 1, levels // 2, levels - 1}:
         x, half = mpmath.mpf(2 * level) / (levels - 1) - 1, mpmath.mpf(1) / (levels - 1)

@@ -104,7 +104,7 @@ def test_the_discriminator_has_two_hidden_layers_and_judges_codes_one_by_one():
     assert model(codes, BATCH).shape == (5,)
 
 
-def test_the_code_holds_style_where_the_decoder_is_told_the_label():
+def test_the_decoder_lights_what_the_label_says_whatever_the_code():
     """The label says which pixel is lit, the style how brightly: with the other label a code lights the other one."""
     source = torch.Generator().manual_seed(0)
     labels, bright = torch.arange(100) % 2, torch.randint(1, 8, (100,), generator=source)

@@ -69,9 +69,7 @@ def test_a_label_is_needed_and_obeyed(recipe):
     model = recipe(PIXELS, width=4, latents=2)
     assert model.given == ("label",)
     with pytest.raises(ValueError, match=r"labels: .* some are unknown"):
-        model.log_likelihood(Batch(IMAGES))
-    with pytest.raises(ValueError, match=r"labels: .* some are unknown"):
-        model.log_likelihood(Batch(IMAGES, torch.full((len(IMAGES),), -1)))
+        model.decoder(torch.zeros(len(IMAGES), 2), Batch(IMAGES, torch.full((len(IMAGES),), -1)))
     with pytest.raises(ValueError, match="unknown"):
         model.fit(toy(), FitConfig(Budget(steps=1), batch_size=4))
 

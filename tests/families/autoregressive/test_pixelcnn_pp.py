@@ -105,8 +105,13 @@ def test_a_block_is_two_convolutions_of_concat_elu_with_a_gate_and_shortcuts():
         block.second.weight.data.normal_()
         block.second.bias.data.normal_()
         x, *others = torch.randn(3, 2, 3, 5, 4, dtype=torch.float64)
-    both = lambda z: torch.cat((F.elu(z), F.elu(-z)), 1)  # noqa: E731
-    above_and_left = lambda z: F.pad(z, (1, 0, 1, 0))  # noqa: E731
+
+    def both(z):
+        return torch.cat((F.elu(z), F.elu(-z)), 1)
+
+    def above_and_left(z):
+        return F.pad(z, (1, 0, 1, 0))
+
     h = F.conv2d(above_and_left(both(x)), block.first.weight, block.first.bias)
     for shortcut, other in zip(block.shortcuts, others, strict=True):
         h = h + F.conv2d(both(other), shortcut.weight, shortcut.bias)
@@ -121,7 +126,10 @@ def test_the_right_stream_hears_the_down_one_and_both_what_was_kept():
         layer = Layer(3, kept=1, classes=0, dropout=0.0).double()
         down, right, *kept = (torch.randn(4, 1, 3, 4, 4, dtype=torch.float64).requires_grad_()).unbind(0)
     new_down, new_right = layer(down, right, tuple(kept), None)
-    reaches = lambda out, of: torch.autograd.grad(out.sum(), of, retain_graph=True, allow_unused=True)[0]  # noqa: E731
+
+    def reaches(out, of):
+        return torch.autograd.grad(out.sum(), of, retain_graph=True, allow_unused=True)[0]
+
     assert [reaches(new_down, of) is not None for of in (down, right, *kept)] == [True, False, True, False]
     assert [reaches(new_right, of).abs().sum() > 0 for of in (down, right, *kept)] == [True] * 4
 

@@ -141,6 +141,14 @@ def test_the_kept_inverse_is_kept(monkeypatch):
     assert conv.state_dict().keys() == {"learned", "permutation"}
 
 
+def test_an_inverse_kept_in_inference_mode_may_meet_a_gradient_later():
+    conv, codes = made().requires_grad_(False), batch_of((5, 2, 2)).requires_grad_()
+    with torch.inference_mode():
+        conv.inverse(batch_of((5, 2, 2)))
+    conv.inverse(codes)[0].sum().backward()
+    assert codes.grad.abs().sum() > 0
+
+
 def test_gradients_flow_through_the_inverse():
     conv = made(3)
     with torch.no_grad():

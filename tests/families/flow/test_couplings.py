@@ -5,7 +5,9 @@ import torch
 from torch import nn
 
 from families.flow.couplings import AdditiveCoupling, AffineCoupling, ChannelCoupling, channelwise, checkerboard
-from families.flow.networks import CouplingNetwork, PointwiseNetwork, PriorNetwork, dense
+from families.flow.networks import CouplingNetwork, PointwiseNetwork, PriorNetwork
+from families.layers.convolutional import silent
+from families.layers.dense import dense
 from tests.families.flow.helpers import batch_of, check_bijection, randomise
 
 COUPLINGS = {
@@ -17,8 +19,8 @@ COUPLINGS = {
     "channels": ((5, 2, 3), lambda: ChannelCoupling(3, 2, PointwiseNetwork(3, 4, 6))),
     "learned prior": ((4, 2, 3), lambda: ChannelCoupling(2, 2, PriorNetwork(2, 4))),
     "learned prior of labels": ((4, 2, 3), lambda: ChannelCoupling(2, 2, PriorNetwork(2, 4, 3))),
-    "even dimensions pass": ((7,), lambda: AdditiveCoupling(0, dense(4, 3, 6, 2))),
-    "odd dimensions pass": ((7,), lambda: AdditiveCoupling(1, dense(3, 4, 6, 2))),
+    "even dimensions pass": ((7,), lambda: AdditiveCoupling(0, dense(4, 6, 2, 3, last=silent))),
+    "odd dimensions pass": ((7,), lambda: AdditiveCoupling(1, dense(3, 6, 2, 4, last=silent))),
 }
 LABELS = torch.arange(3)
 
@@ -47,7 +49,7 @@ def test_every_weight_learns(shape, make):
 
 def test_additive_couplings_keep_volume_and_move_every_other_dimension():
     for passes in (0, 1):
-        coupling, x = randomise(AdditiveCoupling(passes, dense(3, 3, 4, 1))), batch_of((6,))
+        coupling, x = randomise(AdditiveCoupling(passes, dense(3, 4, 1, 3))), batch_of((6,))
         y, log_det = coupling(x)
         assert torch.equal(log_det, torch.zeros(3, dtype=torch.float64))
         assert torch.equal(y[:, passes::2], x[:, passes::2])
@@ -56,7 +58,7 @@ def test_additive_couplings_keep_volume_and_move_every_other_dimension():
 
 
 def test_a_started_additive_coupling_centres_what_it_moves():
-    coupling, x = randomise(AdditiveCoupling(1, dense(2, 3, 4, 1))), 5 + batch_of((5,), n=20)
+    coupling, x = randomise(AdditiveCoupling(1, dense(2, 4, 1, 3))), 5 + batch_of((5,), n=20)
     coupling.start(x)
     y, _ = coupling(x)
     assert y[:, ::2].mean(0).abs().max() < 1e-12
