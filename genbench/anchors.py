@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from genbench import measure, picture, record
-from genbench.cell import Clock, Tell, unchanged
+from genbench.check import check_unchanged
+from genbench.clock import Clock, Tell
 from genbench.configuration import Cell, Setting
 from genbench.metrics.nll import spread
 from genbench.protocol import stamped
 from genbench.seed import generator
-from genbench.suite import ANCHORS as NAMES
-from genbench.suite import slug
+from genbench.suite import ANCHOR_NAMES, slug
 
 if TYPE_CHECKING:
     from genbench.data import Dataset
@@ -29,7 +29,7 @@ LEAST_PIXELS = 65  # a file's header outweighs an 8×8 image
 def names(shape: tuple[int, int, int], levels: int) -> tuple[str, ...]:
     """The anchors of a data set: files hold 256 levels and more than 8×8 pixels of one or three channels."""
     files = levels == 256 and shape[1] * shape[2] >= LEAST_PIXELS and shape[0] in (1, 3)
-    return NAMES if files else tuple(name for name in NAMES if name not in ("png", "webp"))
+    return ANCHOR_NAMES if files else tuple(name for name in ANCHOR_NAMES if name not in ("png", "webp"))
 
 
 def work(cell: Cell, setting: Setting, parts: dict[str, Path], tell: Tell) -> Iterator[record.Record]:
@@ -39,7 +39,7 @@ def work(cell: Cell, setting: Setting, parts: dict[str, Path], tell: Tell) -> It
     clock = Clock(tell)
     with clock("load"):
         dataset = data.load(cell.dataset, root=setting.root, size=cell.size)
-    unchanged(cell, dataset)
+    check_unchanged(dataset, cell.data)
     for name, part in parts.items():
         clock.seconds = {}
         if (same := _of_twin(cell, part)) is not None:

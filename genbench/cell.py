@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -17,6 +15,8 @@ from torch import Tensor
 
 from genbench import catalog, checkpoint, gallery, measure, picture, record
 from genbench.abilities import Classifies
+from genbench.check import check_unchanged
+from genbench.clock import Clock, Tell
 from genbench.configuration import Cell, Setting
 from genbench.course import Budget
 from genbench.fit import FitConfig, FitReport, Progress
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 MODEL = Path("checkpoint") / "model.safetensors"
 TRAINING = Path("checkpoint") / "training.pt"
 CHECKPOINT_SECONDS = 15.0  # what a killed run loses at most; a checkpoint of a quick cell takes tens of milliseconds
-
-Tell = Callable[[str, float], None]
 
 
 def work(cell: Cell, setting: Setting, part: Path, tell: Tell) -> record.Record:
@@ -53,9 +51,9 @@ def work(cell: Cell, setting: Setting, part: Path, tell: Tell) -> record.Record:
     clock = Clock(tell)
     with clock("load"):
         dataset = data.load(cell.dataset, root=setting.root, size=cell.size)
-    unchanged(cell, dataset)
+    check_unchanged(dataset, cell.data)
     with clock("build"):
-        learned = dataset if cell.labelled is None else dataset.with_labels(cell.labelled)
+        learned = dataset.with_labels(cell.labelled)
         model = catalog.build(cell.recipe, learned.spec, seed=cell.seed, **cell.options).to(cell.device)
     report = train(cell, model, learned, part, tell)
     clock.seconds |= {"fit": report.seconds, "finish": report.finish_seconds}
@@ -91,27 +89,6 @@ def work(cell: Cell, setting: Setting, part: Path, tell: Tell) -> record.Record:
         stamp=stamped(cell, setting, dataset, extractor, report, getattr(model, "temperature", None))
         | {"peak_memory": asdict(memory)},
     )
-
-
-def unchanged(cell: Cell, dataset: Dataset) -> None:
-    """Refuses data that are no longer those the run was laid out for: a folder may change while it goes."""
-    if dict(dataset.hashes) != cell.data:
-        raise ValueError(f"{cell.dataset}: its files have changed since the run began; run again")
-
-
-class Clock:
-    """Counts the seconds of named stages, and tells each as it begins."""
-
-    def __init__(self, tell: Tell) -> None:
-        self.tell, self.seconds = tell, dict[str, float]()
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        """Count the block's seconds as ``stage``."""
-        self.tell(stage, 0.0)
-        began = time.perf_counter()
-        yield
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
 
 
 def train(cell: Cell, model: GenerativeModel, dataset: Dataset, part: Path, tell: Tell) -> FitReport:

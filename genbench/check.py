@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 import torch
 
 from genbench.interface import Batch, DataSpec
+
+if TYPE_CHECKING:
+    from genbench.data import Dataset
 
 
 def check_split(spec: DataSpec, split: Batch, name: str) -> None:
@@ -42,6 +48,12 @@ def check_given(given: tuple[str, ...], split: Batch, name: str) -> None:
     """Raises ``ValueError`` where a model that is given the label meets an image whose label is unknown."""
     if "label" in given and (split.labels is None or bool((split.labels < 0).any())):
         raise ValueError(f"{name} labels: some are unknown (-1), and this recipe needs the label of every image")
+
+
+def check_unchanged(dataset: Dataset, hashes: Mapping[str, str]) -> None:
+    """Raises ``ValueError`` where the data are no longer those that a run was laid out for: folders may change."""
+    if dict(dataset.hashes) != hashes:
+        raise ValueError(f"{dataset.name}: its files have changed since the run began; run again")
 
 
 def _check_images(images: torch.Tensor, shape: tuple[int, int, int], levels: int, name: str) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from genbench.embedded import titles
+from genbench.terminal import console, listed
 
 DEBUG = "GENBENCH_DEBUG"
 INTERRUPTED = 130  # what shells expect of a command ended by Ctrl-C
@@ -30,6 +29,12 @@ DataDir = Annotated[
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train and measure.")]
 Format = Literal["md", "csv", "tex", "json", "html"]
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+ROWS = (
+    "Only rows of this label, else of this recipe; 'LABEL on DATASET' for one of several, "
+    "'anchors' for those alone; repeat."
+)
+LABELS = "Training images that keep their label, in every row; rows that must be told all labels are refused."
+SUITES = "\n\n".join(["A .toml file, or one of:", *(f"{name}: {title}" for name, title in titles().items())])
 CellPath = Annotated[Path, typer.Argument(help="Folder of a finished cell: DIR/cells/DATASET/LABEL/seed-N.")]
 
 
@@ -42,7 +47,7 @@ def families(as_json: Json = False) -> None:
 
     columns = ("name", "family", "title", "paper", "year", "likelihood", "given")
     rows = [{name: asdict(recipe)[name] for name in columns} for recipe in recipes().values()]
-    _listed("Recipes", rows, as_json)
+    listed("Recipes", rows, as_json)
 
 
 @app.command()
@@ -52,14 +57,14 @@ def datasets(as_json: Json = False, data_dir: DataDir = None) -> None:
 
     from genbench.data import listing
 
-    _listed("Data sets", [asdict(entry) for entry in listing(data_dir)], as_json)
+    listed("Data sets", [asdict(entry) for entry in listing(data_dir)], as_json)
 
 
 @app.command()
 def run(
-    suite: Annotated[str, typer.Argument(help="quick, explicit, smoke, full, or the path of a .toml file.")],
+    suite: Annotated[str, typer.Argument(help=SUITES)],
     dataset: Annotated[str | None, typer.Option(help="Instead of the suite's.")] = None,
-    recipe: Annotated[list[str] | None, typer.Option(help="Only rows of this recipe or label; repeat.")] = None,
+    recipe: Annotated[list[str] | None, typer.Option(help=ROWS)] = None,
     option: Annotated[list[str] | None, typer.Option("--set", help="option=value where rows have it; repeat.")] = None,
     seed: Annotated[list[int] | None, typer.Option(help="Instead of the suite's; repeat.")] = None,
     images: Annotated[int | None, typer.Option(help="Budget: images of training a cell.")] = None,
@@ -67,7 +72,7 @@ def run(
     seconds: Annotated[float | None, typer.Option(help="Budget: seconds of training a cell.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; results/SUITE by default.")] = None,
     precision: Annotated[str | None, typer.Option(help="Of training: float32 or bfloat16.")] = None,
-    labelled: Annotated[int | None, typer.Option(help="Training images that keep their label, in all rows.")] = None,
+    labelled: Annotated[int | None, typer.Option(help=LABELS)] = None,
     device: Device = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Do again what is done.")] = False,
     size: Annotated[int | None, typer.Option(help="Side that a folder's images are cut and resized to.")] = None,
@@ -76,14 +81,17 @@ def run(
 ) -> None:
     """Train and measure a suite, and write its table. What is done is skipped, what was cut off goes on."""
     from genbench import spawn
-    from genbench.suite import Overrides, overridden, read, slug
+    from genbench.overrides import Overrides, overridden
+    from genbench.replay import Replay
+    from genbench.suite import read, slug
 
     given = {"images": images, "steps": steps, "seconds": seconds}
     budget = {name: value for name, value in given.items() if value is not None}
     if len(budget) > 1:
         raise ValueError(f"budget {budget}: give one of --images, --steps and --seconds")
     changes = Overrides(dataset, size, recipe or (), option or (), seed or (), budget, precision, labelled)
-    wanted = overridden(read(suite), changes)
+    whole = read(suite)
+    wanted = overridden(whole, changes)
     # Nothing so far has imported torch: the process of the cells does that beside this one.
     spawn.warm_up()
     from genbench import runner
@@ -91,8 +99,8 @@ def run(
     status = runner.run(
         wanted,
         out or Path("results") / slug(Path(suite).stem),
-        _console(),
-        command=runner.command_line(suite, changes, data_dir),
+        console(),
+        replay=Replay(suite, whole, changes, data_dir),
         device=_device(device),
         fresh=fresh,
         root=data_dir,
@@ -115,7 +123,7 @@ def table(
 
     found = records(*folders)
     if fmt is None and sort is None and sys.stdout.isatty():
-        tables.show(found, _console())
+        tables.show(found, console())
     else:
         sys.stdout.write(tables.render(found, fmt or "md", sort).rstrip("\n") + "\n")
 
@@ -125,7 +133,7 @@ def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of
     """One page of a run, report.html, that opens without a network."""
     from genbench import report as reports
 
-    _console().print(str(reports.write(folder)), markup=False, highlight=False, soft_wrap=True)
+    console().print(str(reports.write(folder)), markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -149,7 +157,7 @@ def sample(
     changes: dict[str, Any] = {"keep": keep} if complete else {}
     changes |= {"label": label, "temperature": temperature, "seed": seed, "device": _device(device), "root": data_dir}
     (use.complete if complete else use.sample)(cell, number, output, **changes)
-    _console().print(str(output), markup=False, highlight=False, soft_wrap=True)
+    console().print(str(output), markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -169,7 +177,7 @@ def score(
     if (dataset is None) == (images is None):
         raise ValueError("score: give one of --dataset and --images")
     line = use.score(cell, dataset, images, draws=draws, limit=limit, seed=seed, device=_device(device), root=data_dir)
-    _console().print(line, markup=False, highlight=False, soft_wrap=True)
+    console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -178,7 +186,7 @@ def doctor(data_dir: DataDir = None) -> None:
     from genbench.doctor import findings
 
     for title, rows in findings(data_dir).items():
-        _listed(title, rows, False)
+        listed(title, rows, False)
 
 
 def main() -> None:
@@ -219,37 +227,10 @@ def _refuse(message: str, error: BaseException) -> None:
     sys.exit(2)
 
 
-def _console() -> Console:
-    from rich.console import Console
-
-    # Elsewhere than on a terminal, a table's columns are not squeezed into the 80 that rich assumes.
-    return Console(width=None if sys.stdout.isatty() else 200)
-
-
 def _device(name: str) -> str:
     import torch
 
     return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
-
-
-def _listed(title: str, rows: list[dict], as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(rows, indent=1))
-        return
-    from rich.table import Table
-    from rich.text import Text
-
-    shown = Table(title=title, title_justify="left")
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    for name in names:
-        shown.add_column(name, overflow="fold")
-    for row in rows:
-        shown.add_row(*(Text(_said(row.get(name))) for name in names))
-    _console().print(shown)
-
-
-def _said(value: object) -> str:
-    return "" if value is None else ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 if __name__ == "__main__":

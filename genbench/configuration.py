@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from genbench.replay import Replay
 
 ANCHORS = "anchors"  # a data set's rows that nobody trains: one cell for all of them
 
@@ -74,12 +78,11 @@ class Cell(BaseModel):
         ]
 
 
-class Setting(BaseModel):
+@dataclass(frozen=True)
+class Setting:
     """What a cell must know and what does not change its figures: where data are, and what to print in the stamp."""
-
-    model_config = ConfigDict(frozen=True)
 
     title: str
     root: Path | None
     revision: str | None
-    command: tuple[str, ...]
+    replay: Replay

@@ -15,12 +15,13 @@ from genbench.plan import Job, Plan
 STAGES = {
     "write": 0.0,
     "sample": 0.05,
-    "abilities": 0.12,
     "nll": 0.15,
     "quality": 0.4,
     "agreement": 0.65,
     "paired": 0.68,
     "speed": 0.7,
+    "abilities": 0.95,
+    "accuracy": 0.98,
 }
 VERBS = {"fit": "training", "nll": "likelihood", "load": "loading", "build": "building", "sample": "sampling"}
 

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from genbench import anchors, catalog, features, precision
+from genbench import anchors
 from genbench.cell import TRAINING
-from genbench.check import check_given, check_split
 from genbench.checkpoint import read_training
 from genbench.configuration import ANCHORS, Cell
-from genbench.course import Budget
 from genbench.data.dataset import digest
-from genbench.features.inception import find_weights
-from genbench.fit import FitConfig, Progress
 from genbench.folders import part_of, restore
-from genbench.interface import Batch, GenerativeModel
-from genbench.metrics.quality import MINIMUM_IMAGES
-from genbench.metrics.ssim import SMALLEST_SIDE
+from genbench.interface import Batch
+from genbench.preflight import built_models, checked_data, sample_count
+from genbench.probe import fit_seconds
 from genbench.record import FILE, Record
 from genbench.suite import Row, Suite, slug
 
@@ -30,7 +25,6 @@ if TYPE_CHECKING:
 
 How = Literal["run", "resume", "skip"]
 CONFIGURATION = "cell.json"  # of an unfinished cell; a finished one has it in its stamp
-PROBE_SECONDS, PROBE_ROUNDS = 3.0, 8
 
 
 @dataclass(frozen=True)
@@ -89,14 +83,8 @@ def plan(suite: Suite, folder: Path, load: Callable[[str], Dataset], *, device: 
         ValueError: in one line, for a recipe, an option, a data set, an extractor, a count or a device that will not
             do, or a folder that holds another configuration's cells.
     """
-    _check_device(device)
-    precision.check(suite.precision, device)
-    Budget(**suite.budget.given)
-    for row in suite.row:
-        catalog.recipe(row.recipe)
-    _check_extractor(suite)
-    datasets = {name: _checked(suite, load(name)) for name in suite.datasets}
-    models = [_built(row, datasets[row.dataset], suite) for row in suite.row]
+    datasets = checked_data(suite, load, device)
+    models = built_models(suite, datasets)
     jobs = []
     twins: dict[Hashable, str] = {}
     for name, dataset in datasets.items():
@@ -108,7 +96,7 @@ def plan(suite: Suite, folder: Path, load: Callable[[str], Dataset], *, device: 
         folders = {anchor: _folder(folder, name, anchor, cell.seed) for anchor in anchors.names(shape, levels)}
         seconds = 0.03 * (len(dataset.train) + 2 * cell.samples) if cell.twin is None else 1.0
         jobs.append(_job(cell, folders, fresh, seconds))
-    for row, model in zip(suite.row, models, strict=True):
+    for row, model in zip(suite.trained, models, strict=True):
         for seed in suite.seeds:
             cell = _cell(suite, row, datasets[row.dataset], seed, device, model.given)
             folders = {row.label: _folder(folder, row.dataset, row.label, seed)}
@@ -116,11 +104,11 @@ def plan(suite: Suite, folder: Path, load: Callable[[str], Dataset], *, device: 
     if suite.budget.seconds is not None:
         return Plan([_expected(job, suite.budget.seconds) for job in jobs])
     each: dict[tuple[str, str], float] = {}
-    for row, model in zip(suite.row, models, strict=True):
+    for row, model in zip(suite.trained, models, strict=True):
         here = (row.dataset, row.label)
         todo = [job.cell for job in jobs if (job.cell.dataset, job.cell.label) == here and job.how != "skip"]
         if todo:
-            each[here] = _seconds(model, datasets[row.dataset], todo[0])
+            each[here] = fit_seconds(model, datasets[row.dataset], todo[0])
     return Plan([_expected(job, each.get((job.cell.dataset, job.cell.label), 0.0)) for job in jobs])
 
 
@@ -128,52 +116,6 @@ def _images(dataset: Dataset) -> Hashable:
     """What the anchors of a data set rest on: its images and labels, and not what else it has."""
     parts = (dataset.train, dataset.test)
     return dataset.spec.levels, dataset.spec.classes, *(digest(Batch(part.images, part.labels)) for part in parts)
-
-
-def _check_device(device: str) -> None:
-    import torch
-
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("--device cuda: torch sees no CUDA device here; say auto or cpu")
-
-
-def _check_extractor(suite: Suite) -> None:
-    if suite.extractor not in features.NAMES:
-        near = catalog.nearest(suite.extractor, features.NAMES)
-        raise ValueError(f"extractor = {suite.extractor!r} is unknown: {near}")
-    if suite.extractor == "inception-v3":
-        find_weights()
-
-
-def _checked(suite: Suite, dataset: Dataset) -> Dataset:
-    for name in ("train", "validation", "test"):
-        check_split(dataset.spec, getattr(dataset, name), f"{dataset.name} {name}")
-    if dataset.spec.source is not None and dataset.spec.paired and min(dataset.spec.shape[1:]) < SMALLEST_SIDE:
-        sides = "×".join(map(str, dataset.spec.shape[1:]))
-        raise ValueError(f"{dataset.name}: images are {sides}, and SSIM of translations needs sides of {SMALLEST_SIDE}")
-    if suite.extractor == "classifier" and dataset.spec.classes < 2:
-        raise ValueError(f"extractor = 'classifier': {dataset.name} has no labels; say 'efficientnet-lite0'")
-    for split, count in (("samples", _samples(suite, dataset)), ("training images", len(dataset.train))):
-        if count < MINIMUM_IMAGES:
-            raise ValueError(f"{dataset.name}: {count} {split}, and measures of quality need {MINIMUM_IMAGES} or more")
-    return dataset
-
-
-def _built(row: Row, dataset: Dataset, suite: Suite) -> GenerativeModel:
-    try:
-        dataset = dataset if row.labelled is None else dataset.with_labels(row.labelled)
-        model = catalog.build(row.recipe, dataset.spec, seed=suite.seeds[0], **row.options)
-        check_given(model.given, dataset.train, "train")
-        return model
-    except ValueError as error:
-        raise ValueError(f"row {row.label!r} on {row.dataset}: {error}") from error
-    except Exception as error:
-        said = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise ValueError(f"row {row.label!r} on {row.dataset} cannot be built with {row.options} ({said})") from error
-
-
-def _samples(suite: Suite, dataset: Dataset) -> int:
-    return min(suite.samples or len(dataset.test), len(dataset.test))
 
 
 def _cell(suite: Suite, row: Row, dataset: Dataset, seed: int, device: str, given: tuple[str, ...]) -> Cell:
@@ -191,7 +133,7 @@ def _cell(suite: Suite, row: Row, dataset: Dataset, seed: int, device: str, give
         batch_size=suite.batch_size,
         extractor=suite.extractor,
         precision=suite.precision,
-        samples=_samples(suite, dataset),
+        samples=sample_count(suite, dataset),
         likelihoods=min(suite.likelihoods or len(dataset.test), len(dataset.test)),
         draws=suite.draws,
         estimated=min(suite.estimated, len(dataset.test)),
@@ -248,35 +190,3 @@ def _same(cell: Cell, other: dict[str, Any], folder: Path) -> None:
 
 def _expected(job: Job, fit_seconds: float) -> Job:
     return job if job.cell.recipe == ANCHORS else replace(job, fit_seconds=fit_seconds)
-
-
-def _seconds(model: GenerativeModel, dataset: Dataset, cell: Cell) -> float:
-    """Expected of a budget in images or steps; 0 where trying a few costs more than doing them all."""
-    rounds = Budget(**cell.budget).rounds(min(cell.batch_size, len(dataset.train))) or 0
-    return rounds * probe(model, dataset, cell) if rounds > 2 * PROBE_ROUNDS else 0.0
-
-
-class _Enough(Exception):
-    """A probe has seen enough."""
-
-
-def probe(model: GenerativeModel, dataset: Dataset, cell: Cell) -> float:
-    """Seconds a round takes, from a few that are thrown away; 0 where the model does not even learn so far."""
-    times: list[float] = []
-    began = time.monotonic()
-
-    def heard(progress: Progress) -> None:
-        times.append(progress.seconds)
-        if len(times) > PROBE_ROUNDS or time.monotonic() - began > PROBE_SECONDS:
-            raise _Enough
-
-    try:
-        config = FitConfig(Budget(steps=PROBE_ROUNDS + 2), cell.batch_size, cell.seed, precision=cell.precision)
-        dataset = dataset if cell.labelled is None else dataset.with_labels(cell.labelled)
-        model.to(cell.device).fit(dataset.splits, config, callbacks=[heard])
-    except _Enough:
-        pass
-    except Exception:  # the cell itself will say what is wrong, and the others go on
-        return 0.0
-    # The first round warms up: it says nothing of the others unless it is the only one.
-    return (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else times[-1] if times else 0.0

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from genbench import anchors, cell, protocol
+from genbench.clock import Tell
 from genbench.configuration import ANCHORS, Setting
 from genbench.folders import disk_full, part_of, reason, settle, written_whole
 from genbench.plan import CONFIGURATION, Job
@@ -47,7 +48,7 @@ def main(job: Job, setting: Setting, wire: Connection) -> None:
     wire.close()
 
 
-def do(job: Job, setting: Setting, tell: cell.Tell) -> None:
+def do(job: Job, setting: Setting, tell: Tell) -> None:
     """Make the job's folders."""
     parts = {name: part_of(folder) for name, folder in job.folders.items()}
     with contextlib.ExitStack() as held:

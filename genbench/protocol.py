@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -39,8 +38,6 @@ def stamped(
 ) -> dict[str, Any]:
     """The protocol of a cell: everything that its figures rest on."""
     spent = {"steps": report.steps} if report is not None else cell.budget
-    replay = [word for name, value in spent.items() for word in (f"--{name}", str(value))]
-    label = ["--recipe", cell.label, "--seed", str(cell.seed)] if cell.recipe != ANCHORS else []
     found: dict[str, Any] = {
         "title": setting.title,
         "data": {"name": cell.dataset, "size": cell.size, "hashes": cell.data},
@@ -49,7 +46,7 @@ def stamped(
         "versions": stamp.versions(),
         "revision": setting.revision,
         **stamp.machine(cell.device),
-        "command": shlex.join([*setting.command, *label, *replay, "--device", cell.device, "--out", "again"]),
+        "command": setting.replay.command(cell, spent),
         "configuration": cell.configuration,
     }
     if cell.recipe != ANCHORS:

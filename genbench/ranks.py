@@ -1,9 +1,10 @@
 """Which figures may be compared, and which differences are more than chance.
 
-Two figures are compared only if they were measured in the same way: the same data set and conditions, the same parts
-of the stamp, and for a likelihood the same kind. The difference of two rows is then a mean of paired differences ``d``,
-and counts where its 95 % t-interval, ``mean(d) ± t(0.975, n-1) · s(d) / √n``, leaves out zero. A row's rank is one more
-than the number of rows that are better by more than chance, so that ties share a rank and the order of rows is nothing.
+Two figures are compared only if they were measured in the same way: the same data set, share of its labels and
+conditions, the same parts of the stamp, and for a likelihood the same kind. The difference of two rows is then a mean
+of paired differences ``d``, and counts where its 95 % t-interval, ``mean(d) ± t(0.975, n-1) · s(d) / √n``, leaves out
+zero. A row's rank is one more than the number of rows that are better by more than chance, so that ties share a rank
+and the order of rows is nothing.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ def comparable(record: Record, figure: Figure) -> Hashable | None:
     value = figure.of(record)
     if record.status != "done" or figure.better is None or value is None or not math.isfinite(value):
         return None
-    same: tuple[Hashable, ...] = (record.dataset, record.given, protocol(record.stamp, figure.need))
+    same: tuple[Hashable, ...] = (record.dataset, record.labelled, record.given, protocol(record.stamp, figure.need))
     if figure.need == "likelihood" and (test := record.test) is not None:
         if test.converged is False:
             return None
@@ -91,7 +92,7 @@ def comparable(record: Record, figure: Figure) -> Hashable | None:
     if figure.need == "pairs" and (paired := record.paired) is not None:
         same += (paired.images,)
     if figure.need == "labels" and (accuracy := record.accuracy) is not None:
-        same += (record.labelled, accuracy.images)
+        same += (accuracy.images,)
     return same
 
 

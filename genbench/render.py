@@ -18,7 +18,8 @@ from rich.table import Table
 from rich.text import Text
 from tabulate import tabulate
 
-from genbench.columns import ABSENT, Column, Row, columns, footnotes, protocol, title
+from genbench.captions import footnotes, protocol, title
+from genbench.columns import ABSENT, Column, Row, columns
 
 
 def by_dataset(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:

@@ -14,7 +14,8 @@ from markupsafe import Markup
 
 from genbench import plots
 from genbench.abilities import PICTURES
-from genbench.columns import Row, bits, number, phrase, status
+from genbench.captions import phrase
+from genbench.columns import Row, bits, number, status
 from genbench.folders import written_whole
 from genbench.record import FILE, Record, records
 from genbench.render import environment, sections
@@ -70,7 +71,8 @@ def _cell(row: Row, there: Sequence[Cell]) -> Cell | None:
     """The first of a row's cells."""
     for cell in there:
         r = cell.record
-        if (r.label, r.status, r.options) == (row["label"], row["status"], row["options"]) and r.seed in row["seeds"]:
+        same = (r.label, r.status, r.options) == (row["plain_label"], row["status"], row["options"])
+        if same and r.seed in row["seeds"]:
             return cell
     return None
 

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Sequence
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,9 +18,10 @@ from genbench.display import Display, duration
 from genbench.folders import locked, written_whole
 from genbench.plan import Job, Plan, plan
 from genbench.record import Record, records
+from genbench.replay import Replay
 from genbench.spawn import SPAWN, warm_up
 from genbench.stamp import revision
-from genbench.suite import Overrides, Suite
+from genbench.suite import Suite
 from genbench.suite import write as write_suite
 
 RUNS = "runs.json"
@@ -44,7 +44,7 @@ def run(
     out: Path,
     console: Console,
     *,
-    command: Sequence[str],
+    replay: Replay,
     device: str = "cpu",
     fresh: bool = False,
     root: Path | None = None,
@@ -56,7 +56,7 @@ def run(
         suite: with the command line's changes.
         out: folder of the run.
         console: for progress and the table.
-        command: for stamps, without recipe, seed and budget.
+        replay: how it was asked for, for the stamps.
         device: ``"cpu"`` or ``"cuda"``.
         fresh: do again what is done.
         root: folder of data sets.
@@ -78,7 +78,7 @@ def run(
         )
         write_suite(suite, out)
         _announce(laid, suite, console)
-        setting = Setting(title=suite.title, root=root, revision=revision(), command=tuple(command))
+        setting = Setting(title=suite.title, root=root, revision=revision(), replay=replay)
         ended = _all(laid, setting, console)
         found = records(out)
         table.write(out, found)
@@ -199,9 +199,3 @@ def _age() -> float:
         return time.clock_gettime(time.CLOCK_BOOTTIME) - started
     except (OSError, ValueError, IndexError, AttributeError):
         return 0.0
-
-
-def command_line(name: str, overrides: Overrides, root: Path | None) -> list[str]:
-    """What a stamp's command begins with."""
-    words = ["genbench", "run", name, *overrides.command()]
-    return words if root is None else [*words, "--data-dir", str(root)]

@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from importlib import resources
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from genbench.catalog import nearest, recipe
+from genbench.catalog import nearest
+from genbench.configuration import ANCHORS
+from genbench.embedded import texts
 from genbench.folders import written_whole
 from genbench.precision import NAMES
 
 FILE = "suite.toml"
-ANCHORS = ("real (test)", "noise", "uniform", "png", "webp")
+ANCHOR_NAMES = ("real (test)", "noise", "uniform", "png", "webp")
 
 
 class Part(BaseModel):
@@ -30,7 +30,8 @@ class Part(BaseModel):
 class Row(Part):
     """A row of the table: a recipe with options, on the suite's data set unless it names its own.
 
-    ``labelled`` is how many training images keep their label, if not all do: for semi-supervised recipes.
+    ``labelled`` is how many training images keep their label, if not all do: for semi-supervised recipes. Every data
+    set of a row has its anchors measured; the recipe ``anchors`` asks for those of one that no recipe is trained on.
     """
 
     recipe: str
@@ -38,6 +39,11 @@ class Row(Part):
     dataset: str = ""
     options: dict[str, Any] = {}
     labelled: int | None = Field(default=None, gt=0)
+
+    @property
+    def name(self) -> str:
+        """``LABEL on DATASET``: no other row of a suite has it."""
+        return f"{self.label} on {self.dataset}"
 
 
 class BudgetPart(Part):
@@ -111,10 +117,12 @@ class Suite(Part):
         rows = [
             r.model_copy(update={"label": r.label or r.recipe, "dataset": r.dataset or self.dataset}) for r in self.row
         ]
-        taken = {slug(anchor): anchor for anchor in ANCHORS}
+        taken = {slug(anchor) for anchor in (*ANCHOR_NAMES, ANCHORS)}
         seen: dict[tuple[str, str], Row] = {}
         for r in rows:
-            if slug(r.label) in taken:
+            if r.recipe == ANCHORS and r != Row(recipe=ANCHORS, label=ANCHORS, dataset=r.dataset):
+                raise ValueError(f"row {r.label!r}: nobody trains anchors; give them a data set and nothing else")
+            if r.recipe != ANCHORS and slug(r.label) in taken:
                 raise ValueError(f"label {r.label!r} is an anchor's: give the row another")
             other = seen.setdefault((slug(r.dataset), slug(r.label)), r)
             if other is not r:
@@ -124,46 +132,18 @@ class Suite(Part):
 
     @property
     def datasets(self) -> list[str]:
-        """Each data set that a row is trained on, in order."""
+        """Each data set that a row is of, in order."""
         return list(dict.fromkeys(row.dataset for row in self.row))
 
-
-@dataclass(frozen=True)
-class Overrides:
-    """What the command line changes in a suite: see ``genbench run --help``. None and empty change nothing."""
-
-    dataset: str | None = None
-    size: int | None = None
-    recipes: Sequence[str] = ()
-    options: Sequence[str] = ()
-    seeds: Sequence[int] = ()
-    budget: Mapping[str, float] | None = None
-    precision: str | None = None
-    labelled: int | None = None
-
-    def command(self) -> Iterator[str]:
-        """The arguments that say the same, but for recipes, seeds and budget, which a cell's stamp says for itself."""
-        if self.dataset is not None:
-            yield from ("--dataset", self.dataset)
-        if self.size is not None:
-            yield from ("--size", str(self.size))
-        if self.precision is not None:
-            yield from ("--precision", self.precision)
-        if self.labelled is not None:
-            yield from ("--labelled", str(self.labelled))
-        for item in self.options:
-            yield from ("--set", item)
+    @property
+    def trained(self) -> list[Row]:
+        """The rows but for those that ask for anchors."""
+        return [row for row in self.row if row.recipe != ANCHORS]
 
 
 def slug(name: str) -> str:
     """``name`` as a folder's name: lower case, letters, digits and single hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[-100:] or "-"
-
-
-def embedded() -> dict[str, str]:
-    """The suites that come with genbench: name → text."""
-    folder = resources.files("genbench") / "suites"
-    return {item.name.removesuffix(".toml"): item.read_text() for item in folder.iterdir() if item.name[-5:] == ".toml"}
 
 
 def read(name: str) -> Suite:
@@ -172,7 +152,7 @@ def read(name: str) -> Suite:
     Raises:
         ValueError: for a name or file that does not exist or does not hold a suite, with the nearest names.
     """
-    suites = embedded()
+    suites = texts()
     if name in suites:
         return parse(suites[name], name)
     if not name.endswith(".toml"):
@@ -191,10 +171,10 @@ def parse(text: str, name: str) -> Suite:
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"suite {name}: not TOML ({error})") from error
     except ValidationError as error:
-        raise ValueError(f"suite {name}: {_first(error)}") from error
+        raise ValueError(f"suite {name}: {complaint(error)}") from error
 
 
-def _first(error: ValidationError) -> str:
+def complaint(error: ValidationError) -> str:
     """The first complaint, in our words: an unknown key with the nearest known ones."""
     what = error.errors()[0]
     path = [str(part) for part in what["loc"]]
@@ -207,76 +187,6 @@ def _first(error: ValidationError) -> str:
         return f"key {where} is missing"
     reason = what["msg"].removeprefix("Value error, ")
     return f"{where} = {what['input']!r}: {reason}" if path and path != ["row"] else reason
-
-
-def overridden(suite: Suite, overrides: Overrides) -> Suite:
-    """The suite as the command line changes it.
-
-    ``recipes`` keeps the rows of that recipe or label; a recipe that the suite does not have becomes a row with its
-    defaults. ``dataset`` replaces the suite's wherever a row uses it, behind ``edges:`` too. ``options`` are set in
-    the rows whose recipes have them. ``labelled`` is set in all rows that are left.
-
-    Raises:
-        ValueError: for a recipe or an option that nothing has, with the nearest names.
-    """
-    rows = _chosen(suite, overrides.recipes)
-    for item in overrides.options:
-        rows = _set(rows, item)
-    raw = suite.model_dump() | {"row": [row.model_dump() for row in rows]}
-    if overrides.dataset is not None:
-        for row in raw["row"]:
-            prefix, found, _ = row["dataset"].rpartition(suite.dataset)
-            whole = found and row["dataset"] == prefix + suite.dataset and (not prefix or prefix[-1] == ":")
-            row["dataset"] = prefix + overrides.dataset if whole else row["dataset"]
-        raw["dataset"] = overrides.dataset
-    raw |= {"size": overrides.size} if overrides.size is not None else {}
-    raw |= {"seeds": tuple(overrides.seeds)} if overrides.seeds else {}
-    raw |= {"budget": dict(overrides.budget)} if overrides.budget else {}
-    raw |= {"precision": overrides.precision} if overrides.precision is not None else {}
-    for row in raw["row"]:
-        row["labelled"] = overrides.labelled if overrides.labelled is not None else row["labelled"]
-    try:
-        return Suite.model_validate(raw)
-    except ValidationError as error:
-        raise ValueError(_first(error)) from error
-
-
-def _chosen(suite: Suite, wanted: Sequence[str]) -> list[Row]:
-    if not wanted:
-        return list(suite.row)
-    rows: list[Row] = []
-    for name in dict.fromkeys(wanted):
-        mine = [row for row in suite.row if name in (row.label, row.recipe)]
-        rows += mine or [Row(recipe=recipe(name).name, label=name, dataset=suite.dataset)]
-    return [row for i, row in enumerate(rows) if row not in rows[:i]]
-
-
-def _set(rows: Sequence[Row], item: str) -> list[Row]:
-    name, equals, text = item.partition("=")
-    name = name.strip()
-    if not equals or not name:
-        raise ValueError(f"--set {item!r}: write option=value, for example width=32")
-    value = literal(text)
-    known = {row.recipe: recipe(row.recipe).options() for row in rows}
-    if not any(name in options for options in known.values()):
-        there = {option for options in known.values() for option in options}
-        raise ValueError(f"--set {item!r}: none of {', '.join(known)} has option {name!r}: {nearest(name, there)}")
-    return [
-        row.model_copy(update={"options": row.options | {name: value}}) if name in known[row.recipe] else row
-        for row in rows
-    ]
-
-
-def literal(text: str) -> Any:  # noqa: ANN401 - any TOML value
-    """A TOML value: ``32``, ``1e-3``, ``true``, ``[1, 2]``, ``"text"``; a bare word is a text."""
-    text = text.strip()
-    try:
-        (value,) = tomllib.loads(f"value = {text}").values()
-        return value
-    except ValueError:  # not TOML, or more than one line of it
-        if re.fullmatch(r"[A-Za-z][\w.-]*", text) and text not in ("True", "False", "None"):
-            return text
-        raise ValueError(f'value {text!r}: give a TOML value such as 32, 1e-3, true, [1, 2] or "text"') from None
 
 
 def write(suite: Suite, folder: Path) -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from genbench import render as texts
 from genbench.catalog import nearest
 from genbench.folders import written_whole
+from genbench.labels import told_apart
 from genbench.ranks import Figure, protocol, ranks
 from genbench.record import Record
 
@@ -59,9 +60,9 @@ SETTLED = (
     *("latency_ms", "images_per_second", "peak_memory_mb", "stamp"),
 )
 ADDED = (
-    *("given", "labelled", "options", "seeds_run", "reason", "notes"),
+    *("plain_label", "given", "labelled", "options", "seeds_run", "reason", "notes"),
     *("nll_se", "nll_observation", "nll_effort", "nll_images", "nll_moved", "nll_converged"),
-    *("sample_images", "reference_images"),
+    *("sample_images", "reference_images", "accuracy_se"),
     *(figure.key for figure in FIGURES if figure.key not in SETTLED),
     *(f"{figure.key}_std" for figure in FIGURES if figure.better and f"{figure.key}_std" not in SETTLED),
     *(f"{figure.key.removesuffix('_bpd')}_{end}" for figure in RANKED for end in ("rank", "ranked", "best")),
@@ -78,7 +79,8 @@ def rows(records: Iterable[Record], sort: str | None = None) -> list[Row]:
 
     Cells that differ in seed alone share a row: means, with sample standard deviations in ``…_std``. Seeds that
     diverged or failed have a row of their own, so that no mean hides them, and ``seeds_run`` counts all. Seeds are
-    never pooled across protocols. What is absent is None.
+    never pooled across protocols. Where rows of a data set have one label, ``label`` also says what differs between
+    them, and ``plain_label`` is as it was. What is absent is None.
 
     Args:
         records: of one run or several.
@@ -91,7 +93,7 @@ def rows(records: Iterable[Record], sort: str | None = None) -> list[Row]:
     if sort is not None and sort not in sortable:
         raise ValueError(f"sort={sort!r}: no such column; {nearest(sort, sortable)}")
     groups = _groups(records)
-    table = [_row(cells) for cells in groups]
+    table = [_row(cells, label) for cells, label in zip(groups, told_apart(groups), strict=True)]
     tried: dict[Hashable, set[int]] = {}
     for cells in groups:
         tried.setdefault(_cell(cells[0]), set()).update(record.seed for record in cells)
@@ -130,18 +132,20 @@ def _groups(records: Iterable[Record]) -> list[list[Record]]:
     return list(found.values())
 
 
-def _row(cells: Sequence[Record]) -> Row:
-    first, test, quality = cells[0], cells[0].test, cells[0].quality
+def _row(cells: Sequence[Record], label: str) -> Row:
+    first, test, quality, accuracy = cells[0], cells[0].test, cells[0].quality, cells[0].accuracy
     row: Row = dict.fromkeys(KEYS)
-    row |= {name: getattr(first, name) for name in ("dataset", "recipe", "label", "family", "status", "extractor")}
+    row |= {name: getattr(first, name) for name in ("dataset", "recipe", "family", "status", "extractor")}
     reasons = {r.seed: r.reason for r in cells if r.reason}
     row |= {
+        "label": label,
+        "plain_label": first.label,
         "seeds": [record.seed for record in cells],
         "given": list(first.given),
         "labelled": first.labelled,
         "options": first.options,
         "reason": "; ".join(f"seed {s}: {why}" if len(cells) > 1 else why for s, why in reasons.items()) or None,
-        "notes": list(dict.fromkeys(note for r in cells for note in _notes(r))) or None,
+        "notes": list(dict.fromkeys(note for r in cells for note in _notes(r, label))) or None,
         "stamp": _merged([record.stamp for record in cells]),
     }
     for figure in FIGURES:
@@ -152,13 +156,12 @@ def _row(cells: Sequence[Record]) -> Row:
     if test is not None:
         converged = [record.test.converged for record in cells if record.test and record.test.converged is not None]
         moved = [record.test.moved for record in cells if record.test and record.test.moved is not None]
-        single = len(cells) == 1 and test.standard_error is not None and math.isfinite(test.standard_error)
         row |= {
             "nll_kind": test.kind,
             "nll_given": list(test.given),
             "nll_method": test.method,
             "nll_draws": test.draws,
-            "nll_se": test.standard_error if single else None,
+            "nll_se": _finite(test.standard_error) if len(cells) == 1 else None,
             "nll_observation": test.observation,
             "nll_effort": test.effort,
             "nll_images": test.images,
@@ -167,16 +170,22 @@ def _row(cells: Sequence[Record]) -> Row:
         }
     if quality is not None:
         row |= {"sample_images": quality.images, "reference_images": quality.reference_images}
+    if accuracy is not None and len(cells) == 1:
+        row["accuracy_se"] = _finite(accuracy.standard_error)
     return row
 
 
-def _notes(record: Record) -> Iterator[str]:
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _notes(record: Record, label: str) -> Iterator[str]:
     """What a reader of the figures has to know."""
     if record.quality is not None:
         yield from record.quality.notes
     for ability, said in record.abilities.items():
         if said.startswith("failed"):
-            yield f"{record.label}, seed {record.seed}: {ability} {said}"
+            yield f"{label}, seed {record.seed}: {ability} {said}"
 
 
 def _mean(values: Sequence[float]) -> float | None:
@@ -203,7 +212,7 @@ def _order(row: Row, sort: str | None) -> tuple[Any, ...]:
         fid = math.inf if row["fid"] is None else row["fid"]
         if row["status"] == "anchor":
             return fid, bits
-        return row["family"], KINDS[row["nll_kind"]], bits, fid, row["label"], STATUSES[row["status"]]
+        return row["family"], KINDS[row["nll_kind"]], bits, fid, row["plain_label"], STATUSES[row["status"]]
     value = row[sort]
     if value is None or value == []:
         return (1,)

@@ -46,7 +46,8 @@ def broken(name, tree):
         out |= {i for i in top if i.split(".")[0] not in allowed}
     if name.startswith("genbench.metrics"):
         out |= {i for i in ours if i.startswith(("genbench.fit", "genbench.runner", "genbench.cell"))}
-    readers = tuple(f"genbench.{part}" for part in ("table", "report", "plots", "ranks", "columns", "render"))
+    views = ("table", "report", "plots", "ranks", "columns", "render", "labels", "captions")
+    readers = tuple(f"genbench.{part}" for part in views)
     if name.startswith(readers):
         refused = ("genbench.runner", "genbench.cell", "genbench.protocol", "genbench.metrics", "genbench.data")
         out |= {i for i in ours if i.startswith(refused)}

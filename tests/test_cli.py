@@ -3,58 +3,22 @@
 import errno
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
-import genbench
-from genbench import DataSpec, catalog, cli, data, runner, spawn, suite
+from genbench import catalog, cli, runner, suite
+from genbench.embedded import titles
 from genbench.record import Record
+from tests.commands import pictures, refused, script
 from tests.records import run as fake_run
 
 
 @pytest.fixture
 def genbench_(monkeypatch, capsys):
-    """Runs the console script in this process: (status, stdout, stderr)."""
-
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["genbench", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        said = capsys.readouterr()
-        return ended.value.code, said.out, said.err
-
-    # Nothing here comes as far as a cell: no process to fork them from is needed.
-    monkeypatch.setattr(runner, "warm_up", lambda: None)
-    monkeypatch.setattr(spawn, "warm_up", lambda: None)
-    monkeypatch.delenv(cli.DEBUG, raising=False)
-    return call
-
-
-def refused(result):
-    status, out, err = result
-    assert status == 2
-    assert "Traceback" not in out + err
-    assert err.startswith("genbench: ")
-    assert err.count("\n") == 1
-    return err
-
-
-@pytest.fixture
-def model(tmp_path):
-    folder = tmp_path / "cells" / "digits" / "vae" / "seed-0"
-    genbench.save(folder / "checkpoint" / "model.safetensors", genbench.build("vae", DataSpec((1, 8, 8), 256), width=8))
-    return folder
-
-
-def pictures(folder, n=3, mode="L", side=8):
-    folder.mkdir(parents=True, exist_ok=True)
-    for i in range(n):
-        values = np.random.default_rng(i).integers(0, 256, (side, side, 3), dtype=np.uint8)
-        Image.fromarray(values).convert(mode).save(folder / f"{i}.png")
-    return folder
+    return script(monkeypatch, capsys)
 
 
 @pytest.mark.parametrize(
@@ -88,8 +52,8 @@ def pictures(folder, n=3, mode="L", side=8):
         (["run", "smoke", "--precision", "half"], "precision = 'half': give float32 or bfloat16"),
         (["run", "smoke", "--labelled", "0"], "labelled = 0: "),
         (
-            ["run", "smoke", "--recipe", "cgan", "--labelled", "50"],
-            "row 'cgan' on digits: train labels: some are unknown",
+            ["run", "smoke", "--recipe", "cgan", "--recipe", "vae", "--recipe", "cvae", "--labelled", "50"],
+            "labelled = 50: cgan on digits, cvae on digits must be told the label of every image; leave it out of them",
         ),
         (
             ["run", "smoke", "--recipe", "vae", "--labelled", "9"],
@@ -148,122 +112,6 @@ def test_a_full_disk_is_one_line(genbench_, tmp_path, monkeypatch):
     assert "No space left" in refused(genbench_("run", "smoke", "--recipe", "vae", "--images", 64, "--out", tmp_path))
 
 
-def test_a_model_file_that_is_none_is_refused(genbench_, model, tmp_path):
-    path = model / "checkpoint" / "model.safetensors"
-    whole = path.read_bytes()
-    for contents in (whole[:1000], b"\x80\x04cposix\nsystem\n", b""):
-        path.write_bytes(contents)
-        assert "not a genbench model" in refused(genbench_("sample", model, "-o", tmp_path / "x.png"))
-    assert not (tmp_path / "x.png").exists()
-
-
-def test_sampling_writes_a_picture_and_refuses_labels_that_mean_nothing(genbench_, model, tmp_path):
-    target = tmp_path / "grid.png"
-    assert genbench_("sample", model, "-n", 5, "-o", target)[0] == 0
-    assert Image.open(target).size[0] > 8
-    assert "--label 3: vae draws without labels" in refused(genbench_("sample", model, "--label", 3, "-o", target))
-    cgan = genbench.build("cgan", DataSpec((1, 8, 8), 17, 10), width=8)
-    genbench.save(tmp_path / "cgan.safetensors", cgan)
-    assert genbench_("sample", tmp_path / "cgan.safetensors", "-n", 5, "-o", target, "--label", 9)[0] == 0
-    assert "knows 0 to 9" in refused(genbench_("sample", tmp_path / "cgan.safetensors", "--label", 10, "-o", target))
-
-
-@pytest.fixture
-def causal(tmp_path):
-    """A cell of a model that completes."""
-    folder = tmp_path / "cells" / "digits" / "pixelcnn" / "seed-0"
-    made = genbench.build("pixelcnn", DataSpec((1, 8, 8), 17, 10), width=8, depth=1, conditional=True)
-    for parameter in made.parameters():  # an untrained one finds all levels equally likely, at any temperature
-        parameter.data += 0.3 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0))
-    genbench.save(folder / "checkpoint" / "model.safetensors", made)
-    about = {"dataset": "digits", "recipe": "pixelcnn", "label": "pixelcnn", "family": "x", "seed": 0, "status": "done"}
-    hashes = dict(data.load("digits").hashes)
-    Record(**about, stamp={"configuration": {"data": hashes}}).write(folder)
-    return folder
-
-
-def test_completing_other_images_than_the_cells_is_refused(genbench_, causal, tmp_path):
-    about = Record.read(causal)
-    hashes = dict(data.load("digits").hashes) | {"test": "0" * 64}
-    about.model_copy(update={"stamp": {"configuration": {"data": hashes}}}).write(causal)
-    line = refused(genbench_("sample", causal, "--complete", "-n", 8, "-o", tmp_path / "grid.png"))
-    assert "not the images that" in line
-    model = causal / "checkpoint" / "model.safetensors"
-    assert "give the cell's folder" in refused(genbench_("sample", model, "--complete", "-o", tmp_path / "grid.png"))
-
-
-def test_completing_keeps_the_top_of_test_images(genbench_, causal, tmp_path):
-    target = tmp_path / "grid.png"
-    test = data.load("digits").test.images[:8, 0].numpy().astype(int) * 255 // 16
-    drawn = {}
-    for words in ((), ("--keep", 2), ("--keep", 2, "--label", 3), ("--keep", 2, "--temperature", 0.1)):
-        assert genbench_("sample", causal, "--complete", "-n", 8, "-o", target, *words)[0] == 0
-        pixels = np.asarray(Image.open(target)).astype(int)
-        assert pixels.shape == (2 * 56 + 2, 8 * 56 + 7 * 2)
-        shown = np.stack([pixels[y : y + 56 : 7, x : x + 56 : 7] for y in (0, 58) for x in range(0, 8 * 58, 58)])
-        kept = 2 if words else 4
-        assert np.array_equal(shown[:8], test)
-        assert np.array_equal(shown[8:, :kept], test[:, :kept])
-        assert not np.array_equal(shown[8:, kept:], test[:, kept:])
-        drawn[words] = shown[8:]
-    assert not np.array_equal(drawn["--keep", 2], drawn["--keep", 2, "--temperature", 0.1])
-
-
-def test_a_temperature_is_drawn_at(genbench_, causal, tmp_path):
-    plain, cold = tmp_path / "plain.png", tmp_path / "cold.png"
-    assert genbench_("sample", causal, "-n", 4, "-o", plain)[0] == 0
-    assert genbench_("sample", causal, "-n", 4, "-o", cold, "--temperature", 1)[0] == 0
-    assert plain.read_bytes() == cold.read_bytes()
-    assert genbench_("sample", causal, "-n", 4, "-o", cold, "--temperature", 0.05)[0] == 0
-    assert plain.read_bytes() != cold.read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (["--complete", "--keep", 8], "--keep 8: images have 8 rows; give 1 to 7"),
-        (["--complete", "--keep", 0], "--keep 0: images have 8 rows"),
-        (["--complete", "-n", 360], "-n 360: digits has 359 test images"),
-        (["--complete", "--label", 10], "--label 10: this model knows 0 to 9"),
-        (["--complete", "--temperature", 0], "--temperature 0.0: give a positive number"),
-        (["--temperature", -1], "--temperature -1.0: give a positive number"),
-        (["--temperature", "nan"], "--temperature nan: give a positive number"),
-    ],
-)
-def test_completions_and_temperatures_that_cannot_be_are_refused(genbench_, causal, tmp_path, words, said):
-    assert said in refused(genbench_("sample", causal, "-o", tmp_path / "x.png", *words))
-    assert not (tmp_path / "x.png").exists()
-
-
-def test_a_model_without_the_ability_refuses(genbench_, model, tmp_path):
-    assert "--complete: vae does not complete images" in refused(genbench_("sample", model, "--complete"))
-    assert "--temperature 0.5: vae draws at no temperature" in refused(
-        genbench_("sample", model, "--temperature", 0.5, "-o", tmp_path / "x.png")
-    )
-
-
-def test_a_model_given_labels_by_option_is_sampled_and_scored_with_them(genbench_, causal, tmp_path):
-    assert genbench_("sample", causal, "-n", 4, "--label", 3, "-o", tmp_path / "x.png")[0] == 0
-    status, out, _ = genbench_("score", causal, "--dataset", "digits", "--limit", 8)
-    assert status == 0
-    assert "given label" in out
-
-
-def test_scoring_says_how_and_takes_every_image_of_a_folder(genbench_, model, tmp_path):
-    folder = pictures(tmp_path / "images", 4)
-    status, out, _ = genbench_("score", model, "--images", folder, "--draws", 3)
-    assert status == 0
-    assert out.startswith("≤ ")
-    assert "bits/dim (bound, iwae, draws 3; 4 images of" in out
-    colour = pictures(tmp_path / "colour", 4, "RGB")
-    assert "images of (3, 8, 8)" in refused(genbench_("score", model, "--images", colour))
-    assert "17 levels; the model was trained on (1, 8, 8) with 256" in refused(
-        genbench_("score", model, "--dataset", "digits")
-    )
-    (folder / "2.png").write_bytes(b"")
-    assert str(folder / "2.png") in refused(genbench_("score", model, "--images", folder))
-
-
 def test_lists_are_json_on_demand(genbench_):
     status, out, _ = genbench_("families", "--json")
     assert status == 0
@@ -314,3 +162,14 @@ def test_an_interrupted_run_says_how_it_goes_on(genbench_, monkeypatch, tmp_path
     status, _, err = genbench_("run", "smoke", "--out", tmp_path)
     assert status == 130
     assert "the same command goes on where this one was" in err
+
+
+def test_help_lists_every_packaged_suite_by_its_title(genbench_, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    status, out, _ = genbench_("run", "--help")
+    assert status == 0
+    folder = Path(suite.__file__).parent / "suites"
+    assert set(titles()) == {path.stem for path in folder.glob("*.toml")}
+    for name, title in titles().items():
+        assert f"{name}: {title}" in out
+    assert set(titles()) >= {"quick", "explicit", "explicit-fashion"}

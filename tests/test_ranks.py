@@ -117,6 +117,16 @@ def test_fids_that_do_not_compare_are_not_ranked_together(other):
     assert places(ranks([a, b, c], FID)) == [1, 2, None]
 
 
+def test_other_shares_of_the_labels_are_other_data():
+    def told(label, per_image, labelled):
+        return [record(label, test=likelihood(per_image), labelled=labelled)]
+
+    rows = [told("a", (1, 1, 1), 100), told("b", (3, 4, 5), 100), told("c", (0, 0, 0), None), told("d", (2, 2, 2), 50)]
+    assert places(ranks(rows, NLL)) == [1, 2, None, None]
+    few = [[r.model_copy(update={"labelled": 100}) for r in fids("c", {0: 1, 1: 1.1})]]
+    assert places(ranks([fids("a", {0: 10, 1: 10.1}), fids("b", {0: 20, 1: 20.1}), *few], FID)) == [1, 2, None]
+
+
 def test_one_seed_gives_no_rank_but_for_likelihood():
     a, b = fids("a", {0: 10}), fids("b", {0: 99})
     assert places(ranks([a, b], FID)) == [None, None]

@@ -142,6 +142,15 @@ def test_abilities_have_sections_laid_out_alike_and_say_where_they_failed(tmp_pa
     assert "a failed: RuntimeError: <no> codes" in page.texts
 
 
+def test_rows_of_one_label_have_pictures_of_their_own(tmp_path):
+    folder = run(tmp_path, [record("a", seed=0), record("a", seed=1, stamp={"threads": 16})])
+    page = Page(report.write(folder).read_text())
+    images = {attrs["alt"]: base64.b64decode(attrs["src"].partition(",")[2]) for attrs in page.all("img")}
+    for seed, name in ((0, "Samples of a (2 threads)"), (1, "Samples of a (16 threads)")):
+        assert images[name] == (folder / "cells" / "mnist5k" / "a" / f"seed-{seed}" / "samples.png").read_bytes()
+    assert len(images) == 2
+
+
 def test_half_written_cells_are_not_read(tmp_path):
     folder = run(tmp_path, [record("a")])
     cell = folder / "cells" / "mnist5k" / "a" / "seed-0"

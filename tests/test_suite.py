@@ -1,7 +1,8 @@
 import pytest
 
 from genbench import catalog
-from genbench.suite import Overrides, Suite, embedded, literal, overridden, parse, read, slug, to_toml
+from genbench.embedded import texts
+from genbench.suite import Suite, parse, read, slug, to_toml
 
 TEXT = """
 title = "Two"
@@ -17,12 +18,8 @@ options = { dropout = 0.0 }
 """
 
 
-def two(**changes):
-    return overridden(parse(TEXT, "two"), Overrides(**changes))
-
-
 def test_rows_are_resolved():
-    suite = two()
+    suite = parse(TEXT, "two")
     assert [(row.recipe, row.label, row.dataset) for row in suite.row] == [
         ("vae", "vae", "digits"),
         ("pix2pix", "pix2pix (no dropout)", "edges:digits"),
@@ -31,7 +28,7 @@ def test_rows_are_resolved():
     assert suite.datasets == ["digits", "edges:digits"]
 
 
-@pytest.mark.parametrize("name", embedded())
+@pytest.mark.parametrize("name", texts())
 def test_an_embedded_suite_is_whole(name):
     suite = read(name)
     assert len({row.recipe for row in suite.row}) == len(suite.row)
@@ -63,6 +60,13 @@ def test_what_is_written_reads_back_the_same():
         ("budget = { steps = 3 }", "", "key budget is missing"),
         ('label = "pix2pix (no dropout)"', 'lable = "x"', r"unknown key row.1.lable: did you mean label"),
         ('label = "pix2pix (no dropout)"', 'label = "Noise"', "'Noise' is an anchor's"),
+        ('label = "pix2pix (no dropout)"', 'label = "anchors"', "'anchors' is an anchor's"),
+        (
+            'recipe = "vae"',
+            'recipe = "anchors"\nlabelled = 9',
+            "row 'anchors': nobody trains anchors; give them a data set and nothing else",
+        ),
+        ('recipe = "vae"', 'recipe = "anchors"\nlabel = "x"', "row 'x': nobody trains anchors"),
         ('title = "Two"', 'title = "Two"\nprecision = "float16"', "precision = 'float16': give float32 or bfloat16"),
         ('recipe = "vae"', 'recipe = "vae"\nlabelled = 0', "row.0.labelled = 0: .*greater than 0"),
         ('recipe = "vae"', 'recipe = "vae"\nlabeled = 100', r"unknown key row.0.labeled: did you mean labelled"),
@@ -88,58 +92,6 @@ def test_an_unknown_suite_names_the_nearest(tmp_path):
         read(str(tmp_path / "no.toml"))
 
 
-def test_a_data_set_replaces_the_suites_behind_prefixes_too():
-    assert two(dataset="mnist5k").datasets == ["mnist5k", "edges:mnist5k"]
-
-
-def test_budget_and_seeds_are_replaced():
-    suite = two(budget={"images": 64}, seeds=[3, 4])
-    assert suite.budget.given == {"images": 64}
-    assert suite.seeds == (3, 4)
-    with pytest.raises(ValueError, match=r"budget\.seconds = -1"):
-        two(budget={"seconds": -1.0})
-
-
-def test_recipes_choose_rows_by_name_or_label_and_add_what_the_suite_lacks():
-    assert [row.label for row in two(recipes=["pix2pix"]).row] == ["pix2pix (no dropout)"]
-    assert [row.label for row in two(recipes=["pix2pix (no dropout)", "pix2pix"]).row] == ["pix2pix (no dropout)"]
-    assert [(row.recipe, row.dataset) for row in two(recipes=["gan"]).row] == [("gan", "digits")]
-    with pytest.raises(ValueError, match=r"unknown recipe 'gann': did you mean"):
-        two(recipes=["gann"])
-
-
-def test_options_are_set_where_rows_have_them():
-    suite = two(options=["latents=7", "width = 8"])
-    assert [row.options for row in suite.row] == [{"latents": 7, "width": 8}, {"dropout": 0.0, "width": 8}]
-    with pytest.raises(ValueError, match=r"none of vae, pix2pix has option 'latent': did you mean latents"):
-        two(options=["latent=7"])
-    with pytest.raises(ValueError, match="write option=value"):
-        two(options=["latents"])
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("32", 32),
-        ("1e-3", 1e-3),
-        ("true", True),
-        ("[1, 2]", [1, 2]),
-        ('"a b"', "a b"),
-        ("kl", "kl"),
-        ("js-x.2", "js-x.2"),
-    ],
-)
-def test_literals_have_types(text, value):
-    assert literal(text) == value
-    assert type(literal(text)) is type(value)
-
-
-@pytest.mark.parametrize("text", ["True", "3 2", "a b", "", "1\nb = 2"])
-def test_what_is_no_literal_is_refused(text):
-    with pytest.raises(ValueError, match="give a TOML value"):
-        literal(text)
-
-
 def test_slugs_are_folder_names():
     assert slug("f-gan (KL)") == "f-gan-kl"
     assert slug("folder:/a/B c") == "folder-a-b-c"
@@ -156,10 +108,16 @@ def test_slugs_are_folder_names():
     ],
 )
 def test_numbers_that_would_fail_later_are_refused_at_once(tmp_path, line, message):
-    from genbench.suite import read
-
     lines = {"budget": "budget = { steps = 1 }", "seeds": "seeds = [0]"} | {line.split()[0]: line}
     path = tmp_path / "s.toml"
     path.write_text("\n".join(['title = "t"', 'dataset = "digits"', *lines.values(), "[[row]]", 'recipe = "vae"']))
     with pytest.raises(ValueError, match=message):
         read(str(path))
+
+
+def test_a_row_may_ask_for_the_anchors_of_a_data_set_alone():
+    asked = '[[row]]\nrecipe = "anchors"\ndataset = "binarized:digits"\n'
+    suite = parse(TEXT + asked, "three")
+    assert suite.datasets == ["digits", "edges:digits", "binarized:digits"]
+    assert [row.label for row in suite.trained] == ["vae", "pix2pix (no dropout)"]
+    assert parse(to_toml(suite), "again") == suite

@@ -9,7 +9,6 @@ import pytest
 from rich.console import Console
 
 from genbench import columns, table
-from genbench.record import Accuracy
 from tests.records import anchor, likelihood, lost, quality, quick, record
 
 SETTLED = [
@@ -114,17 +113,6 @@ def test_unknown_columns_and_formats_are_refused_with_the_nearest():
         table.render(quick(), "markdown")
 
 
-def test_marks_say_kind_and_method_what_is_given_and_drawn():
-    rows = by_label(quick())
-    assert columns.bits(rows["pixelcnn"]).startswith("= 1.2")
-    assert columns.bits(rows["vae"]).startswith("≤ 1.6")
-    assert re.fullmatch(r"~ 2\.\d{3} ± 0\.\d{3} unconverged", columns.bits(rows["gan"]))
-    assert "unconverged" not in columns.bits(rows["wgan-gp"])
-    assert columns.method(rows["wgan-gp"]) == "ais, 2 draws, 10 images, noise added"
-    (asked,) = table.rows([record(test=likelihood(given=("label",)))])
-    assert columns.method(asked) == "chain rule, given label"
-
-
 def test_ranks_reach_the_rows_and_only_the_best_is_bold():
     rows = by_label(quick())
     assert (rows["vae"]["nll_rank"], rows["vae"]["nll_ranked"], rows["vae"]["nll_best"]) == (1, 2, True)
@@ -145,13 +133,6 @@ def test_markdown_has_every_row_units_and_footnotes():
         assert said in text
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert len({line.count("|") for line in lines}) <= 2  # one width a table
-
-
-def test_each_extractor_has_columns_of_its_own():
-    text = table.render([record("a"), record("b", extractor="classifier", quality=quality(7.7))], "md")
-    head, _, b, a = [line.split("|") for line in text.splitlines() if line.startswith("|")]
-    one, two = (next(i for i, h in enumerate(head) if f"FID ({n})" in h) for n in ("efficientnet-lite0", "classifier"))
-    assert [x.strip() for x in (a[one], a[two], b[one], b[two])] == ["50.0", "–", "–", "7.70"]
 
 
 def test_json_is_the_rows_and_infinity_a_text():
@@ -230,47 +211,9 @@ def test_the_terminal_never_cuts_a_number(width):
     assert ("More columns" in text) == (width < 300)
 
 
-def test_numbers_are_short_and_honest():
-    assert [columns.number(x) for x in (0, 1.2249, 45.26, 1365.2, 0.00012, math.inf, None)] == [
-        "0", "1.22", "45.3", "1,365", "0.0001", "∞", "",
-    ]  # fmt: skip
-    assert columns.number(-0.5) == "−0.500"
-    assert [columns.count(x) for x in (640, 9_999, 12_345, 412_545, 999_999, 1_234_567)] == [
-        "640", "9,999", "12.3k", "413k", "1.00M", "1.23M",
-    ]  # fmt: skip
-
-
 def test_anchors_alone_make_a_table():
     assert "real (test)" in table.render([anchor("real (test)", quality=quality(25.8))], "md")
     assert [table.render([], fmt) for fmt in ("json", "html")] == ["[]\n", ""]
-
-
-def classified(label, seed, accuracy, labelled=100):
-    found = Accuracy(accuracy=accuracy, standard_error=0.01, images=1000)
-    return record(label, seed=seed, accuracy=found, labelled=labelled)
-
-
-def test_accuracy_has_a_column_only_where_something_has_it():
-    assert "Accuracy" not in table.render(quick(), "md")
-    assert all(row["accuracy"] is None and row["labelled"] is None for row in table.rows(quick()))
-    text = table.render([record("vae"), classified("aae", 0, 0.9123)], "md")
-    head, _, *body = [[x.strip() for x in line.split("|")] for line in text.splitlines() if line.startswith("|")]
-    place, labels = head.index("Accuracy ↑"), head.index("Labels")
-    assert {row[1]: (row[place], row[labels]) for row in body} == {"aae": ("0.912", "100"), "vae": ("–", "–")}
-    assert "share of test images that the model itself puts in their class" in text
-
-
-def test_accuracies_are_ranked_over_seeds_among_equal_shares_of_labels():
-    few = [classified(label, s, a + s / 1000) for label, a in (("a", 0.9), ("b", 0.8)) for s in range(3)]
-    rows = by_label([*few, *(classified("all", s, 0.99, None) for s in range(3))])
-    assert [rows[label]["accuracy_rank"] for label in ("a", "b", "all")] == [1, 2, None]
-    assert rows["a"]["accuracy"] == pytest.approx(0.901)
-    assert rows["a"]["accuracy_std"] == pytest.approx(0.001)
-
-
-def test_shares_of_labels_are_never_pooled_as_seeds():
-    rows = table.rows([classified("a", 0, 0.9, 100), classified("a", 1, 0.95, 1000)])
-    assert [(row["labelled"], row["seeds"], row["seeds_run"]) for row in rows] == [(100, [0], 1), (1000, [1], 1)]
 
 
 def test_a_failed_ability_is_a_footnote():

@@ -59,7 +59,7 @@ class Dataset:
         """What a model may see."""
         return Splits(self.train, self.validation)
 
-    def with_labels(self, n: int) -> Dataset:
+    def with_labels(self, n: int | None) -> Dataset:
         """The same data with ``n`` training labels and -1 for the others: what a semi-supervised recipe learns from.
 
         Each class has one label at least and otherwise its share: the first of the split, which is in random order
@@ -69,6 +69,8 @@ class Dataset:
         Raises:
             ValueError: for data without labels, fewer labels than classes, or more than there are.
         """
+        if n is None:
+            return self
         labels, classes = self.train.labels, self.spec.classes
         if labels is None or not classes:
             raise ValueError(f"labelled={n}: {self.name} has no labels")

@@ -1,0 +1,99 @@
+"""What stands above and below a table: its title, the protocol of its rows, footnotes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from genbench.columns import MARKS, Row, status
+
+KINDS = {"exact": "exact", "bound": "an upper bound", "estimate": "an estimate"}
+FACTS = (
+    *("budget", "batch", "data", "count", "extractor", "checkpoint", "precision"),
+    *("device", "accelerator", "processor", "thread"),
+)
+
+
+def protocol(rows: Sequence[Row]) -> list[tuple[str, str]]:
+    """What the rows were measured under, by their stamps: name and text; where rows differ, every value.
+
+    Rows that diverged or failed say nothing here as long as others do: their stamps break off where they did.
+    """
+    whole = [row for row in rows if row["status"] in ("done", "anchor")] or list(rows)
+    found: list[tuple[str, str]] = []
+    for word in FACTS:
+        for key in dict.fromkeys(key for row in whole for key in row["stamp"] if key.startswith(word)):
+            said = dict.fromkeys(phrase(row["stamp"][key]) for row in whole if key in row["stamp"])
+            if text := " / ".join(item for item in said if item):
+                found.append((key.replace("_", " "), text))
+    counts = dict.fromkeys(
+        f"{row['sample_images']:,} against {row['reference_images']:,}" for row in whole if row["sample_images"]
+    )
+    return found + ([("samples against reference", " / ".join(counts))] if counts else [])
+
+
+def phrase(value: Any) -> str:  # noqa: ANN401 - anything that JSON has
+    """A stamp's value in a line of words; hashes are cut to eight digits."""
+    if isinstance(value, dict):
+        parts = [f"{name} {text}" for name, item in value.items() if (text := phrase(item))]
+        return ", ".join(parts)
+    if isinstance(value, (list, tuple)):
+        return ("×" if all(isinstance(item, int) for item in value) else " / ").join(map(phrase, value))
+    if isinstance(value, str):
+        return value[:8] if len(value) >= 32 and all(c in "0123456789abcdef" for c in value) else value
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value.is_integer():
+        return f"{value:,.0f}"
+    return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def title(rows: Sequence[Row]) -> str:
+    """The suite's title and the data set."""
+    titles = dict.fromkeys(t for row in rows if isinstance(t := row["stamp"].get("title"), str) and t)
+    return f"{' / '.join(titles)}: {rows[0]['dataset']}" if titles else str(rows[0]["dataset"])
+
+
+def footnotes(rows: Sequence[Row]) -> list[str]:
+    """What the marks of these rows mean, one sentence or two a note; only what occurs."""
+    kinds = [kind for kind in MARKS if any(row["nll_kind"] == kind for row in rows)]
+    notes: list[str] = []
+    if kinds:
+        marks = ", ".join(f"{MARKS[kind]} {KINDS[kind]}" for kind in kinds)
+        notes.append(f"Bits/dim: −log₂ P(image) / (C·H·W) of the stored integer levels; {marks}.")
+    if any(row["nll_observation"] == "added" for row in rows):
+        notes.append("Noise added: the likelihood counts an observation noise that the samples do not have.")
+    if any(row["nll_se"] for row in rows):
+        notes.append("± beside bits/dim of one seed is the standard error over test images.")
+    if any(len(row["seeds"]) > 1 for row in rows):
+        notes.append("± of several seeds is the sample standard deviation over seeds.")
+    if any(row["nll_rank"] for row in rows):
+        notes.append(
+            "Rank: one more than the rows that are better by more than chance, among rows of the same kind, condition, "
+            "data, share of labels and protocol; a paired 95 % t-interval, over images for one seed and over shared "
+            "seeds for several, uncorrected for the number of pairs. Bold beats all the others of its group."
+        )
+    if any(row["fid"] is not None and row["status"] == "done" for row in rows) and not any(
+        row["fid_rank"] for row in rows
+    ):
+        notes.append("FID and its kin are not ranked: that takes several seeds under one protocol.")
+    if any(row["accuracy"] is not None for row in rows):
+        notes.append(
+            "Accuracy: share of test images that the model itself puts in their class, ± of one seed its binomial "
+            "standard error."
+        )
+    if any(row["labelled"] is not None for row in rows):
+        notes.append("Labels: training images that kept theirs, where not all did.")
+    if any(row["nll_converged"] is False for row in rows):
+        notes.append(
+            "Unconverged: the estimate moved by more than 0.05 bits/dim when its temperatures doubled, or its chains "
+            "had no gradient to follow; not ranked."
+        )
+    if any(row["status"] == "anchor" for row in rows):
+        notes.append("Anchors, below the recipes, fix the scale; they are no models and are not ranked.")
+    for row in rows:
+        if status(row):
+            which = ", ".join(map(str, row["seeds"]))
+            notes.append(f"{row['label']}, seed {which}, {row['status']}: {row['reason'] or 'no reason was recorded'}.")
+    said = dict.fromkeys(note for row in rows for note in row["notes"] or ())
+    return [*notes, *said]

@@ -1,0 +1,89 @@
+import math
+import re
+
+import pytest
+
+from genbench import columns, table
+from genbench.record import Accuracy
+from tests.records import likelihood, quality, quick, record
+
+
+def by_label(records):
+    return {row["label"]: row for row in table.rows(records)}
+
+
+def test_marks_say_kind_and_method_what_is_given_and_drawn():
+    rows = by_label(quick())
+    assert columns.bits(rows["pixelcnn"]).startswith("= 1.2")
+    assert columns.bits(rows["vae"]).startswith("≤ 1.6")
+    assert re.fullmatch(r"~ 2\.\d{3} ± 0\.\d{3} unconverged", columns.bits(rows["gan"]))
+    assert "unconverged" not in columns.bits(rows["wgan-gp"])
+    assert columns.method(rows["wgan-gp"]) == "ais, 2 draws, 10 images, noise added"
+    (asked,) = table.rows([record(test=likelihood(given=("label",)))])
+    assert columns.method(asked) == "chain rule, given label"
+
+
+def test_each_extractor_has_columns_of_its_own():
+    text = table.render([record("a"), record("b", extractor="classifier", quality=quality(7.7))], "md")
+    head, _, b, a = [line.split("|") for line in text.splitlines() if line.startswith("|")]
+    one, two = (next(i for i, h in enumerate(head) if f"FID ({n})" in h) for n in ("efficientnet-lite0", "classifier"))
+    assert [x.strip() for x in (a[one], a[two], b[one], b[two])] == ["50.0", "–", "–", "7.70"]
+
+
+def test_numbers_are_short_and_honest():
+    assert [columns.number(x) for x in (0, 1.2249, 45.26, 1365.2, 0.00012, math.inf, None)] == [
+        "0", "1.22", "45.3", "1,365", "0.0001", "∞", "",
+    ]  # fmt: skip
+    assert columns.number(-0.5) == "−0.500"
+    assert [columns.count(x) for x in (640, 9_999, 12_345, 412_545, 999_999, 1_234_567)] == [
+        "640", "9,999", "12.3k", "413k", "1.00M", "1.23M",
+    ]  # fmt: skip
+
+
+def classified(label, seed, accuracy, labelled=100):
+    found = Accuracy(accuracy=accuracy, standard_error=(accuracy * (1 - accuracy) / 1000) ** 0.5, images=1000)
+    return record(label, seed=seed, accuracy=found, labelled=labelled)
+
+
+def test_accuracy_has_a_column_only_where_something_has_it():
+    assert "Accuracy" not in table.render(quick(), "md")
+    assert all(row["accuracy"] is None and row["labelled"] is None for row in table.rows(quick()))
+    text = table.render([record("vae"), classified("aae", 0, 0.9123)], "md")
+    head, _, *body = [[x.strip() for x in line.split("|")] for line in text.splitlines() if line.startswith("|")]
+    place, labels = head.index("Accuracy ↑"), head.index("Labels")
+    assert {row[1]: (row[place], row[labels]) for row in body} == {"aae": ("0.912 ± 0.009", "100"), "vae": ("–", "–")}
+    assert "share of test images that the model itself puts in their class" in text
+
+
+def test_an_accuracy_has_its_binomial_error_for_one_seed_and_the_deviation_over_several():
+    cell = columns.spread("accuracy", 1, 3)
+    (one,) = table.rows([classified("aae", 0, 0.9)])
+    assert one["accuracy_se"] == pytest.approx(math.sqrt(0.9 * 0.1 / 1000))
+    assert cell(one) == "0.900 ± 0.009"
+    (several,) = table.rows([classified("aae", s, a) for s, a in enumerate((0.88, 0.9, 0.92))])
+    assert (several["accuracy_se"], cell(several)) == (None, "0.900 ± 0.020")
+    (sure,) = table.rows([classified("aae", 0, 1.0)])
+    assert cell(sure) == "1.000", "all right says nothing of the next image"
+    (bare,) = table.rows([record()])
+    assert (bare["accuracy_se"], cell(bare)) == (None, "")
+    assert "± of one seed its binomial standard error" in table.render([classified("aae", 0, 0.9)], "md")
+
+
+def test_labels_are_explained_wherever_they_have_a_column():
+    text = table.render([record("vae", labelled=100)], "md")
+    assert "Labels" in text
+    assert "- Labels: training images that kept theirs, where not all did." in text
+    assert "Accuracy" not in text
+
+
+def test_accuracies_are_ranked_over_seeds_among_equal_shares_of_labels():
+    few = [classified(label, s, a + s / 1000) for label, a in (("a", 0.9), ("b", 0.8)) for s in range(3)]
+    rows = by_label([*few, *(classified("all", s, 0.99, None) for s in range(3))])
+    assert [rows[label]["accuracy_rank"] for label in ("a", "b", "all")] == [1, 2, None]
+    assert rows["a"]["accuracy"] == pytest.approx(0.901)
+    assert rows["a"]["accuracy_std"] == pytest.approx(0.001)
+
+
+def test_shares_of_labels_are_never_pooled_as_seeds():
+    rows = table.rows([classified("a", 0, 0.9, 100), classified("a", 1, 0.95, 1000)])
+    assert [(row["labelled"], row["seeds"], row["seeds_run"]) for row in rows] == [(100, [0], 1), (1000, [1], 1)]

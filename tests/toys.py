@@ -1,0 +1,46 @@
+"""Runs of a third party's quick recipes on the digits, in real processes."""
+
+import io
+import sys
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from genbench import catalog, runner
+from genbench.replay import Replay
+from genbench.suite import Suite
+from tests import thirdparty
+
+
+@contextmanager
+def installed(folder):
+    """The recipes ``toy`` and ``able`` are there, in this process and in those that it forks."""
+    site = thirdparty.install(folder)
+    sys.path.insert(0, str(site))
+    catalog.recipes.cache_clear()
+    yield site
+    sys.path.remove(str(site))
+    catalog.recipes.cache_clear()
+
+
+def suite(*rows, steps=6, **more):
+    """A suite with a row of ``toy`` for each ``(label, options)``."""
+    rows = tuple({"recipe": "toy", "label": label, "options": options} for label, options in rows)
+    base = {"title": "Toys", "dataset": "digits", "budget": {"steps": steps}, "extractor": "classifier"}
+    return Suite.model_validate(base | {"samples": 20, "likelihoods": 20, "timing": 0.05, "row": rows} | more)
+
+
+def run(suite, out, **more):
+    """Its exit status, and what it said."""
+    said = io.StringIO()
+    console = Console(file=said, width=300)
+    status = runner.run(suite, out, console, replay=Replay("toys", suite), **more)
+    return status, said.getvalue()
+
+
+def cell(out, label, dataset="digits"):
+    return out / "cells" / dataset / label / "seed-0"
+
+
+def snapshot(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
