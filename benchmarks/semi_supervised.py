@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import math
+import statistics
 from dataclasses import replace
 from typing import cast
 
@@ -21,12 +21,12 @@ import genbench
 from genbench import Budget, DataSpec, FitConfig, GenerativeModel, Phase, Split, data
 from genbench.abilities import Classifies
 from genbench.data import Dataset
+from genbench.ranks import interval
 from genbench.seed import fork_rng, generator
 
 RATES = (3e-4, 1e-3, 3e-3)
 NOISES = (0.3, 0.8)
 BATCH = 64
-STUDENT = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776}  # two-sided 95 % points for so many seeds
 
 
 class Learner(GenerativeModel):
@@ -103,12 +103,9 @@ def main() -> None:
         differences.append(helped - alone)
         cells = f"{100 * alone:.1f} % ({its}) | {100 * helped:.1f} % ({theirs}) | {100 * (helped - alone):+.1f}"
         print(f"| {seed} | {cells} |", flush=True)
-    values = torch.tensor(differences, dtype=torch.float64)
-    if len(values) in STUDENT:
-        margin = STUDENT[len(values)] * float(values.std()) / math.sqrt(len(values))
-        print(f"paired difference {100 * float(values.mean()):+.1f} ± {100 * margin:.1f} points (95 %)")
-    else:
-        print(f"paired difference {100 * float(values.mean()):+.1f} points")
+    ends = interval(differences)
+    margin = f" ± {50 * (ends[1] - ends[0]):.1f} points (95 %)" if ends else " points"
+    print(f"paired difference {100 * statistics.mean(differences):+.1f}{margin}")
 
 
 if __name__ == "__main__":

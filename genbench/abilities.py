@@ -16,7 +16,7 @@ class Reconstructs(Protocol):
     """Models with a code for each image."""
 
     def reconstruct(self, batch: Batch, *, generator: Generator | None = None) -> Tensor:
-        """Every image from its own code, uint8 ``(B, C, H, W)``; without a generator each pixel's median."""
+        """Every image from its own code, uint8 ``(B, C, H, W)``; without a generator the same one at every call."""
         ...
 
 
@@ -34,7 +34,10 @@ class Traverses(Protocol):
     """Models with latents that can be moved one at a time."""
 
     def traverse(self, rows: int, steps: int, *, generator: Generator) -> Tensor:
-        """One latent moved a row, those that change images most first: uint8 ``(at most rows, steps, C, H, W)``."""
+        """One latent moved a row, those that change images most first: uint8 ``(at most rows, steps, C, H, W)``.
+
+        What has no order, a class, stays as it was drawn.
+        """
         ...
 
 
@@ -90,7 +93,7 @@ PICTURES = (
         "traverse",
         "traversals.png",
         "Latent traversals",
-        "One latent moved a row, the others as they were drawn: the eight that change the image most.",
+        "One latent moved a row, the others and any class as they were drawn: the eight that change the image most.",
     ),
     Picture(
         "complete",

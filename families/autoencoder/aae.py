@@ -73,8 +73,9 @@ def aae_supervised(
     and what they say of the class is lost. The paper's own here sees nothing but codes, all of which together may be
     N(0, I) while each class keeps to a part of it: on digits the decoder then paid little heed to the label, and few
     samples were of the class asked for.
-    A small code and a fast game press the class out of it: after 100 s of one thread nine samples in ten were of the
-    class asked for, by their nearest training images; half of them at a game rate of 1e-3, with a tighter bound.
+    A small code and a fast game press the class out of it: after 60 s of two threads a classifier finds 71 % of the
+    samples in the class asked for, and 87 % of test images' codes follow another label that the decoder is told
+    (docs/autoencoders.md).
 
     Args:
         spec: data with labels, of any shape and levels.
@@ -109,7 +110,8 @@ def aae_semi_supervised(
     """A class by a softmax and a style, an adversary for each, and a step on the labelled share (1511.05644, 5).
 
     Networks are dense, as in the paper. Samples draw every class equally often, as the adversary imposes; the bound
-    proposes class and style.
+    proposes class and style. The encoder's input is noisy in training, and strongly by default, a choice of ours:
+    without it the classification step soon knows a hundred labelled images by heart.
 
     Args:
         spec: data with labels of which ``labelled`` are known, of any shape and levels.
@@ -132,7 +134,9 @@ def aae_semi_supervised(
             "labelled=None: aae-semi-supervised learns from a labelled share; "
             "give the row labelled = 100, or the command --labelled 100"
         )
-    _check(width, depth, latents, hidden, lr, game_lr)
+    positive(lr=lr, game_lr=game_lr)
+    whole(1, width=width, latents=latents, hidden=hidden)
+    whole(0, depth=depth)
     if not 0 <= noise < math.inf:
         raise ValueError(f"noise={noise}: give a standard deviation, 0 or more")
     pixels, size = output_by_name(output, spec.levels), spec.classes + latents
@@ -164,7 +168,9 @@ def _one_part(
     game_lr: float,
 ) -> AdversarialAutoencoder:
     """All of the code under one adversary; it and the decoder are told so many classes."""
-    _check(width, depth, latents, hidden, lr, game_lr)
+    positive(lr=lr, game_lr=game_lr)
+    whole(1, width=width, latents=latents, hidden=hidden)
+    whole(0, depth=depth)
     pixels = output_by_name(output, spec.levels)
     decoder = ImageDecoder(latents + told, spec.shape, width, depth, pixels.parameters(spec.shape[0]))
     return AdversarialAutoencoder(
@@ -178,9 +184,3 @@ def _one_part(
         lr=lr,
         game_lr=game_lr,
     )
-
-
-def _check(width: int, depth: int, latents: int, hidden: int, lr: float, game_lr: float) -> None:
-    positive(lr=lr, game_lr=game_lr)
-    whole(1, width=width, latents=latents, hidden=hidden)
-    whole(0, depth=depth)

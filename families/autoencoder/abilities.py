@@ -40,11 +40,11 @@ class Coded(GenerativeModel):
         return self.posterior(batch).mean
 
     def show(self, codes: Tensor, given: Batch, generator: Generator | None) -> Tensor:
-        """Images of codes, uint8 ``(B, C, H, W)``; without a generator the middle one of those that may be drawn."""
+        """Images of codes, uint8 ``(B, C, H, W)``; without a generator one for each code that stands for the rest."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it decodes: write show()")
 
     def reconstruct(self, batch: Batch, *, generator: Generator | None = None) -> Tensor:
-        """Every image from its own code, uint8 ``(B, C, H, W)``; without a generator each pixel's median."""
+        """Every image from its own code, uint8 ``(B, C, H, W)``; without a generator what :meth:`show` says."""
         batch = batch.to(self.device)
         with evaluation(self):
             return self._images(self._codes(batch), batch, generator)
@@ -81,7 +81,9 @@ class Coded(GenerativeModel):
     def traverse(self, rows: int, steps: int, *, generator: Generator) -> Tensor:
         """A code from the prior; each row moves another of its latents, those that change images most first.
 
-        A latent goes from 2.5 standard deviations of the prior below its mean to as many above.
+        A latent goes from 2.5 standard deviations of the prior below its mean to as many above. The numbers of a class
+        are not latents that can be moved: every row shows the class that was drawn. Latents of the same influence keep
+        their order in the code.
 
         Args:
             rows: latents that are moved, at most; all of them where there are fewer.
@@ -100,10 +102,11 @@ class Coded(GenerativeModel):
         given = self.conditions(1, generator=generator)
         with evaluation(self):
             prior: CodeDistribution = self.prior(given)
-            rows = min(rows, int((prior.spread > 0).sum()))
-            code, order = prior.draw(generator), self.influence(generator).argsort(descending=True, stable=True)
+            code, movable = prior.draw(generator), prior.spread[0].nonzero()[:, 0]
+            latents = movable[self.influence(generator)[movable].argsort(descending=True, stable=True)][:rows]
+            rows = len(latents)
             codes = code.expand(rows, steps, -1).clone()
-            for row, latent in enumerate(order[:rows]):
+            for row, latent in enumerate(latents):
                 reach = torch.linspace(-FARTHEST, FARTHEST, steps).to(code)
                 codes[row, :, latent] = prior.mean[0, latent] + reach * prior.spread[0, latent]
             given = given.rows(torch.zeros(rows * steps, dtype=torch.int64, device=self.device))

@@ -46,9 +46,9 @@ class AdversarialAutoencoder(PointAutoencoder):
     """Three turns a batch: reconstruct; tell the prior's codes from the encoder's; be told from the prior no longer.
 
     Args:
-        spec, encoder, decoder, prior, output, given, lr, clip: as for ``PointAutoencoder``; ``lr`` is the
-            reconstruction's.
+        spec, encoder, decoder, prior, output, given: as for ``PointAutoencoder``.
         discriminators: one for each part of the code, in order, each with its size as ``features``.
+        lr: of reconstruction.
         game_lr: Adam's learning rate in the two turns of the game, along the same cosine: a game that goes on at full
             rate while reconstruction comes to rest was seen to undo it.
     """
@@ -65,9 +65,8 @@ class AdversarialAutoencoder(PointAutoencoder):
         given: tuple[str, ...] = (),
         lr: float,
         game_lr: float,
-        clip: float = 1.0,
     ) -> None:
-        super().__init__(spec, encoder, decoder, prior, output, given=given, lr=lr, clip=clip)
+        super().__init__(spec, encoder, decoder, prior, output, given=given, lr=lr)
         self.discriminators, self.game_lr = nn.ModuleList(discriminators), game_lr
         self.sizes = [discriminator.features for discriminator in discriminators]
 

@@ -10,16 +10,15 @@ from collections.abc import Sequence
 from functools import partial
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from families.autoencoder.abilities import row_chunks
-from families.autoencoder.model import LatentModel
+from families.autoencoder.model import CLIP, LatentModel
 from families.autoencoder.priors import Mixture
 from families.layers.evaluation import evaluation
 from families.layers.training import warm_cosine
-from families.outputs import Output
 from genbench.implicit import frozen
-from genbench.interface import Batch, DataSpec, Phase, Splits, Step, Turn
+from genbench.interface import Batch, Phase, Splits, Step, Turn
 
 SEARCH_IMAGES, SEARCH_STEPS, SEARCH_RATE = 64, 60, 0.1
 FIRST_LOG_STD = -2.0
@@ -29,27 +28,9 @@ FITTED = 10_000  # codes that a mixture is fitted to, at most
 class PointAutoencoder(LatentModel):
     """A deterministic code trained on ``-log p(x given code)``, in nats a dimension.
 
-    Args:
-        spec, encoder, decoder, prior, output, given: as for ``LatentModel``; the encoder holds the width of its
-            proposals in the buffer ``log_std``, and a ``Mixture`` prior is fitted to the training codes in the end.
-        lr: Adam's learning rate, warmed up and then brought down along a cosine.
-        clip: largest 2-norm of a gradient.
+    The encoder holds the width of its proposals in the buffer ``log_std``, and a ``Mixture`` prior is fitted to the
+    training codes in the end.
     """
-
-    def __init__(
-        self,
-        spec: DataSpec,
-        encoder: nn.Module,
-        decoder: nn.Module,
-        prior: nn.Module,
-        output: Output,
-        *,
-        given: tuple[str, ...] = (),
-        lr: float,
-        clip: float = 1.0,
-    ) -> None:
-        super().__init__(spec, encoder, decoder, prior, output, given=given)
-        self.lr, self.clip = lr, clip
 
     def phases(self) -> Sequence[Phase]:
         """One turn on the reconstruction."""
@@ -59,7 +40,7 @@ class PointAutoencoder(LatentModel):
         """Encoder and decoder learn to reconstruct."""
         adam = partial(torch.optim.Adam, lr=self.lr)
         learns = [self.encoder, self.decoder]
-        return Turn("reconstruction", learns, self.reconstruction_loss, adam, schedule=warm_cosine, clip=self.clip)
+        return Turn("reconstruction", learns, self.reconstruction_loss, adam, schedule=warm_cosine, clip=CLIP)
 
     def reconstruction_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         """``-log p(x given code)`` a dimension."""

@@ -22,6 +22,9 @@ from families.outputs import Output
 from genbench.interface import Batch, DataSpec, LogLikelihood, Phase, Step
 from genbench.seed import uniform
 
+CLIP = 1.0  # largest 2-norm of a gradient
+COLDEST = 1e-9  # temperature at which a mixture draws its likeliest component
+
 
 class LatentModel(Coded):
     """``P(x) = ∫ p(x given z) p(z) dz`` over the integer levels, bounded by importance sampling from an encoder.
@@ -33,6 +36,7 @@ class LatentModel(Coded):
         prior: ``given → distribution`` over codes.
         output: distribution of a pixel given its parameters.
         given: what the parts read of a batch beside its images.
+        lr: Adam's learning rate, warmed up and then brought down along a cosine.
     """
 
     def __init__(
@@ -44,9 +48,10 @@ class LatentModel(Coded):
         output: Output,
         *,
         given: tuple[str, ...] = (),
+        lr: float,
     ) -> None:
         super().__init__(spec, given)
-        self.encoder, self.decoder, self.prior, self.output = encoder, decoder, prior, output
+        self.encoder, self.decoder, self.prior, self.output, self.lr = encoder, decoder, prior, output, lr
 
     def reconstruction(self, batch: Batch, codes: Tensor) -> Tensor:
         """``log p(x given z)``, float64 ``(B,)``, from codes ``(B, Z)``."""
@@ -85,24 +90,25 @@ class LatentModel(Coded):
             return torch.cat([self.show(self.prior(part).draw(generator), part, generator) for part in parts])
 
     def show(self, codes: Tensor, given: Batch, generator: Generator | None) -> Tensor:
-        """Images drawn from the output distribution; without a generator each pixel's median."""
+        """Images drawn from the output distribution; without a generator each channel's median.
+
+        A joint output has no median, and its channels' own medians need not go together: then every pixel shows the
+        likeliest component's mean, each channel's given the channels before it.
+        """
         channels, height, width = self.spec.shape
         shape = (len(codes), self.output.uniforms(channels), height, width)
-        if generator is None:
-            uniforms = torch.full(shape, 0.5, device=self.device)
-        else:
-            uniforms = uniform(shape, generator, self.device)
-        return self.output.sample(self.decoder(codes, given), uniforms)
+        if generator is not None:
+            return self.output.sample(self.decoder(codes, given), uniform(shape, generator, self.device))
+        half, temperature = torch.full(shape, 0.5, device=self.device), COLDEST if self.output.joint else 1.0
+        return self.output.sample(self.decoder(codes, given), half, temperature)
 
 
 class Autoencoder(LatentModel):
     """A latent-variable model that learns by the ELBO.
 
     Args:
-        spec, encoder, decoder, prior, output, given: as for :class:`LatentModel`.
+        spec, encoder, decoder, prior, output, given, lr: as for :class:`LatentModel`.
         divergence: ``(posterior, prior, codes) → (B,)`` nats, see ``divergences``.
-        lr: Adam's learning rate, warmed up and then brought down along a cosine.
-        clip: largest 2-norm of a gradient.
     """
 
     def __init__(
@@ -116,10 +122,9 @@ class Autoencoder(LatentModel):
         *,
         given: tuple[str, ...] = (),
         lr: float,
-        clip: float = 1.0,
     ) -> None:
-        super().__init__(spec, encoder, decoder, prior, output, given=given)
-        self.divergence, self.lr, self.clip = divergence, lr, clip
+        super().__init__(spec, encoder, decoder, prior, output, given=given, lr=lr)
+        self.divergence = divergence
 
     def elbo(self, batch: Batch, generator: Generator) -> tuple[Tensor, Tensor]:
         """Both terms at one code an image, ``log p(x given z)`` and the divergence: nats, each ``(B,)``."""
@@ -129,7 +134,7 @@ class Autoencoder(LatentModel):
 
     def phases(self) -> Sequence[Phase]:
         """One turn on the negative ELBO, in nats a dimension."""
-        return one_turn(self, self._loss, lr=self.lr, clip=self.clip, name="elbo")
+        return one_turn(self, self._loss, lr=self.lr, clip=CLIP, name="elbo")
 
     def _loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         terms = self.elbo(batch, step.generator)

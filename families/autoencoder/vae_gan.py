@@ -142,7 +142,10 @@ def vae_gan(
 
     Departures: generator and discriminator are the pair that the GANs here share, of which the features are the last
     hidden layer; Adam along a cosine for RMSprop; the decoder's game is the non-saturating one; features have a
-    standard deviation of their own (for the reasons see ``VAEGAN``).
+    standard deviation of their own (for the reasons see ``VAEGAN``). Encoder, decoder and discriminator step in turn on
+    a batch, each on what the steps before it left, where the paper takes all three gradients at once; batch
+    normalisation uses each batch's own statistics in training (real images, reconstructions and samples apart) and
+    running ones afterwards.
 
     Args:
         spec: any shape and levels.

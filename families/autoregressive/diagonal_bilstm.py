@@ -189,13 +189,4 @@ def pixelrnn_diagonal_bilstm(
     Raises:
         ValueError: for options out of range, or labels that the data do not have.
     """
-    return pixelrnn(
-        spec,
-        DiagonalBiLSTM,
-        width=width,
-        depth=depth,
-        lr=lr,
-        conditional=conditional,
-        sampler=sampler,
-        temperature=temperature,
-    )
+    return pixelrnn(spec, DiagonalBiLSTM, width, depth, lr, conditional, sampler, temperature)

@@ -149,10 +149,11 @@ def pixelcnn_pp(
     the coarser scales, and of its own row, and of rows that a coarse one does not hold yet, through the layers at its
     own scale alone: each depth reaches 4 columns further.
 
-    Differs from the paper in size (five layers a block there), in dropout (a half there, where training is long enough
-    to overfit), in the learning rate's schedule, and in where it begins: the components side by side, every block near
-    the identity, and initial weights that keep the variance, in place of weights normalised by a first batch, which the
-    published code has. Likelihoods need no density for improbable bins: see
+    Differs from the paper in size (five layers a block there, of 160 features and with ten components in the published
+    code), in dropout (a half there, where training is long enough to overfit), in the learning rate's schedule, whose
+    end stands in for the average of weights that the published code evaluates, and in where it begins: the components
+    side by side, every block near the identity, and initial weights that keep the variance, in place of weights
+    normalised by a first batch, which the published code has. Likelihoods need no density for improbable bins: see
     :func:`families.outputs.logistic.log_bin`.
 
     Args:

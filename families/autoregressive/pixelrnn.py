@@ -190,7 +190,6 @@ class PixelRNNColumns:
 def pixelrnn(
     spec: DataSpec,
     layer: Callable[[int, int, int], Recurrence],
-    *,
     width: int,
     depth: int,
     lr: float,

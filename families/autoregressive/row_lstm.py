@@ -123,13 +123,4 @@ def pixelrnn_row_lstm(
     Raises:
         ValueError: for options out of range, or labels that the data do not have.
     """
-    return pixelrnn(
-        spec,
-        RowLSTM,
-        width=width,
-        depth=depth,
-        lr=lr,
-        conditional=conditional,
-        sampler=sampler,
-        temperature=temperature,
-    )
+    return pixelrnn(spec, RowLSTM, width, depth, lr, conditional, sampler, temperature)

@@ -1,8 +1,10 @@
 """Drawing from a causal network: pixel by pixel with a full pass each, with a cache, or all pixels until none moves.
 
-All three turn the same uniforms into the same images: ``draw_naive`` is the reference that the others are held to,
-``draw_cached`` does the arithmetic once, and ``draw_fixed_point`` trades arithmetic for few, large steps, which pays
-where latency rules. Each completes images whose top rows are known in the same way.
+All three turn the same uniforms into the same images, but for a uniform that lies within rounding of the edge between
+two levels: in float32 five of 7,200 images of 8×8 pixels and 256 levels differed so, and with five levels none.
+``draw_naive`` is the reference that the others are held to, ``draw_cached`` does the arithmetic once, and
+``draw_fixed_point`` trades arithmetic for few, large steps, which pays where latency rules. Each completes images whose
+top rows are known in the same way.
 """
 
 from __future__ import annotations

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from families.flow.distributions import HALF_A_STEP
 from genbench.interface import DataSpec
 from genbench.seed import uniform
-
-HALF_A_STEP = 2.0**-25  # of float32 uniforms, which are multiples of 2^-24: keeps noise off both ends of a bin
 
 
 @dataclass(frozen=True)

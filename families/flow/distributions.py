@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from nflows.distributions.base import Distribution
-from torch import Tensor
+from torch import Generator, Tensor
 from torch.nn import functional as F
+
+from genbench.seed import normal, uniform
+
+HALF_A_STEP = 2.0**-25  # of float32 uniforms, which are multiples of 2^-24: keeps them off 0 and 1
 
 
 class Independent(Distribution):
     """Vectors whose dimensions are independent draws of one distribution; a subclass says which.
 
-    nflows' own draw in float32 whatever the model's type, and have no logistic.
+    nflows' own have no logistic, and take no generator: their ``sample`` is not for use, :meth:`draw` is.
 
     Args:
         size: of a vector.
@@ -29,14 +34,14 @@ class Independent(Distribution):
         """Nats of ``(B, size)``, summed in float64: ``(B,)``."""
         return self._log_density(inputs).sum(1, dtype=torch.float64)
 
-    def _sample(self, num_samples: int, context: Tensor | None) -> Tensor:
-        """``(num_samples, size)`` from torch's global generator: seed it."""
-        return self._noise(self.origin.expand(num_samples, -1))
+    def draw(self, n: int, generator: Generator) -> Tensor:
+        """``(n, size)`` in the model's type, on its device."""
+        return self._noise((n, len(self.origin)), generator).to(self.origin)
 
     def _log_density(self, x: Tensor) -> Tensor:
         raise NotImplementedError(f"{type(self).__name__} is not whole: write _log_density() and _noise()")
 
-    def _noise(self, like: Tensor) -> Tensor:
+    def _noise(self, shape: Sequence[int], generator: Generator) -> Tensor:
         raise NotImplementedError(f"{type(self).__name__} is not whole: write _log_density() and _noise()")
 
 
@@ -46,8 +51,8 @@ class StandardNormal(Independent):
     def _log_density(self, x: Tensor) -> Tensor:
         return -0.5 * x.square() - 0.5 * math.log(2 * math.pi)
 
-    def _noise(self, like: Tensor) -> Tensor:
-        return torch.randn_like(like, memory_format=torch.contiguous_format)
+    def _noise(self, shape: Sequence[int], generator: Generator) -> Tensor:
+        return normal(shape, generator)
 
 
 class StandardLogistic(Independent):
@@ -56,6 +61,5 @@ class StandardLogistic(Independent):
     def _log_density(self, x: Tensor) -> Tensor:
         return -F.softplus(x) - F.softplus(-x)
 
-    def _noise(self, like: Tensor) -> Tensor:
-        uniforms = torch.rand_like(like, dtype=torch.float64, memory_format=torch.contiguous_format)
-        return torch.logit(uniforms, eps=1e-15).to(like.dtype)  # a uniform of exactly 0 would be -∞
+    def _noise(self, shape: Sequence[int], generator: Generator) -> Tensor:
+        return torch.logit(uniform(shape, generator).double() + HALF_A_STEP)

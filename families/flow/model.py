@@ -10,19 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import cast
 
 import torch
-from nflows.distributions.base import Distribution
 from nflows.flows.base import Flow
 from nflows.transforms.base import Transform
 from torch import Generator, Tensor
 
 from families.flow.dequantise import Dequantiser
+from families.flow.distributions import Independent
 from families.flow.normalisation import starting
 from families.layers.evaluation import chunks, evaluation, log_mean_weight
 from families.layers.training import one_turn, positive
 from genbench.interface import Batch, DataSpec, GenerativeModel, LogLikelihood, Phase, Splits, Step
-from genbench.seed import fork_rng
 
 AT_ONCE = 256
 START_IMAGES = 256  # that a data-dependent initialisation sees
@@ -50,7 +50,7 @@ class FlowModel(GenerativeModel):
         self,
         spec: DataSpec,
         transform: Transform,
-        base: Distribution,
+        base: Independent,
         *,
         lr: float,
         clip: float,
@@ -112,10 +112,12 @@ class FlowModel(GenerativeModel):
         given = self.conditions(n, labels=labels, sources=sources, fields=fields, generator=generator)
         counts = chunks(n, AT_ONCE)
         told = [None] * len(counts) if given.labels is None else given.labels.split(counts)
-        with evaluation(self), fork_rng(generator):  # nflows' distributions take no generator
-            return torch.cat([self._draw(count, context) for count, context in zip(counts, told, strict=True)])
+        with evaluation(self):
+            return torch.cat(
+                [self._draw(count, context, generator) for count, context in zip(counts, told, strict=True)]
+            )
 
-    def _draw(self, n: int, context: Tensor | None) -> Tensor:
-        noise = self.temperature * self.flow._distribution.sample(n)
+    def _draw(self, n: int, context: Tensor | None, generator: Generator) -> Tensor:
+        noise = self.temperature * cast("Independent", self.flow._distribution).draw(n, generator)
         values, _ = self.flow._transform.inverse(noise, context)
         return self.dequantiser.images(values)

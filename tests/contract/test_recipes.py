@@ -199,10 +199,15 @@ def test_resumes_bit_for_bit(name, tmp_path):
     assert torch.equal(draw(whole), draw(rest))
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_colour_images_of_few_levels(name):
-    model = build(name, COLOUR)
+@pytest.fixture(scope="module", params=RECIPES)
+def coloured(request):
+    model = build(request.param, COLOUR)
     model.fit(data(model.spec), FitConfig(Budget(steps=2), batch_size=8))
+    return model
+
+
+def test_colour_images_of_few_levels(coloured):
+    model = coloured
     assert draw(model, 3).shape == (3, *COLOUR.shape)
     batch = data(COLOUR).validation.rows(slice(0, 2))
     nats = model.log_likelihood(batch, draws=1, generator=noise(3)).nats
@@ -262,15 +267,15 @@ def unchanged(model, act):
     return answer
 
 
-def are_levels(images, *shape):
-    return images.dtype == torch.uint8 and images.shape == shape and int(images.max()) < SPEC.levels
+def are_levels(images, spec, *n):
+    return images.dtype == torch.uint8 and images.shape == (*n, *spec.shape) and int(images.max()) < spec.levels
 
 
 def reconstructs(model, batch):
     images = unchanged(model, lambda: model.reconstruct(batch))
-    assert are_levels(images, 5, *SPEC.shape)
+    assert are_levels(images, model.spec, 5)
     drawn = unchanged(model, lambda: model.reconstruct(batch, generator=noise()))
-    assert are_levels(drawn, 5, *SPEC.shape)
+    assert are_levels(drawn, model.spec, 5)
     alone = torch.cat([model.reconstruct(batch.rows(slice(i, i + 1))) for i in range(5)])
     assert (alone.int() - images.int()).abs().max() <= 1, "an image's reconstruction hangs on its neighbours"
 
@@ -278,29 +283,29 @@ def reconstructs(model, batch):
 def interpolates(model, batch):
     first, second = batch.rows(slice(0, 2)), batch.rows(slice(2, 4))
     images = unchanged(model, lambda: model.interpolate(first, second, 4))
-    assert are_levels(images, 2, 4, *SPEC.shape)
+    assert are_levels(images, model.spec, 2, 4)
     for end, those in ((0, first), (-1, second)):
         assert (images[:, end].int() - model.reconstruct(those).int()).abs().max() <= 1
 
 
 def traverses(model, batch):
     images = unchanged(model, lambda: model.traverse(3, 5, generator=noise()))
-    assert are_levels(images, 3, 5, *SPEC.shape)
+    assert are_levels(images, model.spec, 3, 5)
 
 
 def completes(model, batch):
     for rows in (0, 3, 8):
         images = unchanged(model, lambda rows=rows: model.complete(batch, rows, generator=noise()))
-        assert are_levels(images, 5, *SPEC.shape)
+        assert are_levels(images, model.spec, 5)
         assert torch.equal(images[:, :, :rows], batch.images[:, :, :rows])
-        assert torch.equal(images, batch.images) == (rows == SPEC.shape[1])
+        assert torch.equal(images, batch.images) == (rows == model.spec.shape[1])
         again = model.complete(batch, rows, generator=noise(2))
-        assert torch.equal(images, again) == (rows == SPEC.shape[1])
+        assert torch.equal(images, again) == (rows == model.spec.shape[1])
 
 
 def classifies(model, batch):
     odds = unchanged(model, lambda: model.classify(batch))
-    assert odds.shape == (5, SPEC.classes)
+    assert odds.shape == (5, model.spec.classes)
     assert odds.min() >= 0
     assert torch.allclose(odds.double().sum(1), torch.ones(5, dtype=torch.float64), atol=1e-5)
     for labels in (None, batch.labels.flip(0), torch.full_like(batch.labels, -1)):
@@ -316,11 +321,19 @@ ABILITIES = {
 }
 
 
-def test_abilities_keep_their_promise(trained):
-    _, model = trained
+def keeps_its_promises(model):
     for ability, check in ABILITIES.items():
         if hasattr(model, ability):
-            check(model, data(SPEC).validation.rows(slice(0, 5)))
+            check(model, data(model.spec).validation.rows(slice(0, 5)))
+
+
+def test_abilities_keep_their_promise(trained):
+    _, model = trained
+    keeps_its_promises(model)
+
+
+def test_abilities_keep_their_promise_in_colour(coloured):
+    keeps_its_promises(coloured)
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -1,20 +1,61 @@
-"""The meta device holds shapes and no numbers: any tensor left on the CPU beside it is an error, as it is on a GPU."""
+"""Every recipe on a device that is not the CPU: what it makes in training, sampling and scoring lives there too."""
+
+from contextlib import nullcontext
 
 import pytest
 import torch
 
-from genbench import Batch, DataSpec, Step, build
+from families.autoencoder import deterministic
+from genbench import Budget, FitConfig, gallery, implicit, seed
+from genbench.metrics import ais
 from genbench.seed import generator
+from tests.contract.test_recipes import CASES, build, conditions, data
+from tests.families.elsewhere import ELSEWHERE, Elsewhere, Generator
 
 
-@pytest.mark.slow  # torch takes many seconds to load what it knows of meta tensors
-@pytest.mark.parametrize("recipe", ["pixelcnn", "gated-pixelcnn", "pixelcnn-pp", "vae", "realnvp", "nice"])
-def test_training_scoring_and_sampling_stay_on_the_model_s_device(recipe):
-    model = build(recipe, DataSpec((3, 4, 4), 9), width=4).to("meta")
-    batch = Batch(torch.zeros(5, 3, 4, 4, dtype=torch.uint8, device="meta"))
-    loss = model.train().phases()[0].turns[0].loss(batch, Step(0, 0.0, generator(0)))["loss"]
-    loss.backward()
-    nats = model.log_likelihood(batch, draws=3, generator=generator(0)).nats
-    images = model.sample(4, generator=generator(0))
-    assert {loss.device.type, nats.device.type, images.device.type} == {"meta"}
-    assert images.shape == (4, 3, 4, 4)
+def test_the_device_that_is_not_there_refuses_what_a_gpu_would_and_computes_the_same():
+    here = torch.arange(6.0).view(2, 3)
+    with Elsewhere():
+        there = here.to(ELSEWHERE).requires_grad_()
+        refused = [
+            lambda: there + here,
+            lambda: torch.cat([there, here]),
+            lambda: torch.stack([there.sum(), here.sum()]),
+            lambda: here[there[:, 0].long()],
+            lambda: torch.rand(3, generator=Generator(), device=ELSEWHERE),
+            lambda: torch.rand(3, generator=Generator(ELSEWHERE)),
+        ]
+        for act in refused:
+            with pytest.raises(RuntimeError):
+                act()
+        total = (there[torch.tensor([1, 0])] * here.sum()).square().sum()
+        total.backward()
+        assert total.device == there.grad.device == ELSEWHERE
+        assert torch.equal(there.grad.cpu(), 2 * here * here.sum() ** 2)
+
+
+@pytest.fixture
+def short_searches(monkeypatch):
+    monkeypatch.setattr(implicit, "SEARCH_STEPS", 2)
+    monkeypatch.setattr(deterministic, "SEARCH_STEPS", 2)
+    monkeypatch.setitem(ais.EFFORTS, "fast", ais.Effort(2, 1))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_all_that_a_recipe_makes_is_on_the_model_s_device(case, short_searches, monkeypatch):
+    monkeypatch.setattr(seed, "Generator", Generator)
+    monkeypatch.setattr(torch, "autocast", lambda *kind, **options: nullcontext())  # it has not heard of this device
+    model = build(case)
+    splits, given = data(model.spec), conditions(model, 3)
+    with Elsewhere():
+        model.to(ELSEWHERE)
+        model.fit(
+            splits, FitConfig(Budget(steps=5), batch_size=8)
+        )  # a turn of every kind: some wait for the fifth batch
+        for source in (generator(0), generator(0, device=ELSEWHERE)):
+            images = model.sample(3, generator=source, **given)
+            answer = model.log_likelihood(splits.validation.rows(slice(2)), generator=source)
+            assert images.device == answer.nats.device == ELSEWHERE
+        drawn = [draw(model, splits.validation, source) for able, draw in gallery.DRAWN.items() if hasattr(model, able)]
+        tensors = (*drawn, *model.parameters(), *model.buffers())
+        assert {tensor.device for tensor in tensors} == {ELSEWHERE}

@@ -6,13 +6,14 @@ from families.autoencoder.distributions import Gaussian
 from families.autoencoder.divergences import kl
 from families.autoencoder.model import Autoencoder
 from families.autoencoder.networks import Decoder, Encoder
-from families.autoencoder.priors import LabelNormal, StandardNormal
+from families.autoencoder.priors import ClassAndStyle, LabelNormal, StandardNormal
 from families.autoencoder.vae_gan import vae_gan
-from families.outputs import DiscretisedLogistic
+from families.outputs import DiscretisedLogistic, LogisticMixture
 from genbench import Batch, DataSpec
 from genbench.abilities import Classifies, Interpolates, Reconstructs, Traverses
 from genbench.seed import generator
-from tests.families.autoencoder.tiny import BOUNDED, PIXELS, every_image, randomised
+from tests.families.autoencoder.tiny import BOUNDED, PIXELS, randomised
+from tests.families.helpers import every_image
 
 ALL = [*BOUNDED, "vae-gan"]
 IMAGES = every_image(PIXELS)
@@ -124,7 +125,37 @@ def test_an_interpolation_is_a_straight_line_between_codes():
     assert torch.equal(path[:, 1], torch.linspace(140, 80, 5))
 
 
-def test_without_a_generator_a_reconstruction_is_each_pixel_s_median():
+class Same(nn.Module):
+    """A decoder that says the same of every code and pixel."""
+
+    def __init__(self, parameters):
+        super().__init__()
+        self.parameters_ = nn.Parameter(parameters)
+
+    def forward(self, codes):
+        return self.parameters_[None, :, None, None].repeat(len(codes), 1, 1, 2)
+
+
+def test_without_a_generator_a_mixture_shows_its_likeliest_component_s_means():
+    """Of weights 0.3, 0.3 and 0.4 the second holds the median; a channel's mean leans on the levels before it."""
+    weights = torch.tensor([0.3, 0.3, 0.4]).log()
+    means = torch.tensor([[-0.9, 0.7, 0.2], [0.8, 0.6, -0.3], [-0.5, 0.9, 0.3]])  # (channels, components)
+    scales, bends = torch.full((3, 3), -1.0), torch.tensor([[0.0, 0.0, 0.5], [0.0, 0.0, -0.4], [0.0, 0.0, 0.8]])
+    network = Same(torch.cat((weights, means.flatten(), scales.flatten(), bends.atanh().flatten())))
+    encoder, decoder, output = Encoder(Identity(2)), Decoder(network), LogisticMixture(256, 3)
+    model = Autoencoder(DataSpec((3, 1, 2)), encoder, decoder, StandardNormal(2), kl, output, lr=1e-3)
+    shown = model.reconstruct(Batch(torch.zeros(4, 3, 1, 2, dtype=torch.uint8)))
+
+    def level(mean):
+        return round((mean + 1) * 127.5)
+
+    red = level(0.2)
+    green = level(-0.3 + 0.5 * (red / 127.5 - 1))
+    blue = level(0.3 - 0.4 * (red / 127.5 - 1) + 0.8 * (green / 127.5 - 1))
+    assert (shown == torch.tensor([red, green, blue])[:, None, None]).all()
+
+
+def test_without_a_generator_a_reconstruction_is_each_channel_s_median():
     model = randomised("vae", scale=1.0)
     drawn = torch.stack([model.reconstruct(Batch(IMAGES), generator=generator(k)) for k in range(301)])
     median = drawn.float().median(0).values
@@ -159,6 +190,24 @@ def test_silly_questions_are_refused():
 def test_a_traversal_of_more_rows_than_latents_moves_every_latent_once(name):
     model = randomised(name, scale=1.0)  # two latents, to which the semi-supervised one adds a class that stays
     assert torch.equal(model.traverse(9, 4, generator=generator(0)), model.traverse(2, 4, generator=generator(0)))
+
+
+@pytest.mark.parametrize(("gains", "moved"), [([0.3, 0.3, 0.0, 0.1], [3, 2]), ([0.3, 0.3, 0.0, 0.0], [2, 3])])
+def test_latents_without_influence_are_moved_all_the_same_and_a_class_stays_as_it_was_drawn(gains, moved):
+    model, codes = bars(gains, ClassAndStyle(2, 2)), []
+    model.decoder.register_forward_pre_hook(lambda module, inputs: codes.append(inputs[0].clone()))
+    images = model.traverse(4, 3, generator=generator(0)).flatten(2)
+    walk = codes[-1].view(2, 3, 4)
+    assert images.shape == (2, 3, 4)
+    for row, latent in zip(walk, moved, strict=True):
+        assert torch.equal(row[:, latent], torch.tensor([-2.5, 0.0, 2.5]))
+    assert (walk[:, :, :2] == walk[:1, :1, :2]).all()
+    assert sorted(walk[0, 0, :2].tolist()) == [0, 1]
+
+
+def test_latents_of_the_same_influence_keep_their_order():
+    walk = bars([0.2, 0.2, 0.3, 0.2]).traverse(4, 2, generator=generator(0)).flatten(2).float()
+    assert [(row[1] - row[0]).abs().argmax().item() for row in walk] == [2, 0, 1, 3]
 
 
 def test_a_class_is_not_moved_along_one_number():

@@ -5,7 +5,8 @@ import torch
 
 from genbench import Batch, DataSpec
 from genbench.seed import generator
-from tests.families.autoencoder.tiny import BOUNDED, PIXELS, every_image, randomised, trained, weights_over_all_images
+from tests.families.autoencoder.tiny import BOUNDED, PIXELS, randomised, trained, weights_over_all_images
+from tests.families.helpers import every_image
 
 
 @pytest.mark.parametrize("output", ["logistic", "categorical"])

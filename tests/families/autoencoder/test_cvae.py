@@ -10,7 +10,8 @@ from families.autoencoder.divergences import kl
 from genbench import Batch, Budget, DataSpec, FitConfig, Step
 from genbench.interface import Split, Splits
 from genbench.seed import generator, normal
-from tests.families.autoencoder.tiny import PIXELS, every_image, randomised, toy
+from tests.families.autoencoder.tiny import PIXELS, randomised, toy
+from tests.families.helpers import every_image
 
 IMAGES = every_image(PIXELS)
 

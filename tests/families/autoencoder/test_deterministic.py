@@ -13,7 +13,8 @@ from families.autoencoder.priors import StandardNormal
 from genbench import Batch, Budget, DataSpec, FitConfig, Step
 from genbench.seed import generator
 from tests.families.autoencoder.test_vae import UnitGaussian
-from tests.families.autoencoder.tiny import PIXELS, every_image, randomised, tiny, toy, trained
+from tests.families.autoencoder.tiny import PIXELS, randomised, tiny, toy, trained
+from tests.families.helpers import every_image
 
 
 def test_the_loss_is_the_reconstruction_from_the_code_itself():

@@ -14,25 +14,9 @@ from families.autoencoder.vae import vae
 from families.layers.scaling import to_unit
 from families.outputs import Categorical, DiscretisedLogistic
 from genbench import Batch, DataSpec, Step
-from genbench.seed import fork_rng, generator, normal
-
-
-def randomised(spec, seed=0, scale=0.3, **options):
-    """A model in which no weight is zero, with posteriors a little wider than the prior, so that weights are tame."""
-    with fork_rng(seed):
-        model = vae(spec, **options)
-        for parameter in model.parameters():
-            torch.nn.init.normal_(parameter, std=scale)
-        last = [layer for layer in model.encoder.modules() if isinstance(layer, nn.Linear)][-1]
-        last.weight.data.mul_(0.2)
-        last.bias.data = torch.tensor([0.3, 0.2]).repeat_interleave(len(last.bias) // 2)
-    return model.eval()
-
-
-def every_image(spec):
-    """All images of a tiny shape, uint8."""
-    values = torch.cartesian_prod(*[torch.arange(spec.levels, dtype=torch.uint8)] * spec.dimensions)
-    return values.view(-1, *spec.shape)
+from genbench.seed import generator, normal
+from tests.families.autoencoder.tiny import randomised
+from tests.families.helpers import every_image
 
 
 def by_quadrature(model, images):
@@ -51,7 +35,7 @@ def by_quadrature(model, images):
 @pytest.mark.parametrize(("shape", "levels"), [((1, 1, 2), 5), ((1, 2, 2), 3), ((3, 1, 1), 4)])
 def test_importance_weights_sum_to_one_over_all_images(output, shape, levels):
     spec = DataSpec(shape, levels)
-    model = randomised(spec, width=4, latents=2, output=output).double()
+    model = randomised("vae", spec, width=4, latents=2, output=output).double()
     images = every_image(spec)
     weights = torch.cat(
         [model.log_weights(Batch(images), 50, generator(0, k)).detach().exp() for k in range(20)]
@@ -64,7 +48,7 @@ def test_importance_weights_sum_to_one_over_all_images(output, shape, levels):
 @pytest.mark.parametrize("output", ["logistic", "categorical"])
 def test_the_bound_grows_with_draws_towards_the_probability(output):
     spec = DataSpec((1, 2, 2), 4)
-    model = randomised(spec, scale=0.6, width=3, latents=1, output=output).double()
+    model = randomised("vae", spec, scale=0.6, width=3, latents=1, output=output).double()
     images = every_image(spec)[::16]
     exact = by_quadrature(model, images).mean()
     bounds = [
@@ -78,7 +62,7 @@ def test_the_bound_grows_with_draws_towards_the_probability(output):
 
 def test_samples_follow_the_probabilities():
     spec = DataSpec((1, 1, 2), 3)
-    model = randomised(spec, scale=0.5, width=3, latents=1).double()
+    model = randomised("vae", spec, scale=0.5, width=3, latents=1).double()
     n, images = 30_000, every_image(spec)
     expected = by_quadrature(model, images).exp()
     assert expected.sum().item() == pytest.approx(1, abs=1e-9)
@@ -157,7 +141,7 @@ def test_divergence_is_the_closed_form():
 
 def test_loss_is_the_elbo_by_hand():
     spec = DataSpec((1, 2, 2), 4)
-    model = randomised(spec, width=3, latents=2, output="categorical").double()
+    model = randomised("vae", spec, width=3, latents=2, output="categorical").double()
     batch = Batch(every_image(spec)[:10])
     noise = normal((10, 2), generator(5)).double()
     mean, raw = model.encoder.network(2 * batch.images.double() / 3 - 1).chunk(2, 1)
@@ -172,7 +156,7 @@ def test_loss_is_the_elbo_by_hand():
 
 def test_the_mean_of_single_draws_is_the_elbo():
     spec = DataSpec((1, 1, 2), 4)
-    model = randomised(spec, scale=0.5, width=3, latents=2).double()
+    model = randomised("vae", spec, scale=0.5, width=3, latents=2).double()
     many = Batch(every_image(spec)[:1].repeat(40_000, 1, 1, 1))
     answer = model.log_likelihood(many, generator=generator(0))
     with torch.no_grad():
@@ -199,7 +183,7 @@ def test_training_noise_comes_from_the_step_alone():
 
 
 def test_samples_and_reconstructions_depend_on_the_generator_alone():
-    model = randomised(DataSpec((3, 8, 8), 9), width=4, latents=3)
+    model = randomised("vae", DataSpec((3, 8, 8), 9), width=4, latents=3)
     batch = Batch(model.sample(300, generator=generator(9)))  # more than are decoded at once
     for answer in (lambda g: model.sample(300, generator=g), lambda g: model.reconstruct(batch, generator=g)):
         torch.manual_seed(0)
@@ -215,7 +199,7 @@ def test_samples_and_reconstructions_depend_on_the_generator_alone():
 
 def test_reconstructions_come_from_each_image_s_own_code():
     spec = DataSpec((1, 2, 2), 2)
-    model = randomised(spec, scale=1.5, width=6, latents=4).double()
+    model = randomised("vae", spec, scale=1.5, width=6, latents=4).double()
     images = every_image(spec)
     codes = model.posterior(Batch(images)).mean
     parameters = model.decoder(codes, Batch(images))

@@ -7,7 +7,7 @@ from families.autoencoder.vae_gan import vae_gan
 from genbench import Batch, Budget, DataSpec, FitConfig, Step
 from genbench.interface import Split, Splits
 from genbench.seed import generator, normal
-from tests.families.autoencoder.tiny import every_image
+from tests.families.helpers import every_image
 
 SPEC = DataSpec((1, 2, 2), 3)
 BATCH = Batch(every_image(SPEC)[::5])

@@ -8,6 +8,7 @@ from families.autoencoder.vae import vae
 from genbench import Batch, Budget, DataSpec, FitConfig
 from genbench.interface import Split, Splits
 from genbench.seed import fork_rng, generator
+from tests.families.helpers import every_image
 
 BOUNDED = {
     "ae": ae,
@@ -18,12 +19,6 @@ BOUNDED = {
     "aae-semi-supervised": aae_semi_supervised,
 }
 PIXELS = DataSpec((1, 2, 2), 2, classes=2, labelled=12)
-
-
-def every_image(spec):
-    """All images of a tiny shape, uint8."""
-    values = torch.cartesian_prod(*[torch.arange(spec.levels, dtype=torch.uint8)] * spec.dimensions)
-    return values.view(-1, *spec.shape)
 
 
 def tiny(name, spec=PIXELS, seed=0, **options):

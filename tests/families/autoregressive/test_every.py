@@ -11,6 +11,8 @@ from families.autoregressive.sampling import SAMPLERS, Task
 from genbench import Batch, Budget, DataSpec, FitConfig, catalog
 from genbench.seed import fork_rng, generator, uniform
 from tests.conftest import tiny_splits
+from tests.families.autoregressive.helpers import randomised
+from tests.families.helpers import every_image
 
 NAMES = [name for name, recipe in catalog.recipes().items() if recipe.family == "autoregressive"]
 SMALL = {"width": 6, "depth": 1, "stacks": 2, "components": 2}
@@ -30,26 +32,12 @@ def build(name, spec, *, deep=False, **options):
     return genbench.build(name, spec, **small, **options)
 
 
-def randomised(model, seed=0, gain=1.5):
-    """The model in float64, and no parameter zero: layers that begin at zero hide leaks."""
-    with fork_rng(seed):
-        for p in model.parameters():
-            torch.nn.init.normal_(p, std=gain / p[0].numel() ** 0.5 if p.dim() > 1 else 0.3)
-    return model.double().eval()
-
-
 def trained(model):
     """The model in float64 after a few steps."""
     spec = model.spec
     splits = tiny_splits(spec.shape, spec.levels, classes=spec.classes)
     model.fit(splits, FitConfig(Budget(steps=4), batch_size=8))
     return model.double().eval()
-
-
-def every_image(spec):
-    """All images of a tiny shape, uint8."""
-    values = torch.cartesian_prod(*[torch.arange(spec.levels, dtype=torch.uint8)] * spec.dimensions)
-    return values.view(-1, *spec.shape)
 
 
 def total(model, label=None):
@@ -134,10 +122,12 @@ def task(model, n=3, labels=False, seed=0):
 CASES = [((1, 5, 7), False), ((3, 5, 7), True), ((1, 8, 8), True), ((3, 8, 8), False)]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(("shape", "conditional"), CASES)
 @pytest.mark.parametrize("name", NAMES)
-def test_cached_fixed_point_and_naive_samplers_draw_the_same_images(name, shape, conditional):
-    model = randomised(build(name, DataSpec(shape, 5, classes=3), conditional=conditional), gain=1.2)
+def test_cached_fixed_point_and_naive_samplers_draw_the_same_images(name, shape, conditional, dtype):
+    """In float32 for these seeds: elsewhere a uniform may lie within rounding of the edge between two levels."""
+    model = randomised(build(name, DataSpec(shape, 5, classes=3), conditional=conditional), gain=1.2).to(dtype)
     drawing = task(model, labels=conditional)
     known = torch.randint(5, (3, shape[0], 2, shape[2]), generator=generator(1)).to(torch.uint8)
     drawn = []

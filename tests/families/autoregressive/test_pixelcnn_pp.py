@@ -12,16 +12,12 @@ from families.autoregressive.shifted import DOWN, RIGHT, GatedBlock, GrowingConv
 from genbench import Batch, DataSpec
 from genbench.interface import Step
 from genbench.seed import fork_rng, generator, uniform
+from tests.families.autoregressive.helpers import randomised
 
 
-def randomised(spec, seed=0, gain=1.5, **options):
-    """A model in which no weight is zero: zero layers hide leaks."""
-    options = {"width": 6, "depth": 1, "components": 2} | options
-    with fork_rng(seed):
-        model = pixelcnn_pp(spec, **options)
-        for p in model.parameters():
-            torch.nn.init.normal_(p, std=gain / p[0].numel() ** 0.5 if p.dim() > 1 else 0.3)
-    return model.double().eval()
+def build(spec, seed=0, gain=1.5, **options):
+    """A narrow model in which no weight is zero."""
+    return randomised(pixelcnn_pp(spec, **{"width": 6, "depth": 1, "components": 2} | options), seed, gain)
 
 
 def seen_by(answers, x, places):
@@ -54,7 +50,7 @@ def places(spec):
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 8, 12), (1, 16, 16), (1, 5, 7)])
 def test_the_down_stream_sees_rows_above_and_the_right_one_also_what_is_left(shape):
     spec = DataSpec(shape, 5)
-    model, x, where = randomised(spec), image(spec), places(spec)
+    model, x, where = build(spec), image(spec), places(spec)
     down, right = streams(model, x)
     by_down, by_right = seen_by(down, x, where), seen_by(right, x, where)
     for k, (y, column) in enumerate(where):
@@ -71,7 +67,7 @@ def test_layers_see_all_that_is_near_and_coarser_scales_all_of_the_rows_above(sh
     spec, where = DataSpec(shape, 5), places(DataSpec(shape))
     x, seen = image(spec), 0
     for seed in range(2):
-        seen = seen + seen_by(randomised(spec, seed, depth=depth).network(x), x, where)
+        seen = seen + seen_by(build(spec, seed, depth=depth).network(x), x, where)
     for (k, (below, right)), (j, (above, left)) in itertools.product(enumerate(where), repeat=2):
         within = below - above >= 2**halvings or abs(right - left) <= 4 * depth
         assert j < k or seen[k, above, left] == 0, f"{below, right} sees {above, left}"
@@ -152,7 +148,7 @@ def test_shortcuts_join_each_layer_on_the_way_up_to_its_fellow_on_the_way_down(d
 
 def test_fine_detail_passes_by_the_coarser_scales():
     spec = DataSpec((1, 16, 16), 5)
-    model, x = randomised(spec), image(spec)
+    model, x = build(spec), image(spec)
     coarser = model.network.scales.coarser
     for p in (*coarser.grow_down.parameters(), *coarser.grow_right.parameters()):
         torch.nn.init.zeros_(p)  # the coarser scales fall silent
@@ -196,7 +192,7 @@ def test_signals_begin_neither_dying_nor_growing(depth):
 
 
 def test_the_border_can_be_told_from_grey():
-    model, caught = randomised(DataSpec((1, 8, 8), 5)), []
+    model, caught = build(DataSpec((1, 8, 8), 5)), []
     for layer in (model.network.rows_above, model.network.row_above, model.network.columns_left):
         layer.register_forward_hook(lambda module, inputs, outputs: caught.append(outputs))
     model.network(torch.zeros(1, 1, 8, 8, dtype=torch.float64))
@@ -214,19 +210,19 @@ def test_convolutions_of_concat_elu_begin_with_unit_variance():
 
 def test_features_are_dropped_in_training_alone():
     spec = DataSpec((1, 8, 8), 17)
-    model = randomised(spec, dropout=0.5)
+    model = build(spec, dropout=0.5)
     batch = Batch(torch.randint(17, (4, 1, 8, 8)).to(torch.uint8))
     losses = [model.train()._loss(batch, Step(0, 0.0, generator(0)))["loss"] for _ in range(2)]
     assert losses[0] != losses[1]
     answers = [model.log_likelihood(batch).nats for _ in range(2)]
     assert torch.equal(*answers)
     assert torch.equal(answers[0], model.eval().log_prob(batch))
-    assert model.eval().log_prob(batch).equal(randomised(spec, dropout=0.0).train().log_prob(batch))
+    assert model.eval().log_prob(batch).equal(build(spec, dropout=0.0).train().log_prob(batch))
 
 
 def test_every_block_is_told_the_label():
     spec = DataSpec((1, 16, 16), 17, classes=3)
-    model = randomised(spec, conditional=True)
+    model = build(spec, conditional=True)
     batch = Batch(torch.randint(17, (3, 1, 16, 16)).to(torch.uint8), torch.tensor([0, 2, 2]))
     model.log_prob(batch).sum().backward()
     blocks = [module for module in model.modules() if isinstance(module, GatedBlock)]
@@ -244,7 +240,7 @@ def test_every_block_is_told_the_label():
 )
 def test_cached_sampling_is_the_network_pixel_by_pixel(shape, n, depth, classes, dtype):
     spec = DataSpec(shape, 17, classes=classes)
-    model = randomised(spec, gain=1.0, depth=depth, components=3, conditional=bool(classes)).to(dtype)
+    model = build(spec, gain=1.0, depth=depth, components=3, conditional=bool(classes)).to(dtype)
     labels = torch.arange(n) % classes if classes else None
     uniforms = uniform((n, model.output.uniforms(shape[0]), *shape[1:]), generator(0))
     task = Task(model.network, model.output, shape, uniforms, labels)
@@ -262,7 +258,7 @@ def test_cached_sampling_is_the_network_pixel_by_pixel(shape, n, depth, classes,
 
 def test_cached_sampling_completes_and_cools_as_naive_sampling_does():
     spec = DataSpec((3, 8, 8), 17)
-    model, known = randomised(spec), torch.randint(17, (4, 3, 3, 8)).to(torch.uint8)
+    model, known = build(spec), torch.randint(17, (4, 3, 3, 8)).to(torch.uint8)
     uniforms = uniform((4, 4, 8, 8), generator(0))
     task = Task(model.network, model.output, spec.shape, uniforms, None, known, temperature=0.5)
     with torch.no_grad():
@@ -272,7 +268,7 @@ def test_cached_sampling_completes_and_cools_as_naive_sampling_does():
 
 
 def test_cached_sampling_computes_each_row_and_pixel_once_at_its_own_scale(monkeypatch):
-    model, met = randomised(DataSpec((1, 16, 16), 5)), []
+    model, met = build(DataSpec((1, 16, 16), 5)), []
     model.network.forward = None  # any call fails
 
     def watched(name):

@@ -33,12 +33,6 @@ def randomised(recipe, spec, seed=0, scale=0.2, **options):
     return randomise(build(recipe, spec, seed=seed, **options), seed, scale)
 
 
-def every_image(spec):
-    """All images of a tiny shape, uint8."""
-    values = torch.cartesian_prod(*[torch.arange(spec.levels, dtype=torch.uint8)] * spec.dimensions)
-    return values.view(-1, *spec.shape)
-
-
 def batch_of(shape, seed=0, n=3):
     return torch.randn(n, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 

@@ -7,7 +7,8 @@ from families.flow.dequantise import Dequantiser
 from families.flow.preprocess import OpenLinear, OpenLogit
 from genbench import Batch, DataSpec, build
 from genbench.seed import generator
-from tests.families.flow.helpers import check_sum_is_one, every_image, images_of, randomised, weights_of
+from tests.families.flow.helpers import check_sum_is_one, images_of, randomised, weights_of
+from tests.families.helpers import every_image
 
 
 @pytest.mark.parametrize("u", [0.0, 1 - 2**-24])

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from families.flow.distributions import StandardLogistic, StandardNormal
-from genbench.seed import fork_rng
+from genbench.seed import generator
 
 BASES = {
     "normal": (StandardNormal, torch.distributions.Normal(0.0, 1.0)),
@@ -26,8 +26,7 @@ def test_log_densities_are_those_of_torch(base, known):
 
 @pytest.mark.parametrize(("base", "known"), BASES.values(), ids=BASES)
 def test_samples_are_of_the_distribution_that_scores(base, known):
-    with fork_rng(0):
-        draws = base(4).double().sample(50_000).flatten()
+    draws = base(4).double().draw(50_000, generator(0)).flatten()
     assert draws.dtype == torch.float64
     # Kolmogorov and Smirnov: the distribution function, by integrating the density that scores
     grid = torch.linspace(-30, 30, 6001, dtype=torch.float64)
@@ -38,10 +37,20 @@ def test_samples_are_of_the_distribution_that_scores(base, known):
 
 
 @pytest.mark.parametrize(("base", "known"), BASES.values(), ids=BASES)
-def test_samples_stay_finite_and_differ_between_rows_and_dimensions(base, known, monkeypatch):
-    with fork_rng(0):
-        draws = base(5).sample(40)
+def test_samples_differ_between_rows_and_dimensions_and_stay_finite_at_both_ends(base, known, monkeypatch):
+    draws = base(5).draw(40, generator(0))
     assert draws.shape == (40, 5)
     assert draws.unique().numel() == 200
-    monkeypatch.setattr(torch, "rand_like", lambda like, **kind: torch.zeros(like.shape, dtype=torch.float64))
-    assert torch.isfinite(base(5).sample(2)).all()
+    for end in (0.0, 1 - 2.0**-24):
+        monkeypatch.setattr(torch, "rand", lambda shape, end=end, **kind: torch.full(shape, end))
+        assert torch.isfinite(base(5).draw(2, generator(0))).all()
+
+
+@pytest.mark.parametrize(("base", "known"), BASES.values(), ids=BASES)
+def test_samples_come_from_the_generator_and_no_global_one_is_touched(base, known, monkeypatch):
+    first = base(3).draw(4, generator(1))
+    with monkeypatch.context() as without:
+        for name in ("manual_seed", "randn_like", "rand_like", "set_rng_state"):
+            without.setattr(torch, name, None)
+        assert torch.equal(first, base(3).draw(4, generator(1)))
+    assert not torch.equal(first, base(3).draw(4, generator(2)))

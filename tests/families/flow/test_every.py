@@ -10,16 +10,16 @@ from nflows.flows.base import Flow
 from families.flow.multiscale import Chain
 from genbench import Batch, Budget, DataSpec, FitConfig, Step, build
 from genbench.interface import Split, Splits
-from genbench.seed import fork_rng, generator
+from genbench.seed import generator
 from tests.families.flow.helpers import (
     check_bijection,
     check_sum_is_one,
-    every_image,
     images_of,
     log_det_by_autograd,
     randomised,
     weights_of,
 )
+from tests.families.helpers import every_image
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,7 @@ def test_samples_follow_the_probabilities(case):
 def test_scoring_what_was_drawn_finds_the_noise_it_was_drawn_from(case):
     model = case.model((1, 4, 4), 17)
     labels = torch.arange(5) % 3 if case.classes else None
-    with fork_rng(0):
-        noise = 0.3 * model.flow._distribution.sample(5)  # far out, float64 no longer tells values apart
+    noise = 0.3 * model.flow._distribution.draw(5, generator(0))  # far out, float64 no longer tells values apart
     values, log_det = model.flow._transform.inverse(noise, labels)
     assert torch.allclose(model.flow._transform(values, labels)[0], noise, atol=1e-8)
     density = model.flow._distribution.log_prob(noise) - log_det
@@ -184,14 +183,16 @@ def test_temperature_scales_the_base_s_noise_and_one_changes_nothing(case, monke
 
 
 @every
-def test_samples_depend_on_the_generator_alone(case):
+def test_samples_depend_on_the_generator_alone_and_no_global_one_is_seeded(case, monkeypatch):
     model = case.model((3, 8, 8), 9)
     torch.manual_seed(0)
     first = model.train().sample(300, generator=generator(3))  # more than are drawn at once
     assert model.training
     torch.manual_seed(1)
     state = torch.get_rng_state()
-    assert torch.equal(first, model.eval().sample(300, generator=generator(3)))
+    with monkeypatch.context() as without:
+        without.setattr(torch, "manual_seed", None)  # it would seed every device's
+        assert torch.equal(first, model.eval().sample(300, generator=generator(3)))
     assert torch.equal(state, torch.get_rng_state())
     assert not torch.equal(first, model.sample(300, generator=generator(4)))
     assert first.shape == (300, 3, 8, 8)
