@@ -44,6 +44,34 @@ def check_split(spec: DataSpec, split: Batch, name: str) -> None:
             raise ValueError(f"{name} field {key!r} has shape {shape}: give {(len(split), *wanted.shape)}")
 
 
+def check_batch(spec: DataSpec, given: tuple[str, ...], batch: Batch) -> None:
+    """Raises ``ValueError``, in one line, where a model of ``spec`` cannot say anything of ``batch``.
+
+    Args:
+        spec: of the data that the model was made for: shape and levels.
+        given: what is read beside the images: ``"label"``, ``"source"``, names of fields.
+        batch: uint8 images with as many labels, sources and values of each field as there are of any; labels that are
+            read are known.
+    """
+    _check_images(batch.images, spec.shape, spec.levels, "images")
+    sources = {"sources": batch.sources} if spec.paired else {}
+    for name, values in {"labels": batch.labels, **sources, **batch.fields}.items():
+        if values is not None and len(values) != len(batch):
+            raise ValueError(f"{name}: {len(values)} for {len(batch)} images")
+    if "label" in given:
+        if batch.labels is None:
+            raise ValueError("labels: this model needs one with each image")
+        check_labels(batch.labels, spec.classes)
+
+
+def check_labels(labels: torch.Tensor, classes: int) -> None:
+    """Raises ``ValueError`` unless all labels are int64 and known: 0 to ``classes - 1``."""
+    if labels.dtype != torch.int64:
+        raise ValueError(f"labels are {labels.dtype}: give int64 from 0 to {classes - 1}")
+    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
+        raise ValueError(f"labels run from {labels.min()} to {labels.max()}: give 0 to {classes - 1}")
+
+
 def check_given(given: tuple[str, ...], split: Batch, name: str) -> None:
     """Raises ``ValueError`` where a model that is given the label meets an image whose label is unknown."""
     if "label" in given and (split.labels is None or bool((split.labels < 0).any())):

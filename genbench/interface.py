@@ -268,6 +268,8 @@ class GenerativeModel(nn.Module):
         Raises:
             ValueError: for a condition that the model lacks, does not take, or that has other than ``n`` rows.
         """
+        from genbench.check import check_labels
+
         offered = dict.fromkeys(self.given) | {"label": labels, "source": sources, **(fields or {})}
         argument = {"label": "labels", "source": "sources"}
         for name, values in offered.items():
@@ -283,27 +285,24 @@ class GenerativeModel(nn.Module):
                 odds = self.frequencies.to(generator.device, torch.float32)
                 labels = torch.multinomial(odds, max(n, 1), replacement=True, generator=generator)[:n]
             else:
-                self._check_labels(labels)
+                check_labels(labels, self.spec.classes)
         return Batch(torch.empty((n, 0), dtype=torch.uint8), labels, sources, fields or {}).to(self.device)
 
-    def checked(self, batch: Batch) -> Batch:
-        """``batch`` on the model's device, for a likelihood.
+    def checked(self, batch: Batch, given: tuple[str, ...] | None = None) -> Batch:
+        """``batch`` on the model's device, for a likelihood or an ability that reads images and what they are given.
+
+        Args:
+            batch: images, and what belongs to them.
+            given: what is read beside the images; by default all that the model is given.
 
         Raises:
-            ValueError: for levels that the data do not have, or, where the model is given the label, for labels that
-                are missing, unknown (-1) or beyond its classes.
+            ValueError: for images that the data cannot be, rows that do not match, or labels that there are not. See
+                :func:`genbench.check.check_batch`.
         """
-        if len(batch) and int(batch.images.max()) >= self.spec.levels:
-            raise ValueError(f"images reach level {int(batch.images.max())}: give 0 to {self.spec.levels - 1}")
-        if "label" in self.given:
-            if batch.labels is None:
-                raise ValueError("labels: this model needs one with each image")
-            self._check_labels(batch.labels)
-        return batch.to(self.device)
+        from genbench.check import check_batch
 
-    def _check_labels(self, labels: Tensor) -> None:
-        if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < self.spec.classes:
-            raise ValueError(f"labels run from {labels.min()} to {labels.max()}: give 0 to {self.spec.classes - 1}")
+        check_batch(self.spec, self.given if given is None else given, batch)
+        return batch.to(self.device)
 
     def sample(
         self,

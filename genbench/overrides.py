@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -122,12 +123,17 @@ def _set(rows: Sequence[Row], item: str) -> list[Row]:
 
 
 def literal(text: str) -> Any:  # noqa: ANN401 - any TOML value
-    """A TOML value: ``32``, ``1e-3``, ``true``, ``[1, 2]``, ``"text"``; a bare word is a text."""
+    """A TOML value: ``32``, ``1e-3``, ``true``, ``[1, 2]``, ``"text"``; a bare word is a text.
+
+    Raises:
+        ValueError: for anything else, dates, nan and infinity among it.
+    """
     text = text.strip()
     try:
         (value,) = tomllib.loads(f"value = {text}").values()
-        return value
     except ValueError:  # not TOML, or more than one line of it
-        if re.fullmatch(r"[A-Za-z][\w.-]*", text) and text not in ("True", "False", "None"):
-            return text
-        raise ValueError(f'value {text!r}: give a TOML value such as 32, 1e-3, true, [1, 2] or "text"') from None
+        value = text if re.fullmatch(r"[A-Za-z][\w.-]*", text) and text not in ("True", "False", "None") else None
+    odd = isinstance(value, float) and not math.isfinite(value)
+    if odd or not isinstance(value, str | bool | int | float | list):
+        raise ValueError(f'value {text!r}: give a TOML value such as 32, 1e-3, true, [1, 2] or "text"')
+    return value

@@ -61,7 +61,8 @@ def fixed(variance, **kwargs):
 
 
 def test_agrees_with_quadrature_in_one_dimension():
-    model, batch = fixed(2.0), Batch(torch.tensor([[9, 8, 6, 11], [3, 12, 0, 16], [8, 8, 8, 8]]).view(3, 1, 2, 2))
+    images = torch.tensor([[9, 8, 6, 11], [3, 12, 0, 16], [8, 8, 8, 8]], dtype=torch.uint8)
+    model, batch = fixed(2.0), Batch(images.view(3, 1, 2, 2))
     grid = torch.linspace(-8, 8, 20_001, dtype=torch.float64)[:, None]
     mean = model.net.double()(grid / math.sqrt(1 + model.norm.eps)).view(-1, 1, 1, 2, 2)
     logs = discretised_gaussian(batch.images, mean, math.sqrt(2.0), 17).sum((2, 3, 4))

@@ -108,7 +108,7 @@ def test_literals_have_types(text, value):
     assert type(literal(text)) is type(value)
 
 
-@pytest.mark.parametrize("text", ["True", "3 2", "a b", "", "1\nb = 2"])
+@pytest.mark.parametrize("text", ["True", "3 2", "a b", "", "1\nb = 2", "1979-05-27", "nan", "inf", "{a = 1}"])
 def test_what_is_no_literal_is_refused(text):
     with pytest.raises(ValueError, match="give a TOML value"):
         literal(text)

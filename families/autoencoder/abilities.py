@@ -45,7 +45,7 @@ class Coded(GenerativeModel):
 
     def reconstruct(self, batch: Batch, *, generator: Generator | None = None) -> Tensor:
         """Every image from its own code, uint8 ``(B, C, H, W)``; without a generator what :meth:`show` says."""
-        batch = batch.to(self.device)
+        batch = self.checked(batch)
         with evaluation(self):
             return self._images(self._codes(batch), batch, generator)
 
@@ -70,7 +70,7 @@ class Coded(GenerativeModel):
             raise ValueError(f"steps={steps}: give at least 2, the two ends")
         if len(others) != len(batch):
             raise ValueError(f"others: {len(others)} partners for {len(batch)} images")
-        batch, others = batch.to(self.device), others.to(self.device)
+        batch, others = self.checked(batch), self.checked(others)
         with evaluation(self):
             start, end = self._codes(batch), self._codes(others)
             shares = [step / (steps - 1) for step in range(steps)]

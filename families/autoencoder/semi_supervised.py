@@ -86,7 +86,7 @@ class SemiSupervisedAutoencoder(AdversarialAutoencoder):
 
     def classify(self, batch: Batch) -> Tensor:
         """Probabilities of the classes, ``(B, classes)``; the batch's own labels play no part."""
-        batch = batch.to(self.device)
+        batch = self.checked(batch, given=())
         with evaluation(self):
             parts = [self.scaled(batch.rows(rows)) for rows in row_chunks(batch)]
             return torch.cat([self.encoder.split(part)[0].softmax(1) for part in parts])

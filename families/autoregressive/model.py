@@ -110,8 +110,9 @@ class AutoregressiveModel(GenerativeModel):
         """
         if not 0 <= rows <= self.spec.shape[1]:
             raise ValueError(f"rows={rows}: an image has {self.spec.shape[1]}")
+        batch = self.checked(batch, given=())
         given = self.conditions(len(batch), labels=batch.labels if self.given else None, generator=generator)
-        return self._draw(given, batch.images[:, :, :rows].to(self.device), generator)
+        return self._draw(given, batch.images[:, :, :rows], generator)
 
     def _draw(self, given: Batch, known: Tensor | None, generator: Generator) -> Tensor:
         _, height, width = self.spec.shape

@@ -127,17 +127,27 @@ def test_likelihood_is_what_the_catalogue_says(trained):
     assert requires == [p.requires_grad for p in model.parameters()]
 
 
-def test_a_likelihood_refuses_labels_that_there_are_not(trained):
+def test_a_likelihood_refuses_in_one_line_what_the_data_cannot_be(trained):
     _, model = trained
     batch, labels = data(SPEC).validation.rows(slice(0, 4)), torch.arange(4)
     wrong = {
-        "labels: this model needs one with each image": None,
-        "labels run from -1 to 2: give 0 to 3": labels - 1,
-        "labels run from 1 to 4: give 0 to 3": labels + 1,
+        "images are torch.float32: give uint8 levels from 0 to 255": replace(batch, images=batch.images / 255),
+        "images are torch.int64": replace(batch, images=batch.images.long()),
+        r"images have shape \(1, 4, 8\): the model is made for \(1, 8, 8\)": replace(
+            batch, images=batch.images[:, :, :4]
+        ),
+        "images: there are none": batch.rows(slice(0, 0)),
+        "labels: 3 for 4 images": replace(batch, labels=labels[:3]),
+        "sources: 3 for 4 images": replace(batch, labels=labels, sources=batch.sources[:3]),
     }
-    for message, refused in wrong.items() if "label" in model.given else ():
+    if "label" in model.given:
+        wrong["labels: this model needs one with each image"] = replace(batch, labels=None)
+        wrong["labels run from -1 to 2: give 0 to 3"] = replace(batch, labels=labels - 1)
+        wrong["labels run from 1 to 4: give 0 to 3"] = replace(batch, labels=labels + 1)
+        wrong["labels are torch.int32: give int64 from 0 to 3"] = replace(batch, labels=labels.int())
+    for message, refused in wrong.items():
         with pytest.raises(ValueError, match=message):
-            model.log_likelihood(replace(batch, labels=refused))
+            model.log_likelihood(refused)
 
 
 def test_a_saved_model_answers_the_same(trained, tmp_path):
@@ -212,7 +222,7 @@ def test_colour_images_of_few_levels(coloured):
     batch = data(COLOUR).validation.rows(slice(0, 2))
     nats = model.log_likelihood(batch, draws=1, generator=noise(3)).nats
     assert torch.isfinite(nats).all()
-    with pytest.raises(ValueError, match="images reach level 17: give 0 to 16"):
+    with pytest.raises(ValueError, match="images reach level 17: the data set has levels 0 to 16"):
         model.log_likelihood(replace(batch, images=batch.images + 17 - batch.images.max()))
 
 
