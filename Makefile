@@ -29,10 +29,10 @@ report: $(READY)  ## report.html of a run: OUT=results/quick
 	@$(BIN)/genbench report $(OUT)
 
 test: $(READY)  ## the tests, under ten minutes on two cores
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not slow"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 test-all: $(READY)  ## the longer tests too: every suite at 64 images, the longer sums
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: $(READY)  ## ruff and mypy
 	@$(BIN)/ruff check .

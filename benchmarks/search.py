@@ -1,47 +1,76 @@
-"""Which options a recipe learns best with in a given time, by the validation split: the test split is never looked at.
+"""Which options a recipe learns best with in a given time. The test split is never looked at.
 
     python benchmarks/search.py pixelcnn lr=3e-3,6e-3,1.2e-2 [width=16,32] --seconds 60 [--dataset mnist5k] [--seeds 0]
+    python benchmarks/search.py sagan lr/critic_lr=1e-4/4e-4,2e-4/8e-4 --seconds 60
 
-Every combination is trained afresh for the same seconds (or --steps), one after another; prints a markdown table, best
-first, and beside the validation split's bits/dim those of as many training images: exact, or a bound by ten importance
-weights.
+Every combination is trained afresh for the same seconds (or --steps), one after another; options with a slash between
+move together. Prints a markdown table, best first. A density is judged by the validation split's bits/dim, exact or a
+bound by ten importance weights, beside those of as many training images; a model without one by the FID of 1,000
+samples against the training split, beside the share of them that a classifier puts in the class asked for.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import math
 import statistics
 from collections.abc import Sequence
 
 import genbench
-from genbench import data
-from genbench.interface import Batch
+from genbench import catalog, data, features, measure
+from genbench.interface import Batch, GenerativeModel
+from genbench.metrics import fid
 from genbench.metrics.nll import nll
 from genbench.overrides import literal
 from genbench.seed import generator
 
-DRAWS = 10
+DRAWS, SAMPLES = 10, 1000
+EXTRACTOR = "efficientnet-lite0"
+DENSITY = ("bits/dim, validation", "training")
+IMPLICIT = (f"FID ({EXTRACTOR})", "agreement")
 
 
 def combinations(words: Sequence[str]) -> list[dict]:
     """``["lr=1e-3,2e-3", "width=16"]`` as every combination of options."""
-    grid = {name: [literal(v) for v in values.split(",")] for name, _, values in (w.partition("=") for w in words)}
-    return [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
+    choices: list[list[dict]] = []
+    for word in words:
+        names, _, values = word.partition("=")
+        together = [[literal(part) for part in value.split("/")] for value in values.split(",")]
+        choices.append([dict(zip(names.split("/"), parts, strict=True)) for parts in together])
+    return [{name: value for part in parts for name, value in part.items()} for parts in itertools.product(*choices)]
 
 
-def trial(
-    recipe: str, dataset: data.Dataset, options: dict, budget: genbench.Budget, seed: int
-) -> tuple[float, float, int]:
-    """Bits/dim of the validation split and of as many training images, and the steps spent."""
-    model = genbench.build(recipe, dataset.spec, seed=seed, **options)
-    report = model.fit(dataset.splits, genbench.FitConfig(budget, seed=seed))
+def density(model: GenerativeModel, dataset: data.Dataset, seed: int) -> tuple[float, float]:
+    """Bits/dim of the validation split and of as many training images."""
     images, size = len(dataset.validation), dataset.spec.dimensions
 
     def bits(split: Batch) -> float:
         return nll(model, split, dimensions=size, draws=DRAWS, limit=images, generator=generator(seed, "search")).bpd
 
-    return bits(dataset.validation), bits(dataset.splits.train), report.steps
+    return bits(dataset.validation), bits(dataset.splits.train)
+
+
+def implicit(model: GenerativeModel, dataset: data.Dataset, seed: int) -> tuple[float, float]:
+    """FID of samples against the training split, and their agreement with their labels: NaN where they have none."""
+    labels, spec = dataset.train.labels, dataset.spec
+    asked = None if "label" not in model.given else measure.proportional(labels, spec.classes, SAMPLES)
+    samples = model.sample(SAMPLES, labels=asked, generator=generator(seed, "search")).cpu()
+    eyes = features.extractor(EXTRACTOR)
+    real = measure.real(eyes, dataset.train.images, spec)
+    found = fid.fid(real.features, eyes.features(samples, spec.levels).features).fid
+    agreed = None if asked is None else measure.agreement(dataset, samples, asked, "cpu").agreement
+    return found, float("nan") if agreed is None else agreed
+
+
+def trial(
+    recipe: str, dataset: data.Dataset, options: dict, budget: genbench.Budget, seed: int
+) -> tuple[float, float, int]:
+    """The two figures of a recipe under these options, and the steps spent."""
+    model = genbench.build(recipe, dataset.spec, seed=seed, **options)
+    report = model.fit(dataset.splits, genbench.FitConfig(budget, seed=seed))
+    look = implicit if catalog.recipe(recipe).likelihood == "estimate" else density
+    return (*look(model, dataset, seed), report.steps)
 
 
 def main() -> None:
@@ -63,14 +92,16 @@ def main() -> None:
     found = []
     for options in combinations(words.options):
         trials = [trial(words.recipe, dataset, options, budget, seed) for seed in words.seeds]
-        bits, training, steps = (statistics.mean(column) for column in zip(*trials, strict=True))
-        found.append((bits, training, steps, options))
-        print(f"… {words.recipe} {options}: {bits:.4f} bits/dim after {steps:.0f} steps", flush=True)
+        first, second, steps = (statistics.mean(column) for column in zip(*trials, strict=True))
+        found.append((first, second, steps, options))
+        print(f"… {words.recipe} {options}: {first:.4f} after {steps:.0f} steps", flush=True)
     cost = f"{words.steps} steps" if words.steps else f"{words.seconds:g} s"
-    print(f"\n| {words.recipe}, {cost} | steps | bits/dim, validation | training |\n|---|---:|---:|---:|")
-    for bits, training, steps, options in sorted(found, key=lambda item: item[0]):
+    heads = IMPLICIT if catalog.recipe(words.recipe).likelihood == "estimate" else DENSITY
+    print(f"\n| {words.recipe}, {cost} | steps | {' | '.join(heads)} |\n|---|---:|---:|---:|")
+    for first, second, steps, options in sorted(found, key=lambda item: item[0]):
         said = ", ".join(f"{name} {value}" for name, value in options.items())
-        print(f"| {said} | {steps:.0f} | {bits:.3f} | {training:.3f} |")
+        beside = "–" if math.isnan(second) else f"{second:.3f}"
+        print(f"| {said} | {steps:.0f} | {first:.3f} | {beside} |")
 
 
 if __name__ == "__main__":

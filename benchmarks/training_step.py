@@ -1,6 +1,6 @@
 """What the training loop costs: steps by ``fit`` against the same network, loss and optimiser in a bare PyTorch loop.
 
-    OMP_NUM_THREADS=1 python benchmarks/training_step.py                    all three, 10 pairs of 20 steps
+    OMP_NUM_THREADS=1 python benchmarks/training_step.py                    all, 10 pairs of 20 steps
     python benchmarks/training_step.py vae --pairs 20 --steps 50
 
 Both train copies of one model on mnist5k, batches of 64, in turns (bare, fit, fit, bare, …) in one process; the first
@@ -14,7 +14,8 @@ import argparse
 import copy
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -57,25 +58,92 @@ def vae(model: nn.Module, images: Tensor) -> Tensor:
     return (kl - nats).mean() / images[0].numel()
 
 
-LOSSES: dict[str, Loss] = {"gated-pixelcnn": gated_pixelcnn, "realnvp": realnvp, "vae": vae}
-
-
-def bare(model: GenerativeModel, splits: Splits, loss: Loss, lr: float, clip: float, steps: int) -> list[Clock]:
+def bare(model: GenerativeModel, splits: Splits, steps: int, loss: Loss) -> list[Clock]:
     """The loop as anybody would write it: the times behind each step."""
-    images, order, times = splits.train.images, torch.randperm(len(splits.train)), []
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
+    times = []
+    optimizer = torch.optim.Adam(model.parameters(), lr=model.lr)
     model.train()
-    for step in range(steps):
-        place = step * BATCH % (len(images) - BATCH)
-        value = loss(model, images[order[place : place + BATCH]])
+    for step, images in enumerate(batches(splits, steps)):
+        value = loss(model, images)
         optimizer.zero_grad(set_to_none=True)
         value.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), clip)
+        nn.utils.clip_grad_norm_(model.parameters(), model.clip)
         for group in optimizer.param_groups:
-            group["lr"] = lr * warm_cosine(step / steps)
+            group["lr"] = model.lr * warm_cosine(step / steps)
         optimizer.step()
         times.append((time.perf_counter(), time.process_time()))
     return times
+
+
+def non_saturating(critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+    """The critic's side of the first GAN."""
+    return F.softplus(-critic(real)[0]).mean() + F.softplus(critic(fake)[0]).mean()
+
+
+def wasserstein(critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+    """The critic's side of WGAN-GP."""
+    share = torch.rand(len(real), 1, 1, 1)
+    between = (share * real + (1 - share) * fake).requires_grad_()
+    (slope,) = torch.autograd.grad(critic(between)[0].sum(), between, create_graph=True)
+    return critic(fake)[0].mean() - critic(real)[0].mean() + 10 * (slope.flatten(1).norm(dim=1) - 1).square().mean()
+
+
+def bare_gan(model: GenerativeModel, splits: Splits, steps: int, critic_loss: Callable[..., Tensor]) -> list[Clock]:
+    """A GAN's loop: five critic steps to one where the loss is Wasserstein's, a moving average where samples have one.
+
+    No gradient is computed for the critic's weights in the generator's step.
+    """
+    critic, make, times = model.critic, model.generator, []
+    mean = copy.deepcopy(make) if model.average is not None else None
+    critic_optimizer = model.critic_optimizer(critic.parameters())
+    optimizer = model.optimizer(make.parameters())
+    model.train()
+
+    def fakes(n: int) -> Tensor:
+        u = torch.randn(n, model.latents)
+        return make(torch.erf(u / 2**0.5) if model.average is None else u)  # DCGAN's noise is uniform
+
+    for step, images in enumerate(batches(splits, steps), 1):
+        real = images.float() * (2 / 255) - 1
+        with torch.no_grad():
+            fake = fakes(len(real))
+        critic_optimizer.zero_grad(set_to_none=True)
+        critic_loss(critic, real, fake).backward()
+        critic_optimizer.step()
+        if step % model.critic_steps == 0:
+            critic.requires_grad_(False)
+            score = critic(fakes(len(real)))[0]
+            value = -score.mean() if critic_loss is wasserstein else F.softplus(-score).mean()
+            optimizer.zero_grad(set_to_none=True)
+            value.backward()
+            optimizer.step()
+            critic.requires_grad_(True)
+            if mean is not None:
+                with torch.no_grad():
+                    for old, new in zip(mean.parameters(), make.parameters(), strict=True):
+                        old.lerp_(new, 0.01)
+                    for old, new in zip(mean.buffers(), make.buffers(), strict=True):
+                        old.copy_(new)
+        times.append((time.perf_counter(), time.process_time()))
+    return times
+
+
+def batches(splits: Splits, steps: int) -> Iterator[Tensor]:
+    """Shuffled once, then from the front."""
+    images = splits.train.images[torch.randperm(len(splits.train))]
+    for step in range(steps):
+        place = step * BATCH % (len(images) - BATCH)
+        yield images[place : place + BATCH]
+
+
+LOOPS: dict[str, Callable[[GenerativeModel, Splits, int], list[Clock]]] = {
+    "gated-pixelcnn": partial(bare, loss=gated_pixelcnn),
+    "realnvp": partial(bare, loss=realnvp),
+    "vae": partial(bare, loss=vae),
+    "gan": partial(bare_gan, critic_loss=non_saturating),
+    "wgan-gp": partial(bare_gan, critic_loss=wasserstein),
+    "dcgan": partial(bare_gan, critic_loss=non_saturating),
+}
 
 
 def ours(model: GenerativeModel, splits: Splits, steps: int) -> list[Clock]:
@@ -101,11 +169,8 @@ def compare(name: str, splits: Splits, spec: genbench.DataSpec, pairs: int, step
     for pair in range(pairs):
         for which in ("bare", "fit") if pair % 2 == 0 else ("fit", "bare"):
             one = copy.deepcopy(model)
-            if which == "fit":
-                found = ours(one, splits, steps)
-            else:
-                found = bare(one, splits, LOSSES[name], one.lr, one.clip, steps)
-            times[which].append(milliseconds(found))
+            loop = ours if which == "fit" else LOOPS[name]
+            times[which].append(milliseconds(loop(one, splits, steps)))
     for clock, unit in enumerate(("wall", "processor")):
         plain, fit = ([pair[clock] for pair in times[which]] for which in ("bare", "fit"))
         ratios = sorted(a / b for a, b in zip(fit, plain, strict=True))
@@ -119,7 +184,7 @@ def compare(name: str, splits: Splits, spec: genbench.DataSpec, pairs: int, step
 def main() -> None:
     """Compare the recipes named, or all."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("recipes", nargs="*", default=list(LOSSES))
+    parser.add_argument("recipes", nargs="*", default=list(LOOPS))
     parser.add_argument("--pairs", type=int, default=10)
     parser.add_argument("--steps", type=int, default=20)
     words = parser.parse_args()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
@@ -34,9 +33,10 @@ class Traverses(Protocol):
     """Models with latents that can be moved one at a time."""
 
     def traverse(self, rows: int, steps: int, *, generator: Generator) -> Tensor:
-        """One latent moved a row, those that change images most first: uint8 ``(at most rows, steps, C, H, W)``.
+        """One latent moved a row: uint8 ``(at most rows, steps, C, H, W)``.
 
-        What has no order, a class, stays as it was drawn.
+        Codes that a model has beside its noise come in their order, a category's values over as many rows as it takes;
+        of latents without a meaning of their own, those that change images most come first. A label stays as drawn.
         """
         ...
 
@@ -57,48 +57,3 @@ class Classifies(Protocol):
     def classify(self, batch: Batch) -> Tensor:
         """Probabilities of the classes, ``(B, classes)``; the batch's own labels play no part."""
         ...
-
-
-@dataclass(frozen=True)
-class Picture:
-    """What a cell draws of an ability.
-
-    Args:
-        ability: the method.
-        file: in the cell's folder.
-        title: on the report page.
-        hint: how to read it.
-    """
-
-    ability: str
-    file: str
-    title: str
-    hint: str
-
-
-PICTURES = (
-    Picture(
-        "reconstruct",
-        "reconstructions.png",
-        "Reconstructions",
-        "The first 16 test images; below each, the model's image from its code. None was chosen.",
-    ),
-    Picture(
-        "interpolate",
-        "interpolations.png",
-        "Interpolations",
-        "From the code of one test image to that of another, in eight steps: the first eight, as they came.",
-    ),
-    Picture(
-        "traverse",
-        "traversals.png",
-        "Latent traversals",
-        "One latent moved a row, the others and any class as they were drawn: the eight that change the image most.",
-    ),
-    Picture(
-        "complete",
-        "completions.png",
-        "Completions",
-        "The first four test images, and seven completions of each, not chosen: the upper half is kept.",
-    ),
-)

@@ -1,4 +1,4 @@
-"""Rows that nobody trains, between which the others lie: real images, noise, a uniform model, lossless files."""
+"""Rows that nobody trains, between which the others lie: real images, noise, simple models, lossless files."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from genbench import measure, picture, record
+from genbench import measure, picture, record, sampled
 from genbench.check import check_unchanged
 from genbench.clock import Clock, Tell
 from genbench.configuration import Cell, Setting
+from genbench.exhibits import NEIGHBOURS
 from genbench.metrics.nll import spread
 from genbench.protocol import stamped
 from genbench.seed import generator
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from genbench.data import Dataset
 
 PICTURE = "samples.png"
+BLOCK = 4096  # images at once
 LEAST_PIXELS = 65  # a file's header outweighs an 8×8 image
 
 
@@ -69,14 +71,29 @@ def _of_twin(cell: Cell, part: Path) -> record.Record | None:
     found = record.Record.read(folder) if (folder / record.FILE).is_file() else None
     if found is None or found.status != "anchor":
         return None
-    if (folder / PICTURE).is_file():
-        shutil.copyfile(folder / PICTURE, part / PICTURE)
+    for name in (PICTURE, NEIGHBOURS.file):
+        if (folder / name).is_file():
+            shutil.copyfile(folder / name, part / name)
     return found
 
 
 def noise(shape: tuple[int, ...], levels: int, seed: int) -> Tensor:
     """Images of independent pixels, each level as likely as the others, uint8."""
     return torch.randint(levels, shape, generator=generator(seed, "noise"), dtype=torch.uint8)
+
+
+def gaussian(images: Tensor, n: int, levels: int, seed: int) -> Tensor:
+    """``n`` images whose pixels are independent Gaussians, uint8: what the first two moments of each pixel give.
+
+    Each pixel of each channel has the mean and variance of ``images`` ``(N, C, H, W)`` there, is rounded and clamped to
+    ``0 … levels-1``. No likelihood is named: where all images are black the variance is 0, so that one test image with
+    another level there has no probability at all, and any floor under the variance would be what is measured.
+    """
+    parts = images.split(BLOCK)
+    mean = sum(part.double().sum(0) for part in parts) / len(images)
+    deviation = (sum(((part - mean) ** 2).sum(0) for part in parts) / len(images)).sqrt()
+    noise = torch.randn((n, *mean.shape), dtype=torch.float64, generator=generator(seed, "pixel-gaussian"))
+    return (mean + deviation * noise).round().clamp(0, levels - 1).to(torch.uint8)
 
 
 def _measured(
@@ -92,17 +109,14 @@ def _measured(
             halves = {"test": test, "train": dataset.train.images}
             rows = {half: images[spread(len(images), cell.likelihoods)] for half, images in halves.items()}
             return {half: measure.codec(images, spec.levels, name) for half, images in rows.items()}, None
-    real = name == "real (test)"
-    samples = test[: cell.samples] if real else noise((cell.samples, *spec.shape), spec.levels, cell.seed)
-    found: dict[str, Any] = {"extractor": cell.extractor}
-    with clock("quality"):
-        eyes = measure.extractor(cell.extractor, dataset, cell.device)
-        found["quality"] = measure.quality(eyes, dataset, measure.real(eyes, samples, spec), cell.seed)
-    if spec.classes > 1:
-        with clock("agreement"):
-            labels = dataset.test.labels
-            asked = labels[: cell.samples] if real and labels is not None else None
-            found["agreement"] = measure.agreement(dataset, samples, asked, cell.device)
+    asked = None
+    if name == "real (test)":
+        samples = test[: cell.samples]
+        asked = None if dataset.test.labels is None else dataset.test.labels[: cell.samples]
+    elif name == "noise":
+        samples = noise((cell.samples, *spec.shape), spec.levels, cell.seed)
+    else:
+        samples = gaussian(dataset.train.images, cell.samples, spec.levels, cell.seed)
     with clock("write"):
         picture.write(part / PICTURE, samples, spec.levels)
-    return found, {"name": eyes.name, "hash": eyes.hash, "resize": eyes.resize}
+    return sampled.measured(samples, asked, cell, dataset, part, clock, keep=True)

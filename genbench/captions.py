@@ -82,6 +82,7 @@ def footnotes(rows: Sequence[Row]) -> list[str]:
             "Accuracy: share of test images that the model itself puts in their class, ± of one seed its binomial "
             "standard error."
         )
+    notes += _of_samples(rows)
     if any(row["labelled"] is not None for row in rows):
         notes.append("Labels: training images that kept theirs, where not all did.")
     if any(row["nll_converged"] is False for row in rows):
@@ -89,6 +90,8 @@ def footnotes(rows: Sequence[Row]) -> list[str]:
             "Unconverged: the estimate moved by more than 0.05 bits/dim when its temperatures doubled, or its chains "
             "had no gradient to follow; not ranked."
         )
+    if any(row["setting"] for row in rows):
+        notes.append("Setting: what a recipe's objective prescribes beside its loss.")
     if any(row["status"] == "anchor" for row in rows):
         notes.append("Anchors, below the recipes, fix the scale; they are no models and are not ranked.")
     for row in rows:
@@ -97,3 +100,32 @@ def footnotes(rows: Sequence[Row]) -> list[str]:
             notes.append(f"{row['label']}, seed {which}, {row['status']}: {row['reason'] or 'no reason was recorded'}.")
     said = dict.fromkeys(note for row in rows for note in row["notes"] or ())
     return [*notes, *said]
+
+
+def _of_samples(rows: Sequence[Row]) -> list[str]:
+    """What the columns of agreement and collapse mean."""
+    notes = []
+    if any(row["agreement"] is not None and row["status"] != "anchor" for row in rows):
+        own = [row["classifier_accuracy"] for row in rows if row["classifier_accuracy"] is not None]
+        right = " / ".join(dict.fromkeys(f"{100 * share:.1f}" for share in own))
+        notes.append(
+            "Agreement: share of samples that the data set's own classifier puts in the class asked for, ± of one seed "
+            f"its binomial standard error; of real test images it puts {right} % in theirs."
+        )
+    if any(row["classes_covered"] is not None for row in rows):
+        notes.append(
+            "Classes: those that the data set's own classifier finds at least a tenth as often in the samples as they "
+            "are in the training labels. Class KL: Kullback-Leibler divergence of the samples' class histogram from "
+            "these labels', log₂ K bits where all are of one of K equal classes."
+        )
+    if any(row["diversity"] is not None for row in rows):
+        notes.append(
+            "Diversity in classes: mean distance of two samples of a class over that of two training images of it, by "
+            "the extractor's features: 0 where a class is one image, 1 where it is as wide as the data's."
+        )
+    if any(row["copies"] is not None for row in rows):
+        notes.append(
+            "Duplicates and copies: share of samples as near to another sample, and to a training image, as only 1 % "
+            "of test images are to another, and to a training image: 1 % is no more than chance."
+        )
+    return notes

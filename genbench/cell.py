@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genbench import catalog, checkpoint, gallery, measure, picture, record
+from genbench import catalog, checkpoint, gallery, measure, picture, record, sampled
 from genbench.abilities import Classifies
 from genbench.check import check_unchanged
 from genbench.clock import Clock, Tell
@@ -69,21 +69,22 @@ def work(cell: Cell, setting: Setting, part: Path, tell: Tell) -> record.Record:
         np.save(array, samples.numpy())
         (part / "samples.npy").write_bytes(array.getvalue())
         picture.write(part / "samples.png", samples, dataset.spec.levels, shown(given, cell.given, dataset))
-    found, extractor = measured(cell, model, dataset, samples, given, clock)
+    found, extractor = measured(cell, model, dataset, samples, given, part, clock)
     with clock("abilities"):  # behind the measures, so that none can change a figure
         abilities = gallery.write(part, model, dataset.test, cell.seed)
     if isinstance(model, Classifies) and dataset.spec.classes:
         with clock("accuracy"):
             attempt = partial(measure.accuracy, model, dataset.test)
             found["accuracy"] = gallery.attempted(abilities, "classify", attempt)
+    prescribed = getattr(model, "setting", None)
     return record.Record(
         **heading(cell),
         status="done",
         params=sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
         fit=record.Fit(**asdict(report), batch_size=min(cell.batch_size, len(dataset.train))),
+        setting=prescribed if isinstance(prescribed, str) else None,
         **found,
         abilities=abilities,
-        extractor=cell.extractor,
         peak_memory_mb=memory.resident_mb if memory.cuda_mb is None else memory.cuda_mb,
         seconds=clock.seconds,
         stamp=stamped(cell, setting, dataset, extractor, report, getattr(model, "temperature", None))
@@ -136,6 +137,7 @@ def measured(
     dataset: Dataset,
     samples: Tensor,
     given: Batch,
+    part: Path,
     clock: Clock,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """The measured parts of a record, all of the same samples, and what the stamp says of the extractor."""
@@ -150,15 +152,9 @@ def measured(
                 found[name] = measure.likelihood(
                     model, split, draws=draws, limit=cell.likelihoods, seed=cell.seed, name=name
                 )
-    with clock("quality"):
-        eyes = measure.extractor(cell.extractor, dataset, cell.device)
-        features = eyes.features(samples, dataset.spec.levels)
-        found["quality"] = measure.quality(eyes, dataset, features, cell.seed)
     paired = "source" in cell.given and dataset.spec.paired
-    if dataset.spec.classes > 1:
-        with clock("agreement"):
-            labels = given.labels if paired or "label" in cell.given else None
-            found["agreement"] = measure.agreement(dataset, samples, labels, cell.device)
+    labels = given.labels if paired or "label" in cell.given else None
+    judged, extractor = sampled.measured(samples, labels, cell, dataset, part, clock)
     if paired:
         with clock("paired"):
             found["paired"] = measure.paired(samples, given.images, dataset.spec.levels)
@@ -170,4 +166,4 @@ def measured(
             return model.sample(n, **conditions(rows, cell.given), generator=noise).cpu()
 
         found["speed"] = measure.speed(draw, cell.device, cell.timing)
-    return found, {"name": eyes.name, "hash": eyes.hash, "resize": eyes.resize}
+    return found | judged, extractor

@@ -104,6 +104,14 @@ def bits(row: Row) -> str:
     return text + (" unconverged" if row["nll_converged"] is False else "")
 
 
+def covered(row: Row) -> str:
+    """Classes among the samples: ``10 of 10``; ``8.7 ± 0.6 of 10`` where seeds differ."""
+    value, error = row["classes_covered"], row["classes_covered_std"]
+    if value is None:
+        return ""
+    return f"{f'{number(value, 1)} ± {number(error, 1)}' if error else number(value, 0)} of {row['classes']}"
+
+
 def rank(row: Row) -> str:
     """``1 of 2``."""
     return "" if row["nll_rank"] is None else f"{row['nll_rank']} of {row['nll_ranked']}"
@@ -137,6 +145,7 @@ def columns(rows: Sequence[Row]) -> list[Column]:
     """The columns of one data set's table: those in which some row has something to say."""
     extractors = list(dict.fromkeys(row["extractor"] for row in rows if row["fid"] is not None))
     several = any(row["seeds_run"] > 1 for row in rows)
+    told = any(row["agreement"] is not None for row in rows if row["status"] != "anchor")
     quality: list[Column] = []
     for name in extractors:
         tail = "" if len(extractors) == 1 else f" ({name})"
@@ -159,7 +168,13 @@ def columns(rows: Sequence[Row]) -> list[Column]:
         *quality,
         Column("PSNR, dB ↑", spread("psnr", 1, 2), "psnr", "psnr_best", drop=2),
         Column("SSIM ↑", spread("ssim", 1, 3), "ssim", "ssim_best", drop=2),
+        *([Column("Agreement ↑", spread("agreement", 1, 3), "agreement", drop=2)] if told else []),
         Column("Accuracy ↑", spread("accuracy", 1, 3), "accuracy", "accuracy_best", drop=2),
+        Column("Classes ↑", covered, "classes_covered", drop=11),
+        Column("Class KL, bits ↓", spread("class_divergence", 1, 3), "class_divergence", drop=11),
+        Column("Diversity in classes", spread("diversity", 1, 2), "diversity", drop=11),
+        Column("Duplicates, %", spread("duplicates", 100, 1), "duplicates", drop=11),
+        Column("Copies, %", spread("copies", 100, 1), "copies", drop=11),
         Column("Labels", lambda row: count(row["labelled"]), "labelled", drop=9),
         Column("Latency, ms ↓", spread("latency_ms"), "latency_ms", "latency_ms_best", drop=1),
         Column("Images/s ↑", spread("images_per_second"), "images_per_second", "images_per_second_best"),
@@ -167,5 +182,6 @@ def columns(rows: Sequence[Row]) -> list[Column]:
         Column("Steps", lambda row: count(row["steps"]), "steps", drop=8),
         Column("Fit, s", lambda row: number(row["fit_seconds"]), "fit_seconds", drop=9),
         Column("Peak memory, MB", lambda row: number(row["peak_memory_mb"], 0), "peak_memory_mb", drop=10),
+        Column("Setting", lambda row: row["setting"] or "", "setting", right=False, drop=12),
     ]
     return [column for column in every if any(column.cell(row) for row in rows)]

@@ -18,6 +18,7 @@ STAGES = {
     "nll": 0.15,
     "quality": 0.4,
     "agreement": 0.65,
+    "collapse": 0.66,
     "paired": 0.68,
     "speed": 0.7,
     "abilities": 0.95,

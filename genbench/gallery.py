@@ -9,7 +9,8 @@ from typing import TypeVar, cast
 import torch
 from torch import Generator, Tensor
 
-from genbench.abilities import PICTURES, Completes, Interpolates, Reconstructs, Traverses
+from genbench.abilities import Completes, Interpolates, Reconstructs, Traverses
+from genbench.exhibits import PICTURES
 from genbench.folders import disk_full, reason
 from genbench.interface import Batch, GenerativeModel
 from genbench.picture import bands
@@ -33,7 +34,7 @@ def write(folder: Path, model: GenerativeModel, test: Batch, seed: int) -> dict[
     """
     said: dict[str, str] = {}
     for picture in PICTURES:
-        if hasattr(model, picture.ability):
+        if picture.ability is not None and hasattr(model, picture.ability):
 
             def draw(name: str = picture.ability, file: str = picture.file) -> str:
                 images = DRAWN[name](model, test, generator(seed, name)).cpu()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 
 import torch
 from torch import Generator, Tensor, nn
@@ -22,19 +23,22 @@ class ImplicitModel(GenerativeModel):
 
     Observation model: ``P(x given u) = ∏ [Φ((x + ½ - m)/σ) - Φ((x - ½ - m)/σ)]`` over pixels, end bins open, with
     ``m = decode(u)`` and σ in levels. σ² is the mean squared residual of a search in u for validation images, found in
-    :meth:`finish`. Everything random about a sample belongs to u; a uniform z is Φ(u).
+    :meth:`finish`. Everything random about a sample belongs to u; a uniform z is Φ(u). Only a hidden category, which
+    has no gradient, stands beside it: samples draw it, the likelihood is the mean over its values.
 
     Args:
         spec: of the data.
         latents: size Z of u.
         given: what :meth:`decode` reads of its batch: ``"label"``, ``"source"``, names of fields.
+        categories: number of values, equally likely, of a category that decode reads as ``fields["category"]``, int64;
+            1 for none.
     """
 
     variance: Tensor
 
-    def __init__(self, spec: DataSpec, latents: int, given: tuple[str, ...] = ()) -> None:
+    def __init__(self, spec: DataSpec, latents: int, given: tuple[str, ...] = (), categories: int = 1) -> None:
         super().__init__(spec, given)
-        self.latents = latents
+        self.latents, self.categories = latents, categories
         # Until finish() has seen data: a uniform pixel's variance.
         self.register_buffer("variance", torch.tensor((spec.levels**2 - 1) / 12, dtype=torch.float64))
 
@@ -44,6 +48,23 @@ class ImplicitModel(GenerativeModel):
         Called in evaluation mode. ``given.images`` may be anything: a decoder must not read them.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how it decodes: write decode()")
+
+    def render(self, u: Tensor, given: Batch) -> Tensor:
+        """What a sample shows of u: :meth:`decode`, unless samples are truncated. No likelihood sees the difference."""
+        return self.decode(u, given)
+
+    def hidden(self, batch: Batch, generator: Generator) -> Batch:
+        """``batch`` with a category drawn for every row; as it is, and nothing drawn, where the model has none."""
+        if self.categories == 1:
+            return batch
+        drawn = torch.randint(self.categories, (len(batch),), generator=generator, device=generator.device)
+        return self.under(batch, drawn.to(self.device))
+
+    def under(self, batch: Batch, category: Tensor) -> Batch:
+        """``batch`` with each row's category, int64 ``(B,)``, modulo their number; as it is where there are none."""
+        if self.categories == 1:
+            return batch
+        return replace(batch, fields={**batch.fields, "category": category % self.categories})
 
     def sample(
         self,
@@ -60,11 +81,12 @@ class ImplicitModel(GenerativeModel):
             ValueError: for a condition that the model lacks, does not take, or that has other than ``n`` rows.
         """
         given = self.conditions(n, labels=labels, sources=sources, fields=fields, generator=generator)
+        given = self.hidden(given, generator)
         chunks = []
         with torch.no_grad(), frozen(self):
             for start in range(0, n, CHUNK):
                 rows = given.rows(slice(start, start + CHUNK))
-                image = self.decode(self._noise(len(rows), generator), rows)
+                image = self.render(self._noise(len(rows), generator), rows)
                 chunks.append(image.round().clamp(0, self.spec.levels - 1).to(torch.uint8))
         return torch.cat(chunks) if chunks else torch.empty((0, *self.spec.shape), dtype=torch.uint8)
 
@@ -75,7 +97,7 @@ class ImplicitModel(GenerativeModel):
 
         Args:
             batch: images with their conditions.
-            draws: K; the answer is the log-mean-exp of K weights.
+            draws: K; the answer is the log-mean-exp of K weights, of K under each value of a hidden category.
             effort: ``"fast"``, 200 temperatures × 5 leapfrog steps; ``"standard"``, 1,000 × 10; ``"paper"``,
                 10,000 × 10; each with ``"/2"`` behind it for half the temperatures, against which to see convergence.
             generator: of all noise; without one, a fixed one.
@@ -89,7 +111,9 @@ class ImplicitModel(GenerativeModel):
             raise ValueError(f"draws={draws}: give at least 1")
         chosen, generator = effort_named(effort), generator or seeded(0, "ais")
         batch = self.checked(batch)
-        chains = batch.rows(torch.arange(len(batch), device=self.device).repeat_interleave(draws))
+        copies = draws * self.categories
+        place = torch.arange(len(batch) * copies, device=self.device)
+        chains = self.under(batch.rows(place // copies), place)
         start = self._noise(len(chains), generator)
         with frozen(self):
             annealed = ais(
@@ -99,7 +123,7 @@ class ImplicitModel(GenerativeModel):
                 leapfrog=chosen.leapfrog,
                 generator=generator,
             )
-        nats = log_mean_exp(annealed.log_weights.view(len(batch), draws), 1)
+        nats = log_mean_exp(annealed.log_weights.view(len(batch), copies), 1)
         # Blind chains hardly move: that their answer holds still says nothing, so it goes by another name.
         method = "ais" if annealed.guided else "ais without gradient"
         return LogLikelihood(nats, "estimate", self.given, method, "added", draws)
@@ -129,10 +153,13 @@ class ImplicitModel(GenerativeModel):
 def search(model: ImplicitModel, batch: Batch, generator: Generator) -> Tensor:
     """Least mean squared residual, in levels², of a search in u for each image of ``batch``: ``(B,)``.
 
-    Adam from a few draws of the prior an image, by the gradient; where the decoder is piecewise constant in u and has
-    none, the best of the draws. It is not held near the prior, so that σ is what the decoder cannot reach.
+    Adam from a few draws of the prior an image, at least one under each value of a hidden category, by the gradient;
+    where the decoder is piecewise constant in u and has none, the best of the draws. It is not held near the prior, so
+    that σ is what the decoder cannot reach.
     """
-    rows = batch.rows(torch.arange(len(batch), device=model.device).repeat(SEARCH_RESTARTS))
+    copies = model.categories * max(SEARCH_RESTARTS // model.categories, 1)
+    place = torch.arange(copies * len(batch), device=model.device)
+    rows = model.under(batch.rows(place % len(batch)), place // len(batch))
     u = model._noise(len(rows), generator).requires_grad_()
     target = rows.images.float()
     optimizer = torch.optim.Adam([u], lr=SEARCH_RATE)
@@ -145,7 +172,7 @@ def search(model: ImplicitModel, batch: Batch, generator: Generator) -> Tensor:
                 break
             (u.grad,) = torch.autograd.grad(residual.sum(), u)
             optimizer.step()
-    return best.view(SEARCH_RESTARTS, len(batch)).amin(0)
+    return best.view(copies, len(batch)).amin(0)
 
 
 @contextmanager

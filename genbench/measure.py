@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from genbench.features.classifier import accuracy as classifier_accuracy
 from genbench.features.store import digest
 from genbench.interface import Batch, DataSpec, GenerativeModel
 from genbench.metrics import agreement as agreements
+from genbench.metrics import collapse as collapses
 from genbench.metrics import nll as likelihoods
 from genbench.metrics import quality as qualities
 from genbench.metrics import speed as speeds
@@ -135,8 +136,42 @@ def agreement(data: Dataset, samples: Tensor, asked: Tensor | None, device: str)
         confidence=found.confidence,
         entropy=found.entropy,
         class_entropy=found.class_entropy,
+        standard_error=found.standard_error,
         accuracy=classifier_accuracy(eyes, data.test, data.spec.levels),
     )
+
+
+def collapse(
+    eyes: features.Extractor, data: Dataset, samples: Tensor, seen: features.Features, device: str
+) -> tuple[record.Collapse, Tensor]:
+    """How far samples, of which the extractor saw ``seen``, have collapsed; and the row of the nearest training image.
+
+    Nearness is held against as many test images, the first: images that no model has seen. Classes are those that the
+    data set's own classifier predicts, in every row, since most models are asked for none. Their histogram is held
+    against the training labels, which are what models learn from and what labels are drawn in proportion to; their
+    width against as many training images, evenly spread over the split, so that test images too can be measured.
+    """
+    spec, labels, n = data.spec, data.train.labels, min(len(seen), len(data.test))
+    train = real(eyes, data.train.images, spec).features
+    unseen = real(eyes, data.test.images[:n], spec).features
+    near, usual = collapses.nearest(seen.features, train), collapses.nearest(unseen, train).distance
+    among, usually = (collapses.nearest(rows[:n]).distance for rows in (seen.features, unseen))
+    middle = float(usual.median())
+    by_class: dict[str, Any] = {}
+    if spec.classes > 1 and labels is not None:
+        predicted = extractor("classifier", data, device).predict(samples, spec.levels).argmax(1)
+        histogram = collapses.classes(predicted, labels, spec.classes)
+        some = likelihoods.spread(len(train), n)
+        width = collapses.diversity(seen.features, predicted, train[some], labels[some])
+        by_class = {"covered": histogram.covered, "classes": spec.classes, "divergence": histogram.divergence}
+        by_class["diversity"] = None if math.isnan(width) else width
+    found = record.Collapse(
+        **by_class,
+        duplicates=collapses.closer(among, usually),
+        copies=collapses.closer(near.distance, usual),
+        distance=float(near.distance.median()) / middle if middle else None,
+    )
+    return found, near.index
 
 
 def accuracy(model: GenerativeModel, split: Batch) -> record.Accuracy:

@@ -1,4 +1,7 @@
-"""A cell's picture: samples 0 to 63 as they were drawn, ordered so that what they were asked for shows."""
+"""A cell's pictures: samples 0 to 63 as they were drawn, ordered so that what they were asked for shows.
+
+And the first of them above what in the training split is nearest to them.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from genbench.features.base import to_bytes
 from genbench.interface import Batch
 from genbench.plots import grid
 
-SHOWN, COLUMNS = 64, 8
+SHOWN, PAIRS, COLUMNS = 64, 16, 8
 
 
 def write(path: Path, samples: Tensor, levels: int, given: Batch | None = None, *, most: int | None = SHOWN) -> None:
@@ -34,6 +37,12 @@ def write(path: Path, samples: Tensor, levels: int, given: Batch | None = None, 
     elif given is not None and given.labels is not None:
         shown, columns = by_class(shown, given.labels[:most])
     grid(shown.numpy(), path, levels=levels, columns=columns)
+
+
+def neighbours(path: Path, samples: Tensor, nearest: Tensor, levels: int) -> None:
+    """Write the first 16 samples as PNG, below each what is ``nearest`` to it; both uint8 ``(N, C, H, W)``."""
+    pairs = bands([samples[:PAIRS], nearest[:PAIRS]], COLUMNS)
+    grid(pairs.numpy(), path, levels=levels, columns=COLUMNS)
 
 
 def by_class(samples: Tensor, labels: Tensor) -> tuple[Tensor, int]:

@@ -94,7 +94,7 @@ def plan(suite: Suite, folder: Path, load: Callable[[str], Dataset], *, device: 
         cell = cell.model_copy(update=untrained | {"twin": twin if twin != name else None})
         shape, levels = dataset.spec.shape, dataset.spec.levels
         folders = {anchor: _folder(folder, name, anchor, cell.seed) for anchor in anchors.names(shape, levels)}
-        seconds = 0.03 * (len(dataset.train) + 2 * cell.samples) if cell.twin is None else 1.0
+        seconds = 0.03 * (len(dataset.train) + 3 * cell.samples) if cell.twin is None else 1.0
         jobs.append(_job(cell, folders, fresh, seconds))
     for row, model in zip(suite.trained, models, strict=True):
         for seed in suite.seeds:

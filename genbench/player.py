@@ -62,7 +62,10 @@ class Player:
     def step(
         self, model: nn.Module, batch: Batch, step: Step, total: int, arithmetic: Arithmetic = nullcontext
     ) -> dict[str, Tensor]:
-        """Loss, under ``arithmetic``, gradient, update, and what comes after; returns the detached logs."""
+        """Loss, under ``arithmetic``, gradient, update, and what comes after; returns the detached logs.
+
+        Beside them stands the gradient's 2-norm, taken before it is clipped.
+        """
         turn, learns = self.turn, set(self.parameters)
         for parameter in model.parameters():
             parameter.requires_grad_(parameter in learns)
@@ -73,15 +76,18 @@ class Player:
         self.optimizer.zero_grad(set_to_none=True)
         logs["loss"].backward()
         logs = {name: value.detach() for name, value in logs.items()}
+        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+        logs["gradient_norm"] = nn.utils.get_total_norm(gradients)
         if turn.clip is not None:
-            logs["gradient_norm"] = torch.nn.utils.clip_grad_norm_(self.parameters, turn.clip)
+            nn.utils.clip_grads_with_norm_(self.parameters, turn.clip, logs["gradient_norm"])
         if turn.schedule is not None:
             for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
                 group["lr"] = rate * turn.schedule(step.fraction)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if turn.after is not None:
-            turn.after(logs, step)
+            with torch.no_grad():
+                turn.after(logs, step)
         return logs
 
     def watch(self, total: int) -> None:

@@ -37,8 +37,8 @@ class Figure:
     Args:
         key: as rows name it.
         path: where a record has it.
-        better: which way it improves; None where nothing is ranked by it.
-        need: which parts of the protocol must agree.
+        better: which way it improves; such figures have a deviation over seeds.
+        need: which parts of the protocol must agree for a ranking; None where nothing is ranked by it.
     """
 
     key: str
@@ -78,7 +78,7 @@ def protocol(stamp: Mapping[str, Any], need: Need | None) -> str:
 def comparable(record: Record, figure: Figure) -> Hashable | None:
     """What must be equal for two cells' figures to be ranked together; None where this one is not ranked at all."""
     value = figure.of(record)
-    if record.status != "done" or figure.better is None or value is None or not math.isfinite(value):
+    if record.status != "done" or figure.need is None or value is None or not math.isfinite(value):
         return None
     same: tuple[Hashable, ...] = (record.dataset, record.labelled, record.given, protocol(record.stamp, figure.need))
     if figure.need == "likelihood" and (test := record.test) is not None:

@@ -82,7 +82,8 @@ class Speed(Part):
 class Agreement(Part):
     """What the data set's classifier says of the samples.
 
-    ``agreement``: share whose class is the one asked for (null where none was); ``confidence``: mean top probability;
+    ``agreement``: share whose class is the one asked for (null where none was), ``standard_error`` its binomial one
+    (null in older records too); ``confidence``: mean top probability;
     ``entropy``: mean predictive entropy, bits (low: looks like some class); ``class_entropy``: entropy of the predicted
     classes' histogram, bits (high: all classes appear). ``accuracy`` is the classifier's own on real test images.
     """
@@ -92,6 +93,28 @@ class Agreement(Part):
     entropy: float
     class_entropy: float
     accuracy: float
+    standard_error: float | None = None
+
+
+class Collapse(Part):
+    """How far the samples have collapsed: onto classes, within classes, onto each other, onto the training images.
+
+    ``covered``: classes, of ``classes``, that get at least a tenth of their share of the training labels;
+    ``divergence``: ``KL(samples ‖ training labels)`` of the class histograms, bits; ``diversity``: mean feature
+    distance of two samples of a class over that of two training images of it, null too where no class has two. These
+    are null for data without labels; classes of samples are those that the data set's classifier predicts.
+    ``duplicates`` and ``copies``: share of samples as near to another sample, to a training image, as only a hundredth
+    of test images are. ``distance``: median distance to the nearest training image over that of test images: 0 for
+    copies, 1 for what is as far as unseen images are; null where test images are copies themselves.
+    """
+
+    covered: int | None = None
+    classes: int | None = None
+    divergence: float | None = None
+    diversity: float | None = None
+    duplicates: float
+    copies: float
+    distance: float | None
 
 
 class Accuracy(Part):
@@ -117,8 +140,9 @@ class Record(Part):
 
     Args:
         dataset: name as asked: ``mnist5k``, ``edges:mnist5k``.
-        recipe: catalogue name, or an anchor's name (``real (test)``, ``noise``, ``uniform``, ``png``, ``webp``).
+        recipe: catalogue name, or an anchor's name (``real (test)``, ``noise``, ``uniform`` …).
         label: the row's label in the table.
+        setting: what the recipe's objective prescribes beside its loss, in words, where the model says so.
         given: what samples are conditioned on; rows are ranked only among equals.
         labelled: training images that kept their label, where not all did.
         status: ``anchor`` for anchors; ``diverged`` and ``failed`` carry a ``reason``.
@@ -136,6 +160,7 @@ class Record(Part):
     options: dict[str, Any] = {}
     given: tuple[str, ...] = ()
     labelled: int | None = None
+    setting: str | None = None
     status: Status
     reason: str | None = None
     params: int | None = None
@@ -146,6 +171,7 @@ class Record(Part):
     quality: Quality | None = None
     speed: Speed | None = None
     agreement: Agreement | None = None
+    collapse: Collapse | None = None
     paired: Paired | None = None
     accuracy: Accuracy | None = None
     abilities: dict[str, str] = {}
@@ -177,14 +203,18 @@ def records(*folders: Path) -> list[Record]:
         ValueError: for a folder without records.
     """
     found: list[Record] = []
-    anchors = set[str]()
+    anchors: dict[str, int] = {}
     for folder in {folder.resolve(): folder for folder in folders}.values():
         paths = sorted((folder / "cells").glob(f"*/*/seed-*/{FILE}"))
         if not paths:
             raise ValueError(f"{folder}: no records below it; give the folder that `genbench run --out` wrote")
         for record in (Record.read(path.parent) for path in paths if not path.parent.name.endswith(".part")):
             same = record.model_dump_json(include={"dataset", "label", "seed", "test", "train", "quality", "extractor"})
-            if record.status != "anchor" or same not in anchors:  # runs on the same data share their anchors
+            if record.status != "anchor":
                 found.append(record)
-            anchors.add(same)
+            elif same not in anchors:  # runs on the same data share their anchors
+                anchors[same] = len(found)
+                found.append(record)
+            elif found[anchors[same]].collapse is None:  # of a run from before it was measured
+                found[anchors[same]] = record
     return found

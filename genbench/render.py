@@ -114,6 +114,7 @@ TEX = {
     "³": "$^3$",
     "₂": "$_2$",
     "σ": r"$\sigma$",
+    "β": r"$\beta$",
 }
 
 
@@ -211,26 +212,31 @@ def show(rows: Sequence[Row], console: Console) -> None:
         shown = columns(mine)
         while _width(mine, shown, console) > console.width and (drop := max(column.drop for column in shown)):
             shown, cut = [column for column in shown if column.drop != drop], True
-        console.print(_terminal(mine, shown))
+        loose, tight = (_width(mine, shown, console, tight=tight) for tight in (False, True))
+        console.print(_terminal(mine, shown, tight=loose > console.width >= tight))
     for note in footnotes(rows):
         console.print(Text(note, style="dim"))
     if cut:
         console.print(Text("More columns: in table.md and the report, or in a wider terminal.", style="dim"))
 
 
-def _width(rows: Sequence[Row], shown: Sequence[Column], console: Console) -> int:
-    """The least width at which nothing is cut off."""
-    return console.measure(_terminal(rows, shown), options=console.options.update(max_width=10_000)).minimum
+def _width(rows: Sequence[Row], shown: Sequence[Column], console: Console, *, tight: bool = True) -> int:
+    """The width at which nothing is cut off; where not ``tight``, nor wrapped."""
+    options = console.options.update(max_width=10_000)
+    return console.measure(_terminal(rows, shown, tight=tight), options=options).maximum
 
 
-def _terminal(rows: Sequence[Row], shown: Sequence[Column]) -> Table:
+def _terminal(rows: Sequence[Row], shown: Sequence[Column], *, tight: bool) -> Table:
+    """The table; ``tight`` where headings and long texts are to wrap: left to itself rich would cut short ones."""
     table = Table(
         title=Text(title(rows), style="bold"), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
     )
     for column in shown:
         words = [*(column.cell(row) for row in rows), *column.head.split()]
         side: Literal["left", "right"] = "right" if column.right else "left"
-        table.add_column(Text(column.head), justify=side, vertical="bottom", min_width=min(40, max(map(len, words))))
+        least = min(40, max(map(len, words)))
+        width = least if tight else None
+        table.add_column(Text(column.head), justify=side, vertical="bottom", min_width=least, width=width)
     for index, row in enumerate(rows):
         if row["status"] == "anchor" and index and rows[index - 1]["status"] != "anchor":
             table.add_section()

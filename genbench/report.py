@@ -13,9 +13,9 @@ from typing import Any
 from markupsafe import Markup
 
 from genbench import plots
-from genbench.abilities import PICTURES
 from genbench.captions import phrase
 from genbench.columns import Row, bits, number, status
+from genbench.exhibits import PICTURES
 from genbench.folders import written_whole
 from genbench.record import FILE, Record, records
 from genbench.render import environment, sections
@@ -78,7 +78,7 @@ def _cell(row: Row, there: Sequence[Cell]) -> Cell | None:
 
 
 def _grids(table: Iterable[Row], there: Sequence[Cell]) -> list[dict[str, Any]]:
-    """The samples of each row that has some, real images first, with what was measured of them."""
+    """The samples of each row that has some, with what was measured of them."""
     found = _pictures(table, there, "samples.png")
     for grid in found:
         row, cell = grid["row"], grid["cell"]
@@ -90,17 +90,17 @@ def _grids(table: Iterable[Row], there: Sequence[Cell]) -> list[dict[str, Any]]:
         facts += [f"class entropy {number(row['class_entropy'])} bits"] if row["class_entropy"] is not None else []
         facts += [f"seed {cell.record.seed}, one of {row['seeds_run']}"] if row["seeds_run"] > 1 else []
         grid["facts"] = facts
-    return sorted(found, key=lambda item: item["row"]["recipe"] != "real (test)")
+    return found
 
 
 def _galleries(table: Sequence[Row], there: Sequence[Cell]) -> Iterator[dict[str, Any]]:
-    """A section for each ability that some row has, laid out alike for all, with the reasons where it failed."""
+    """A section for each picture that some row has, laid out alike for all; of abilities, why they failed."""
     for picture in PICTURES:
         grids = _pictures(table, there, picture.file)
         for grid in grids:
             grid["facts"] = []
         said = [
-            (row["label"], cell.record.abilities.get(picture.ability, ""))
+            (row["label"], cell.record.abilities.get(picture.ability or "", ""))
             for row in table
             if (cell := _cell(row, there))
         ]
@@ -110,7 +110,7 @@ def _galleries(table: Sequence[Row], there: Sequence[Cell]) -> Iterator[dict[str
 
 
 def _pictures(table: Iterable[Row], there: Sequence[Cell], file: str) -> list[dict[str, Any]]:
-    """A picture for each row that has one, of its first seed, and how wide it is beside the others."""
+    """A picture for each row that has one, real images first, of its first seed; how wide it is beside the others."""
     found: list[dict[str, Any]] = []
     for row in table:
         cell = _cell(row, there)
@@ -121,7 +121,7 @@ def _pictures(table: Iterable[Row], there: Sequence[Cell], file: str) -> list[di
     # Every image is as large in one grid as in another, however many columns a grid has.
     for grid in found:
         grid["percent"] = 100 * grid["wide"] / max(other["wide"] for other in found)
-    return found
+    return sorted(found, key=lambda grid: grid["row"]["recipe"] != "real (test)")
 
 
 def _scatters(table: Sequence[Row], name: str) -> Iterable[dict[str, Any]]:

@@ -18,7 +18,7 @@ from genbench.folders import written_whole
 from genbench.precision import NAMES
 
 FILE = "suite.toml"
-ANCHOR_NAMES = ("real (test)", "noise", "uniform", "png", "webp")
+ANCHOR_NAMES = ("real (test)", "noise", "pixel-gaussian", "uniform", "png", "webp")
 
 
 class Part(BaseModel):

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 from genbench import render as texts
 from genbench.catalog import nearest
+from genbench.figures import BETTER_HIGH, FIGURES, KEYS, RANKED, UNSORTABLE
 from genbench.folders import written_whole
 from genbench.labels import told_apart
-from genbench.ranks import Figure, protocol, ranks
+from genbench.ranks import protocol, ranks
 from genbench.record import Record
 
 if TYPE_CHECKING:
@@ -25,62 +26,17 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-FIGURES = (
-    Figure("params", "params"),
-    Figure("images", "fit.images"),
-    Figure("steps", "fit.steps"),
-    Figure("fit_seconds", "fit.seconds"),
-    Figure("nll_bpd", "test.bpd", "low", "likelihood"),
-    Figure("nll_train_bpd", "train.bpd"),
-    Figure("fid", "quality.fid", "low", "quality"),
-    Figure("kid", "quality.kid", "low", "quality"),
-    Figure("precision", "quality.precision", "high", "quality"),
-    Figure("recall", "quality.recall", "high", "quality"),
-    Figure("is", "quality.inception_score", "high", "quality"),
-    Figure("latency_ms", "speed.latency_ms", "low", "speed"),
-    Figure("images_per_second", "speed.images_per_second", "high", "speed"),
-    Figure("best_images_per_second", "speed.best_images_per_second", "high", "speed"),
-    Figure("best_batch", "speed.best_batch"),
-    Figure("peak_memory_mb", "peak_memory_mb"),
-    Figure("psnr", "paired.psnr", "high", "pairs"),
-    Figure("ssim", "paired.ssim", "high", "pairs"),
-    Figure("accuracy", "accuracy.accuracy", "high", "labels"),
-    Figure("agreement", "agreement.agreement"),
-    Figure("confidence", "agreement.confidence"),
-    Figure("entropy", "agreement.entropy"),
-    Figure("class_entropy", "agreement.class_entropy"),
-    Figure("classifier_accuracy", "agreement.accuracy"),
-)
-RANKED = tuple(figure for figure in FIGURES if figure.better)
-
-SETTLED = (
-    *("dataset", "recipe", "label", "family", "seeds", "status", "params", "images", "steps", "fit_seconds"),
-    *("nll_bpd", "nll_bpd_std", "nll_train_bpd", "nll_kind", "nll_given", "nll_method", "nll_draws"),
-    *("fid", "fid_std", "kid", "precision", "recall", "is", "extractor"),
-    *("latency_ms", "images_per_second", "peak_memory_mb", "stamp"),
-)
-ADDED = (
-    *("plain_label", "given", "labelled", "options", "seeds_run", "reason", "notes"),
-    *("nll_se", "nll_observation", "nll_effort", "nll_images", "nll_moved", "nll_converged"),
-    *("sample_images", "reference_images", "accuracy_se"),
-    *(figure.key for figure in FIGURES if figure.key not in SETTLED),
-    *(f"{figure.key}_std" for figure in FIGURES if figure.better and f"{figure.key}_std" not in SETTLED),
-    *(f"{figure.key.removesuffix('_bpd')}_{end}" for figure in RANKED for end in ("rank", "ranked", "best")),
-)
-KEYS = SETTLED + ADDED
-UNSORTABLE = {"stamp", "options"}
-BETTER_HIGH = {figure.key for figure in FIGURES if figure.better == "high"}
 KINDS = {"exact": 0, "bound": 1, "estimate": 2, None: 3}
 STATUSES = {"done": 0, "diverged": 1, "failed": 2}
 
 
 def rows(records: Iterable[Record], sort: str | None = None) -> list[Row]:
-    """The table: a row for each data set, label and status, in order; see :data:`KEYS`. Data sets with most rows first.
+    """The table: a row for each data set, label and status, in order. Data sets with most rows first.
 
     Cells that differ in seed alone share a row: means, with sample standard deviations in ``…_std``. Seeds that
     diverged or failed have a row of their own, so that no mean hides them, and ``seeds_run`` counts all. Seeds are
     never pooled across protocols. Where rows of a data set have one label, ``label`` also says what differs between
-    them, and ``plain_label`` is as it was. What is absent is None.
+    them, and ``plain_label`` is as it was. What is absent is None; the keys are :data:`genbench.figures.KEYS`.
 
     Args:
         records: of one run or several.
@@ -133,7 +89,7 @@ def _groups(records: Iterable[Record]) -> list[list[Record]]:
 
 
 def _row(cells: Sequence[Record], label: str) -> Row:
-    first, test, quality, accuracy = cells[0], cells[0].test, cells[0].quality, cells[0].accuracy
+    first, test, quality = cells[0], cells[0].test, cells[0].quality
     row: Row = dict.fromkeys(KEYS)
     row |= {name: getattr(first, name) for name in ("dataset", "recipe", "family", "status", "extractor")}
     reasons = {r.seed: r.reason for r in cells if r.reason}
@@ -143,6 +99,7 @@ def _row(cells: Sequence[Record], label: str) -> Row:
         "seeds": [record.seed for record in cells],
         "given": list(first.given),
         "labelled": first.labelled,
+        "setting": first.setting,
         "options": first.options,
         "reason": "; ".join(f"seed {s}: {why}" if len(cells) > 1 else why for s, why in reasons.items()) or None,
         "notes": list(dict.fromkeys(note for r in cells for note in _notes(r, label))) or None,
@@ -170,8 +127,9 @@ def _row(cells: Sequence[Record], label: str) -> Row:
         }
     if quality is not None:
         row |= {"sample_images": quality.images, "reference_images": quality.reference_images}
-    if accuracy is not None and len(cells) == 1:
-        row["accuracy_se"] = _finite(accuracy.standard_error)
+    for name in ("accuracy", "agreement"):
+        if len(cells) == 1 and (part := getattr(first, name)) is not None:
+            row[f"{name}_se"] = _finite(part.standard_error)
     return row
 
 

@@ -6,7 +6,7 @@ import random
 import numpy as np
 
 from genbench import plots
-from genbench.record import Agreement, Fit, Likelihood, Paired, Quality, Record, Speed
+from genbench.record import Agreement, Collapse, Fit, Likelihood, Paired, Quality, Record, Speed
 
 STAMP = {
     "title": "Seven models of five families on handwritten digits",
@@ -49,6 +49,11 @@ def quality(fid=50.0, **fields):
     given = {"fid": fid, "kid": fid / 1e4, "kid_std": 0.001, "precision": 0.7, "recall": 0.5, "inception_score": 2.1}
     given |= {"inception_score_std": 0.1, "images": 1000, "reference_images": 3500}
     return Quality(**given | fields)
+
+
+def collapse(**fields):
+    given = {"covered": 10, "classes": 10, "divergence": 0.034, "diversity": 0.91, "duplicates": 0.024}
+    return Collapse(**given | {"copies": 0.011, "distance": 0.97} | fields)
 
 
 def speed(latency_ms=4.2, images_per_second=900.0):
@@ -111,11 +116,14 @@ def quick():
         return likelihood(per_image(mean, 10), "estimate", "ais", **fields)
 
     def classes(share=None):
-        return Agreement(agreement=share, confidence=0.8, entropy=0.9, class_entropy=3.2, accuracy=0.93)
+        error = None if share is None else (share * (1 - share) / 1000) ** 0.5
+        figures = {"confidence": 0.8, "entropy": 0.9, "class_entropy": 3.2, "accuracy": 0.93}
+        return Agreement(agreement=share, standard_error=error, **figures)
 
     def cell(label, family, test, fid, latency, throughput, params, **fields):
         parts = {"test": test, "train": test, "quality": quality(fid, precision=0.7, recall=30 / fid)}
-        parts |= {"speed": speed(latency, throughput), "params": params, "agreement": classes()}
+        parts |= {"speed": speed(latency, throughput), "params": params, "agreement": classes(), "collapse": collapse()}
+        parts |= {"setting": "critic: no norm, 1 step; Adam 0.0002, β 0.5 0.999"} if family == "gan" else {}
         return record(label, family=family, **parts | fields)
 
     edges = STAMP["data"] | {"name": "edges:mnist5k"}
@@ -133,8 +141,11 @@ def quick():
     yield cell("pix2pix", "translation", ais(1.71, ("source",)), 61.2, 3.4, 5100.0, 1_502_224, **given)
     for dataset, data in (("mnist5k", STAMP["data"]), ("edges:mnist5k", edges)):
         where = {"dataset": dataset, "stamp": {"data": data}}
-        yield anchor("real (test)", quality=quality(25.8), **where)
-        yield anchor("noise", quality=quality(1365.0, precision=0.0, recall=0.0), **where)
+        real = {"agreement": classes(0.93), "collapse": collapse(duplicates=0.01, copies=0.01, distance=1.0)}
+        yield anchor("real (test)", quality=quality(25.8), **real, **where)
+        gone = {"agreement": classes(), "collapse": collapse(covered=1, divergence=math.log2(10), diversity=1.2)}
+        yield anchor("noise", quality=quality(1365.0, precision=0.0, recall=0.0), **gone, **where)
+        yield anchor("pixel-gaussian", quality=quality(743.5, precision=0.0, recall=0.0), **gone, **where)
         for name, value in (("uniform", 8.0), ("png", 2.83), ("webp", 2.12)):
             yield anchor(name, test=likelihood((value, value + 1e-9), method=name), **where)
 

@@ -34,6 +34,7 @@ def test_a_whole_cell_has_its_files_and_nothing_unfinished(good):
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == [
         "checkpoint/model.safetensors",
         "history.csv",
+        "neighbours.png",
         "record.json",
         "samples.npy",
         "samples.png",
@@ -42,7 +43,8 @@ def test_a_whole_cell_has_its_files_and_nothing_unfinished(good):
     images = np.load(folder / "samples.npy")
     assert images.shape == (20, 1, 8, 8)
     assert images.dtype == np.uint8
-    assert (folder / "history.csv").read_text().splitlines()[0] == "phase,step,images,seconds,pixels/loss"
+    header = "phase,step,images,seconds,pixels/loss,pixels/gradient_norm"
+    assert (folder / "history.csv").read_text().splitlines()[0] == header
 
 
 def test_samples_are_drawn_once_from_the_saved_model_and_the_cells_seed(good):
@@ -153,18 +155,19 @@ def test_data_sets_with_the_same_images_measure_their_anchors_once(tmp_path):
     def of(dataset, name):
         return tmp_path / "cells" / dataset / name / "seed-0"
 
-    for name in ("real-test", "noise", "uniform"):
+    for name in ("real-test", "noise", "pixel-gaussian", "uniform"):
         one, twin, other = (Record.read(of(data, name)) for data in ("digits", "edges-digits", "binarized-digits"))
         assert (twin.quality, twin.test, twin.agreement) == (one.quality, one.test, one.agreement)
+        assert twin.collapse == one.collapse
         assert (twin.dataset, twin.stamp["data"]["name"]) == ("edges:digits", "edges:digits")
         assert twin.stamp.get("extractor") == one.stamp.get("extractor")
         assert twin.stamp["measured"] == "once, on digits: the images are the same"
         assert not {"quality", "nll"} & set(twin.seconds)
         assert {"quality", "nll"} & set(other.seconds)
         assert "measured" not in one.stamp
-    assert (of("edges-digits", "noise") / "samples.png").read_bytes() == (
-        of("digits", "noise") / "samples.png"
-    ).read_bytes()
+    for file in ("samples.png", "neighbours.png"):
+        twin, one = (of(data, "pixel-gaussian") / file for data in ("edges-digits", "digits"))
+        assert twin.read_bytes() == one.read_bytes()
 
 
 def test_bfloat16_is_trained_in_and_stamped(tmp_path):

@@ -4,12 +4,19 @@ import re
 import pytest
 
 from genbench import columns, table
-from genbench.record import Accuracy
-from tests.records import likelihood, quality, quick, record
+from genbench.record import Accuracy, Agreement
+from tests.records import anchor, collapse, likelihood, quality, quick, record
 
 
 def by_label(records):
     return {row["label"]: row for row in table.rows(records)}
+
+
+def shown(records):
+    """The texts of the first Markdown table: label → heading → cell."""
+    lines = [line for line in table.render(records, "md").split("\n\n")[2].splitlines() if line.startswith("|")]
+    head, _, *body = [[cell.strip(" *") for cell in line.strip("|").split("|")] for line in lines]
+    return {row[0]: dict(zip(head, row, strict=True)) for row in body}
 
 
 def test_marks_say_kind_and_method_what_is_given_and_drawn():
@@ -87,3 +94,59 @@ def test_accuracies_are_ranked_over_seeds_among_equal_shares_of_labels():
 def test_shares_of_labels_are_never_pooled_as_seeds():
     rows = table.rows([classified("a", 0, 0.9, 100), classified("a", 1, 0.95, 1000)])
     assert [(row["labelled"], row["seeds"], row["seeds_run"]) for row in rows] == [(100, [0], 1), (1000, [1], 1)]
+
+
+def judged(share, error=None):
+    return Agreement(
+        agreement=share, standard_error=error, confidence=0.8, entropy=0.9, class_entropy=3.2, accuracy=0.982
+    )
+
+
+def test_agreement_has_a_column_beside_the_real_images_where_a_model_takes_a_label():
+    real = anchor("real (test)", quality=quality(9.0), agreement=judged(0.982, 0.004))
+    cells = [record("cvae", agreement=judged(0.9, 0.0098), given=("label",)), record("vae", agreement=judged(None))]
+    found = {label: row["Agreement ↑"] for label, row in shown([*cells, real]).items()}
+    assert found == {"cvae": "0.900 ± 0.010", "vae": "–", "real (test)": "0.982 ± 0.004"}
+    said = "of real test images it puts 98.2 % in theirs."
+    assert said in table.render([*cells, real], "md")
+    without = table.render([cells[1], real], "md")
+    assert "Agreement" not in without, "the real images' alone scale nothing"
+
+
+def test_agreement_of_several_seeds_has_their_deviation():
+    (row,) = table.rows([record(seed=s, agreement=judged(a, 0.01)) for s, a in enumerate((0.88, 0.9, 0.92))])
+    assert (row["agreement_se"], row["agreement_std"]) == (None, pytest.approx(0.02))
+    assert columns.spread("agreement", 1, 3)(row) == "0.900 ± 0.020"
+
+
+def test_collapse_has_columns_and_sentences():
+    found = shown([record("gan", collapse=collapse(covered=7, divergence=0.5, copies=0.25)), record("old")])
+    heads = ("Classes ↑", "Class KL, bits ↓", "Diversity in classes", "Duplicates, %", "Copies, %")
+    assert [found["gan"][head] for head in heads] == ["7 of 10", "0.500", "0.91", "2.4", "25.0"]
+    assert {found["old"][head] for head in heads} == {"–"}, "records of before have none"
+    text = table.render([record(collapse=collapse())], "md")
+    for said in ("- Classes: ", "- Diversity in classes: ", "- Duplicates and copies: "):
+        assert text.count(said) == 1
+    assert "Copies" not in table.render([record()], "md")
+
+
+def test_data_without_labels_have_duplicates_and_copies_alone():
+    bare = collapse(covered=None, classes=None, divergence=None, diversity=None)
+    found = shown([record("gan", collapse=bare)])["gan"]
+    assert {"Duplicates, %", "Copies, %"} <= set(found)
+    assert not {"Classes ↑", "Class KL, bits ↓", "Diversity in classes"} & set(found)
+    assert "Class KL" not in table.render([record(collapse=bare)], "md")
+
+
+def test_classes_of_several_seeds_are_whole_where_they_agree():
+    def row(*covered):
+        return table.rows([record(seed=s, collapse=collapse(covered=c)) for s, c in enumerate(covered)])[0]
+
+    assert [columns.covered(row(*seeds)) for seeds in ((10,), (10, 10), (8, 9))] == [
+        "10 of 10", "10 of 10", "8.5 ± 0.7 of 10",
+    ]  # fmt: skip
+
+
+def test_an_infinite_divergence_is_shown_as_such():
+    (row,) = table.rows([record(collapse=collapse(divergence=math.inf))])
+    assert columns.spread("class_divergence", 1, 3)(row) == "∞"

@@ -23,8 +23,8 @@ def images(n, spec=SPEC, seed=0):
 class Linear(ImplicitModel):
     """m = b + W u, in levels, through a batch normalisation that training mode would move."""
 
-    def __init__(self, spec=SPEC, latents=1, given=()):
-        super().__init__(spec, latents, given)
+    def __init__(self, spec=SPEC, latents=1, given=(), categories=1):
+        super().__init__(spec, latents, given, categories)
         self.net = nn.Linear(latents, spec.dimensions)
         self.norm = nn.BatchNorm1d(latents, affine=False)
         with torch.no_grad():
@@ -54,8 +54,23 @@ class Sourced(Linear):
         return super().decode(u, given) * 0 + given.sources / 16
 
 
-def fixed(variance, **kwargs):
-    model = Linear(**kwargs).eval()
+class Hidden(Linear):
+    """m = b + k + (k + 1) W u under the hidden category k, in which b grows by a step."""
+
+    def __init__(self, categories=3, latents=1, step=4.0):
+        super().__init__(latents=latents, categories=categories)
+        self.step, self.seen = step, []
+
+    def decode(self, u, given):
+        category = given.fields["category"]
+        self.seen.append(category)
+        shift, slope = (self.step * category).view(-1, 1, 1, 1), (category + 1).view(-1, 1, 1, 1)
+        base = self.net.bias.view(1, *self.spec.shape) - 6
+        return base + shift + slope * (super().decode(u, given) - self.net.bias.view(1, *self.spec.shape)) / 3
+
+
+def fixed(variance, kind=Linear, **kwargs):
+    model = kind(**kwargs).eval()
     model.variance.fill_(variance)
     return model
 
@@ -254,3 +269,112 @@ def test_an_answer_without_a_gradient_goes_by_another_name():
     batch = Batch(images(2))
     assert Linear().log_likelihood(batch, effort="fast/2", generator=gen()).method == "ais"
     assert Steps().log_likelihood(batch, effort="fast/2", generator=gen()).method == "ais without gradient"
+
+
+# A hidden category: samples draw it, the likelihood is the mean over its values.
+
+
+def decoded(model, category, u):
+    """What a model decodes under one category, float64, by a copy of its formula."""
+    net = model.net.double()
+    moved = (u / math.sqrt(1 + model.norm.eps)) @ net.weight.T
+    images = (net.bias - 6 + model.step * category + (category + 1) * moved / 3).detach()
+    model.net.float()
+    return images.view(-1, 1, *model.spec.shape)
+
+
+@pytest.mark.parametrize("draws", [1, 3])
+def test_a_hidden_category_of_constants_is_their_mixture(draws):
+    model, batch = fixed(5.0, Hidden, categories=4), Batch(images(6))
+    with torch.no_grad():
+        model.net.weight.zero_()
+    means = torch.cat([decoded(model, k, torch.zeros(1, 1, dtype=torch.float64)) for k in range(4)])
+    each = discretised_gaussian(batch.images, means, math.sqrt(5.0), 17).sum((2, 3, 4))  # (categories, images)
+    wanted = each.exp().mean(0).log()
+    answer = model.log_likelihood(batch, draws=draws, effort="fast/2", generator=gen())
+    torch.testing.assert_close(answer.nats, wanted, rtol=1e-5, atol=0)
+    assert float((wanted - each.amax(0)).min()) < -1, "one category alone would not do"
+    assert (answer.draws, answer.given) == (draws, ())
+
+
+def test_a_hidden_category_of_linear_decoders_agrees_with_quadrature():
+    model = fixed(2.0, Hidden, categories=2)
+    batch = Batch(torch.tensor([[4, 3, 1, 6], [9, 8, 6, 11], [6, 5, 3, 8]], dtype=torch.uint8).view(3, 1, 2, 2))
+    grid = torch.linspace(-8, 8, 20_001, dtype=torch.float64)[:, None]
+    prior = (-grid.square() / 2 - math.log(2 * math.pi) / 2).expand(-1, 3)
+    each = []
+    for k in range(2):
+        logs = discretised_gaussian(batch.images, decoded(model, k, grid), math.sqrt(2.0), 17).sum((2, 3, 4))
+        each.append(torch.logsumexp(logs + prior, 0) + math.log(16 / 20_000))
+    exact = torch.stack(each).exp().mean(0).log()
+    answer = model.log_likelihood(batch, draws=40, generator=gen(1))
+    torch.testing.assert_close(answer.nats, exact, rtol=0, atol=0.15)
+
+
+def test_every_image_is_judged_under_every_category_equally_often():
+    model, batch = fixed(5.0, Hidden, categories=3), Batch(images(4))
+    model.log_likelihood(batch, draws=2, effort="fast/2", generator=gen())
+    judged = model.asked[0][3]
+    for image in batch.images:
+        rows = (judged.images == image).flatten(1).all(1)
+        assert torch.bincount(judged.fields["category"][rows]).tolist() == [2, 2, 2]
+
+
+def test_samples_draw_each_category_equally_often_and_by_the_generator_alone():
+    model = fixed(1.0, Hidden, categories=4)
+    torch.manual_seed(1)
+    first = model.sample(4_000, generator=gen(2))
+    counts = torch.bincount(torch.cat(model.seen), minlength=4)
+    assert ((counts - 1_000).abs() < 100).all(), counts  # 3.7 standard deviations
+    state = torch.get_rng_state()
+    torch.manual_seed(5)
+    assert torch.equal(first, model.sample(4_000, generator=gen(2)))
+    assert not torch.equal(first, model.sample(4_000, generator=gen(3)))
+    torch.manual_seed(1)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+def test_a_sample_is_decoded_under_the_category_that_it_drew():
+    model = fixed(1.0, Hidden, categories=3, step=5.0)
+    with torch.no_grad():
+        model.net.weight.zero_()
+    means = torch.cat([decoded(model, k, torch.zeros(1, 1, dtype=torch.float64)) for k in range(3)])[:, 0]
+    drawn, levels = model.sample(30, generator=gen()), means.round().clamp(0, 16).to(torch.uint8)
+    assert torch.equal(drawn, levels[torch.cat(model.seen)])
+    assert len(drawn.unique(dim=0)) == 3
+
+
+def test_a_hidden_category_is_no_condition():
+    with pytest.raises(ValueError, match="takes no condition"):
+        Hidden().sample(2, fields={"category": torch.tensor([0, 1])}, generator=gen())
+
+
+def test_sigma_is_searched_for_under_every_category():
+    model = fixed(1.0, Hidden, categories=5, step=3.0)
+    with torch.no_grad():
+        model.net.weight.zero_()
+        model.net.bias.fill_(7.0)
+    shown = torch.tensor([[1], [4], [7], [10], [13]], dtype=torch.uint8).view(5, 1, 1, 1).expand(5, 1, 2, 2)
+    model.finish(Splits(Split(images(4)), Split(shown)), gen())
+    assert float(model.variance) == pytest.approx(LEAST_SIGMA**2)
+
+
+def test_without_a_category_nothing_more_is_drawn_and_rows_stand_as_they_did():
+    model, batch, source = Linear(latents=2), Batch(images(3)), gen(6)
+    assert model.hidden(batch, source) is batch
+    assert torch.equal(source.get_state(), gen(6).get_state())
+    seen = []
+    model.net.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].detach().clone()))
+
+    def first(act):
+        seen.clear()
+        model.asked.clear()
+        act()
+        return seen[0] * math.sqrt(1 + model.norm.eps), model.asked[0][3].images
+
+    u, judged = first(lambda: model.log_likelihood(batch, draws=2, effort="fast/2", generator=gen(7)))
+    torch.testing.assert_close(u, normal((6, 2), gen(7)))
+    assert torch.equal(judged, batch.images.repeat_interleave(2, 0))
+    u, judged = first(lambda: model.finish(Splits(Split(images(4)), Split(batch.images)), gen(7)))
+    torch.testing.assert_close(u, normal((6, 2), gen(7)))
+    assert torch.equal(judged, batch.images.repeat(2, 1, 1, 1))

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from genbench import plots, report, table
-from genbench.abilities import PICTURES
+from genbench.exhibits import NEIGHBOURS, PICTURES
 from genbench.record import records
-from tests.records import lost, quality, quick, record, run
+from tests.records import anchor, lost, quality, quick, record, run
 
 
 class Page(HTMLParser):
@@ -140,6 +140,26 @@ def test_abilities_have_sections_laid_out_alike_and_say_where_they_failed(tmp_pa
     shown = {base64.b64decode(attrs["src"].partition(",")[2]) for attrs in page.all("img")}
     assert shown == {path.read_bytes() for path in folder.rglob("*.png")}
     assert "a failed: RuntimeError: <no> codes" in page.texts
+
+
+def test_nearest_training_images_have_a_section_with_the_real_ones_first(tmp_path):
+    folder = run(tmp_path, [record("a"), record("b"), anchor("real (test)", quality=quality(9.0))])
+    for slug in ("a", "real--test"):
+        path = folder / "cells" / "mnist5k" / slug / "seed-0" / NEIGHBOURS.file
+        plots.grid(np.full((32, 1, 28, 28), len(slug), dtype=np.uint8), path)
+    page = Page(report.write(folder).read_text())
+    heads = [text for text in page.texts if text in ("Samples", *(picture.title for picture in PICTURES))]
+    assert heads == ["Samples", "Nearest training images"]
+    assert any(text.startswith("The first 16 samples; below each") for text in page.texts)
+    images = {attrs["alt"]: base64.b64decode(attrs["src"].partition(",")[2]) for attrs in page.all("img")}
+    assert [alt for alt in images if alt.startswith("Nearest")] == [
+        "Nearest training images of real (test)",
+        "Nearest training images of a",
+    ]
+    assert (
+        images["Nearest training images of a"]
+        == (folder / "cells" / "mnist5k" / "a" / "seed-0" / "neighbours.png").read_bytes()
+    )
 
 
 def test_rows_of_one_label_have_pictures_of_their_own(tmp_path):

@@ -50,7 +50,7 @@ def test_each_cell_ends_in_its_own_way_and_the_others_go_on(first):
     assert "in two lines" in (cell(out, "raises") / "error.txt").read_text()
     assert status == 1
     table = json.loads((out / "table.json").read_text())
-    assert {row["label"] for row in table} == {"real (test)", "noise", "uniform", *found}
+    assert {row["label"] for row in table} == {"real (test)", "noise", "pixel-gaussian", "uniform", *found}
 
 
 def test_a_second_run_skips_results_and_tries_failures_again(first):

@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from genbench import columns, table
-from tests.records import anchor, likelihood, lost, quality, quick, record
+from genbench.record import Agreement
+from tests.records import anchor, collapse, likelihood, lost, quality, quick, record
 
 SETTLED = [
     *("dataset", "recipe", "label", "family", "seeds", "status", "params", "images", "steps", "fit_seconds"),
@@ -86,12 +87,12 @@ def test_not_a_number_is_absent():
 def test_rows_stand_by_family_then_likelihood_whatever_their_order():
     records = list(quick())
     wanted = ["vae", "pixelcnn", "realnvp", "cgan", "gan", "wgan-gp", "f-gan (KL)"]
-    wanted += ["real (test)", "noise", "webp", "png", "uniform"]
+    wanted += ["real (test)", "pixel-gaussian", "noise", "webp", "png", "uniform"]
     for seed in range(5):
         random.Random(seed).shuffle(records)
         rows = table.rows(records)
         assert [row["label"] for row in rows if row["dataset"] == "mnist5k"] == wanted
-        assert [row["dataset"] for row in rows] == ["mnist5k"] * 12 + ["edges:mnist5k"] * 6
+        assert [row["dataset"] for row in rows] == ["mnist5k"] * 13 + ["edges:mnist5k"] * 7
 
 
 def test_sort_puts_the_best_first_the_absent_last_and_anchors_behind():
@@ -103,7 +104,7 @@ def test_sort_puts_the_best_first_the_absent_last_and_anchors_behind():
 
 def test_every_column_sorts():
     for key in set(table.KEYS) - table.UNSORTABLE:
-        assert len(table.rows(quick(), sort=key)) == 18
+        assert len(table.rows(quick(), sort=key)) == 20
 
 
 def test_unknown_columns_and_formats_are_refused_with_the_nearest():
@@ -198,7 +199,7 @@ def test_written_files_are_the_renderings_and_leave_nothing_else(tmp_path):
         assert (tmp_path / f"table.{fmt}").read_text() == table.render(quick(), fmt)
 
 
-@pytest.mark.parametrize("width", [60, 80, 120, 300])
+@pytest.mark.parametrize("width", [60, 80, 120, 200, 300, 350, 420])
 def test_the_terminal_never_cuts_a_number(width):
     console = Console(width=width, file=io.StringIO(), force_terminal=False)
     table.show([*quick(), record("[red]tag")], console)
@@ -208,12 +209,53 @@ def test_the_terminal_never_cuts_a_number(width):
     for row in table.rows(quick()):
         assert row["label"] in text
     assert "[red]tag" in text
-    assert ("More columns" in text) == (width < 300)
+    assert ("More columns" in text) == (width < 350)
 
 
 def test_anchors_alone_make_a_table():
     assert "real (test)" in table.render([anchor("real (test)", quality=quality(25.8))], "md")
     assert [table.render([], fmt) for fmt in ("json", "html")] == ["[]\n", ""]
+
+
+def test_a_narrow_terminal_leaves_out_settings_and_collapse_first():
+    def heads(width):
+        console = Console(width=width, file=io.StringIO(), force_terminal=False)
+        table.show(quick(), console)
+        return set(console.file.getvalue().partition("───")[0].split())
+
+    found = [heads(width) for width in range(420, 100, -10)]
+    whole, narrower = found[0], next(words for words in found if "Setting" not in words)
+    assert {"Setting", "Duplicates,", "Copies,", "Classes"} <= whole
+    assert whole - narrower == {"Setting"}, "the widest goes first"
+    assert all(words <= whole for words in found), "no word is cut in two"
+    last = next(words for words in found if "Duplicates," not in words)
+    assert {"Family", "Params", "Peak"} <= last
+    assert not {"Classes", "Copies,", "Diversity"} & last
+
+
+def test_settings_are_texts_of_their_recipe_whatever_the_format():
+    rows = by_label(quick())
+    said = "critic: no norm, 1 step; Adam 0.0002, β 0.5 0.999"
+    assert [rows[label]["setting"] for label in ("gan", "vae", "noise", "f-gan (KL)")] == [said, None, None, None]
+    for fmt in ("md", "csv", "json", "html"):
+        assert said in table.render(quick(), fmt)
+    assert said.replace("β", r"$\beta$") in table.render(quick(), "tex")
+    assert "- Setting: what a recipe's objective prescribes beside its loss." in table.render(quick(), "md")
+    assert "Setting" not in table.render([record()], "md")
+
+
+def test_figures_that_are_not_ranked_sort_best_first_and_have_deviations_over_seeds():
+    def seed(label, n, copies, agreed):
+        agreement = Agreement(agreement=agreed, confidence=1, entropy=0, class_entropy=3, accuracy=0.9)
+        return record(label, seed=n, collapse=collapse(copies=copies), agreement=agreement)
+
+    cells = [seed(label, n, c + n / 100, 1 - c) for label, c in (("a", 0.5), ("b", 0.1)) for n in range(2)]
+    for key in ("copies", "agreement"):
+        assert [row["label"] for row in table.rows(cells, sort=key)] == ["b", "a"]
+    row = by_label(cells)["a"]
+    assert row["copies_std"] == pytest.approx(0.01 / math.sqrt(2))
+    assert "copies_rank" not in row
+    assert "agreement_rank" not in row
 
 
 def test_a_failed_ability_is_a_footnote():

@@ -5,13 +5,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from genbench import catalog
 from tests.installing import install
 
 ROOT = Path(__file__).parents[1]
 
 
-def test_smoke_runs_from_an_installed_wheel(tmp_path):
+EVERY = catalog.recipes()
+ONE_A_FAMILY = {recipe.family: name for name, recipe in reversed(EVERY.items())}.values()
+
+
+@pytest.mark.parametrize("names", [ONE_A_FAMILY, pytest.param(EVERY, marks=pytest.mark.slow)], ids=["some", "all"])
+def test_smoke_runs_from_an_installed_wheel(names, tmp_path):
     site, out = tmp_path / "site", tmp_path / "out"
     copy = tmp_path / "copy"  # built elsewhere, so that the checkout stays clean
     tracked = ["pyproject.toml", "README.md", "LICENSE", "genbench", "families"]
@@ -21,16 +28,17 @@ def test_smoke_runs_from_an_installed_wheel(tmp_path):
     where = [sys.executable, "-c", "import genbench, families; print(genbench.__file__, families.__file__)"]
     assert str(ROOT) not in subprocess.run(where, env=env, cwd=tmp_path, capture_output=True, text=True).stdout
     run = [sys.executable, str(site / "bin" / "genbench"), "run", "smoke", "--out", str(out)]
+    run += [word for name in names for word in ("--recipe", name)]
     done = subprocess.run(run, env=env, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = json.loads((out / "table.json").read_text())
     recipes = {row["recipe"]: row for row in rows if row["status"] == "done"}
-    assert set(recipes) == set(catalog.recipes())
+    assert set(recipes) == set(names)
     for row in recipes.values():
         for key in ("nll_bpd", "fid", "kid", "precision", "recall", "is", "latency_ms", "images_per_second"):
             assert row[key] is not None, (row["label"], key)
     anchors = {row["label"]: row for row in rows if row["status"] == "anchor" and row["dataset"] == "digits"}
-    assert {"real (test)", "noise", "uniform"} <= set(anchors)
+    assert {"real (test)", "noise", "pixel-gaussian", "uniform"} <= set(anchors)
     assert anchors["real (test)"]["fid"] < min(row["fid"] for row in recipes.values())
     report = [sys.executable, str(site / "bin" / "genbench"), "report", str(out)]
     subprocess.run(report, env=env, cwd=tmp_path, check=True, capture_output=True)

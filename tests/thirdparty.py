@@ -1,4 +1,4 @@
-"""A third party's family, installed as pip would leave it: a quick recipe that can fail in every way, an able one."""
+"""A third party's family, installed as pip would leave it: quick recipes, of which one can fail in every way."""
 
 MODULE = '''
 import errno
@@ -16,7 +16,7 @@ from genbench.seed import uniform
 
 genbench.cell.CHECKPOINT_SECONDS = 0.0  # tests cut off trainings of a second
 FACTS = {"family": "third", "title": "Toy", "paper": "none", "year": 2026, "likelihood": "exact"}
-RECIPES = {name: {"target": f"toyfamily:{name}", **FACTS} for name in ("toy", "able")}
+RECIPES = {name: {"target": f"toyfamily:{name}", **FACTS} for name in ("toy", "able", "parrot")}
 
 
 class Toy(GenerativeModel):
@@ -93,6 +93,28 @@ class Able(Toy):
 
     def classify(self, batch):
         return nn.functional.one_hot(torch.zeros(len(batch), dtype=torch.int64), self.spec.classes).double()
+
+
+class Parrot(Toy):
+    """Draws ``count`` images that it saw in training, again and again, whatever label it is asked for."""
+
+    def __init__(self, spec, count, conditional):
+        super().__init__(spec, "", 0, "", 0.0)
+        self.given = ("label",) if conditional else ()
+        self.setting = f"{count} images"
+        self.register_buffer("seen", torch.zeros((count, *spec.shape), dtype=torch.uint8))
+        self.register_buffer("frequencies", torch.full((spec.classes if conditional else 0,), 1 / spec.classes))
+
+    def loss(self, batch, step):
+        self.seen.copy_(batch.images[: len(self.seen)])
+        return super().loss(batch, step)
+
+    def sample(self, n, *, labels=None, sources=None, fields=None, generator):
+        return self.seen[torch.arange(n) % len(self.seen)]
+
+
+def parrot(spec, *, count=40, conditional=False):
+    return Parrot(spec, count, conditional)
 
 
 def able(spec, *, conditional=False, full=False):

@@ -19,43 +19,96 @@ class Code(nn.Module):
     Attributes:
         features: size of what it returns.
         given: what it reads of the batch, as ``LogLikelihood.given`` says it.
+        categories: number of values of the hidden category that it reads of the batch; 1 where there is none.
 
     Raises:
         ValueError: for less than one latent.
     """
 
     given: tuple[str, ...] = ()
+    categories = 1
 
     def __init__(self, latents: int) -> None:
         super().__init__()
         whole(1, latents=latents)
         self.latents = self.features = latents
 
-    def forward(self, u: Tensor, given: Batch) -> Tensor:
-        """Noise ``(B, Z)`` → code ``(B, features)``."""
+    def forward(self, u: Tensor, given: Batch) -> Tensor | tuple[Tensor, ...]:
+        """Noise ``(B, Z)`` → code ``(B, features)``, with conditions of the generator's layers behind it if any."""
+        return u
+
+    def tempered(self, u: Tensor) -> Tensor:
+        """What samples are made of in place of ``u``: itself, unless sampling is truncated. No likelihood sees it."""
         return u
 
 
 class LabelCode(Code):
-    """The noise with the label beside it as a one-hot vector (1411.1784), times :attr:`strength`.
+    """The noise with the label beside it as a one-hot vector (1411.1784), times ``strength``.
 
-    With 64 latents a label of strength 6 was seen to drown the noise (one image a class), and one of 1 to go unheard.
+    With 64 latents a label of strength 6 was seen to drown ``cgan``'s noise (one image a class), and one of 1 to go
+    unheard. Where a classifier listens for the label, 1 is enough, and 3 drowned ``acgan``'s.
 
     Args:
         latents: size Z of u.
         classes: number of labels.
+        strength: of the label beside noise of variance 1.
     """
 
     given = ("label",)
-    strength = 3.0
 
-    def __init__(self, latents: int, classes: int) -> None:
+    def __init__(self, latents: int, classes: int, strength: float = 3.0) -> None:
         super().__init__(latents)
-        self.classes, self.features = classes, latents + classes
+        self.classes, self.strength, self.features = classes, strength, latents + classes
 
     def forward(self, u: Tensor, given: Batch) -> Tensor:
         """Noise ``(B, Z)`` and labels → ``(B, Z + classes)``."""
         return torch.cat([u, self.strength * F.one_hot(labels_of(given), self.classes).to(u)], 1)
+
+
+class ClassCode(Code):
+    """The noise, and beside it the label for a generator whose normalisation is conditional (1802.05637).
+
+    Args:
+        latents: size Z of u.
+    """
+
+    given = ("label",)
+
+    def forward(self, u: Tensor, given: Batch) -> tuple[Tensor, ...]:
+        """Noise ``(B, Z)`` and labels → both, labels int64 ``(B,)``."""
+        return u, labels_of(given)
+
+
+class InfoCode(Code):
+    """Noise z, a hidden category as a one-hot vector, and numbers uniform on [-1, 1] (1606.03657).
+
+    ``u`` is z and, behind it, what :func:`uniform_codes` makes the numbers of.
+
+    Args:
+        latents: size of z.
+        categories: values of the category.
+        continuous: how many numbers.
+
+    Raises:
+        ValueError: for less than one latent or two categories, or a negative number of numbers.
+    """
+
+    def __init__(self, latents: int, categories: int, continuous: int) -> None:
+        super().__init__(latents)
+        whole(2, categories=categories)
+        whole(0, continuous=continuous)
+        self.categories, self.continuous = categories, continuous
+        self.latents, self.features = latents + continuous, latents + categories + continuous
+
+    def forward(self, u: Tensor, given: Batch) -> Tensor:
+        """Noise ``(B, Z)`` and categories → ``(B, z + categories + continuous)``."""
+        z, category = u[:, : self.latents - self.continuous], given.fields["category"]
+        return torch.cat([z, F.one_hot(category, self.categories).to(u), uniform_codes(u, self.continuous)], 1)
+
+
+def uniform_codes(u: Tensor, continuous: int) -> Tensor:
+    """``2Φ(v) - 1`` of the last ``continuous`` columns v of Gaussian noise: uniform on [-1, 1]."""
+    return 2 * torch.special.ndtr(u[:, u.shape[1] - continuous :]) - 1
 
 
 def labels_of(batch: Batch) -> Tensor:

@@ -2,55 +2,85 @@
 
 from __future__ import annotations
 
-from functools import partial
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-import torch
-
-from families.gan.codes import LabelCode
+from families.gan.codes import LabelCode, labels_of
 from families.gan.heads import JointHead
 from families.gan.model import GAN
+from families.gan.pair import Pair, on_shared_pair
+from families.gan.play import Judged, Play, Term
 from families.layers.adversarial import NON_SATURATING
-from families.layers.dcgan import Critic, Generator
 from families.layers.training import positive
-from genbench.interface import DataSpec, GenerativeModel
+from families.outputs.base import at_least_single
 
 
-def cgan(
-    spec: DataSpec,
-    *,
-    width: int = 32,
-    latents: int = 64,
-    hidden: int = 128,
-    rate: float = 2e-4,
-    average: float = 0.99,
-) -> GenerativeModel:
+@on_shared_pair()
+def cgan(pair: Pair, *, hidden: int = 128) -> GAN:
     """Conditional GAN (1411.1784): the label goes into the generator's code and into a joint layer of the critic.
 
     Departures: as for ``gan``; the joint layer multiplies image and label and is LeakyReLU where the paper's is
     maxout, and the critic's own logit is added to its output.
 
     Args:
-        spec: of the data, with classes.
-        width: channels at half the resolution.
-        latents: Z.
+        pair: what all share.
         hidden: units of the critic's joint layer.
-        rate: learning rate.
-        average: decay of the generator's moving average.
 
     Raises:
         ValueError: for data without classes, or an option out of range.
     """
-    if not spec.classes:
-        raise ValueError("classes=0: cgan needs a label for each image")
-    positive(rate=rate)
-    code, critic = LabelCode(latents, spec.classes), Critic(spec.shape, width)
-    return GAN(
-        spec,
-        Generator(spec.shape, code.features, width),
-        critic,
-        code,
-        JointHead(critic.features, spec.classes, hidden),
-        loss=NON_SATURATING,
-        optimizer=partial(torch.optim.Adam, lr=rate, betas=(0.5, 0.999)),
-        average=average,
-    )
+    code, critic = LabelCode(pair.latents, pair.classes()), pair.critic()
+    return pair.game(NON_SATURATING, critic=critic, code=code, head=JointHead(critic.features, code.classes, hidden))
+
+
+class AuxiliaryClassifier(Term):
+    """``-λ L_C``, ``L_C = E log P(c given a real image) + E log P(c given a fake)`` (1610.09585, section 3).
+
+    P is a linear layer on the critic's features. The critic learns it on both kinds; the generator sees its fakes'.
+
+    Args:
+        features: of the critic.
+        classes: number of labels.
+        weight: λ.
+
+    Raises:
+        ValueError: for a weight that is not positive.
+    """
+
+    def __init__(self, features: int, classes: int, weight: float) -> None:
+        super().__init__()
+        positive(weight=weight)
+        self.weight, self.logits = weight, nn.Linear(features, classes)
+
+    def critic(self, game: GAN, play: Play) -> dict[str, Tensor]:
+        """Both kinds' cross-entropy."""
+        return {"class": self._entropy(play.fake) + (0 if play.real is None else self._entropy(play.real))}
+
+    def generator(self, game: GAN, play: Play) -> dict[str, Tensor]:
+        """The fakes' cross-entropy with the labels that they were made for."""
+        return {"class": self._entropy(play.fake)}
+
+    def _entropy(self, judged: Judged) -> Tensor:
+        logits = at_least_single(self.logits(judged.features))
+        return self.weight * F.cross_entropy(logits, labels_of(judged.given))
+
+
+@on_shared_pair()
+def acgan(pair: Pair, *, weight: float = 1.0) -> GAN:
+    """Auxiliary classifier GAN (1610.09585): the generator hears the label, the critic does not but tells it.
+
+    With ``L_S`` how well the critic tells real from fake, and ``L_C`` how well it tells the class of both, it raises
+    ``L_S + L_C`` and the generator ``L_C - L_S``, the latter in its non-saturating form.
+
+    Departures: as for ``gan``; one critic for all classes, where the paper has a pair of networks for every ten.
+
+    Args:
+        pair: what all share.
+        weight: λ of ``L_C`` on both sides.
+
+    Raises:
+        ValueError: for data without classes, or an option out of range.
+    """
+    code, critic = LabelCode(pair.latents, pair.classes(), strength=1.0), pair.critic()
+    classifier = AuxiliaryClassifier(critic.features, code.classes, weight)
+    return pair.game(NON_SATURATING, critic=critic, code=code, terms=[classifier])

@@ -41,3 +41,20 @@ class JointHead(Head):
     def forward(self, logit: Tensor, features: Tensor, given: Batch) -> Tensor:
         """Logit ``(B,)``, features ``(B, F)`` and labels → score ``(B,)``."""
         return logit + self.joint(self.image(features) * self.label(labels_of(given)))[:, 0]
+
+
+class ProjectionHead(Head):
+    """``logit + ⟨V[label], features⟩``: what is judged of the image alone, and how it fits its label (1802.05637).
+
+    Args:
+        features: F.
+        classes: number of labels.
+    """
+
+    def __init__(self, features: int, classes: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(classes, features)
+
+    def forward(self, logit: Tensor, features: Tensor, given: Batch) -> Tensor:
+        """Logit ``(B,)``, features ``(B, F)`` and labels → score ``(B,)``."""
+        return logit + (self.embedding(labels_of(given)) * features).sum(1)

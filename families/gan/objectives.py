@@ -1,97 +1,205 @@
-"""Recipes that differ in their objective and share all else: generator, critic, noise, sizes.
+"""Recipes that differ in their objective and share all else: the pair of networks, noise, sizes (see ``pair.py``).
 
-Each has the options ``width`` (channels at half the resolution), ``latents`` (size Z of the noise, drawn from N(0, I)),
-``rate`` (Adam's learning rate, of both networks) and ``average`` (decay of the moving average of the generator that
-samples come from, 0 for none; its batch normalisation uses the live generator's running statistics).
+Samples come from a moving average of the generator, which none of these papers has; networks are convolutional ones of
+1511.06434's kind, whatever a paper's own were; what is left to say of each recipe stands with it. The critic has its
+network's own normalisation (batch normalisation; a dense one has none) unless a penalty or a bound of its gradients
+forbids it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
+from torch import Tensor
+from torch.optim import Optimizer
 
-from families.gan.codes import Code
-from families.gan.heads import Head
 from families.gan.model import GAN
-from families.layers.adversarial import NON_SATURATING, WASSERSTEIN
-from families.layers.dcgan import Critic, Generator, unnormalised
-from families.layers.penalties import gradient_penalty
+from families.gan.pair import ADAM, Pair, on_shared_pair
+from families.layers.adversarial import (
+    HINGE,
+    LEAST_SQUARES,
+    MINIMAX,
+    NON_SATURATING,
+    RELATIVISTIC,
+    RELATIVISTIC_AVERAGE,
+    WASSERSTEIN,
+    Loss,
+)
+from families.layers.dcgan import unnormalised
+from families.layers.f_divergences import DIVERGENCES
+from families.layers.penalties import divergence_penalty, gradient_penalty, local_penalty, one_sided_penalty
+from families.layers.spectral import spectrally_normalised
 from families.layers.training import positive
-from genbench.interface import DataSpec, GenerativeModel
+
+SLOW = partial(torch.optim.Adam, betas=(0.0, 0.9))  # no momentum, as gradient penalties want it (1704.00028)
 
 
-def gan(
-    spec: DataSpec, *, width: int = 32, latents: int = 64, rate: float = 2e-4, average: float = 0.99
-) -> GenerativeModel:
+@on_shared_pair()
+def gan(pair: Pair) -> GAN:
     """The first one (1406.2661), with the non-saturating loss: critic and generator step once on each batch.
 
-    Departures: convolutional networks and Adam(2e-4, (0.5, 0.999)) as in 1511.06434, where the paper has
-    fully connected ones and momentum; Gaussian noise; samples from a moving average.
+    Departures: Adam(2e-4, (0.5, 0.999)) where the paper has momentum; Gaussian noise.
+    """
+    return pair.game(NON_SATURATING)
+
+
+@on_shared_pair()
+def gan_minimax(pair: Pair) -> GAN:
+    """The first one (1406.2661) with the game as its equation 1 writes it: the generator minimises E log(1 - D(fake)).
+
+    Departures: as ``gan``.
+    """
+    return pair.game(MINIMAX)
+
+
+@on_shared_pair()
+def f_gan(pair: Pair, *, divergence: str = "kl", saturating: bool = False) -> GAN:
+    """f-GAN (1606.00709): the critic raises ``E g_f(V(x)) - E f*(g_f(V(G(u))))``, a lower bound of ``D_f(data‖model)``.
+
+    Departures: one optimiser and network for all divergences.
 
     Args:
-        spec: of the data.
-        width: channels at half the resolution.
-        latents: Z.
-        rate: learning rate.
-        average: decay of the generator's moving average.
+        pair: what all share.
+        divergence: ``kl``, ``reverse-kl``, ``pearson``, ``squared-hellinger``, ``jensen-shannon`` or ``gan``.
+        saturating: whether the generator lowers the bound itself (algorithm 1) or raises ``E g_f(V)`` (section 3.2).
 
     Raises:
-        ValueError: for an option out of range.
+        ValueError: for a divergence that there is not.
     """
-    positive(rate=rate)
-    code = Code(latents)
-    return GAN(
-        spec,
-        Generator(spec.shape, code.features, width),
-        Critic(spec.shape, width),
-        code,
-        Head(),
-        loss=NON_SATURATING,
-        optimizer=partial(torch.optim.Adam, lr=rate, betas=(0.5, 0.999)),
-        average=average,
-    )
+    if divergence not in DIVERGENCES:
+        raise ValueError(f"divergence={divergence!r}: give {', '.join(DIVERGENCES)}")
+    return pair.game(DIVERGENCES[divergence].loss(saturating))
 
 
-def wgan_gp(
-    spec: DataSpec,
-    *,
-    width: int = 32,
-    latents: int = 64,
-    rate: float = 1e-3,
-    weight: float = 10.0,
-    critic_steps: int = 5,
-    average: float = 0.99,
-) -> GenerativeModel:
-    """Wasserstein GAN with gradient penalty (1704.00028): five critic steps for each of the generator's.
+@on_shared_pair()
+def lsgan(pair: Pair) -> GAN:
+    """Least squares GAN (1611.04076): ``½(C - 1)²`` on real images and ``½C²`` on fakes, ``½(C - 1)²`` the generator's.
 
-    Departures: the learning rate is 1e-3 where the paper has 1e-4, since runs here have hundreds of generator steps
-    where the paper's have a hundred thousand (at 1e-4, 50,000 digits left noise; at 1e-3, strokes); samples
-    from a moving average.
+    Departures: Adam(2e-4) where the paper has 1e-3.
+    """
+    return pair.game(LEAST_SQUARES)
+
+
+@on_shared_pair(lr=5e-5, critic_steps=5)
+def wgan(pair: Pair, *, bound: float = 0.01) -> GAN:
+    """Wasserstein GAN (1701.07875): a linear critic whose weights are clipped, five of its steps to one, RMSprop.
 
     Args:
-        spec: of the data.
-        width: channels at half the resolution.
-        latents: Z.
-        rate: learning rate; Adam's betas are (0, 0.9).
+        pair: what all share.
+        bound: weights are clipped to ±bound after every critic step.
+    """
+    return pair.game(WASSERSTEIN, optimizer=torch.optim.RMSprop, bound=bound)
+
+
+@on_shared_pair(lr=1e-3, critic_steps=5)
+def wgan_gp(pair: Pair, *, weight: float = 10.0) -> GAN:
+    """Wasserstein GAN with a two-sided gradient penalty on interpolates (1704.00028); no batch normalisation in C.
+
+    Departures: a learning rate of 1e-3 where the paper has 1e-4, since runs here have hundreds of generator steps
+    where the paper's have a hundred thousand (at 1e-4, 50,000 digits left noise; at 1e-3, strokes).
+
+    Args:
+        pair: what all share.
         weight: λ of the penalty.
-        critic_steps: for each generator step.
-        average: decay of the generator's moving average.
-
-    Raises:
-        ValueError: for an option out of range.
     """
-    positive(rate=rate, weight=weight)
-    code = Code(latents)
-    return GAN(
-        spec,
-        Generator(spec.shape, code.features, width),
-        Critic(spec.shape, width, unnormalised),
-        code,
-        Head(),
-        loss=WASSERSTEIN,
-        penalty=partial(gradient_penalty, weight=weight),
-        optimizer=partial(torch.optim.Adam, lr=rate, betas=(0.0, 0.9)),
-        critic_steps=critic_steps,
-        average=average,
+    return _penalised(pair, WASSERSTEIN, gradient_penalty, weight=weight)
+
+
+@on_shared_pair(lr=1e-3, critic_steps=5)
+def wgan_lp(pair: Pair, *, weight: float = 10.0) -> GAN:
+    """Wasserstein GAN with the one-sided penalty ``λ E max(0, ‖∇C‖ - 1)²`` (1709.08894).
+
+    Departures: on interpolates, as ``wgan-gp``, so that the side is all that differs; the learning rate too is its.
+
+    Args:
+        pair: what all share.
+        weight: λ of the penalty.
+    """
+    return _penalised(pair, WASSERSTEIN, one_sided_penalty, weight=weight)
+
+
+@on_shared_pair(lr=1e-3, critic_steps=5)
+def wgan_div(pair: Pair, *, weight: float = 2.0, power: float = 6.0) -> GAN:
+    """Wasserstein divergence (1712.01026): ``k E ‖∇C‖^p`` on interpolates and no Lipschitz constraint.
+
+    Departures: critic steps and learning rate of ``wgan-gp``, so that the penalty is all that differs, where the
+    authors' code has four steps and 2e-4; no layer normalisation.
+
+    Args:
+        pair: what all share.
+        weight: k.
+        power: p.
+    """
+    positive(power=power)
+    return _penalised(pair, WASSERSTEIN, partial(divergence_penalty, power=power), weight=weight)
+
+
+@on_shared_pair()
+def dragan(pair: Pair, *, weight: float = 10.0, spread: float = 0.5) -> GAN:
+    """DRAGAN (1705.07215): the non-saturating game with ``λ E (‖∇C(x + δ)‖ - 1)²`` round real images.
+
+    Departures: no batch normalisation in the critic, where a sample's gradient would depend on its neighbours; C is
+    the logit, as in the authors' code, where the paper writes D. δ is the paper's, from N(0, cI); √c is given in
+    units of the pixels' deviation, as in that code, whose δ is uniform and only ever brightens.
+
+    Args:
+        pair: what all share.
+        weight: λ of the penalty.
+        spread: deviation of δ, in the batch's own.
+    """
+    positive(spread=spread)
+    return _penalised(pair, NON_SATURATING, partial(local_penalty, spread=spread), weight=weight, optimizer=ADAM)
+
+
+@on_shared_pair()
+def sngan(pair: Pair) -> GAN:
+    """Spectrally normalised GAN (1802.05957): every layer of the critic divided by its spectral norm, hinge loss.
+
+    Departures: one critic step, where the paper has five with the hinge loss on residual networks and one on others
+    (``network = "residual"`` takes them).
+    """
+    return pair.game(HINGE, critic=spectrally_normalised(pair.critic(unnormalised)))
+
+
+@on_shared_pair()
+def rgan(pair: Pair, *, weight: float = 0.0) -> GAN:
+    """Relativistic GAN (1807.00734): both sides learn from ``C(real) - C(fake)``, pair by pair.
+
+    Args:
+        pair: what all share.
+        weight: λ of a gradient penalty as in ``wgan-gp``, whose critic has no batch normalisation; 0 for none.
+    """
+    return _relativistic(pair, RELATIVISTIC, weight)
+
+
+@on_shared_pair()
+def ragan(pair: Pair, *, weight: float = 0.0) -> GAN:
+    """Relativistic average GAN (1807.00734): each image against the mean of the other kind, on both sides.
+
+    Args:
+        pair: what all share.
+        weight: λ of a gradient penalty as in ``wgan-gp``, whose critic has no batch normalisation; 0 for none.
+    """
+    return _relativistic(pair, RELATIVISTIC_AVERAGE, weight)
+
+
+def _relativistic(pair: Pair, loss: Loss, weight: float) -> GAN:
+    if weight == 0:
+        return pair.game(loss)
+    return _penalised(pair, loss, gradient_penalty, weight=weight, optimizer=ADAM)
+
+
+def _penalised(
+    pair: Pair,
+    loss: Loss,
+    penalty: Callable[..., Tensor],
+    *,
+    weight: float,
+    optimizer: Callable[..., Optimizer] = SLOW,
+) -> GAN:
+    positive(weight=weight)
+    return pair.game(
+        loss, critic=pair.critic(unnormalised), penalty=partial(penalty, weight=weight), optimizer=optimizer
     )

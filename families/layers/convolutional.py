@@ -13,7 +13,7 @@ from families.layers.scaling import halvings
 WIDEST = 4  # features grow with every halving up to this multiple of the width, where most of the parameters would sit
 
 
-Layer = TypeVar("Layer", nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+Layer = TypeVar("Layer", bound=nn.Conv2d | nn.ConvTranspose2d | nn.Linear)
 
 
 def he(layer: Layer) -> Layer:

@@ -11,6 +11,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from families.layers.attention import Attention, attention_scale
+from families.layers.conditional_norm import Layers, parted
+from families.layers.critic import ImageCritic
 from families.layers.scaling import halvings
 from families.layers.training import whole
 
@@ -29,14 +32,23 @@ class Generator(nn.Module):
 
     Args:
         shape: ``(C, H, W)``.
-        features: size of the code.
+        features: size of what the projection takes.
         width: channels at half the resolution.
+        norm: makes the normalisation.
+        attention: whether the map at half the resolution attends to itself.
 
     Raises:
         ValueError: for a width below 1.
     """
 
-    def __init__(self, shape: tuple[int, int, int], features: int, width: int) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        features: int,
+        width: int,
+        norm: Norm = nn.BatchNorm2d,
+        attention: bool = False,
+    ) -> None:
         super().__init__()
         whole(1, width=width)
         channels, height, breadth = shape
@@ -44,30 +56,37 @@ class Generator(nn.Module):
         coarse = width * 2 ** max(doublings - 1, 0)
         self.base = (coarse, height >> doublings, breadth >> doublings)
         self.project = nn.Linear(features, coarse * self.base[1] * self.base[2], bias=False)
-        layers: list[nn.Module] = [nn.BatchNorm2d(coarse), nn.ReLU()]
+        attended = attention_scale(height, breadth) if attention else None
+        layers: list[nn.Module] = [norm(coarse), nn.ReLU()]
+        if doublings == attended:
+            layers.append(Attention(coarse))
         for scale in range(doublings - 1, 0, -1):
             into = width * 2 ** (scale - 1)
             up = nn.ConvTranspose2d(2 * into, into, 4, stride=2, padding=1, bias=False)
-            layers += [up, nn.BatchNorm2d(into), nn.ReLU()]
+            layers += [up, norm(into), nn.ReLU()]
+            if scale == attended:
+                layers.append(Attention(into))
         if doublings:
             layers.append(nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1))
         else:
             layers.append(nn.Conv2d(width, channels, 3, padding=1))
-        self.layers = nn.Sequential(*layers, nn.Tanh())
+        self.layers = Layers(*layers, nn.Tanh())
         self.apply(dcgan_init)
 
-    def forward(self, code: Tensor) -> Tensor:
-        """Code ``(B, features)`` → images ``(B, C, H, W)`` on [-1, 1]."""
-        return self.layers(self.project(code).unflatten(1, self.base))
+    def forward(self, code: Tensor | tuple[Tensor, ...]) -> Tensor:
+        """Code ``(B, features)``, with conditions behind it if any → images ``(B, C, H, W)`` on [-1, 1]."""
+        start, conditions = parted(code)
+        return self.layers(self.project(start).unflatten(1, self.base), conditions)
 
 
-class Critic(nn.Module):
+class Critic(ImageCritic):
     """Strided 4×4 convolutions with LeakyReLU(0.2) down to the coarsest map, then one linear logit.
 
     Args:
         shape: ``(C, H, W)``.
         width: channels at half the resolution.
         norm: makes the normalisation behind every convolution but the first.
+        attention: whether the map at half the resolution attends to itself.
 
     Attributes:
         features: size F of the flattened coarsest map.
@@ -76,7 +95,9 @@ class Critic(nn.Module):
         ValueError: for a width below 1.
     """
 
-    def __init__(self, shape: tuple[int, int, int], width: int, norm: Norm = nn.BatchNorm2d) -> None:
+    def __init__(
+        self, shape: tuple[int, int, int], width: int, norm: Norm = nn.BatchNorm2d, attention: bool = False
+    ) -> None:
         super().__init__()
         whole(1, width=width)
         channels, height, breadth = shape
@@ -84,10 +105,15 @@ class Critic(nn.Module):
         first = (
             nn.Conv2d(channels, width, 4, stride=2, padding=1) if scales else nn.Conv2d(channels, width, 3, padding=1)
         )
+        attended = attention_scale(height, breadth) if attention else None
         layers: list[nn.Module] = [first, nn.LeakyReLU(0.2)]
+        if min(scales, 1) == attended:
+            layers.append(Attention(width))
         for scale in range(1, scales):
             out = width * 2**scale
             layers += [nn.Conv2d(out // 2, out, 4, stride=2, padding=1), norm(out), nn.LeakyReLU(0.2)]
+            if scale + 1 == attended:
+                layers.append(Attention(out))
         self.layers = nn.Sequential(*layers, nn.Flatten())
         self.features = width * 2 ** max(scales - 1, 0) * (height >> scales) * (breadth >> scales)
         self.logit = nn.Linear(self.features, 1, bias=False)  # a game of differences could not learn one
@@ -106,5 +132,5 @@ def dcgan_init(module: nn.Module) -> None:
         nn.init.normal_(module.weight, 0.0, 0.02)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
-    elif isinstance(module, nn.BatchNorm2d):
+    elif isinstance(module, nn.BatchNorm2d) and module.affine:
         nn.init.normal_(module.weight, 1.0, 0.02)

@@ -103,7 +103,7 @@ def pix2pix(
     width: int = 32,
     weight: float = 100.0,
     dropout: float = 0.5,
-    rate: float = 2e-4,
+    lr: float = 2e-4,
 ) -> GenerativeModel:
     """Image-to-image translation (1611.07004): U-Net, PatchGAN on pairs, 100·L1, dropout as the noise.
 
@@ -119,7 +119,7 @@ def pix2pix(
         width: channels at half the resolution; the paper's is 64.
         weight: λ of the L1 distance.
         dropout: rate p.
-        rate: learning rate.
+        lr: learning rate.
 
     Raises:
         ValueError: for a spec without a source, or with one of another size; for an option out of range.
@@ -130,10 +130,10 @@ def pix2pix(
         raise ValueError(f"source={spec.source}: pix2pix needs the image's height and width, {spec.shape[1:]}")
     if not spec.paired:
         raise ValueError("paired=False: pix2pix learns from pairs of source and image")
-    positive(rate=rate)
+    positive(lr=lr)
     if not 0 <= weight < float("inf"):
         raise ValueError(f"weight={weight}: give 0 (the critic alone) or more")
     generator = UNet(spec.source[0], spec.shape, width, dropout)
     critic = PatchCritic(spec.source[0] + spec.shape[0], *spec.shape[1:], width)
-    optimizer = partial(torch.optim.Adam, lr=rate, betas=(0.5, 0.999))
+    optimizer = partial(torch.optim.Adam, lr=lr, betas=(0.5, 0.999))
     return Pix2Pix(spec, generator, critic, loss=NON_SATURATING, weight=weight, optimizer=optimizer)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from genbench.metrics.summary import mean, standard_error
+
 
 @dataclass(frozen=True)
 class Agreement:
@@ -14,6 +16,7 @@ class Agreement:
 
     Args:
         agreement: share of samples whose likeliest class is the one asked for; None where none was asked for.
+        standard_error: of that share, binomial; None without it and for a single sample.
         confidence: mean probability of the likeliest class.
         entropy: bits, mean over samples of a prediction's entropy: low where samples look like something.
         class_entropy: bits, entropy of the mean prediction: ``log2 K`` where all classes appear alike, 0 for one.
@@ -21,6 +24,7 @@ class Agreement:
     """
 
     agreement: float | None
+    standard_error: float | None
     confidence: float
     entropy: float
     class_entropy: float
@@ -46,12 +50,13 @@ def agreement(probabilities: Tensor, labels: Tensor | None = None) -> Agreement:
         raise ValueError(f"labels: {len(labels)} for {len(probabilities)} samples")
     sure = probabilities.double().cpu()
     top, predicted = sure.max(dim=1)
-    share = None
+    right: list[float] = []
     if labels is not None and bool((labels >= 0).any()):
         asked = labels.cpu() >= 0
-        share = float((predicted[asked] == labels.cpu()[asked]).double().mean())
+        right = (predicted[asked] == labels.cpu()[asked]).double().tolist()
     return Agreement(
-        agreement=share,
+        agreement=mean(right) if right else None,
+        standard_error=standard_error(right) if right else None,
         confidence=float(top.mean()),
         entropy=float(_bits(sure).mean()),
         class_entropy=float(_bits(sure.mean(dim=0))),

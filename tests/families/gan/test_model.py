@@ -72,8 +72,54 @@ def test_the_critics_fakes_carry_no_gradient_to_the_generator(name):
 def test_turns_learn_the_critic_with_its_head_and_the_generator_with_its_code(name):
     model = build(name)
     critic, generator = model.phases()[0].turns
-    assert list(critic.learns) == [model.critic, model.head]
+    assert list(critic.learns) == [model.critic, model.head, *model.terms]
     assert list(generator.learns) == [model.generator, model.code]
+
+
+def test_the_bound_covers_critic_and_head_and_nothing_else():
+    class Wide(Head):
+        def __init__(self):
+            super().__init__()
+            self.net = nn.Linear(16, 1)
+
+        def forward(self, logit, features, given):
+            return logit + self.net(features)[:, 0]
+
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        model = GAN(
+            SPEC,
+            FlatGenerator(),
+            FlatCritic(),
+            Code(5),
+            Wide(),
+            loss=NON_SATURATING,
+            optimizer=torch.optim.SGD,
+            bound=0.05,
+        )
+    for parameter in model.parameters():
+        parameter.data *= 5
+    before = copy.deepcopy(model.state_dict())
+    critic, generator = model.phases()[0].turns
+    generator.after({}, step())
+    assert all(torch.equal(before[key], value) for key, value in model.state_dict().items()), "after the critic's alone"
+    critic.after({}, step())
+    for key, value in model.state_dict().items():
+        inside = key.startswith(("critic", "head"))
+        assert torch.equal(value, before[key].clamp(-0.05, 0.05) if inside else before[key]), key
+        assert not inside or not torch.equal(value, before[key])
+    assert tiny().bound is None
+
+
+@pytest.mark.parametrize("name", ["gan", "wgan-gp", "ragan", "sngan", "f-gan"])
+def test_the_game_is_played_in_the_precision_of_the_weights(name):
+    model = build(name).double()
+    for turn in (model.critic_loss, model.generator_loss):
+        loss = turn(batch(), step())["loss"]
+        assert loss.dtype == torch.float64
+        model.zero_grad()
+        loss.backward()
+    assert all(p.grad.dtype == torch.float64 for p in model.generator.parameters())
 
 
 def test_losses_are_those_of_the_logits_of_real_and_fake():
@@ -164,6 +210,27 @@ def test_both_networks_train_in_training_mode():
     assert modes == {("Generator", True), ("Critic", True)}, "samples come from the average, not from these"
 
 
+def test_the_average_copies_the_buffers_of_the_live_network_and_averages_its_weights():
+    model = build("gan", average=0.9).train()
+    (_, turn), live = model.phases()[0].turns, model.generator
+    held = model.average.copies["generator"]
+    for k in range(3):
+        with torch.no_grad():
+            weight = held.project.weight.clone()
+            live.project.weight.add_(1.0)
+        model.generator_loss(batch(seed=k), step(k))
+        turn.after({}, step())
+        decay = min(0.9, (1 + k) / (10 + k))
+        torch.testing.assert_close(held.project.weight, decay * weight + (1 - decay) * live.project.weight)
+    buffers = dict(live.named_buffers())
+    assert len(buffers) > 0
+    for name, value in held.named_buffers():
+        assert torch.equal(value, buffers[name]), name
+    assert all(not torch.equal(value, torch.zeros_like(value)) for name, value in buffers.items() if "mean" in name)
+    saved = {key for key in model.state_dict() if key.startswith("average.copies.generator")}
+    assert len(saved) == len(live.state_dict())
+
+
 class Turned(Code):
     """Noise through weights, as a code that learns has."""
 
@@ -191,6 +258,9 @@ def test_the_average_that_samples_come_from_is_of_generator_and_code(part):
 
 
 def test_bad_values_are_refused():
+    for bound in (0, -1.0):
+        with pytest.raises(ValueError, match=f"bound={bound}"):
+            tiny(bound=bound)
     with pytest.raises(ValueError, match="critic_steps=0"):
         tiny(critic_steps=0)
     with pytest.raises(ValueError, match="decay=2"):

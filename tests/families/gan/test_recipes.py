@@ -6,57 +6,139 @@ from torch import nn
 
 import genbench
 from families.gan.heads import Head, JointHead
-from families.layers.adversarial import NON_SATURATING, WASSERSTEIN
-from families.layers.penalties import gradient_penalty
+from families.layers.adversarial import (
+    HINGE,
+    LEAST_SQUARES,
+    MINIMAX,
+    NON_SATURATING,
+    RELATIVISTIC,
+    RELATIVISTIC_AVERAGE,
+    WASSERSTEIN,
+)
+from families.layers.f_divergences import DIVERGENCES
+from families.layers.penalties import divergence_penalty, gradient_penalty, local_penalty, one_sided_penalty
 from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits
 
 SPEC = DataSpec((1, 8, 8), levels=17, classes=3)
+WIDE = DataSpec((1, 16, 16), levels=17)  # two scales: the critic has a layer to normalise
+NORMS = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm2d)
 
 
 def gen(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def build(name, **options):
-    return genbench.build(name, SPEC, width=8, **options)
+def build(name, spec=SPEC, **options):
+    return genbench.build(name, spec, width=8, **options)
 
 
 def adam_of(turn):
     return turn.optimizer([nn.Parameter(torch.zeros(1))])
 
 
-def test_gan_is_the_non_saturating_game_without_penalty():
-    model = build("gan")
-    assert (model.loss, model.penalty, model.critic_steps) == (NON_SATURATING, None, 1)
+def normalised(network):
+    return any(isinstance(module, NORMS) for module in network.modules())
+
+
+PLAIN = {
+    "gan": NON_SATURATING,
+    "gan-minimax": MINIMAX,
+    "lsgan": LEAST_SQUARES,
+    "rgan": RELATIVISTIC,
+    "ragan": RELATIVISTIC_AVERAGE,
+}
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_these_differ_in_their_loss_alone(name):
+    model = build(name, WIDE)
+    assert (model.loss, model.penalty, model.bound, model.critic_steps) == (PLAIN[name], None, None, 1)
     assert type(model.head) is Head
+    assert normalised(model.critic)
+    assert len(model.terms) == 0
     for turn in model.phases()[0].turns:
         assert turn.every == 1
-        assert adam_of(turn).defaults["betas"] == (0.5, 0.999)
+        assert isinstance(adam_of(turn), torch.optim.Adam)
+        assert (adam_of(turn).defaults["lr"], adam_of(turn).defaults["betas"]) == (2e-4, (0.5, 0.999))
 
 
-def test_wgan_gp_is_the_papers():
-    model = genbench.build("wgan-gp", DataSpec((1, 28, 28)), width=4)
+PENALISED = {
+    "wgan-gp": (WASSERSTEIN, gradient_penalty, {"weight": 10.0}, 5, (0.0, 0.9)),
+    "wgan-lp": (WASSERSTEIN, one_sided_penalty, {"weight": 10.0}, 5, (0.0, 0.9)),
+    "wgan-div": (WASSERSTEIN, divergence_penalty, {"weight": 2.0, "power": 6.0}, 5, (0.0, 0.9)),
+    "dragan": (NON_SATURATING, local_penalty, {"weight": 10.0, "spread": 0.5}, 1, (0.5, 0.999)),
+}
+
+
+@pytest.mark.parametrize("name", PENALISED)
+def test_penalised_critics_are_the_papers_and_have_no_normalisation(name):
+    loss, penalty, numbers, steps, betas = PENALISED[name]
+    model = build(name, WIDE)
     critic, generator = model.phases()[0].turns
-    assert model.loss is WASSERSTEIN
+    assert model.loss is loss
     assert isinstance(model.penalty, partial)
-    assert (model.penalty.func, model.penalty.keywords) == (gradient_penalty, {"weight": 10.0})
-    assert (critic.every, generator.every) == (1, 5)
+    assert (model.penalty.func, model.penalty.keywords) == (penalty, numbers)
+    assert (critic.every, generator.every) == (1, steps)
     for turn in (critic, generator):
         assert isinstance(adam_of(turn), torch.optim.Adam)
-        assert adam_of(turn).defaults["betas"] == (0.0, 0.9)
-    norms = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm2d)
-    assert not any(isinstance(module, norms) for module in model.critic.modules())
-    assert any(isinstance(module, norms) for module in model.generator.modules())
-    assert any(isinstance(module, norms) for module in genbench.build("gan", model.spec, width=4).critic.modules())
+        assert adam_of(turn).defaults["betas"] == betas
+    assert not normalised(model.critic)
+    assert normalised(model.generator)
+    assert normalised(build("gan", WIDE).critic)
+    given = dict.fromkeys(numbers, 3.0)
+    assert build(name, **given).penalty.keywords == given
+    for option in numbers:
+        with pytest.raises(ValueError, match=f"{option}=0"):
+            build(name, **{option: 0})
 
 
-def test_all_rows_share_one_pair_of_networks():
-    def sizes(module):
-        return [p.shape for p in module.parameters() if p.dim() > 1]
+def test_wgan_is_the_papers():
+    model = build("wgan", WIDE)
+    critic, generator = model.phases()[0].turns
+    assert (model.loss, model.penalty, model.bound) == (WASSERSTEIN, None, 0.01)
+    assert (critic.every, generator.every) == (1, 5)
+    for turn in (critic, generator):
+        assert isinstance(adam_of(turn), torch.optim.RMSprop)
+        assert adam_of(turn).defaults["lr"] == 5e-5
+    assert build("wgan", bound=0.1).bound == 0.1
+    with pytest.raises(ValueError, match="bound=0"):
+        build("wgan", bound=0)
 
-    one, two = build("gan"), build("wgan-gp")
-    assert sizes(one.generator) == sizes(two.generator)
-    assert sizes(one.critic) == sizes(two.critic)
+
+def test_sngan_has_hinge_loss_and_no_penalty():
+    model = build("sngan", WIDE)
+    assert (model.loss, model.penalty, model.bound) == (HINGE, None, None)
+    assert not normalised(model.critic)
+
+
+@pytest.mark.parametrize("name", ["rgan", "ragan"])
+def test_relativistic_games_take_a_gradient_penalty(name):
+    model = build(name, WIDE, weight=10.0)
+    assert (model.penalty.func, model.penalty.keywords) == (gradient_penalty, {"weight": 10.0})
+    assert not normalised(model.critic)
+    assert model.loss is PLAIN[name]
+    assert model.loss.relativistic
+    with pytest.raises(ValueError, match="weight=-1"):
+        build(name, weight=-1)
+
+
+@pytest.mark.parametrize("saturating", [False, True])
+@pytest.mark.parametrize("divergence", DIVERGENCES)
+def test_f_gan_plays_by_the_divergence_that_is_asked_for(divergence, saturating):
+    model, logits = build("f-gan", divergence=divergence, saturating=saturating), torch.randn(2, 9, generator=gen())
+    wanted = DIVERGENCES[divergence].loss(saturating)
+    for side in ("critic", "generator"):
+        assert torch.equal(getattr(model.loss, side)(*logits), getattr(wanted, side)(*logits))
+    assert model.penalty is None
+
+
+def test_f_gan_is_kl_and_does_not_saturate_where_nothing_is_said_and_refuses_what_there_is_not():
+    logits = torch.randn(2, 9, generator=gen())
+    loss, wanted = build("f-gan").loss, DIVERGENCES["kl"].loss(saturating=False)
+    assert torch.equal(loss.critic(*logits), wanted.critic(*logits))
+    assert torch.equal(loss.generator(*logits), wanted.generator(*logits))
+    with pytest.raises(ValueError, match="divergence='tv': give kl, reverse-kl"):
+        build("f-gan", divergence="tv")
 
 
 def test_cgan_gives_the_label_to_both_networks():
@@ -93,7 +175,7 @@ def test_cgan_learns_to_draw_what_the_label_says():
     labels = torch.arange(64) % 2
     images = (labels * 6 + 1).to(torch.uint8).view(-1, 1, 1, 1).repeat(1, 1, 2, 2)
     data = Splits(Split(images, labels), Split(images[:8], labels[:8]))
-    model = genbench.build("cgan", spec, width=8, latents=4, hidden=16, rate=2e-3)
+    model = genbench.build("cgan", spec, width=8, latents=4, hidden=16, lr=2e-3)
     model.fit(data, FitConfig(Budget(steps=100), batch_size=32))
     drawn = model.sample(40, labels=torch.arange(40) % 2, generator=gen()).float().mean((1, 2, 3))
     assert float(drawn[1::2].mean() - drawn[::2].mean()) > 3
@@ -113,7 +195,7 @@ def test_labels_that_are_missing_are_refused():
 
 @pytest.mark.parametrize("name", ["gan", "wgan-gp", "cgan", "pix2pix"])
 @pytest.mark.parametrize("value", [-1, 0, float("nan"), "x", True])
-def test_a_rate_that_is_none_is_refused_at_construction(name, value):
+def test_a_learning_rate_that_is_none_is_refused_at_construction(name, value):
     spec = genbench.DataSpec((1, 8, 8), 17, 4, source=(1, 8, 8))
-    with pytest.raises(ValueError, match=r"rate="):
-        genbench.build(name, spec, rate=value)
+    with pytest.raises(ValueError, match=r"lr="):
+        genbench.build(name, spec, lr=value)

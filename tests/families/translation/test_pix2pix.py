@@ -255,7 +255,7 @@ def test_it_learns_to_translate():
     images = ((255 - source) // 16).to(torch.uint8)  # the negative
     spec = DataSpec((1, 4, 4), 17, source=(1, 4, 4))
     data = Splits(Split(images, sources=source), Split(images[:8], sources=source[:8]))
-    model = genbench.build("pix2pix", spec, width=8, dropout=0.1, rate=4e-3)
+    model = genbench.build("pix2pix", spec, width=8, dropout=0.1, lr=4e-3)
     model.fit(data, FitConfig(Budget(steps=60), batch_size=32))
     drawn = model.sample(64, sources=source, generator=gen())
     assert float((drawn.float() - images.float()).abs().mean()) < 3

@@ -1,0 +1,173 @@
+"""BigGAN, at the size of the data."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from families.gan.codes import Code, labels_of
+from families.gan.model import GAN
+from families.gan.pair import Pair, on_shared_pair
+from families.gan.play import Play, Term
+from families.gan.projection import projection_critic
+from families.layers.adversarial import HINGE
+from families.layers.conditional_norm import VectorBatchNorm
+from families.layers.scaling import halvings
+from families.layers.spectral import spectrally_normalised
+from families.layers.training import positive, whole
+from families.outputs.base import at_least_single
+from genbench.interface import Batch
+
+ADAM = partial(torch.optim.Adam, betas=(0.0, 0.999))
+
+
+@on_shared_pair(network="residual", width=16, lr=4e-4, critic_lr=1.6e-3, critic_steps=2)
+def biggan(
+    pair: Pair,
+    *,
+    embedding: int = 32,
+    weight: float = 1e-4,
+    attention: bool = False,
+    truncation: float | None = None,
+) -> GAN:
+    """BigGAN (1809.11096): noise and one embedding of the class reach every block of the generator.
+
+    z is cut into chunks. The first goes into the first layer; each other, beside the embedding that all blocks share,
+    gives a block's batch normalisation its gains and biases by linear maps. Projection critic, spectral normalisation
+    in both networks, hinge loss, orthogonal initialisation and regularisation, two critic steps, Adam(0, 0.999), a
+    moving average of generator and embedding.
+
+    Departures: size and depth are the data's, and the critic's blocks widen in their second convolution, as the other
+    rows' do; both learning rates are eight times the paper's 5e-5 and 2e-4, since runs here have hundreds of steps (at
+    the paper's, 400 of them left noise), and the average's decay is the pair's, where 0.9999 would outlast such a
+    run; its batch normalisation has the live generator's running statistics, where the paper's are gathered anew
+    for every truncation.
+
+    Args:
+        pair: what all share.
+        embedding: size of the class embedding.
+        weight: β of the orthogonal regularisation.
+        attention: whether both networks attend to the map at half the resolution, as the paper's do at 64 of 128 px.
+        truncation: samples are made of noise that stays within ±truncation, for better images and fewer kinds; none
+            by default. The likelihood is always that of the model without.
+
+    Raises:
+        ValueError: for data without classes, a dense network, or an option out of range.
+    """
+    positive(weight=weight)
+    blocks = max(halvings(*pair.spec.shape[1:]), 1)
+    code = HierarchicalCode(pair.latents, pair.classes(), embedding, blocks, truncation)
+    generator = pair.generator(code, norm=partial(VectorBatchNorm, features=code.condition), attention=attention)
+    critic, head = projection_critic(pair, attention=attention, initialise=orthogonal_init)
+    return pair.game(
+        HINGE,
+        generator=spectrally_normalised(generator.apply(orthogonal_init)),
+        critic=critic,
+        code=code.apply(orthogonal_init),
+        head=head,
+        terms=[Orthogonality(weight)],
+        optimizer=ADAM,
+    )
+
+
+class HierarchicalCode(Code):
+    """Noise in chunks: the first for the generator's first layer, each other for a block, beside the class's vector.
+
+    Chunks are of one size but for the first, which has what is left over.
+
+    Args:
+        latents: size Z of u.
+        classes: number of labels.
+        embedding: size of the class's vector.
+        blocks: of the generator.
+        truncation: largest size of the noise in samples; None for no bound.
+
+    Attributes:
+        condition: size of what a block is given.
+
+    Raises:
+        ValueError: for too few latents to go round, or an option out of range.
+    """
+
+    given = ("label",)
+
+    def __init__(
+        self, latents: int, classes: int, embedding: int, blocks: int, truncation: float | None = None
+    ) -> None:
+        super().__init__(latents)
+        whole(1, embedding=embedding)
+        if truncation is not None:
+            positive(truncation=truncation)
+        chunk = latents // (blocks + 1)
+        if chunk < 1:
+            raise ValueError(f"latents={latents}: give at least {blocks + 1}, for the first layer and {blocks} blocks")
+        self.features, self.condition = latents - blocks * chunk, embedding + chunk
+        self.sizes, self.truncation = [self.features, *[chunk] * blocks], truncation
+        self.embedding = nn.Embedding(classes, embedding)
+
+    def forward(self, u: Tensor, given: Batch) -> tuple[Tensor, ...]:
+        """Noise ``(B, Z)`` and labels → first chunk, and a condition ``(B, condition)`` for each block."""
+        first, *others = u.split(self.sizes, 1)
+        shared = self.embedding(labels_of(given))
+        return first, *(torch.cat([shared, chunk], 1) for chunk in others)
+
+    def tempered(self, u: Tensor) -> Tensor:
+        """Noise within ±truncation."""
+        return u if self.truncation is None else truncated(u, self.truncation)
+
+
+def truncated(u: Tensor, bound: float) -> Tensor:
+    """Noise from N(0, 1) → noise from N(0, 1) given that it lies within ±bound, the larger for the larger u.
+
+    The inverse distribution function of the one at the distribution function of the other: drawn so, values are
+    distributed as if those outside were drawn again (1809.11096), and still come from u alone.
+    """
+    wide = u.double() / math.sqrt(2)
+    narrow = math.sqrt(2) * torch.erfinv(torch.erf(wide) * math.erf(bound / math.sqrt(2)))
+    return narrow.clamp(-bound, bound).to(u)
+
+
+class Orthogonality(Term):
+    """``β Σ ‖W Wᵀ ⊙ (1 - I)‖²``: the generator's filters, rows of each W, are to be orthogonal; their length is free.
+
+    The paper writes filters as columns. W is the weight before spectral normalisation, as in the authors'
+    code. The class embedding is the code's and no part of it.
+
+    Args:
+        weight: β.
+    """
+
+    def __init__(self, weight: float) -> None:
+        super().__init__()
+        self.weight = weight
+
+    def generator(self, game: GAN, play: Play) -> dict[str, Tensor]:
+        """Over all linear layers and convolutions."""
+        layers = [module for module in game.generator.modules() if isinstance(module, FILTERED)]
+        return {"orthogonality": self.weight * torch.stack([overlap(filters(layer)) for layer in layers]).sum()}
+
+
+FILTERED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+
+
+def filters(layer: nn.Module) -> Tensor:
+    """A layer's weight before any spectral normalisation, one filter a row."""
+    weight = next(value for name, value in layer.named_parameters() if "weight" in name)
+    return (weight.transpose(0, 1) if isinstance(layer, nn.ConvTranspose2d) else weight).flatten(1)
+
+
+def overlap(rows: Tensor) -> Tensor:
+    """Sum of the squared inner products of different rows, each pair counted twice."""
+    return at_least_single(rows @ rows.T).fill_diagonal_(0).square().sum()
+
+
+@torch.no_grad()
+def orthogonal_init(module: nn.Module) -> None:
+    """Orthogonal weights, biases 0; for ``nn.Module.apply``."""
+    if isinstance(module, (*FILTERED, nn.Embedding)):
+        nn.init.orthogonal_(module.weight)
+    if isinstance(module, FILTERED) and module.bias is not None:
+        nn.init.zeros_(module.bias)

@@ -1,0 +1,163 @@
+"""The five training methods of 1606.03498 on the shared pair, each by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from families.gan.codes import Code
+from families.gan.heads import Head
+from families.gan.model import GAN
+from families.gan.pair import Pair, on_shared_pair
+from families.gan.play import Play, Term
+from families.layers.adversarial import Loss, non_saturating_generator, smoothed_critic
+from families.layers.convolutional import silent
+from families.layers.training import positive, whole
+from families.layers.virtual import VirtuallyNormalised
+from families.outputs.base import at_least_single
+from genbench.interface import Batch
+
+
+@on_shared_pair()
+def improved_gan(
+    pair: Pair,
+    *,
+    feature_matching: bool = False,
+    minibatch_discrimination: bool = True,
+    historical_averaging: float = 1e-3,
+    label_smoothing: float = 0.1,
+    virtual_batch_normalisation: bool = True,
+) -> GAN:
+    """Improved GAN (1606.03498): the non-saturating game with five methods, each of which can be switched by itself.
+
+    All are on but feature matching, as where the paper trains for image quality without labels. Feature matching,
+    which it keeps for semi-supervised learning, takes the place of the generator's loss, and with it the
+    generator no longer hears of minibatch discrimination.
+
+    Departures: the weight of historical averaging, for which the paper prints none: at 1 both players were seen to
+    stand still. B = 50 and C = 5 in minibatch discrimination, whose sizes it does not print either (its code has 100
+    and 5); the critic keeps the shared pair's batch normalisation.
+
+    Args:
+        pair: what all share.
+        feature_matching: the generator minimises ``‖E f(x) - E f(G(z))‖²``, f the critic's features, in place of its
+            loss.
+        minibatch_discrimination: the critic sees how close an image's features are to those of the rest of its batch.
+        historical_averaging: weight of ``‖θ - (1/t) Σ θ[i]‖²`` in the loss of both players; 0 for none.
+        label_smoothing: the critic's target for real images is so much less than 1, and stays 0 for fakes.
+        virtual_batch_normalisation: the generator normalises by a batch of noise fixed at construction.
+
+    Raises:
+        ValueError: for a negative weight, a smoothing outside [0, 1), or virtual batch normalisation of a network that
+            has none to replace.
+    """
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(f"label_smoothing={label_smoothing}: give at least 0 and less than 1")
+    if historical_averaging:
+        positive(historical_averaging=historical_averaging)
+    code = Code(pair.latents)
+    generator, critic = pair.generator(code), pair.critic()
+    if virtual_batch_normalisation:
+        generator = VirtuallyNormalised(generator, code.features)
+    head = MinibatchHead(critic.features) if minibatch_discrimination else Head()
+    terms: list[Term] = [FeatureMatching()] if feature_matching else []
+    if historical_averaging:
+        players = {"critic": [critic, head], "generator": [generator, code]}
+        terms.append(HistoricalAverage(players, historical_averaging))
+    loss = Loss(smoothed_critic(1 - label_smoothing), nothing if feature_matching else non_saturating_generator)
+    return pair.game(loss, critic=critic, generator=generator, code=code, head=head, terms=terms)
+
+
+def nothing(real: Tensor, fake: Tensor) -> Tensor:
+    """No loss but what terms add."""
+    return fake.new_zeros(())
+
+
+class FeatureMatching(Term):
+    """``‖E f(x) - E f(G(z))‖²`` for the generator, f the critic's features (1606.03498, section 3.1)."""
+
+    reads_real = True
+
+    def generator(self, game: GAN, play: Play) -> dict[str, Tensor]:
+        """The distance of the two batches' means."""
+        if play.real is None:
+            raise ValueError("real=None: feature matching reads the real images' features")
+        distance = play.real.features.mean(0) - play.fake.features.mean(0)
+        return {"feature_matching": distance.square().sum()}
+
+
+class MinibatchHead(Head):
+    """Minibatch discrimination (1606.03498, section 3.2): the logit is linear in ``[f(x), o(x)]``.
+
+    With a tensor T, ``M_i = f(x_i) T`` and ``o(x_i)_b = Σ_{j≠i} exp(-‖M_ib - M_jb‖₁)`` over the rest of the batch; real
+    images and fakes are batches of their own. The critic's own logit is the part linear in f.
+
+    Args:
+        features: A, size of f.
+        kernels: B, numbers that join f.
+        size: C, numbers that each of them compares.
+
+    Raises:
+        ValueError: for less than one of either.
+    """
+
+    def __init__(self, features: int, kernels: int = 50, size: int = 5) -> None:
+        super().__init__()
+        whole(1, kernels=kernels, size=size)
+        self.tensor = nn.Parameter(torch.randn(features, kernels, size) / features**0.5)
+        self.closeness = silent(nn.Linear(kernels, 1, bias=False))  # o starts near its largest value, B - 1
+
+    def forward(self, logit: Tensor, features: Tensor, given: Batch) -> Tensor:
+        """Logit ``(B,)`` and features ``(B, F)`` → score ``(B,)``."""
+        rows = torch.tensordot(features, self.tensor.to(features), 1)  # (B, kernels, size)
+        rows = at_least_single(rows).transpose(0, 1)
+        itself = torch.eye(len(features), dtype=torch.bool, device=features.device)
+        near = torch.exp(-torch.cdist(rows, rows, p=1)).masked_fill(itself, 0).sum(2)
+        return logit + self.closeness(near.T)[:, 0]
+
+
+class HistoricalAverage(Term):
+    """``‖θ - (1/t) Σ θ[i]‖²`` for both players, over their weights so far (1606.03498, section 3.3).
+
+    Args:
+        players: modules of ``"critic"`` and ``"generator"``, whose weights now are the first of the average.
+        weight: of the term.
+
+    Attributes:
+        critic_mean, generator_mean: average of all weights in one vector.
+        critic_steps, generator_steps: t.
+    """
+
+    def __init__(self, players: Mapping[str, Iterable[nn.Module]], weight: float) -> None:
+        super().__init__()
+        self.weight = weight
+        for name, modules in players.items():
+            self.register_buffer(f"{name}_mean", _flat(modules).detach().clone())
+            self.register_buffer(f"{name}_steps", torch.ones((), dtype=torch.int64))
+
+    def critic(self, game: GAN, play: Play) -> dict[str, Tensor]:
+        """The critic's distance, weighted."""
+        return {"history": self._distance(game, "critic")}
+
+    def generator(self, game: GAN, play: Play) -> dict[str, Tensor]:
+        """The generator's distance, weighted."""
+        return {"history": self._distance(game, "generator")}
+
+    def after(self, game: GAN, turn: str, logs: Mapping[str, Tensor]) -> None:
+        """Move the average of the player that has stepped."""
+        steps, mean = self.get_buffer(f"{turn}_steps"), self.get_buffer(f"{turn}_mean")
+        steps += 1
+        mean.lerp_(_flat(_players(game)[turn]), float(1 / steps))
+
+    def _distance(self, game: GAN, turn: str) -> Tensor:
+        return self.weight * (_flat(_players(game)[turn]) - self.get_buffer(f"{turn}_mean")).square().sum()
+
+
+def _players(game: GAN) -> dict[str, list[nn.Module]]:
+    return {"critic": [game.critic, game.head], "generator": [game.generator, game.code]}
+
+
+def _flat(modules: Iterable[nn.Module]) -> Tensor:
+    return torch.cat([p.flatten() for module in modules for p in module.parameters()])

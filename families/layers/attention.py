@@ -1,0 +1,41 @@
+"""Self-attention over the places of a feature map (1805.08318)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from families.layers.scaling import halvings
+
+LARGEST = 32  # of a map's side: the shares of a place's attention grow with its fourth power
+
+
+class Attention(nn.Module):
+    """Every place of a map takes from all others what they offer, as far as they match.
+
+    ``y_j = x_j + γ v(Σ_i β_ji h(x_i))`` with ``β_ji = softmax over i of f(x_i) · g(x_j)``; f, g, h and v are linear
+    (1×1 convolutions), and γ is learned from 0 on, so that a network begins without (1805.08318, equations 1 to 3).
+    f and g have C/8 channels and h has C/2, as in the authors' code; the paper writes C/8 for all three.
+
+    Args:
+        channels: C of the map, which keeps its shape.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        match, offer = max(channels // 8, 1), max(channels // 2, 1)
+        self.f, self.g = nn.Conv2d(channels, match, 1, bias=False), nn.Conv2d(channels, match, 1, bias=False)
+        self.h, self.v = nn.Conv2d(channels, offer, 1, bias=False), nn.Conv2d(offer, channels, 1, bias=False)
+        self.gamma = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, C, H, W)`` → map."""
+        f, g, h = (layer(x).flatten(2) for layer in (self.f, self.g, self.h))  # (B, ·, N) with N = H·W places
+        shares = (f.transpose(1, 2) @ g).softmax(1)  # (B, N, N): of every i, in a column for each j
+        return x + self.gamma * self.v((h @ shares).unflatten(2, x.shape[2:]))
+
+
+def attention_scale(height: int, width: int) -> int:
+    """How often an image is halved to the map that attends to itself: once, or until the side is 32 (as at 128 px)."""
+    scales = halvings(height, width)
+    return next((scale for scale in range(min(1, scales), scales) if max(height, width) >> scale <= LARGEST), scales)

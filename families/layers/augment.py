@@ -1,0 +1,80 @@
+"""Differentiable augmentation of what a critic sees (DiffAugment, 2006.10738)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from genbench.seed import uniform
+
+SHIFT = 1 / 8  # of a side, either way
+CUT = 1 / 2  # of a side
+
+Augment = Callable[[Tensor, Generator], Tensor]
+
+
+def color(images: Tensor, generator: Generator) -> Tensor:
+    """Brightness moved by up to ½, saturation and contrast scaled by 0 to 2 and by ½ to 3/2, each image its own.
+
+    Saturation is the distance from grey, the mean over channels: a single channel has none.
+    """
+    numbers = _numbers(images, generator, 3).to(images.dtype)
+    brightness, saturation, contrast = numbers.view(3, -1, 1, 1, 1)
+    images = images + brightness - 0.5
+    grey = images.mean(1, keepdim=True)
+    images = grey + (images - grey) * 2 * saturation
+    level = images.mean((1, 2, 3), keepdim=True)
+    return level + (images - level) * (0.5 + contrast)
+
+
+def translation(images: Tensor, generator: Generator) -> Tensor:
+    """Moved by up to an eighth of each side, whole pixels; what comes in is 0, the middle of [-1, 1]."""
+    moves = [int(SHIFT * side + 0.5) for side in images.shape[2:]]
+    padded = F.pad(images, (moves[1], moves[1], moves[0], moves[0])).movedim(1, 3)
+    rows, columns = (
+        (share * (2 * move + 1)).long()[:, None] + torch.arange(side, device=images.device)
+        for share, side, move in zip(_numbers(images, generator, 2), images.shape[2:], moves, strict=True)
+    )
+    each = torch.arange(len(images), device=images.device)[:, None, None]
+    return padded[each, rows[:, :, None], columns[:, None, :]].movedim(3, 1)
+
+
+def cutout(images: Tensor, generator: Generator) -> Tensor:
+    """A square of half of each side set to 0, its middle anywhere."""
+    inside = []
+    for share, side in zip(_numbers(images, generator, 2), images.shape[2:], strict=True):
+        size = int(CUT * side + 0.5)
+        first = (share * (side + 1 - size % 2)).long() - size // 2
+        at = torch.arange(side, device=images.device)
+        inside.append((at >= first[:, None]) & (at < first[:, None] + size))
+    return images * ~(inside[0][:, None, :, None] & inside[1][:, None, None, :])
+
+
+AUGMENTATIONS: dict[str, Augment] = {"color": color, "translation": translation, "cutout": cutout}
+
+
+def augmentation(names: str) -> Augment | None:
+    """All of ``names``, one behind the other; None for an empty string.
+
+    Raises:
+        ValueError: for a name that there is not.
+    """
+    chosen = [name.strip() for name in names.split(",") if name.strip()]
+    for name in chosen:
+        if name not in AUGMENTATIONS:
+            raise ValueError(f"augment={names!r}: there is no {name!r}: give {', '.join(AUGMENTATIONS)}")
+
+    def apply(images: Tensor, generator: Generator) -> Tensor:
+        for name in chosen:
+            images = AUGMENTATIONS[name](images, generator)
+        return images
+
+    return apply if chosen else None
+
+
+def _numbers(images: Tensor, generator: Generator, count: int) -> Tensor:
+    """``(count, B)`` on [0, 1), in float32: in bfloat16 they could round to 1, and a place drawn so to one too many."""
+    return uniform((count, len(images)), generator, images.device)

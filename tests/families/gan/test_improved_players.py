@@ -1,0 +1,134 @@
+import pytest
+import torch
+from torch import nn
+
+from families.gan.improved import MinibatchHead
+from genbench import Budget, FitConfig
+from genbench.player import Player
+from tests.contract.test_toys import same
+from tests.families.gan.tiny import batch, build, gen, losses, only, randn, splits, step
+
+# Minibatch discrimination.
+
+
+def closeness_by_loops(features, tensor):
+    rows = [[f @ tensor[:, b] for b in range(tensor.shape[1])] for f in features]
+    return torch.stack(
+        [
+            torch.stack(
+                [
+                    sum((-(rows[i][b] - rows[j][b]).abs().sum()).exp() for j in range(len(rows)) if j != i)
+                    for b in range(tensor.shape[1])
+                ]
+            )
+            for i in range(len(rows))
+        ]
+    )
+
+
+def head(features=4, kernels=3, size=2):
+    head = MinibatchHead(features, kernels, size).double()
+    with torch.no_grad():
+        head.closeness.weight.copy_(randn(1, kernels, seed=5))
+        head.tensor.copy_(randn(features, kernels, size, seed=6))
+    return head
+
+
+def test_minibatch_discrimination_and_its_gradients_are_those_of_the_loops():
+    net, logit, features = head(), randn(5), randn(5, 4, seed=1).requires_grad_()
+    wanted = logit + closeness_by_loops(features, net.tensor) @ net.closeness.weight[0]
+    got = net(logit, features, batch(5))
+    torch.testing.assert_close(got, wanted)
+    inputs, weights = (features, net.tensor, net.closeness.weight), randn(5, seed=7)
+    for mine, theirs in zip(
+        torch.autograd.grad(got @ weights, inputs), torch.autograd.grad(wanted @ weights, inputs), strict=True
+    ):
+        torch.testing.assert_close(mine, theirs)
+
+
+def test_an_image_alone_has_no_neighbours_and_copies_have_all():
+    net, logit = head(), torch.zeros(4, dtype=torch.float64)
+    assert torch.equal(net(logit[:1], randn(1, 4), batch(1)), logit[:1])
+    same_rows = randn(1, 4).expand(4, 4)
+    torch.testing.assert_close(net(logit, same_rows, batch(4)), (3 * net.closeness.weight.sum()).expand(4))
+
+
+def test_minibatch_discrimination_judges_real_and_fake_batches_apart():
+    model, gan = only(minibatch_discrimination=True), build("gan")
+    (critic, generator), (plain, other) = losses(model), losses(gan)
+    torch.testing.assert_close((critic, generator), (plain, other), msg="it begins silent")
+    nn.init.normal_(model.head.closeness.weight, generator=gen(4))
+    model.train()
+    images, seen = batch().images.float() / 8 - 1, []
+    model.head.register_forward_hook(lambda module, inputs, output: seen.append((inputs[1], output)))
+    model.critic_loss(batch(), step())
+    model.head._forward_hooks.clear()
+    (of_reals, _), (of_fakes, _) = seen
+    torch.testing.assert_close(of_reals, model.critic(images)[1])
+    assert of_fakes.shape == of_reals.shape
+    for features, score in seen:
+        near = closeness_by_loops(features, model.head.tensor) @ model.head.closeness.weight[0]
+        torch.testing.assert_close(score, model.critic.logit(features)[:, 0] + near, atol=1e-4, rtol=1e-4)
+    assert list(model.phases()[0].turns[0].learns) == [model.critic, model.head]
+
+
+def test_kernels_of_any_number_of_features_begin_at_the_same_scale():
+    for features in (16, 4096):
+        rows = randn(8, features).float() @ MinibatchHead(features).tensor.flatten(1)
+        assert float(rows.std()) == pytest.approx(1, abs=0.1)
+
+
+# Historical averaging.
+
+
+def players(model):
+    return {"critic": [model.critic, model.head], "generator": [model.generator, model.code]}
+
+
+def weights(modules):
+    return torch.cat([p.detach().flatten() for module in modules for p in module.parameters()])
+
+
+def test_historical_averaging_alone_is_the_distance_to_the_mean_of_all_weights_so_far():
+    model, gan = only(historical_averaging=0.3), build("gan")
+    torch.testing.assert_close(losses(model), losses(gan), msg="nothing has moved yet")
+    assert same({k: v for k, v in model.state_dict().items() if not k.startswith("terms")}, gan.state_dict())
+    turns = {turn.name: Player.make(turn) for turn in model.phases()[0].turns}
+    past = {name: [weights(modules)] for name, modules in players(model).items()}
+    for k in range(4):
+        for name in ("critic", "critic", "generator") if k == 1 else ("critic", "generator"):
+            logs = turns[name].step(model, batch(seed=k), step(k), k)
+            mean = torch.stack(past[name]).mean(0)
+            wanted = 0.3 * (past[name][-1] - mean).square().sum()
+            torch.testing.assert_close(logs["history"], wanted, atol=1e-9, rtol=1e-3)
+            past[name].append(weights(players(model)[name]))
+    (term,) = model.terms
+    for name, vectors in past.items():
+        torch.testing.assert_close(term.get_buffer(f"{name}_mean"), torch.stack(vectors).mean(0))
+        assert int(term.get_buffer(f"{name}_steps")) == len(vectors)
+    assert [len(vectors) for vectors in past.values()] == [6, 5], "each player counts its own steps"
+
+
+@pytest.mark.parametrize("name", ["critic", "generator"])
+def test_each_players_gradient_gains_twice_the_distance(name):
+    model, gan = only(historical_averaging=0.3), build("gan")
+    for one in (model, gan):
+        one.double().train()
+    (term,) = model.terms
+    mean = randn(term.get_buffer(f"{name}_mean").numel())
+    term.get_buffer(f"{name}_mean").copy_(mean)
+    modules = players(model)[name]
+    value = getattr(term, name)(model, None)["history"]
+    own = [p for module in modules for p in module.parameters()]
+    slopes = torch.cat([g.flatten() for g in torch.autograd.grad(value, own)])
+    torch.testing.assert_close(slopes, 2 * 0.3 * (weights(modules) - mean))
+
+
+def test_a_heavy_history_holds_both_players_back():
+    free, held = only(), only(historical_averaging=100.0)
+    start = {name: weights(modules) for name, modules in players(free).items()}
+    for model in (free, held):
+        model.fit(splits(), FitConfig(Budget(steps=12), batch_size=8))
+    for name, first in start.items():
+        moved, kept = ((weights(players(model)[name]) - first).norm() for model in (free, held))
+        assert float(kept) < 0.7 * float(moved)
