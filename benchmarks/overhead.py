@@ -15,7 +15,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-WORK = ("fit", "finish", "sample", "nll", "quality", "agreement", "collapse", "accuracy", "paired", "abilities", "speed")
+WORK = (
+    *("fit", "finish", "sample", "nll", "quality", "agreement", "collapse"),
+    *("accuracy", "paired", "abilities", "speed"),
+)
 
 
 def overhead(folder: Path) -> dict[str, float]:
