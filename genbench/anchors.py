@@ -92,8 +92,11 @@ def gaussian(images: Tensor, n: int, levels: int, seed: int) -> Tensor:
     parts = images.split(BLOCK)
     mean = sum(part.double().sum(0) for part in parts) / len(images)
     deviation = (sum(((part - mean) ** 2).sum(0) for part in parts) / len(images)).sqrt()
-    noise = torch.randn((n, *mean.shape), dtype=torch.float64, generator=generator(seed, "pixel-gaussian"))
-    return (mean + deviation * noise).round().clamp(0, levels - 1).to(torch.uint8)
+    source, drawn = generator(seed, "pixel-gaussian"), []
+    for start in range(0, n, BLOCK):
+        noise = torch.randn((min(BLOCK, n - start), *mean.shape), dtype=torch.float64, generator=source)
+        drawn.append((mean + deviation * noise).round().clamp(0, levels - 1).to(torch.uint8))
+    return torch.cat(drawn)
 
 
 def _measured(

@@ -143,6 +143,7 @@ def sample(
     output: Annotated[Path, typer.Option("-o", "--output", help="PNG to write.")] = Path("grid.png"),
     label: Annotated[int | None, typer.Option(help="Class to draw; by default all, row by row.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Below 1: nearer to what is likeliest.")] = None,
+    truncation: Annotated[float | None, typer.Option(help="Noise within ±T: better images, fewer kinds.")] = None,
     complete: Annotated[bool, typer.Option("--complete", help="Test images, the top kept, the rest drawn.")] = False,
     keep: Annotated[int | None, typer.Option(help="Rows kept by --complete; half of them by default.")] = None,
     seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
@@ -154,7 +155,9 @@ def sample(
 
     if keep is not None and not complete:
         raise ValueError(f"--keep {keep}: only --complete keeps rows of an image")
-    changes: dict[str, Any] = {"keep": keep} if complete else {}
+    if truncation is not None and complete:
+        raise ValueError(f"--truncation {truncation}: --complete draws without noise to truncate")
+    changes: dict[str, Any] = {"keep": keep} if complete else {"truncation": truncation}
     changes |= {"label": label, "temperature": temperature, "seed": seed, "device": _device(device), "root": data_dir}
     (use.complete if complete else use.sample)(cell, number, output, **changes)
     console().print(str(output), markup=False, highlight=False, soft_wrap=True)

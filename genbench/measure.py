@@ -127,51 +127,61 @@ def quality(eyes: features.Extractor, data: Dataset, samples: features.Features,
     )
 
 
-def agreement(data: Dataset, samples: Tensor, asked: Tensor | None, device: str) -> record.Agreement:
-    """What the data set's own classifier says of the samples, and how good it is on the test split."""
-    eyes = extractor("classifier", data, device)
-    found = agreements.agreement(eyes.predict(samples, data.spec.levels), asked)
+def agreement(
+    judge: features.Extractor, data: Dataset, probabilities: Tensor, asked: Tensor | None
+) -> record.Agreement:
+    """What the data set's own classifier, ``judge``, says of samples, and how good it is on the test split."""
+    found = agreements.agreement(probabilities, asked)
     return record.Agreement(
         agreement=found.agreement,
         confidence=found.confidence,
         entropy=found.entropy,
         class_entropy=found.class_entropy,
         standard_error=found.standard_error,
-        accuracy=classifier_accuracy(eyes, data.test, data.spec.levels),
+        accuracy=classifier_accuracy(judge, data.test, data.spec.levels),
     )
 
 
 def collapse(
-    eyes: features.Extractor, data: Dataset, samples: Tensor, seen: features.Features, device: str
+    eyes: features.Extractor, data: Dataset, seen: features.Features, predicted: Tensor | None
 ) -> tuple[record.Collapse, Tensor]:
-    """How far samples, of which the extractor saw ``seen``, have collapsed; and the row of the nearest training image.
+    """How far samples have collapsed, and for each the row of the nearest training image.
 
-    Nearness is held against as many test images, the first: images that no model has seen. Classes are those that the
-    data set's own classifier predicts, in every row, since most models are asked for none. Their histogram is held
-    against the training labels, which are what models learn from and what labels are drawn in proportion to; their
-    width against as many training images, evenly spread over the split, so that test images too can be measured.
+    Nearness is held against as many test images, the first: images that no model has seen; in units of how far the
+    nearest training image is from the next, since otherwise nothing but thin digits would ever be near. Classes are
+    those that the data set's own classifier predicts, in every row, since most models are asked for none. Their
+    histogram is held against the training labels, which are what models learn from and what labels are drawn in
+    proportion to; their width against as many training images, evenly spread over the split, so that test images too
+    can be measured.
+
+    Args:
+        eyes: the extractor.
+        data: the data set.
+        seen: what the extractor saw of the samples.
+        predicted: their classes, int64 ``(N,)``; None where the data have none.
     """
     spec, labels, n = data.spec, data.train.labels, min(len(seen), len(data.test))
     train = real(eyes, data.train.images, spec).features
     unseen = real(eyes, data.test.images[:n], spec).features
-    near, usual = collapses.nearest(seen.features, train), collapses.nearest(unseen, train).distance
-    among, usually = (collapses.nearest(rows[:n]).distance for rows in (seen.features, unseen))
-    middle = float(usual.median())
-    by_class: dict[str, Any] = {}
-    if spec.classes > 1 and labels is not None:
-        predicted = extractor("classifier", data, device).predict(samples, spec.levels).argmax(1)
+    apart = collapses.nearest(train).distance
+    near, usual = collapses.nearest(seen.features, train), collapses.nearest(unseen, train)
+    found: dict[str, Any] = {}
+    if predicted is not None and labels is not None:
         histogram = collapses.classes(predicted, labels, spec.classes)
         some = likelihoods.spread(len(train), n)
         width = collapses.diversity(seen.features, predicted, train[some], labels[some])
-        by_class = {"covered": histogram.covered, "classes": spec.classes, "divergence": histogram.divergence}
-        by_class["diversity"] = None if math.isnan(width) else width
-    found = record.Collapse(
-        **by_class,
-        duplicates=collapses.closer(among, usually),
-        copies=collapses.closer(near.distance, usual),
-        distance=float(near.distance.median()) / middle if middle else None,
+        found = {"covered": histogram.covered, "classes": spec.classes, "divergence": histogram.divergence}
+        found["diversity"] = None if math.isnan(width) else width
+    among, usually = (
+        collapses.relative(collapses.nearest(rows[:n]).distance, collapses.Nearest(x.distance[:n], x.index[:n]), apart)
+        for rows, x in ((seen.features, near), (unseen, usual))
     )
-    return found, near.index
+    found["duplicates"] = collapses.closer(among, usually)
+    to_train, usual_to_train = (collapses.relative(x.distance, x, apart) for x in (near, usual))
+    found["copies"] = collapses.closer(to_train, usual_to_train)
+    middle = float(usual.distance.median())
+    found["distance"] = float(near.distance.median()) / middle if middle else None
+    return record.Collapse(**found), near.index
 
 
 def accuracy(model: GenerativeModel, split: Batch) -> record.Accuracy:

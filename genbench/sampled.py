@@ -36,11 +36,15 @@ def measured(
         eyes = measure.extractor(cell.extractor, dataset, cell.device)
         seen = measure.real(eyes, samples, spec) if keep else eyes.features(samples, spec.levels)
         found["quality"] = measure.quality(eyes, dataset, seen, cell.seed)
+    predicted = None
     if spec.classes > 1:
         with clock("agreement"):
-            found["agreement"] = measure.agreement(dataset, samples, asked, cell.device)
+            judge = measure.extractor("classifier", dataset, cell.device)
+            probabilities = judge.predict(samples, spec.levels)
+            predicted = probabilities.argmax(1)
+            found["agreement"] = measure.agreement(judge, dataset, probabilities, asked)
     with clock("collapse"):
-        found["collapse"], nearest = measure.collapse(eyes, dataset, samples, seen, cell.device)
+        found["collapse"], nearest = measure.collapse(eyes, dataset, seen, predicted)
     with clock("write"):
         picture.neighbours(part / NEIGHBOURS.file, samples, dataset.train.images[nearest], spec.levels)
     return found, {"name": eyes.name, "hash": eyes.hash, "resize": eyes.resize}

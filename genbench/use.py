@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -19,7 +18,7 @@ from genbench.metrics.nll import nll
 from genbench.record import Record
 from genbench.seed import generator
 
-LEAST_TEMPERATURE = 1e-3  # what is divided by less leaves the range of numbers
+LEAST_DIAL = 1e-3  # what is divided by less leaves the range of numbers
 MARKS = {"exact": "=", "bound": "≤", "estimate": "~"}
 
 
@@ -60,22 +59,21 @@ def data_of(cell: Path, number: int, root: Path | None) -> data.Dataset:
     return dataset
 
 
-def set_temperature(model: GenerativeModel, name: str, temperature: float | None) -> None:
-    """Set the temperature that a model draws at, if one is given.
+def set_dials(model: GenerativeModel, name: str, **dials: float | None) -> None:
+    """Set what a model's samples are drawn at, its attributes ``temperature`` and ``truncation``, where one is given.
 
     Raises:
-        ValueError: for a model without one, or one that is not positive.
+        ValueError: for a model without it, or a value that is not positive.
     """
-    if temperature is None:
-        return
-    if not isinstance(getattr(model, "temperature", None), int | float):
-        raise ValueError(f"--temperature {temperature}: {name} draws at no temperature; leave it out")
-    if not LEAST_TEMPERATURE <= temperature < math.inf:
-        raise ValueError(
-            f"--temperature {temperature}: give a positive number, {LEAST_TEMPERATURE} or more; 1 draws from the model"
-        )
-    changed: Any = model
-    changed.temperature = temperature
+    for dial, value in dials.items():
+        if value is None:
+            continue
+        if not hasattr(model, dial):
+            raise ValueError(f"--{dial} {value}: {name} draws at no {dial}; leave it out")
+        if not LEAST_DIAL <= value < math.inf:
+            whole = "; 1 draws from the model" if dial == "temperature" else ""
+            raise ValueError(f"--{dial} {value}: give a positive number, {LEAST_DIAL} or more{whole}")
+        setattr(model, dial, value)
 
 
 def check_label(model: GenerativeModel, name: str, label: int | None) -> None:
@@ -93,6 +91,7 @@ def sample(
     *,
     label: int | None = None,
     temperature: float | None = None,
+    truncation: float | None = None,
     seed: int,
     device: str,
     root: Path | None = None,
@@ -100,12 +99,13 @@ def sample(
     """Write ``number`` fresh samples as a picture.
 
     Raises:
-        ValueError: for a label or a temperature that the model does not take, or more samples than there are sources.
+        ValueError: for a label, temperature or truncation that the model does not take, or more samples than there are
+            sources.
     """
     model = model_of(cell, device)
     name, given, spec = origin_of(model, cell).recipe, model.given, model.spec
     check_label(model, name, label)
-    set_temperature(model, name, temperature)
+    set_dials(model, name, temperature=temperature, truncation=truncation)
     wanted: Batch | None = None
     if given == ("label",):
         labels = torch.full((number,), label) if label is not None else torch.arange(number) % spec.classes
@@ -149,7 +149,7 @@ def complete(
     if not 0 < rows < height:
         raise ValueError(f"--keep {rows}: images have {height} rows; give 1 to {height - 1}")
     check_label(model, name, label)
-    set_temperature(model, name, temperature)
+    set_dials(model, name, temperature=temperature)
     batch = data_of(cell, number, root).test.rows(slice(number))
     if label is not None:
         batch = replace(batch, labels=torch.full((number,), label))

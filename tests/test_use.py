@@ -84,6 +84,19 @@ def test_completing_keeps_the_top_of_test_images(genbench_, causal, tmp_path):
     assert not np.array_equal(drawn["--keep", 2], drawn["--keep", 2, "--temperature", 0.1])
 
 
+def test_a_truncation_is_drawn_at(genbench_, tmp_path):
+    made = genbench.build("biggan", genbench.DataSpec((1, 8, 8), levels=17, classes=10), width=8, latents=9)
+    path = tmp_path / "model.safetensors"
+    genbench.save(path, made)
+    drawn = {}
+    for truncation in (None, 0.01, 50):
+        words = () if truncation is None else ("--truncation", truncation)
+        assert genbench_("sample", path, "-n", 4, "-o", tmp_path / "x.png", *words)[0] == 0
+        drawn[truncation] = (tmp_path / "x.png").read_bytes()
+    assert drawn[None] == drawn[50] != drawn[0.01]
+    assert "--truncation 0.0: give a positive number" in refused(genbench_("sample", path, "--truncation", 0))
+
+
 def test_a_temperature_is_drawn_at(genbench_, causal, tmp_path):
     plain, cold = tmp_path / "plain.png", tmp_path / "cold.png"
     assert genbench_("sample", causal, "-n", 4, "-o", plain)[0] == 0
@@ -103,6 +116,8 @@ def test_a_temperature_is_drawn_at(genbench_, causal, tmp_path):
         (["--complete", "--temperature", 0], "--temperature 0.0: give a positive number"),
         (["--temperature", -1], "--temperature -1.0: give a positive number"),
         (["--temperature", "nan"], "--temperature nan: give a positive number"),
+        (["--complete", "--truncation", 0.5], "--truncation 0.5: --complete draws without noise to truncate"),
+        (["--truncation", 0.5], "--truncation 0.5: pixelcnn draws at no truncation; leave it out"),
     ],
 )
 def test_completions_and_temperatures_that_cannot_be_are_refused(genbench_, causal, tmp_path, words, said):

@@ -52,7 +52,7 @@ def biggan(
         weight: β of the orthogonal regularisation.
         attention: whether both networks attend to the map at half the resolution, as the paper's do at 64 of 128 px.
         truncation: samples are made of noise that stays within ±truncation, for better images and fewer kinds; none
-            by default. The likelihood is always that of the model without.
+            by default. An attribute of the model too, to be set at any time. The likelihood is that of the model without.
 
     Raises:
         ValueError: for data without classes, a dense network, or an option out of range.
@@ -70,7 +70,23 @@ def biggan(
         head=head,
         terms=[Orthogonality(weight)],
         optimizer=ADAM,
+        kind=BigGAN,
     )
+
+
+class BigGAN(GAN):
+    """A GAN on a :class:`HierarchicalCode`, whose truncation can be set at any time."""
+
+    code: HierarchicalCode
+
+    @property
+    def truncation(self) -> float | None:
+        """Largest size of the noise that samples are made of; None for no bound."""
+        return self.code.truncation
+
+    @truncation.setter
+    def truncation(self, value: float | None) -> None:
+        self.code.truncation = value
 
 
 class HierarchicalCode(Code):

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from families.layers.training import whole
+from families.layers.training import positive, whole
 from genbench.interface import Batch
 
 
@@ -45,19 +45,22 @@ class Code(nn.Module):
 class LabelCode(Code):
     """The noise with the label beside it as a one-hot vector (1411.1784), times ``strength``.
 
-    With 64 latents a label of strength 6 was seen to drown ``cgan``'s noise (one image a class), and one of 1 to go
-    unheard. Where a classifier listens for the label, 1 is enough, and 3 drowned ``acgan``'s.
+    Too strong a label drowns the noise, and each class becomes one image; too weak a one goes unheard.
 
     Args:
         latents: size Z of u.
         classes: number of labels.
         strength: of the label beside noise of variance 1.
+
+    Raises:
+        ValueError: for a strength that is not positive.
     """
 
     given = ("label",)
 
-    def __init__(self, latents: int, classes: int, strength: float = 3.0) -> None:
+    def __init__(self, latents: int, classes: int, strength: float) -> None:
         super().__init__(latents)
+        positive(strength=strength)
         self.classes, self.strength, self.features = classes, strength, latents + classes
 
     def forward(self, u: Tensor, given: Batch) -> Tensor:

@@ -1,17 +1,14 @@
-"""Deep convolutional GAN, the paper's own; the networks are those that the shared pair has from it."""
+"""Deep convolutional GAN: the shared pair's networks are its, and its noise and want of an average its own."""
 
 from __future__ import annotations
 
-import math
-
-import torch
 from torch import Tensor
 
-from families.gan.codes import Code
+from families.gan.codes import Code, uniform_codes
 from families.gan.model import GAN
-from families.gan.pair import Pair
+from families.gan.pair import Pair, on_shared_pair
 from families.layers.adversarial import NON_SATURATING
-from genbench.interface import Batch, DataSpec
+from genbench.interface import Batch
 
 
 class UniformCode(Code):
@@ -23,29 +20,26 @@ class UniformCode(Code):
 
     def forward(self, u: Tensor, given: Batch) -> Tensor:
         """Noise ``(B, Z)`` → code ``(B, Z)`` on [-1, 1]."""
-        return torch.erf(u / math.sqrt(2))
+        return uniform_codes(u, self.latents)
 
 
-def dcgan(spec: DataSpec, *, width: int = 32, latents: int = 100, lr: float = 2e-4) -> GAN:
+@on_shared_pair(latents=100, average=0.0)
+def dcgan(pair: Pair) -> GAN:
     """DCGAN (1511.06434), non-saturating: strided convolutions down, transposed ones up, no hidden dense layers.
 
-    The code is projected to the coarsest map and the critic's coarsest map is flattened into its one logit. Batch
-    normalisation stands behind every convolution but the generator's last and the critic's first, ReLU in the
-    generator and tanh at its end, LeakyReLU(0.2) in the critic; weights come from N(0, 0.02²), Adam has β₁ 0.5.
-    Samples use batch normalisation's running statistics and no average of weights.
+    Noise is uniform on [-1, 1]; it is projected to the coarsest map, and the critic's coarsest map is flattened into
+    its one logit. Batch normalisation stands behind every convolution but the generator's last and the critic's first,
+    ReLU in the generator and tanh at its end, LeakyReLU(0.2) in the critic; weights come from N(0, 0.02²), Adam has β₁
+    0.5. Samples use batch normalisation's running statistics and no average of weights.
 
     Departures: sides halve while they stay even and at least 4 long, 28 → 14 → 7, where the paper goes from 64 to 4;
     at 64 pixels ``width=128`` gives its 4×4×1024 start. Kernels are 4×4, which a stride of 2 covers evenly, where the
     paper has 5×5; the logit has no bias.
 
     Args:
-        spec: of the data.
-        width: channels at half the resolution, doubled with each halving.
-        latents: size Z of the noise, uniform on [-1, 1].
-        lr: learning rate of both players.
+        pair: what all share.
 
     Raises:
         ValueError: for an option out of range.
     """
-    pair = Pair(spec=spec, width=width, latents=latents, lr=lr, average=0.0)
-    return pair.game(NON_SATURATING, code=UniformCode(latents))
+    return pair.game(NON_SATURATING, code=UniformCode(pair.latents))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from families.gan.codes import labels_of
+from families.layers.training import whole
 from genbench.interface import Batch
 
 
@@ -33,8 +34,7 @@ class JointHead(Head):
 
     def __init__(self, features: int, classes: int, hidden: int) -> None:
         super().__init__()
-        if hidden < 1:
-            raise ValueError(f"hidden={hidden}: give at least 1 unit")
+        whole(1, hidden=hidden)
         self.image, self.label = nn.Linear(features, hidden), nn.Embedding(classes, hidden)
         self.joint = nn.Sequential(nn.LeakyReLU(0.2), nn.Linear(hidden, 1))
 

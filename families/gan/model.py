@@ -210,7 +210,7 @@ def _merged(parts: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def _normalisation(network: nn.Module) -> str:
-    """Every kind of layer called ``…Norm`` or ``…Norm2d``, in words: ``"virtual batch norm"``."""
+    """Every kind of layer called ``…Norm`` or ``…Norm2d``, in words: ``"batch norm"``."""
     kinds = (re.fullmatch(r"_?(\w+?)Norm(?:\dd)?", type(module).__name__) for module in network.modules())
     words = {re.sub(r"\B(?=[A-Z])", " ", kind[1]).lower() for kind in kinds if kind}
     return " and ".join(f"{word} norm" for word in sorted(words)) or "no norm"

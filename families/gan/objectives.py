@@ -157,8 +157,8 @@ def dragan(pair: Pair, *, weight: float = 10.0, spread: float = 0.5) -> GAN:
 def sngan(pair: Pair) -> GAN:
     """Spectrally normalised GAN (1802.05957): every layer of the critic divided by its spectral norm, hinge loss.
 
-    Departures: one critic step, where the paper has five with the hinge loss on residual networks and one on others
-    (``network = "residual"`` takes them).
+    Departures: one critic step and Adam(2e-4, (0.5, 0.999)) on any networks; with the hinge loss on residual ones the
+    paper has ``critic_steps=5`` and betas (0, 0.9).
     """
     return pair.game(HINGE, critic=spectrally_normalised(pair.critic(unnormalised)))
 

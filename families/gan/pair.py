@@ -49,7 +49,7 @@ class Pair:
         critic_lr: the critic's own, if it has one (two time scales, 1706.08500).
         critic_steps: critic steps for each generator step.
         average: decay of the moving average of the generator that samples come from, 0 for none; its batch
-            normalisation uses the live generator's running statistics.
+            normalisation uses the live generator's running statistics, its spectral one the live singular vectors.
         augment: what is done to every image before the critic sees it (DiffAugment, 2006.10738): any of ``color``,
             ``translation`` and ``cutout``, with commas between; nothing by default.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -85,7 +86,7 @@ class ClassBatchNorm(ConditionalBatchNorm):
 
     def affine(self, condition: Tensor) -> tuple[Tensor, Tensor]:
         """Labels ``(B,)`` → γ and β."""
-        return self.gain[condition], self.bias[condition]
+        return F.embedding(condition, self.gain), F.embedding(condition, self.bias)
 
 
 class VectorBatchNorm(ConditionalBatchNorm):

@@ -108,6 +108,17 @@ def nearest(rows: Tensor, others: Tensor | None = None) -> Nearest:
     return Nearest(torch.cat(distances), torch.cat(indices))
 
 
+def relative(distances: Tensor, neighbours: Nearest, apart: Tensor) -> Tensor:
+    """Distances in units of how far apart real images are there: thin and thick digits lie at different ones.
+
+    Args:
+        distances: of each row to whatever it is near to, ``(N,)``.
+        neighbours: the real image that is nearest to each row.
+        apart: distance of each real image to the next one, ``(M,)``.
+    """
+    return distances / apart[neighbours.index].clamp(min=torch.finfo(apart.dtype).tiny)
+
+
 def closer(distances: Tensor, real: Tensor) -> float:
     """Share of distances that are as small as only a hundredth of the real ones: about 0.01 where nothing is wrong."""
     limit = torch.quantile(real.double(), RARE)

@@ -240,6 +240,17 @@ def test_truncation_changes_samples_and_nothing_else(monkeypatch):
     assert torch.equal(*nats), "the likelihood is that of the model without"
 
 
+def test_truncation_can_be_set_at_any_time():
+    model, fixed = build().eval(), build(truncation=0.5).eval()
+    labels, whole = of(0, 1, 2).labels, build().eval().sample(3, labels=of(0, 1, 2).labels, generator=gen())
+    assert model.truncation is None
+    model.truncation = 0.5
+    assert torch.equal(*(one.sample(3, labels=labels, generator=gen()) for one in (model, fixed)))
+    model.truncation = None
+    assert torch.equal(model.sample(3, labels=labels, generator=gen()), whole)
+    assert not torch.equal(fixed.sample(3, labels=labels, generator=gen()), whole)
+
+
 def test_samples_are_what_the_truncated_noise_decodes_to():
     model, u = build(truncation=0.3).eval(), torch.randn(3, 7, generator=gen())
     given = of(0, 1, 2)

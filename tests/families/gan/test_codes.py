@@ -13,7 +13,7 @@ def noise(*shape):
 
 def test_a_label_stands_beside_the_noise_as_a_one_hot_vector_of_strength_3():
     u = noise(4, 2)
-    code, labels = LabelCode(2, 3), torch.tensor([2, 0, 1, 0])
+    code, labels = LabelCode(2, 3, strength=3.0), torch.tensor([2, 0, 1, 0])
     wanted = torch.tensor([[0, 0, 3], [3, 0, 0], [0, 3, 0], [3, 0, 0]], dtype=torch.float64)
     got = code(u, Batch(torch.zeros(4, 0), labels))
     assert torch.equal(got, torch.cat([u, wanted], 1))
