@@ -52,7 +52,7 @@ def biggan(
         weight: β of the orthogonal regularisation.
         attention: whether both networks attend to the map at half the resolution, as the paper's do at 64 of 128 px.
         truncation: samples are made of noise that stays within ±truncation, for better images and fewer kinds; none
-            by default. An attribute of the model too, to be set at any time. The likelihood is that of the model without.
+            by default. An attribute of the model, to be set at any time. The likelihood is that of the model without.
 
     Raises:
         ValueError: for data without classes, a dense network, or an option out of range.
