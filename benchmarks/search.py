@@ -68,9 +68,13 @@ def implicit(model: GenerativeModel, dataset: data.Dataset, seed: int) -> tuple[
 def trial(
     recipe: str, dataset: data.Dataset, options: dict, budget: genbench.Budget, seed: int
 ) -> tuple[float, float, int]:
-    """The two figures of a recipe under these options, and the steps spent."""
+    """The two figures of a recipe under these options, and the steps spent; infinite where training diverged."""
     model = genbench.build(recipe, dataset.spec, seed=seed, **options)
-    report = model.fit(dataset.splits, genbench.FitConfig(budget, seed=seed))
+    try:
+        report = model.fit(dataset.splits, genbench.FitConfig(budget, seed=seed))
+    except genbench.Diverged as diverged:
+        print(f"… {options}: {diverged}", flush=True)
+        return math.inf, math.nan, 0
     look = implicit if catalog.recipe(recipe).likelihood == "estimate" else density
     return (*look(model, dataset, seed), report.steps)
 
