@@ -91,7 +91,9 @@ def footnotes(rows: Sequence[Row]) -> list[str]:
             "had no gradient to follow; not ranked."
         )
     if any(row["setting"] for row in rows):
-        notes.append("Setting: what a recipe's objective prescribes beside its loss.")
+        notes.append(
+            "Setting: what a recipe plays by beside its loss, learning rates included (a suite may set them)."
+        )
     if any(row["status"] == "anchor" for row in rows):
         notes.append("Anchors, below the recipes, fix the scale; they are no models and are not ranked.")
     for row in rows:
@@ -126,6 +128,7 @@ def _of_samples(rows: Sequence[Row]) -> list[str]:
     if any(row["copies"] is not None for row in rows):
         notes.append(
             "Duplicates and copies: share of samples as near to another sample, and to a training image, as only 1 % "
-            "of test images are to another, and to a training image: 1 % is no more than chance."
+            "of test images are to another, and to a training image, in units of how far apart training images lie "
+            "there: 1 % is no more than chance."
         )
     return notes

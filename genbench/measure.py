@@ -172,13 +172,10 @@ def collapse(
         width = collapses.diversity(seen.features, predicted, train[some], labels[some])
         found = {"covered": histogram.covered, "classes": spec.classes, "divergence": histogram.divergence}
         found["diversity"] = None if math.isnan(width) else width
-    among, usually = (
-        collapses.relative(collapses.nearest(rows[:n]).distance, collapses.Nearest(x.distance[:n], x.index[:n]), apart)
-        for rows, x in ((seen.features, near), (unseen, usual))
-    )
-    found["duplicates"] = collapses.closer(among, usually)
-    to_train, usual_to_train = (collapses.relative(x.distance, x, apart) for x in (near, usual))
-    found["copies"] = collapses.closer(to_train, usual_to_train)
+    both = ((seen.features, near), (unseen, usual))
+    among = (collapses.relative(collapses.nearest(rows[:n]).distance, x.index[:n], apart) for rows, x in both)
+    found["duplicates"] = collapses.closer(*among)
+    found["copies"] = collapses.closer(*(collapses.relative(x.distance, x.index, apart) for _, x in both))
     middle = float(usual.distance.median())
     found["distance"] = float(near.distance.median()) / middle if middle else None
     return record.Collapse(**found), near.index

@@ -142,7 +142,7 @@ class Record(Part):
         dataset: name as asked: ``mnist5k``, ``edges:mnist5k``.
         recipe: catalogue name, or an anchor's name (``real (test)``, ``noise``, ``uniform`` …).
         label: the row's label in the table.
-        setting: what the recipe's objective prescribes beside its loss, in words, where the model says so.
+        setting: what the recipe plays by beside its loss, in words, where the model says so.
         given: what samples are conditioned on; rows are ranked only among equals.
         labelled: training images that kept their label, where not all did.
         status: ``anchor`` for anchors; ``diverged`` and ``failed`` carry a ``reason``.

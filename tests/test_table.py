@@ -240,7 +240,7 @@ def test_settings_are_texts_of_their_recipe_whatever_the_format():
     for fmt in ("md", "csv", "json", "html"):
         assert said in table.render(quick(), fmt)
     assert said.replace("β", r"$\beta$") in table.render(quick(), "tex")
-    assert "- Setting: what a recipe's objective prescribes beside its loss." in table.render(quick(), "md")
+    assert "- Setting: what a recipe plays by beside its loss" in table.render(quick(), "md")
     assert "Setting" not in table.render([record()], "md")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
@@ -15,6 +15,7 @@ from families.gan.codes import Code
 from families.gan.heads import Head
 from families.gan.play import Judged, Play, Term
 from families.layers.adversarial import Loss
+from families.layers.augment import Augment
 from families.layers.ema import Average
 from families.layers.penalties import Penalty
 from families.layers.scaling import to_levels, to_unit
@@ -24,7 +25,6 @@ from genbench.implicit import ImplicitModel
 from genbench.interface import Batch, DataSpec, Phase, Step, Turn
 
 MakeOptimizer = Callable[[Iterable[Parameter]], Optimizer]
-Augment = Callable[[Tensor, Generator], Tensor]
 
 
 class GAN(ImplicitModel):

@@ -108,15 +108,15 @@ def nearest(rows: Tensor, others: Tensor | None = None) -> Nearest:
     return Nearest(torch.cat(distances), torch.cat(indices))
 
 
-def relative(distances: Tensor, neighbours: Nearest, apart: Tensor) -> Tensor:
+def relative(distances: Tensor, index: Tensor, apart: Tensor) -> Tensor:
     """Distances in units of how far apart real images are there: thin and thick digits lie at different ones.
 
     Args:
         distances: of each row to whatever it is near to, ``(N,)``.
-        neighbours: the real image that is nearest to each row.
+        index: of the real image that is nearest to each row, int64 ``(N,)``.
         apart: distance of each real image to the next one, ``(M,)``.
     """
-    return distances / apart[neighbours.index].clamp(min=torch.finfo(apart.dtype).tiny)
+    return distances / apart[index].clamp(min=torch.finfo(apart.dtype).tiny)
 
 
 def closer(distances: Tensor, real: Tensor) -> float:

@@ -7,7 +7,7 @@ from families.gan.conditional import AuxiliaryClassifier
 from families.gan.play import Judged, Play
 from families.layers.adversarial import NON_SATURATING
 from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits, Step
-from genbench.player import Player, restored
+from tests.families.gan.tiny import moved_by
 
 SPEC = DataSpec((1, 4, 4), levels=9, classes=3)
 
@@ -79,19 +79,10 @@ def test_both_sides_add_the_classes_to_the_non_saturating_game():
     torch.testing.assert_close(logs["loss"], NON_SATURATING.generator(fake[:0], fake) + logs["class"])
 
 
-def moved_by(model, which):
-    """Names of the modules that one step of a turn moves."""
-    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-    with restored(dict.fromkeys(model.parameters(), True)):
-        Player.make(model.phases()[0].turns[which]).step(model.train(), batch(), step(), 0)
-    names = {name for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])}
-    return {name.split(".")[0] for name in names}
-
-
 def test_the_classifier_learns_in_the_critics_turn_and_nothing_but_the_generator_in_its_own():
     model = build(average=0.0)
-    assert moved_by(model, 0) == {"critic", "terms"}
-    assert moved_by(model, 1) == {"generator"}
+    assert moved_by(model, 0, batch()) == {"critic", "terms"}
+    assert moved_by(model, 1, batch()) == {"generator"}
 
 
 def test_the_generator_is_told_the_label_and_the_critic_is_not():

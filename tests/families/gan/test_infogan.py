@@ -9,7 +9,7 @@ from families.gan.infogan import LEAST_VARIANCE, InfoGAN, Information
 from families.gan.play import Judged, Play, Term
 from families.layers.adversarial import NON_SATURATING
 from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits, Step
-from genbench.player import Player, restored
+from tests.families.gan.tiny import moved_by
 
 SPEC = DataSpec((1, 4, 4), levels=9, classes=3)
 
@@ -130,18 +130,10 @@ def test_both_sides_add_the_bounds_to_the_non_saturating_game():
     )
 
 
-def moved_by(model, which):
-    before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
-    with restored(dict.fromkeys(model.parameters(), True)):
-        Player.make(model.phases()[0].turns[which]).step(model.train(), batch(), step(), 0)
-    names = {name for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])}
-    return {name.split(".")[0] for name in names}
-
-
 def test_q_and_its_trunk_learn_in_the_critics_turn_and_the_generator_alone_in_its_own():
     model = build(average=0.0)
-    assert moved_by(model, 0) == {"critic", "terms"}
-    assert moved_by(model, 1) == {"generator"}
+    assert moved_by(model, 0, batch()) == {"critic", "terms"}
+    assert moved_by(model, 1, batch()) == {"generator"}
     model = build().double()
     logs = model.critic_loss(batch(), step())
     (logs["category"] + logs["continuous"]).backward()
