@@ -91,9 +91,7 @@ def footnotes(rows: Sequence[Row]) -> list[str]:
             "had no gradient to follow; not ranked."
         )
     if any(row["setting"] for row in rows):
-        notes.append(
-            "Setting: what a recipe plays by beside its loss, learning rates included (a suite may set them)."
-        )
+        notes.append("Setting: what a recipe plays by beside its loss, learning rates included (a suite may set them).")
     if any(row["status"] == "anchor" for row in rows):
         notes.append("Anchors, below the recipes, fix the scale; they are no models and are not ranked.")
     for row in rows:
