@@ -7,17 +7,6 @@ from families.layers.dcgan import Critic, Generator, unnormalised
 SHAPES = [(1, 28, 28), (3, 32, 32), (1, 8, 8), (1, 4, 4), (1, 2, 2), (3, 5, 7)]
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_networks_take_their_sizes_from_the_shape(shape):
-    generator, critic = Generator(shape, 6, 8), Critic(shape, 8)
-    images = generator(torch.randn(3, 6)).detach()
-    assert images.shape == (3, *shape)
-    assert float(images.abs().max()) <= 1
-    logit, features = critic(images)
-    assert logit.shape == (3,)
-    assert features.shape == (3, critic.features)
-
-
 def test_scales_of_28_pixels_are_7_14_28():
     generator, critic = Generator((1, 28, 28), 6, 8), Critic((1, 28, 28), 8)
     assert generator.base == (16, 7, 7)

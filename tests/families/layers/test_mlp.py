@@ -18,15 +18,10 @@ def seeded(make):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_networks_take_their_sizes_from_the_shape(shape):
-    generator, critic = Generator(shape, 6, 8), Critic(shape, 8)
-    images = generator(torch.randn(3, 6)).detach()
-    assert images.shape == (3, *shape)
-    assert float(images.abs().max()) <= 1
-    logit, features = critic(images)
-    assert logit.shape == (3,)
-    assert features.shape == (3, critic.features)
-    torch.testing.assert_close(logit, features @ critic.logit.weight[0]), "the logit is read from the features"
+def test_the_logit_is_read_from_the_features(shape):
+    critic = Critic(shape, 8)
+    logit, features = critic(torch.randn(3, *shape))
+    torch.testing.assert_close(logit, features @ critic.logit.weight[0])
 
 
 @pytest.mark.parametrize("shape", [(1, 4, 4), (3, 2, 5)])

@@ -20,14 +20,8 @@ def normal(*shape, seed=0):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_networks_take_their_sizes_from_the_shape(shape):
+def test_channels_double_with_each_halving_but_the_last(shape):
     generator, critic = Generator(shape, 6, 4), Critic(shape, 4)
-    images = generator(torch.randn(3, 6)).detach()
-    assert images.shape == (3, *shape)
-    assert float(images.abs().max()) <= 1
-    logit, features = critic(images)
-    assert logit.shape == (3,)
-    assert features.shape == (3, critic.features)
     assert generator.base[0] == critic.features == 4 * 2 ** max(halvings(*shape[1:]) - 1, 0)
 
 
