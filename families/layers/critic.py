@@ -10,12 +10,15 @@ class ImageCritic(nn.Module):
 
     Attributes:
         features: F.
+        layers: images → features.
         logit: features → ``(B, 1)``, the logit; what judges by something else has none in its place.
     """
 
     features: int
+    layers: nn.Module
     logit: nn.Module
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Logits and features."""
-        raise NotImplementedError(f"{type(self).__name__} does not say how it judges: write forward()")
+        features = self.layers(images)
+        return self.logit(features)[:, 0], features

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from families.layers.attention import Attention, attention_scale
-from families.layers.conditional_norm import Layers, parted
+from families.layers.conditional_norm import Layers
 from families.layers.critic import ImageCritic
+from families.layers.generator import MapGenerator
 from families.layers.scaling import halvings
 from families.layers.training import whole
 
@@ -25,7 +26,7 @@ def unnormalised(channels: int) -> nn.Module:
     return nn.Identity()
 
 
-class Generator(nn.Module):
+class Generator(MapGenerator):
     """Projection to the coarsest map, then transposed 4×4 convolutions that double it.
 
     Batch normalisation (momentum 0.1) and ReLU follow every layer but the last; tanh follows the last.
@@ -49,34 +50,24 @@ class Generator(nn.Module):
         norm: Norm = nn.BatchNorm2d,
         attention: bool = False,
     ) -> None:
-        super().__init__()
-        whole(1, width=width)
-        channels, height, breadth = shape
-        doublings = halvings(height, breadth)
-        coarse = width * 2 ** max(doublings - 1, 0)
-        self.base = (coarse, height >> doublings, breadth >> doublings)
-        self.project = nn.Linear(features, coarse * self.base[1] * self.base[2], bias=False)
-        attended = attention_scale(height, breadth) if attention else None
+        super().__init__(shape, features, width, bias=False)
+        channels, coarse = shape[0], self.base[0]
+        attended = attention_scale(*shape[1:]) if attention else None
         layers: list[nn.Module] = [norm(coarse), nn.ReLU()]
-        if doublings == attended:
+        if self.doublings == attended:
             layers.append(Attention(coarse))
-        for scale in range(doublings - 1, 0, -1):
+        for scale in range(self.doublings - 1, 0, -1):
             into = width * 2 ** (scale - 1)
             up = nn.ConvTranspose2d(2 * into, into, 4, stride=2, padding=1, bias=False)
             layers += [up, norm(into), nn.ReLU()]
             if scale == attended:
                 layers.append(Attention(into))
-        if doublings:
+        if self.doublings:
             layers.append(nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1))
         else:
             layers.append(nn.Conv2d(width, channels, 3, padding=1))
         self.layers = Layers(*layers, nn.Tanh())
         self.apply(dcgan_init)
-
-    def forward(self, code: Tensor | tuple[Tensor, ...]) -> Tensor:
-        """Code ``(B, features)``, with conditions behind it if any → images ``(B, C, H, W)`` on [-1, 1]."""
-        start, conditions = parted(code)
-        return self.layers(self.project(start).unflatten(1, self.base), conditions)
 
 
 class Critic(ImageCritic):
@@ -118,11 +109,6 @@ class Critic(ImageCritic):
         self.features = width * 2 ** max(scales - 1, 0) * (height >> scales) * (breadth >> scales)
         self.logit = nn.Linear(self.features, 1, bias=False)  # a game of differences could not learn one
         self.apply(dcgan_init)
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Images ``(B, C, H, W)`` → logit ``(B,)`` and features ``(B, F)``."""
-        features = self.layers(images)
-        return self.logit(features)[:, 0], features
 
 
 @torch.no_grad()

@@ -70,8 +70,3 @@ class Critic(ImageCritic):
             nn.Flatten(),
         )
         self.logit = he(nn.Linear(width, 1, bias=False))  # a game of differences could not learn one
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Images ``(B, C, H, W)`` → logit ``(B,)`` and features ``(B, F)``."""
-        features = self.layers(images)
-        return self.logit(features)[:, 0], features

@@ -10,9 +10,10 @@ import math
 from torch import Tensor, nn
 
 from families.layers.attention import Attention, attention_scale
-from families.layers.conditional_norm import Conditional, Layers, parted
+from families.layers.conditional_norm import Conditional, Layers
 from families.layers.critic import ImageCritic
 from families.layers.dcgan import Norm
+from families.layers.generator import MapGenerator
 from families.layers.scaling import halvings
 from families.layers.training import whole
 
@@ -59,7 +60,7 @@ def down(into: int, out: int, norm: Norm, *, halve: bool, first: bool = False) -
     return Residual(Layers(*head, *body, smaller()), skip)
 
 
-class Generator(nn.Module):
+class Generator(MapGenerator):
     """Projection to the coarsest map, a block for each doubling, batch normalisation, ReLU, 3×3 convolution, tanh.
 
     Args:
@@ -81,28 +82,26 @@ class Generator(nn.Module):
         norm: Norm = nn.BatchNorm2d,
         attention: bool = False,
     ) -> None:
-        super().__init__()
-        whole(1, width=width)
-        channels, height, breadth = shape
-        doublings = halvings(height, breadth)
-        into = width * 2 ** max(doublings - 1, 0)
-        self.base = (into, height >> doublings, breadth >> doublings)
-        self.project = nn.Linear(features, math.prod(self.base))
-        attended, layers = attention_scale(height, breadth) if attention else None, list[nn.Module]()
+        super().__init__(shape, features, width, bias=True)
+        into, doublings = self.base[0], self.doublings
+        attended, layers = attention_scale(*shape[1:]) if attention else None, list[nn.Module]()
         for scale in range(doublings, 0, -1) if doublings else (0,):
             if scale == attended:
                 layers.append(Attention(into))
             out = width * 2 ** max(scale - 1, 0)
             layers.append(up(into, out, norm, 2 if doublings else 1))
             into = out
-        last = nn.Conv2d(width, channels, 3, padding=1)
+        last = nn.Conv2d(width, shape[0], 3, padding=1)
         self.layers = Layers(*layers, nn.BatchNorm2d(width), nn.ReLU(), last, nn.Tanh())
         self.apply(glorot)
 
-    def forward(self, code: Tensor | tuple[Tensor, ...]) -> Tensor:
-        """Code ``(B, features)``, and conditions with it if there are any → images ``(B, C, H, W)`` on [-1, 1]."""
-        start, conditions = parted(code)
-        return self.layers(self.project(start).unflatten(1, self.base), conditions)
+
+class SumOverPlaces(nn.Module):
+    """Map ``(B, C, H, W)`` → ``(B, C)``."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The sum."""
+        return x.sum((2, 3))
 
 
 class Critic(ImageCritic):
@@ -136,15 +135,10 @@ class Critic(ImageCritic):
             if scale == attended:
                 layers.append(Attention(out))
             into = out
-        self.layers = Layers(*layers, down(into, into, norm, halve=False), nn.ReLU())
+        self.layers = Layers(*layers, down(into, into, norm, halve=False), nn.ReLU(), SumOverPlaces())
         self.features = into
         self.logit = nn.Linear(into, 1, bias=False)  # a game of differences could not learn one
         self.apply(glorot)
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Images ``(B, C, H, W)`` → logit ``(B,)`` and features ``(B, F)``."""
-        features = self.layers(images).sum((2, 3))
-        return self.logit(features)[:, 0], features
 
 
 def glorot(module: nn.Module) -> None:
