@@ -90,6 +90,7 @@ def footnotes(rows: Sequence[Row]) -> list[str]:
             "Unconverged: the estimate moved by more than 0.05 bits/dim when its temperatures doubled, or its chains "
             "had no gradient to follow; not ranked."
         )
+    notes += _of_estimates(rows)
     if any(row["setting"] for row in rows):
         notes.append("Setting: what a recipe plays by beside its loss, learning rates included (a suite may set them).")
     if any(row["status"] == "anchor" for row in rows):
@@ -100,6 +101,27 @@ def footnotes(rows: Sequence[Row]) -> list[str]:
             notes.append(f"{row['label']}, seed {which}, {row['status']}: {row['reason'] or 'no reason was recorded'}.")
     said = dict.fromkeys(note for row in rows for note in row["notes"] or ())
     return [*notes, *said]
+
+
+def _of_estimates(rows: Sequence[Row]) -> list[str]:
+    """What the columns beside an estimated likelihood mean."""
+    notes = []
+    if any(row["nll_ess"] is not None and row["nll_draws"] > 1 for row in rows):
+        notes.append("Effective: (Σ w)² / Σ w² of an image's importance weights, mean over images.")
+    if any(row["nll_gap"] is not None for row in rows):
+        count = " / ".join(dict.fromkeys(str(row["nll_gap_images"]) for row in rows if row["nll_gap_images"]))
+        notes.append(
+            f"Gap: on {count} images that the model made itself, the distance of the same estimate from a bound on the "
+            "other side of the truth (bidirectional Monte Carlo), ± of one seed its standard error over these images; "
+            "a small one vouches for the chains where the model's own images lie, not where the test images do."
+        )
+    if any(row["parzen"] is not None for row in rows):
+        notes.append(
+            "Parzen: mean log-density of test images, pixels in [0, 1], under Gaussians round the samples, their width "
+            "chosen on validation images. Shown since older papers report it; it ranks nothing: centres of clusters "
+            "beat real images, noisy copies of training images beat models."
+        )
+    return notes
 
 
 def _of_samples(rows: Sequence[Row]) -> list[str]:

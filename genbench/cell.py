@@ -19,6 +19,7 @@ from genbench.check import check_unchanged
 from genbench.clock import Clock, Tell
 from genbench.configuration import Cell, Setting
 from genbench.course import Budget
+from genbench.estimate import estimated
 from genbench.fit import FitConfig, FitReport, Progress
 from genbench.history import FILE as HISTORY
 from genbench.history import History
@@ -145,7 +146,7 @@ def measured(
     recipe = catalog.recipe(cell.recipe)
     with clock("nll"):
         if recipe.likelihood == "estimate":
-            found["test"] = measure.estimated(model, dataset.test, limit=cell.estimated, seed=cell.seed)
+            found["test"] = estimated(model, dataset.test, limit=cell.estimated, seed=cell.seed, effort=cell.effort)
         else:
             for name, split in (("test", dataset.test), ("train", dataset.train)):
                 draws = cell.draws if recipe.likelihood == "bound" else 1

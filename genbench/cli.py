@@ -34,6 +34,7 @@ ROWS = (
     "'anchors' for those alone; repeat."
 )
 LABELS = "Training images that keep their label, in every row; rows that must be told all labels are refused."
+EFFORT = "Of annealed importance sampling: fast, standard or paper."
 SUITES = "\n\n".join(["A .toml file, or one of:", *(f"{name}: {title}" for name, title in titles().items())])
 CellPath = Annotated[Path, typer.Argument(help="Folder of a finished cell: DIR/cells/DATASET/LABEL/seed-N.")]
 
@@ -73,6 +74,7 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Folder of the run; results/SUITE by default.")] = None,
     precision: Annotated[str | None, typer.Option(help="Of training: float32 or bfloat16.")] = None,
     labelled: Annotated[int | None, typer.Option(help=LABELS)] = None,
+    effort: Annotated[str | None, typer.Option(help=EFFORT)] = None,
     device: Device = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Do again what is done.")] = False,
     size: Annotated[int | None, typer.Option(help="Side that a folder's images are cut and resized to.")] = None,
@@ -89,7 +91,7 @@ def run(
     budget = {name: value for name, value in given.items() if value is not None}
     if len(budget) > 1:
         raise ValueError(f"budget {budget}: give one of --images, --steps and --seconds")
-    changes = Overrides(dataset, size, recipe or (), option or (), seed or (), budget, precision, labelled)
+    changes = Overrides(dataset, size, recipe or (), option or (), seed or (), budget, precision, labelled, effort)
     whole = read(suite)
     wanted = overridden(whole, changes)
     # Nothing so far has imported torch: the process of the cells does that beside this one.
@@ -169,6 +171,7 @@ def score(
     dataset: Annotated[str | None, typer.Option(help="Data set whose test split is scored.")] = None,
     images: Annotated[Path | None, typer.Option(help="Folder of images to score.")] = None,
     draws: Annotated[int | None, typer.Option(min=1, help="Importance weights, or chains, an image.")] = None,
+    effort: Annotated[str | None, typer.Option(help=EFFORT)] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many images.")] = None,
     seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
     device: Device = "auto",
@@ -179,7 +182,8 @@ def score(
 
     if (dataset is None) == (images is None):
         raise ValueError("score: give one of --dataset and --images")
-    line = use.score(cell, dataset, images, draws=draws, limit=limit, seed=seed, device=_device(device), root=data_dir)
+    how: dict[str, Any] = {"draws": draws, "effort": effort, "limit": limit, "seed": seed}
+    line = use.score(cell, dataset, images, **how, device=_device(device), root=data_dir)
     console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 

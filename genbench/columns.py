@@ -122,7 +122,10 @@ def method(row: Row) -> str:
     if row["nll_method"] is None:
         return ""
     parts = [row["nll_method"] or "unnamed"]
-    parts += [f"{row['nll_draws']} draws"] if row["nll_draws"] > 1 else []
+    if row["nll_draws"] > 1:
+        worth = "" if row["nll_ess"] is None else f" ({number(row['nll_ess'])} effective)"
+        parts += [f"{row['nll_draws']} draws{worth}"]
+    parts += [f"{row['nll_effort']} effort"] if row["nll_effort"] != "fast" else []
     if row["nll_given"] != row["given"]:
         parts += [f"given {' and '.join(row['nll_given']) or 'nothing'}"]
     parts += [f"{row['nll_images']} images"] if row["nll_kind"] == "estimate" else []
@@ -162,6 +165,7 @@ def columns(rows: Sequence[Row]) -> list[Column]:
         Column("Given", lambda row: " and ".join(row["given"]), "given", right=False, drop=9),
         *([Column("Seeds", seeds, "seeds_run", drop=4)] if several else []),
         Column("Bits/dim (test) ↓", bits, "nll_bpd", "nll_best"),
+        Column("Gap, bits/dim", spread("nll_gap", 1, 3), "nll_gap", drop=10),
         Column("Rank", rank, "nll_rank", drop=4),
         Column("Bits/dim by", method, "nll_method", right=False, drop=10),
         Column("Bits/dim (train)", lambda row: number(row["nll_train_bpd"], 3), "nll_train_bpd", drop=8),
@@ -175,6 +179,7 @@ def columns(rows: Sequence[Row]) -> list[Column]:
         Column("Diversity in classes", spread("diversity", 1, 2), "diversity", drop=11),
         Column("Duplicates, %", spread("duplicates", 100, 1), "duplicates", drop=11),
         Column("Copies, %", spread("copies", 100, 1), "copies", drop=11),
+        Column("Parzen, nats", spread("parzen", 1, 0), "parzen", drop=12),
         Column("Labels", lambda row: count(row["labelled"]), "labelled", drop=9),
         Column("Latency, ms ↓", spread("latency_ms"), "latency_ms", "latency_ms_best", drop=1),
         Column("Images/s ↑", spread("images_per_second"), "images_per_second", "images_per_second_best"),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from genbench.replay import Replay
 
 ANCHORS = "anchors"  # a data set's rows that nobody trains: one cell for all of them
+EARLIER = {"effort": "fast"}  # what a configuration from before a key was known did
 
 
 class Cell(BaseModel):
@@ -36,6 +37,7 @@ class Cell(BaseModel):
         likelihoods: images of each split for an exact likelihood or a bound.
         draws: importance weights an image for a bound.
         estimated: test images for an estimate.
+        effort: of its chains.
         timing: cap on the seconds that speed is measured for.
         device: ``"cpu"`` or ``"cuda"``.
     """
@@ -60,6 +62,7 @@ class Cell(BaseModel):
     likelihoods: int
     draws: int
     estimated: int
+    effort: str = "fast"
     timing: float
     device: str
 
@@ -70,7 +73,7 @@ class Cell(BaseModel):
 
     def differences(self, other: Mapping[str, Any]) -> list[str]:
         """What differs from another configuration, in words; empty where they are the same."""
-        mine = self.configuration
+        mine, other = self.configuration, EARLIER | dict(other)
         return [
             f"{key} was {other.get(key)!r} and is now {mine.get(key)!r}"
             for key in dict.fromkeys((*mine, *other))

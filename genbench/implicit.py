@@ -9,6 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Generator, Tensor, nn
 
+from genbench.effort import effort_named
 from genbench.interface import Batch, DataSpec, GenerativeModel, LogLikelihood, Splits
 from genbench.seed import generator as seeded
 from genbench.seed import normal
@@ -86,14 +87,14 @@ class ImplicitModel(GenerativeModel):
         with torch.no_grad(), frozen(self):
             for start in range(0, n, CHUNK):
                 rows = given.rows(slice(start, start + CHUNK))
-                image = self.render(self._noise(len(rows), generator), rows)
+                image = self.render(self.draw_noise(len(rows), generator), rows)
                 chunks.append(image.round().clamp(0, self.spec.levels - 1).to(torch.uint8))
         return torch.cat(chunks) if chunks else torch.empty((0, *self.spec.shape), dtype=torch.uint8)
 
     def log_likelihood(
         self, batch: Batch, *, draws: int = 1, effort: str = "fast", generator: Generator | None = None
     ) -> LogLikelihood:
-        """Annealed importance sampling with ``draws`` chains an image, all at once (1611.04273).
+        """Annealed importance sampling with ``draws`` chains an image: see :mod:`genbench.metrics.annealing`.
 
         Args:
             batch: images with their conditions.
@@ -105,31 +106,43 @@ class ImplicitModel(GenerativeModel):
         Raises:
             ValueError: for an unknown effort, or less than one draw.
         """
-        from genbench.metrics.ais import ais, effort_named, log_mean_exp
+        from genbench.metrics.annealing import below, pilot
 
         if draws < 1:
             raise ValueError(f"draws={draws}: give at least 1")
         chosen, generator = effort_named(effort), generator or seeded(0, "ais")
         batch = self.checked(batch)
-        copies = draws * self.categories
-        place = torch.arange(len(batch) * copies, device=self.device)
-        chains = self.under(batch.rows(place // copies), place)
-        start = self._noise(len(chains), generator)
         with frozen(self):
-            annealed = ais(
-                lambda u: self.observe(u, chains),
-                start,
-                temperatures=chosen.temperatures,
-                leapfrog=chosen.leapfrog,
-                generator=generator,
-            )
-        nats = log_mean_exp(annealed.log_weights.view(len(batch), copies), 1)
+            steps = pilot(self, batch, chosen, generator)
+            chains = below(self, batch, steps, draws=draws, effort=chosen, generator=generator)
         # Blind chains hardly move: that their answer holds still says nothing, so it goes by another name.
-        method = "ais" if annealed.guided else "ais without gradient"
-        return LogLikelihood(nats, "estimate", self.given, method, "added", draws)
+        method = "ais" if chains.guided else "ais without gradient"
+        answer = LogLikelihood.of_weights(chains.log_weights, "estimate", self.given, method, "added")
+        return replace(answer, acceptance=chains.acceptance, step_size=chains.step_size)
 
-    def _noise(self, n: int, generator: Generator) -> Tensor:
-        """U of ``n`` images, in the precision of the weights."""
+    def simulate(self, given: Batch, generator: Generator) -> tuple[Batch, Tensor]:
+        """Images of the distribution that the likelihood is of, observation noise and rounding included.
+
+        Args:
+            given: conditions on the model's device; its images are not looked at.
+            generator: of all noise.
+
+        Returns:
+            ``given`` with these images uint8, and with the hidden category that was drawn, if there is one; and the u
+            ``(B, Z)`` that made them, which is an exact draw from the posterior of each.
+        """
+        from genbench.metrics.observation import draw
+
+        given = self.hidden(given, generator)
+        u = self.draw_noise(len(given), generator)
+        with torch.no_grad(), frozen(self):
+            chunks = torch.arange(len(given), device=self.device).split(CHUNK)
+            mean = torch.cat([self.decode(u[part], given.rows(part)) for part in chunks])
+        images = draw(mean.double(), self.variance.sqrt(), self.spec.levels, generator)
+        return replace(given, images=images), u
+
+    def draw_noise(self, n: int, generator: Generator) -> Tensor:
+        """U of ``n`` images ``(n, Z)``, in the precision of the weights."""
         weight = next(self.parameters(), None)
         u = normal((n, self.latents), generator, self.device)
         return u if weight is None else u.to(weight.dtype)
@@ -160,7 +173,7 @@ def search(model: ImplicitModel, batch: Batch, generator: Generator) -> Tensor:
     copies = model.categories * max(SEARCH_RESTARTS // model.categories, 1)
     place = torch.arange(copies * len(batch), device=model.device)
     rows = model.under(batch.rows(place % len(batch)), place // len(batch))
-    u = model._noise(len(rows), generator).requires_grad_()
+    u = model.draw_noise(len(rows), generator).requires_grad_()
     target = rows.images.float()
     optimizer = torch.optim.Adam([u], lr=SEARCH_RATE)
     best = torch.full((len(rows),), torch.inf, device=model.device)

@@ -188,6 +188,9 @@ class LogLikelihood:
         method: ``"chain rule"``, ``"elbo"``, ``"iwae"``, ``"dequantised"``, ``"ais"`` …
         observation: ``"added"`` where the probability includes noise that samples do not have.
         draws: importance weights, or chains, an image.
+        ess: effective sample size of these weights ``(B,)``, from 1 to K; None where there are not several.
+        acceptance: of annealed importance sampling: share of an image's transitions that were accepted ``(B,)``.
+        step_size: of annealed importance sampling: geometric mean of an image's leapfrog steps ``(B,)``.
     """
 
     nats: Tensor
@@ -196,6 +199,25 @@ class LogLikelihood:
     method: str = ""
     observation: Literal["own", "added"] = "own"
     draws: int = 1
+    ess: Tensor | None = None
+    acceptance: Tensor | None = None
+    step_size: Tensor | None = None
+
+    @classmethod
+    def of_weights(
+        cls,
+        log_weights: Tensor,
+        kind: Kind,
+        given: tuple[str, ...] = (),
+        method: str = "",
+        observation: Literal["own", "added"] = "own",
+    ) -> Self:
+        """The answer of log importance weights ``(K, B)``: the log of their mean, and how many they are worth."""
+        from genbench.weights import effective, log_mean_exp
+
+        draws = len(log_weights)
+        ess = effective(log_weights, 0) if draws > 1 else None
+        return cls(log_mean_exp(log_weights, 0), kind, given, method, observation, draws, ess)
 
 
 class GenerativeModel(nn.Module):

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 
 from genbench.captions import phrase
+from genbench.configuration import EARLIER
 from genbench.record import Record
 
 Facets = tuple[dict[str, str], ...]  # what → how a label says it, "" where there is nothing to say; what matters first
@@ -15,6 +16,7 @@ MEASURED = {  # of a cell's configuration
     "draws": "draws",
     "likelihoods": "images scored",
     "estimated": "images scored",
+    "effort": "effort",
 }
 
 
@@ -41,7 +43,7 @@ def told_apart(rows: Sequence[Sequence[Record]]) -> list[str]:
 def _measured(records: Sequence[Record]) -> list[str]:
     """What of their configuration decided how some of ``records`` were measured: draws are nothing to an exact one."""
     kinds = {record.test.kind for record in records if record.test is not None}
-    of = {"exact": ["likelihoods"], "bound": ["likelihoods", "draws"], "estimate": ["estimated"]}
+    of = {"exact": ["likelihoods"], "bound": ["likelihoods", "draws"], "estimate": ["estimated", "effort"]}
     found = {"extractor", "samples"} if any(record.quality is not None for record in records) else set()
     found.update(name for kind in kinds for name in of[kind])
     return [name for name in MEASURED if name in found]
@@ -49,7 +51,7 @@ def _measured(records: Sequence[Record]) -> list[str]:
 
 def facets(record: Record, measured: Sequence[str]) -> Facets:
     """What a label may have to say: what was asked for, the machine, the installation."""
-    stamp, configuration = record.stamp, record.stamp.get("configuration", {})
+    stamp, configuration = record.stamp, EARLIER | record.stamp.get("configuration", {})
     machine, versions = stamp.get("machine", stamp), stamp.get("versions", {})
     budget, data = stamp.get("budget") or {}, stamp.get("data", {})
     asked = {"recipe": record.recipe}

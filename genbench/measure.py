@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -18,6 +18,7 @@ from genbench.interface import Batch, DataSpec, GenerativeModel
 from genbench.metrics import agreement as agreements
 from genbench.metrics import collapse as collapses
 from genbench.metrics import nll as likelihoods
+from genbench.metrics import parzen as parzens
 from genbench.metrics import quality as qualities
 from genbench.metrics import speed as speeds
 from genbench.metrics.codecs import codec_nll
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from genbench.data import Dataset
 
 CLASSIFIED = 256  # images at once
-CHAINS = 2  # of an estimate, an image
-CONVERGED = 0.05  # bits/dim: an estimate that moves by more when its temperatures double is still on its way
 
 
 def likelihood(
@@ -47,28 +46,6 @@ def likelihood(
         generator=generator(seed, "nll", name),
     )
     return kept(found)
-
-
-def estimated(
-    model: GenerativeModel, split: Batch, *, limit: int, seed: int, effort: str = "fast"
-) -> record.Likelihood:
-    """Bits/dim of an estimate, and by how much it moved when its temperatures doubled to this ``effort``'s."""
-    half, whole = (
-        likelihoods.nll(
-            model,
-            split,
-            dimensions=model.spec.dimensions,
-            draws=CHAINS,
-            effort=name,
-            limit=limit,
-            generator=generator(seed, "nll", name),
-        )
-        for name in (f"{effort}/2", effort)
-    )
-    moved = whole.bpd - half.bpd
-    # Chains without a gradient stay where they are however long they run, which looks like convergence and is none.
-    converged = abs(moved) <= CONVERGED and whole.method == "ais"
-    return kept(whole).model_copy(update={"effort": effort, "moved": moved, "converged": converged})
 
 
 def uniform(images: int, levels: int) -> record.Likelihood:
@@ -95,6 +72,9 @@ def kept(found: likelihoods.NLL) -> record.Likelihood:
         method=found.method,
         observation=found.observation,
         draws=found.draws,
+        ess=found.ess,
+        acceptance=found.acceptance,
+        step_size=found.step_size,
         per_image=tuple(found.per_image),
     )
 
@@ -125,6 +105,14 @@ def quality(eyes: features.Extractor, data: Dataset, samples: features.Features,
         reference_images=found.reference_images,
         notes=(*notes, f"KID over subsets of {found.kid_subset_size}"),
     )
+
+
+def parzen(data: Dataset, samples: Tensor) -> record.Parzen | None:
+    """Parzen-window estimate; None for the test images themselves, each of which would be its own kernel's centre."""
+    test = data.test.images
+    if len(samples) <= len(test) and torch.equal(samples, test[: len(samples)]):
+        return None
+    return record.Parzen(**asdict(parzens.parzen(samples, data.validation.images, test, data.spec.levels)))
 
 
 def agreement(

@@ -28,6 +28,7 @@ class Overrides:
     budget: Mapping[str, float] | None = None
     precision: str | None = None
     labelled: int | None = None
+    effort: str | None = None
 
 
 def overridden(suite: Suite, overrides: Overrides) -> Suite:
@@ -50,6 +51,7 @@ def overridden(suite: Suite, overrides: Overrides) -> Suite:
     raw |= {"size": overrides.size} if overrides.size is not None else {}
     raw |= {"seeds": tuple(overrides.seeds)} if overrides.seeds else {}
     raw |= {"budget": dict(overrides.budget)} if overrides.budget else {}
+    raw |= {"effort": overrides.effort} if overrides.effort is not None else {}
     raw |= {"precision": overrides.precision} if overrides.precision is not None else {}
     try:
         return Suite.model_validate(raw)

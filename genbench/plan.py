@@ -91,6 +91,7 @@ def plan(suite: Suite, folder: Path, load: Callable[[str], Dataset], *, device: 
         twin = twins.setdefault(_images(dataset), name)
         cell = _cell(suite, Row(recipe=ANCHORS, label=ANCHORS, dataset=name), dataset, suite.seeds[0], device, ())
         untrained = {"budget": {}, "batch_size": 0, "estimated": 0, "draws": 0, "timing": 0.0, "precision": "float32"}
+        untrained |= {"effort": "fast"}
         cell = cell.model_copy(update=untrained | {"twin": twin if twin != name else None})
         shape, levels = dataset.spec.shape, dataset.spec.levels
         folders = {anchor: _folder(folder, name, anchor, cell.seed) for anchor in anchors.names(shape, levels)}
@@ -137,6 +138,7 @@ def _cell(suite: Suite, row: Row, dataset: Dataset, seed: int, device: str, give
         likelihoods=min(suite.likelihoods or len(dataset.test), len(dataset.test)),
         draws=suite.draws,
         estimated=min(suite.estimated, len(dataset.test)),
+        effort=suite.effort,
         timing=suite.timing,
         device=device,
     )

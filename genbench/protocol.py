@@ -54,7 +54,11 @@ def stamped(
         if cell.labelled is not None:
             found["labelled"] = f"{cell.labelled} training images, in their classes' proportions; the others give -1"
         if catalog.recipe(cell.recipe).likelihood == "estimate":
-            found["likelihood"] = {"train": "not measured: chains are dear", "images": cell.estimated}
+            found["likelihood"] = {
+                "train": "not measured: chains are dear",
+                "images": cell.estimated,
+                "effort": cell.effort,
+            }
     if report is not None:
         found["spent"] = asdict(report)
     if dataset is not None:

@@ -30,12 +30,49 @@ class Fit(Part):
     batch_size: int
 
 
+class Gap(Part):
+    """How far chains are from the truth on ``images`` images that the model made itself (1511.02543), in bits/dim.
+
+    ``bpd`` is the distance between ``greatest``, which chains from the prior give and which is above the truth in the
+    mean, and ``least``, which chains backward from the noise that made an image give and which is below. Beside it are
+    its standard error over images (null for one) and the acceptance of both.
+    """
+
+    bpd: float
+    standard_error: float | None
+    least: float
+    greatest: float
+    images: int
+    draws: int
+    acceptance: float
+    backward_acceptance: float
+
+
+class Parzen(Part):
+    """Mean log-density, in nats, of ``images`` test images scaled to [0, 1] under Gaussians round ``samples`` samples.
+
+    ``sigma``, of each Gaussian in units of that range, is the best of a grid on ``validation`` validation images. What
+    1406.2661 reported; it ranks nothing (1511.01844).
+    """
+
+    nats: float
+    standard_error: float | None
+    sigma: float
+    samples: int
+    images: int
+    validation: int
+
+
 class Likelihood(Part):
     """Bits per dimension of one split, ``-nats / (C·H·W · ln 2)``.
 
     ``standard_error`` is null for one image, or where the mean is infinite. ``moved`` is by how much an estimate
     changed when its temperatures were doubled; ``converged`` says whether that is within 0.05 bits/dim; both are null
     where there is nothing to converge. ``per_image`` is kept for paired comparison.
+
+    ``ess`` is the effective sample size of an image's ``draws`` importance weights, ``(Σ w)² / Σ w²``; ``acceptance``
+    and ``step_size`` are of Hamiltonian transitions: means over images. ``gap`` is the same chains' check from both
+    sides. They are null where there is no such thing.
     """
 
     bpd: float
@@ -49,6 +86,10 @@ class Likelihood(Part):
     effort: str = "fast"
     moved: float | None = None
     converged: bool | None = None
+    ess: float | None = None
+    acceptance: float | None = None
+    step_size: float | None = None
+    gap: Gap | None = None
     per_image: tuple[float, ...] = ()
 
 
@@ -172,6 +213,7 @@ class Record(Part):
     speed: Speed | None = None
     agreement: Agreement | None = None
     collapse: Collapse | None = None
+    parzen: Parzen | None = None
     paired: Paired | None = None
     accuracy: Accuracy | None = None
     abilities: dict[str, str] = {}

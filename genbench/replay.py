@@ -44,7 +44,7 @@ class Replay:
         given |= {"recipe": self._name(cell), "seed": cell.seed}
         options: list[str] = []
         if cell.recipe != ANCHORS:
-            given |= {"precision": asked.precision, "labelled": asked.labelled, **spent}
+            given |= {"precision": asked.precision, "labelled": asked.labelled, "effort": asked.effort, **spent}
             known = recipe(cell.recipe).options()
             options = [word for item in asked.options if option_name(item) in known for word in ("--set", item)]
         given |= {"device": cell.device, "out": "again"}

@@ -36,6 +36,7 @@ def measured(
         eyes = measure.extractor(cell.extractor, dataset, cell.device)
         seen = measure.real(eyes, samples, spec) if keep else eyes.features(samples, spec.levels)
         found["quality"] = measure.quality(eyes, dataset, seen, cell.seed)
+        found["parzen"] = measure.parzen(dataset, samples)
     predicted = None
     if spec.classes > 1:
         with clock("agreement"):

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from genbench.catalog import nearest
 from genbench.configuration import ANCHORS
+from genbench.effort import EFFORTS
 from genbench.embedded import texts
 from genbench.folders import written_whole
 from genbench.precision import NAMES
@@ -81,6 +82,7 @@ class Suite(Part):
             the test split has.
         draws: importance weights an image for a bound.
         estimated: test images for an estimated likelihood; chains are dear.
+        effort: of these chains: ``"fast"``, ``"standard"`` or ``"paper"``.
         timing: cap on the seconds that a cell's speed is measured for.
         row: the rows.
     """
@@ -97,6 +99,7 @@ class Suite(Part):
     likelihoods: int | None = Field(None, gt=0)
     draws: int = Field(1, gt=0)
     estimated: int = Field(10, gt=0)
+    effort: str = "fast"
     timing: float = Field(10.0, gt=0, allow_inf_nan=False)
     row: tuple[Row, ...] = Field(min_length=1, strict=False)
 
@@ -105,6 +108,13 @@ class Suite(Part):
     def _precision(cls, value: str) -> str:
         if value not in NAMES:
             raise ValueError(f"give {' or '.join(NAMES)}")
+        return value
+
+    @field_validator("effort")
+    @classmethod
+    def _effort(cls, value: str) -> str:
+        if value not in EFFORTS:
+            raise ValueError(nearest(value, EFFORTS))
         return value
 
     @model_validator(mode="after")

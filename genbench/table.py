@@ -19,7 +19,7 @@ from genbench.figures import BETTER_HIGH, FIGURES, KEYS, RANKED, UNSORTABLE
 from genbench.folders import written_whole
 from genbench.labels import told_apart
 from genbench.ranks import protocol, ranks
-from genbench.record import Record
+from genbench.record import Likelihood, Record
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -80,12 +80,16 @@ def _groups(records: Iterable[Record]) -> list[list[Record]]:
         how: tuple[Hashable, ...] = (_cell(record), record.status, record.given, record.extractor)
         how += tuple(protocol(record.stamp, need) for need in ("quality", "speed"))
         for half in (record.test, record.train):
-            how += (None,) if half is None else ((half.kind, half.given, half.method, half.observation, half.draws),)
+            how += (None,) if half is None else (_how(half),)
         copy = 0
         while any(other.seed == record.seed for other in found.get((how, copy), [])):
             copy += 1
         found.setdefault((how, copy), []).append(record)
     return list(found.values())
+
+
+def _how(half: Likelihood) -> Hashable:
+    return half.kind, half.given, half.method, half.observation, half.draws, half.effort
 
 
 def _row(cells: Sequence[Record], label: str) -> Row:
@@ -121,13 +125,17 @@ def _row(cells: Sequence[Record], label: str) -> Row:
             "nll_se": _finite(test.standard_error) if len(cells) == 1 else None,
             "nll_observation": test.observation,
             "nll_effort": test.effort,
+            "nll_gap_se": _finite(test.gap.standard_error) if test.gap and len(cells) == 1 else None,
+            "nll_gap_images": test.gap.images if test.gap else None,
             "nll_images": test.images,
             "nll_moved": max(moved, key=abs) if moved else None,
             "nll_converged": all(converged) if converged else None,
         }
     if quality is not None:
         row |= {"sample_images": quality.images, "reference_images": quality.reference_images}
-    for name in ("accuracy", "agreement"):
+    if first.parzen is not None:
+        row["parzen_samples"] = first.parzen.samples
+    for name in ("accuracy", "agreement", "parzen"):
         if len(cells) == 1 and (part := getattr(first, name)) is not None:
             row[f"{name}_se"] = _finite(part.standard_error)
     return row

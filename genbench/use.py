@@ -8,11 +8,12 @@ from pathlib import Path
 
 import torch
 
-from genbench import catalog, checkpoint, data, measure, picture
+from genbench import catalog, checkpoint, data, picture
 from genbench.abilities import Completes
 from genbench.cell import MODEL, asked, conditions, shown
 from genbench.check import check_given, check_split
 from genbench.data import folder
+from genbench.effort import check_effort, effort_named
 from genbench.interface import Batch, DataSpec, GenerativeModel, Split
 from genbench.metrics.nll import nll
 from genbench.record import Record
@@ -164,6 +165,7 @@ def score(
     images: Path | None,
     *,
     draws: int | None,
+    effort: str | None = None,
     limit: int | None,
     seed: int,
     device: str,
@@ -172,10 +174,15 @@ def score(
     """Bits per dimension of a data set's test split, or of a folder's images, in a line that says how.
 
     Raises:
-        ValueError: for images of another shape or of other levels than the model's, or without its conditions.
+        ValueError: for an effort that there is not, or of a model that anneals nothing; for images of another shape or
+            of other levels than the model's, or without its conditions.
     """
+    chosen = effort_named(check_effort(effort or "fast"))
     model = model_of(cell, device)
     recipe, spec = catalog.recipe(origin_of(model, cell).recipe), model.spec
+    estimate = recipe.likelihood == "estimate"
+    if effort is not None and not estimate:
+        raise ValueError(f"--effort {effort}: the likelihood of {recipe.name} anneals nothing; leave it out")
     if images is not None:
         name, (split, theirs) = str(images), in_folder(images, spec)
     else:
@@ -194,21 +201,23 @@ def score(
         raise ValueError(f"{name}: {theirs.classes} classes; the model knows {spec.classes}")
     check_split(theirs, split, name)
     check_given(model.given, split, name)
-    estimate = recipe.likelihood == "estimate"
     found = nll(
         model,
         split,
         dimensions=spec.dimensions,
-        draws=draws or (measure.CHAINS if estimate else 1),
+        draws=draws or (chosen.chains if estimate else 1),
+        effort=effort or "fast",
         limit=limit or (10 if estimate else None),
         generator=generator(seed, "score"),
     )
     error = "" if found.standard_error is None else f" ± {found.standard_error:.4f}"
     given = f", given {' and '.join(found.given)}" if found.given else ""
+    worth = f" ({found.ess:.3g} effective)" if found.ess is not None else ""
+    hard = f", effort {effort or 'fast'}" if estimate else ""
     added = ", with added noise that samples do not have" if found.observation == "added" else ""
     return (
         f"{MARKS[found.kind]} {found.bpd:.4f}{error} bits/dim ({found.kind}, {found.method}, draws {found.draws}"
-        f"{given}{added}; {found.images} images of {name})"
+        f"{worth}{hard}{given}{added}; {found.images} images of {name})"
     )
 
 

@@ -49,6 +49,7 @@ def genbench_(monkeypatch, capsys):
         (["report", "none"], "none"),
         (["sample", "none"], "none: no trained model in it"),
         (["score", "none", "--dataset", "digits"], "none: no trained model in it"),
+        (["run", "smoke", "--effort", "thorough"], "effort = 'thorough': there are: fast, paper, standard"),
         (["run", "smoke", "--precision", "half"], "precision = 'half': give float32 or bfloat16"),
         (["run", "smoke", "--labelled", "0"], "labelled = 0: "),
         (

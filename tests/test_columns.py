@@ -4,7 +4,7 @@ import re
 import pytest
 
 from genbench import columns, table
-from genbench.record import Accuracy, Agreement
+from genbench.record import Accuracy, Agreement, Gap, Parzen
 from tests.records import anchor, collapse, likelihood, quality, quick, record
 
 
@@ -28,6 +28,60 @@ def test_marks_say_kind_and_method_what_is_given_and_drawn():
     assert columns.method(rows["wgan-gp"]) == "ais, 2 draws, 10 images, noise added"
     (asked,) = table.rows([record(test=likelihood(given=("label",)))])
     assert columns.method(asked) == "chain rule, given label"
+
+
+def estimate(gap=None, **fields):
+    given = {"kind": "estimate", "method": "ais", "observation": "added", "draws": 2, "converged": True, "gap": gap}
+    return likelihood(**given | fields)
+
+
+def sides(bpd, standard_error=0.004):
+    return Gap(
+        bpd=bpd, standard_error=standard_error, least=2.0, greatest=2.0 + bpd, images=5, draws=2, acceptance=0.6,
+        backward_acceptance=0.7,
+    )  # fmt: skip
+
+
+def test_the_worth_of_draws_stands_beside_them_and_an_effort_that_is_not_the_default():
+    (row,) = table.rows([record(test=estimate(ess=1.618, effort="paper"))])
+    assert columns.method(row) == "ais, 2 draws (1.62 effective), paper effort, 3 images, noise added"
+    (row,) = table.rows([record(test=likelihood(kind="bound", method="elbo", ess=None))])
+    assert columns.method(row) == "elbo"
+    assert "Effective" not in table.render(quick(), "md")
+
+
+def test_the_gap_has_a_column_where_a_row_has_one_and_ranks_nothing():
+    assert "Gap" not in table.render(quick(), "md")
+    rows = [record("gan", test=estimate(sides(0.0123))), record("vae"), record("wgan", test=estimate(sides(0.4, None)))]
+    assert {label: row["Gap, bits/dim"] for label, row in shown(rows).items()} == {
+        "gan": "0.012 ± 0.004", "wgan": "0.400", "vae": "–",
+    }  # fmt: skip
+    assert "on 5 images that the model made itself" in table.render(rows, "md")
+    found = by_label(rows)
+    assert (found["gan"]["nll_gap_se"], found["gan"]["nll_gap_images"], found["vae"]["nll_gap"]) == (0.004, 5, None)
+    assert not any(key.startswith("nll_gap") and key.endswith(("rank", "best")) for key in found["gan"])
+    (both,) = table.rows([record("gan", seed=s, test=estimate(sides(g))) for s, g in enumerate((0.01, 0.03))])
+    assert columns.spread("nll_gap", 1, 3)(both) == "0.020 ± 0.014"
+
+
+def test_seeds_of_unequal_effort_are_not_one_row():
+    rows = table.rows([record("gan", seed=s, test=estimate(effort=e)) for s, e in enumerate(("fast", "paper"))])
+    assert [row["seeds"] for row in rows] == [[0], [1]]
+
+
+def test_parzen_windows_are_shown_and_rank_nothing():
+    def windows(nats):
+        return Parzen(nats=nats, standard_error=2.04, sigma=0.18, samples=1000, images=1000, validation=500)
+
+    rows = [record("gan", parzen=windows(211.3)), record("vae"), record("b", parzen=windows(-98.0), seed=1)]
+    assert {label: row["Parzen, nats"] for label, row in shown(rows).items()} == {
+        "gan": "211 ± 2", "vae": "–", "b": "−98 ± 2",
+    }  # fmt: skip
+    assert "it ranks nothing" in table.render(rows, "md")
+    found = by_label(rows)["gan"]
+    assert (found["parzen_samples"], found["parzen_sigma"]) == (1000, 0.18)
+    assert not {"parzen_rank", "parzen_best"} & set(found)
+    assert "Parzen" not in table.render(quick(), "md")
 
 
 def test_each_extractor_has_columns_of_its_own():

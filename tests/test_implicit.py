@@ -126,19 +126,29 @@ def test_each_image_is_judged_under_its_own_condition():
 
 
 def test_draws_are_the_log_mean_exp_of_that_many_chains(monkeypatch):
-    import genbench.metrics.ais as module
+    import genbench.metrics.annealing as module
 
     weights = torch.tensor([0.0, math.log(3.0), -5.0, -5.0], dtype=torch.float64)
-    seen = []
+    shares, sizes = torch.tensor([0.5, 0.7, 0.1, 0.2]), torch.tensor([0.1, 0.4, 0.2, 0.2])
+    seen, piloted = [], []
 
     def fake(log_likelihood, start, **options):
-        seen.append((len(start), options["temperatures"], options["leapfrog"]))
-        return module.Annealed(weights, start, weights, weights, True)
+        seen.append((len(start), options["temperatures"], options["leapfrog"], options["steps"].logs.shape))
+        return module.Annealed(weights, start, shares, sizes, True)
+
+    def pilot(log_likelihood, start, **options):
+        piloted.append((len(start), options["temperatures"], options["leapfrog"]))
+        return module.Steps(torch.zeros(3, len(start)))
 
     monkeypatch.setattr(module, "ais", fake)
-    nats = Linear().log_likelihood(Batch(images(2)), draws=2, effort="standard", generator=gen()).nats
-    torch.testing.assert_close(nats, torch.tensor([math.log(2.0), -5.0], dtype=torch.float64))
-    assert seen == [(4, 1_000, 10)]
+    monkeypatch.setattr(module, "tune", pilot)
+    answer = Linear().log_likelihood(Batch(images(2)), draws=2, effort="standard", generator=gen())
+    torch.testing.assert_close(answer.nats, torch.tensor([math.log(2.0), -5.0], dtype=torch.float64))
+    torch.testing.assert_close(answer.ess, torch.tensor([1.6, 2.0], dtype=torch.float64))
+    torch.testing.assert_close(answer.acceptance, torch.tensor([0.6, 0.15]))
+    torch.testing.assert_close(answer.step_size, torch.tensor([0.2, 0.2]))
+    assert seen == [(4, 1_000, 10, (3, 4))]
+    assert piloted == [(2, 250, 10)], "one chain an image"
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -314,10 +324,11 @@ def test_a_hidden_category_of_linear_decoders_agrees_with_quadrature():
 def test_every_image_is_judged_under_every_category_equally_often():
     model, batch = fixed(5.0, Hidden, categories=3), Batch(images(4))
     model.log_likelihood(batch, draws=2, effort="fast/2", generator=gen())
-    judged = model.asked[0][3]
+    piloted, judged = model.asked[0][3], model.asked[-1][3]
     for image in batch.images:
-        rows = (judged.images == image).flatten(1).all(1)
-        assert torch.bincount(judged.fields["category"][rows]).tolist() == [2, 2, 2]
+        for asked, each in ((piloted, 1), (judged, 2)):
+            rows = (asked.images == image).flatten(1).all(1)
+            assert torch.bincount(asked.fields["category"][rows]).tolist() == [each] * 3
 
 
 def test_samples_draw_each_category_equally_often_and_by_the_generator_alone():
@@ -373,8 +384,9 @@ def test_without_a_category_nothing_more_is_drawn_and_rows_stand_as_they_did():
         return seen[0] * math.sqrt(1 + model.norm.eps), model.asked[0][3].images
 
     u, judged = first(lambda: model.log_likelihood(batch, draws=2, effort="fast/2", generator=gen(7)))
-    torch.testing.assert_close(u, normal((6, 2), gen(7)))
-    assert torch.equal(judged, batch.images.repeat_interleave(2, 0))
+    torch.testing.assert_close(u, normal((3, 2), gen(7)))
+    assert torch.equal(judged, batch.images), "a pilot goes first"
+    assert torch.equal(model.asked[-1][3].images, batch.images.repeat_interleave(2, 0))
     u, judged = first(lambda: model.finish(Splits(Split(images(4)), Split(batch.images)), gen(7)))
     torch.testing.assert_close(u, normal((6, 2), gen(7)))
     assert torch.equal(judged, batch.images.repeat(2, 1, 1, 1))

@@ -77,6 +77,9 @@ def test_draws_are_said_of_bounds_alone():
     fewer = {"configuration": CELL | {"estimated": 2, "extractor": "classifier"}}
     rows = [record("m", stamp=stamp, quality=None, test=likelihood(kind="estimate")) for stamp in ({}, fewer)]
     assert labels(*rows) == ["m", "m (2 images scored)"]
+    harder = [{"configuration": CELL}, {"configuration": CELL | {"effort": "paper"}}]  # the first is from before
+    rows = [record("m", stamp=stamp, quality=None, test=likelihood(kind="estimate")) for stamp in harder]
+    assert labels(*rows) == ["m (fast effort)", "m (paper effort)"]
 
 
 def test_seeds_of_one_row_that_ended_otherwise_keep_its_label():

@@ -107,8 +107,8 @@ def command(recipe, label, on="digits", budget=None, suite=SUITE, **overrides):
 
 
 def test_a_command_asks_only_for_options_that_its_recipe_has():
-    asked = {"options": ["temperature = 0.7", "width=8"], "precision": "bfloat16", "labelled": 50}
-    told = ["--precision", "bfloat16", "--labelled", "50", "--steps", "3"]
+    asked = {"options": ["temperature = 0.7", "width=8"], "precision": "bfloat16", "labelled": 50, "effort": "paper"}
+    told = ["--precision", "bfloat16", "--labelled", "50", "--effort", "paper", "--steps", "3"]
     row = ["--recipe", "few labels", "--seed", "0", *told]
     assert command("aae-semi-supervised", "few labels", **asked) == ["--set", "width=8", *row]
     row = ["--recipe", "cold", "--seed", "0", *told]

@@ -70,6 +70,8 @@ def test_what_is_written_reads_back_the_same():
             "row 'anchors': nobody trains anchors; give them a data set and nothing else",
         ),
         ('recipe = "vae"', 'recipe = "anchors"\nlabel = "x"', "row 'x': nobody trains anchors"),
+        ('title = "Two"', 'title = "Two"\neffort = "standrd"', "effort = 'standrd': did you mean standard"),
+        ('title = "Two"', 'title = "Two"\neffort = "fast/2"', "effort = 'fast/2': did you mean fast"),
         ('title = "Two"', 'title = "Two"\nprecision = "float16"', "precision = 'float16': give float32 or bfloat16"),
         ('recipe = "vae"', 'recipe = "vae"\nlabelled = 0', "row.0.labelled = 0: .*greater than 0"),
         ('recipe = "vae"', 'recipe = "vae"\nlabeled = 100', r"unknown key row.0.labeled: did you mean labelled"),

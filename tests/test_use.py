@@ -1,5 +1,7 @@
 """A trained cell from the command line: more samples, completions, and the likelihood of other images."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -144,11 +146,16 @@ def test_scoring_says_how_and_takes_every_image_of_a_folder(genbench_, model, tm
     status, out, _ = genbench_("score", model, "--images", folder, "--draws", 3)
     assert status == 0
     assert out.startswith("≤ ")
-    assert "bits/dim (bound, iwae, draws 3; 4 images of" in out
+    assert re.search(r"bits/dim \(bound, iwae, draws 3 \([\d.]+ effective\); 4 images of", out)
     colour = pictures(tmp_path / "colour", 4, "RGB")
     assert "images of (3, 8, 8)" in refused(genbench_("score", model, "--images", colour))
     assert "17 levels; the model was trained on (1, 8, 8) with 256" in refused(
         genbench_("score", model, "--dataset", "digits")
+    )
+    said = refused(genbench_("score", model, "--images", folder, "--effort", "paper"))
+    assert "--effort paper: the likelihood of vae anneals nothing" in said
+    assert "effort='slow': there are: fast" in refused(
+        genbench_("score", model, "--images", folder, "--effort", "slow")
     )
     (folder / "2.png").write_bytes(b"")
     assert str(folder / "2.png") in refused(genbench_("score", model, "--images", folder))

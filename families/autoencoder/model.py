@@ -16,7 +16,7 @@ from torch import Generator, Tensor, nn
 
 from families.autoencoder.abilities import AT_ONCE, Coded, row_chunks
 from families.autoencoder.distributions import Gaussian
-from families.layers.evaluation import evaluation, log_mean_weight
+from families.layers.evaluation import evaluation, weigh
 from families.layers.training import one_turn
 from families.outputs import Output
 from genbench.interface import Batch, DataSpec, LogLikelihood, Phase, Step
@@ -71,8 +71,8 @@ class LatentModel(Coded):
         """A lower bound: with one draw an unbiased estimate of the ELBO, with more the IWAE bound."""
         batch = self.checked(batch)
         with evaluation(self):
-            nats = log_mean_weight(self.log_weights, batch, draws, generator, AT_ONCE)
-        return LogLikelihood(nats, "bound", self.given, "elbo" if draws == 1 else "iwae", draws=draws)
+            weights = weigh(self.log_weights, batch, draws, generator, AT_ONCE)
+        return LogLikelihood.of_weights(weights, "bound", self.given, "elbo" if draws == 1 else "iwae")
 
     def sample(
         self,

@@ -20,7 +20,7 @@ from torch import Generator, Tensor
 from families.flow.dequantise import Dequantiser
 from families.flow.distributions import Independent
 from families.flow.normalisation import starting
-from families.layers.evaluation import chunks, evaluation, log_mean_weight
+from families.layers.evaluation import chunks, evaluation, weigh
 from families.layers.training import one_turn, positive
 from genbench.interface import Batch, DataSpec, GenerativeModel, LogLikelihood, Phase, Splits, Step
 
@@ -96,8 +96,8 @@ class FlowModel(GenerativeModel):
         """A lower bound, tighter with more draws of the dequantisation. Refuses what :meth:`checked` does."""
         batch = self.checked(batch)
         with evaluation(self):
-            nats = log_mean_weight(self.log_weights, batch, draws, generator, AT_ONCE)
-        return LogLikelihood(nats, "bound", self.given, method="dequantised", draws=draws)
+            weights = weigh(self.log_weights, batch, draws, generator, AT_ONCE)
+        return LogLikelihood.of_weights(weights, "bound", self.given, "dequantised")
 
     def sample(
         self,

@@ -95,7 +95,7 @@ class InfoGAN(GAN):
         values = torch.arange(-(-self.categories // steps) * steps, device=self.device)
         moved = len(values) // steps + self.code.continuous
         given = self.hidden(self.conditions(1, generator=generator), generator)
-        u = self._noise(1, generator).repeat(moved * steps, 1)
+        u = self.draw_noise(1, generator).repeat(moved * steps, 1)
         given = given.rows(torch.zeros(moved * steps, dtype=torch.int64, device=self.device))
         category = given.fields["category"].clone()
         category[: len(values)] = values

@@ -172,7 +172,7 @@ class GAN(ImplicitModel):
         return self.decode(self.code.tempered(u), given)
 
     def _drawn(self, batch: Batch, step: Step) -> tuple[Batch, Tensor]:
-        return self.hidden(batch, step.generator), self._noise(len(batch), step.generator)
+        return self.hidden(batch, step.generator), self.draw_noise(len(batch), step.generator)
 
     def _real(self, batch: Batch) -> Tensor:
         """Its images on [-1, 1], in the precision of the weights."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -32,16 +31,17 @@ def chunks(n: int, at_once: int) -> list[int]:
     return [min(at_once, n - start) for start in range(0, n, at_once)]
 
 
-def log_mean_weight(
+def weigh(
     log_weights: Callable[[Batch, int, Generator], Tensor],
     batch: Batch,
     draws: int,
     generator: Generator | None,
     at_once: int = 256,
 ) -> Tensor:
-    """The logarithm of the mean of ``draws`` importance weights for each image: ``log 1/K Σ w_k``, float64 ``(B,)``.
+    """Logarithms of ``draws`` importance weights for each image, float64 ``(draws, B)``.
 
-    By Jensen's inequality a lower bound on ``log E[w]`` in the mean, and tighter as the draws grow (1509.00519).
+    The logarithm of their mean is by Jensen's inequality a lower bound on ``log E[w]`` in the mean, and tighter as the
+    draws grow (1509.00519).
 
     Args:
         log_weights: ``(images, draws, generator) → (draws, images)`` log-weights, in nats.
@@ -56,9 +56,9 @@ def log_mean_weight(
     if draws < 1:
         raise ValueError(f"draws={draws}: give at least 1 importance weight an image")
     source = generator or seeded(0, "log_likelihood")
-    nats = []
+    found = []
     for rows in torch.arange(len(batch), device=batch.images.device).split(at_once):
         images = batch.rows(rows)
         parts = [log_weights(images, k, source).double() for k in chunks(draws, max(at_once // len(rows), 1))]
-        nats.append(torch.cat(parts).logsumexp(0) - math.log(draws))
-    return torch.cat(nats)
+        found.append(torch.cat(parts))
+    return torch.cat(found, 1)

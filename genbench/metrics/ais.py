@@ -22,36 +22,31 @@ LogProb = Callable[[Tensor], Tensor]
 
 TARGET_ACCEPTANCE = 0.65
 FIRST_STEP = 0.2
-# How fast the log of a step size follows the acceptance of all chains, and of its own. A fast own rate makes a step
-# depend on the state it moves: 0.1 was measured to bias a posterior of 8 dimensions by 0.3 nats.
-FOLLOW_ALL, FOLLOW_OWN = 0.2, 0.02
+# How fast the log of a pilot's step size follows its acceptance: as fast as a growing β shortens the steps it can take.
+FOLLOW = 1.5
+WARM_UP = 5  # transitions of a pilot at its first temperature, since the first step size is anyone's guess
 
 
 @dataclass(frozen=True)
-class Effort:
-    """How hard to anneal: temperatures, and leapfrog steps at each."""
+class Steps:
+    """Leapfrog step sizes along the path, settled before a weight is collected.
 
-    temperatures: int
-    leapfrog: int
-
-
-EFFORTS = {
-    "fast": Effort(200, 5),
-    "standard": Effort(1_000, 10),
-    "paper": Effort(10_000, 10),
-}
-EFFORTS |= {f"{name}/2": Effort(effort.temperatures // 2, effort.leapfrog) for name, effort in EFFORTS.items()}
-
-
-def effort_named(name: str) -> Effort:
-    """The effort by name; ``"fast/2"`` has half of fast's temperatures, to see whether doubling them moves the value.
-
-    Raises:
-        ValueError: for any other name.
+    Args:
+        logs: logarithms ``(S, N)`` for N chains, at S fractions of the path evenly spread between its ends.
     """
-    if name not in EFFORTS:
-        raise ValueError(f"effort={name!r}: give one of {', '.join(EFFORTS)}")
-    return EFFORTS[name]
+
+    logs: Tensor
+
+    def at(self, fraction: float) -> Tensor:
+        """Sizes ``(N,)`` at ``t / T`` of the path, linear in the logarithm between its neighbours."""
+        last = len(self.logs) - 1
+        place = min(max(fraction * (last + 2) - 1, 0.0), float(last))
+        low = int(place)
+        return torch.lerp(self.logs[low], self.logs[min(low + 1, last)], place - low).exp()
+
+    def rows(self, index: Tensor | slice) -> Steps:
+        """The sizes of the chains of ``index``."""
+        return Steps(self.logs[:, index])
 
 
 @dataclass(frozen=True)
@@ -62,7 +57,7 @@ class Annealed:
         log_weights: float64 ``(N,)``.
         states: where the chains ended ``(N, Z)``.
         acceptance: share of transitions that each chain accepted ``(N,)``.
-        step_sizes: each chain's last one ``(N,)``.
+        step_sizes: geometric mean over each chain's path ``(N,)``.
         guided: whether the likelihood had a gradient in u; without, Hamiltonian moves are a random walk.
     """
 
@@ -87,23 +82,52 @@ def sigmoid_schedule(temperatures: int, steepness: float = 4.0) -> list[float]:
     return [(value - raw[0]) / (raw[-1] - raw[0]) for value in raw]
 
 
+def tune(log_likelihood: LogProb, start: Tensor, *, temperatures: int, leapfrog: int, generator: Generator) -> Steps:
+    """Step sizes by a pilot: chains that go the path once to learn how long steps may be where, and count for nothing.
+
+    Each follows its own acceptance, ``log ε += FOLLOW · (p - 0.65)``. Chains that adapted while they are weighed would
+    have steps that depend on where they have been, and then π_β is not left as it is and E[w] is not P(x); steps that
+    other chains have settled before are as good as fixed.
+
+    Args:
+        log_likelihood: noise ``(N, Z)`` → ``log P(x_n given u_n)``, ``(N,)``; each row on its own.
+        start: draws from the prior ``(N, Z)``; sets dtype and device.
+        temperatures: of the pilot.
+        leapfrog: gradients a transition, as in the run to come: how long a step may be depends on it.
+        generator: of all noise.
+
+    Raises:
+        ValueError: for less than one temperature or leapfrog step.
+    """
+    _check_leapfrog(leapfrog)
+    point = Point.at(log_likelihood, start)
+    log_step = torch.full((len(start),), math.log(FIRST_STEP), dtype=torch.float64, device=start.device)
+    found = []
+    betas = sigmoid_schedule(temperatures)[1:-1]
+    for beta in betas[:1] * WARM_UP + betas:
+        step = log_step.exp().to(start.dtype)
+        point, probability, _ = transition(log_likelihood, point, beta, step, leapfrog, generator)
+        log_step = log_step + FOLLOW * (probability - TARGET_ACCEPTANCE)
+        found.append(log_step)
+    return Steps(torch.stack(found[WARM_UP:] or [log_step]))
+
+
 def ais(
     log_likelihood: LogProb,
     start: Tensor,
     *,
+    steps: Steps,
     temperatures: int,
     leapfrog: int,
     generator: Generator,
     backward: bool = False,
 ) -> Annealed:
-    """Anneal all chains at once, with Hamiltonian transitions whose step sizes adapt to 0.65 acceptance.
-
-    A step size follows quickly how all chains fare, as a growing β shortens the steps they can take, and slowly how its
-    own does: a step that adapts to its own chain's past biases that chain's weight, the less the slower it adapts.
+    """Anneal all chains at once, with Hamiltonian transitions.
 
     Args:
         log_likelihood: noise ``(N, Z)`` → ``log P(x_n given u_n)``, ``(N,)``; each row on its own.
         start: draws from the prior ``(N, Z)``, or from the posterior where ``backward``; sets dtype and device.
+        steps: leapfrog step sizes of the N chains, from :func:`tune`; independent of ``start`` and ``generator``.
         temperatures: T; there is a transition between each two of the T weights.
         leapfrog: gradients a transition.
         generator: of all noise.
@@ -112,27 +136,30 @@ def ais(
     Raises:
         ValueError: for less than one temperature or leapfrog step.
     """
-    if leapfrog < 1:
-        raise ValueError(f"leapfrog={leapfrog}: give at least 1")
+    _check_leapfrog(leapfrog)
     betas = sigmoid_schedule(temperatures)
+    places = list(range(temperatures + 1))
     if backward:
-        betas.reverse()
+        places.reverse()
     point = Point.at(log_likelihood, start)
     guided = point.guided
     log_weights = torch.zeros(len(start), dtype=torch.float64, device=start.device)
-    accepted = torch.zeros_like(log_weights)
-    log_step = torch.full_like(log_weights, math.log(FIRST_STEP))
-    for previous, beta in pairwise(betas):
-        log_weights += (beta - previous) * point.value
-        if beta == betas[-1]:
+    accepted, lengths = torch.zeros_like(log_weights), torch.zeros_like(log_weights)
+    for previous, place in pairwise(places):
+        log_weights += (betas[place] - betas[previous]) * point.value
+        if place == places[-1]:
             break
-        point, probability, took = transition(
-            log_likelihood, point, beta, log_step.exp().to(start.dtype), leapfrog, generator
-        )
-        log_step += FOLLOW_ALL * (probability.mean() - TARGET_ACCEPTANCE)
-        log_step += FOLLOW_OWN * (probability - TARGET_ACCEPTANCE)
+        step = steps.at(place / temperatures)
+        point, _, took = transition(log_likelihood, point, betas[place], step.to(start.dtype), leapfrog, generator)
         accepted += took
-    return Annealed(log_weights, point.u, accepted / max(temperatures - 1, 1), log_step.exp(), guided)
+        lengths += step.log()
+    transitions = max(temperatures - 1, 1)
+    return Annealed(log_weights, point.u, accepted / transitions, (lengths / transitions).exp(), guided)
+
+
+def _check_leapfrog(leapfrog: int) -> None:
+    if leapfrog < 1:
+        raise ValueError(f"leapfrog={leapfrog}: give at least 1")
 
 
 @dataclass(frozen=True)
@@ -195,8 +222,3 @@ def transition(
 def _log_normal(u: Tensor, momentum: Tensor) -> Tensor:
     """``-(‖u‖² + ‖p‖²) / 2``, float64 ``(N,)``."""
     return -(u.double().square().sum(1) + momentum.double().square().sum(1)) / 2
-
-
-def log_mean_exp(log_weights: Tensor, dim: int) -> Tensor:
-    """``log mean exp`` along ``dim``."""
-    return torch.logsumexp(log_weights, dim) - math.log(log_weights.shape[dim])

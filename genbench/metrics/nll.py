@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -28,6 +28,9 @@ class NLL:
         method: how it was computed.
         observation: ``"added"`` where the probability includes noise that samples do not have.
         draws: importance weights, or chains, an image.
+        ess: mean over images of the effective sample size of their weights; None where there are not several.
+        acceptance: mean over images of the share of transitions that their chains accepted; None without chains.
+        step_size: geometric mean over images of their chains' leapfrog steps; None without chains.
     """
 
     bpd: float
@@ -39,6 +42,9 @@ class NLL:
     method: str = ""
     observation: Literal["own", "added"] = "own"
     draws: int = 1
+    ess: float | None = None
+    acceptance: float | None = None
+    step_size: float | None = None
 
 
 def bits_per_dim(nats: Tensor, dimensions: int) -> Tensor:
@@ -104,7 +110,20 @@ def nll(
             f"log_likelihood is {float(nats[wrong][0])} for {int(wrong.sum())} of {len(rows)} images: "
             "no probability is; the likelihood of this model cannot be reported"
         )
-    return summarise(bits_per_dim(nats, dimensions).tolist(), _common(answers))
+    found = summarise(bits_per_dim(nats, dimensions).tolist(), _common(answers))
+    steps = averaged([None if answer.step_size is None else answer.step_size.log() for answer in answers])
+    return replace(
+        found,
+        ess=averaged([answer.ess for answer in answers]),
+        acceptance=averaged([answer.acceptance for answer in answers]),
+        step_size=None if steps is None else math.exp(steps),
+    )
+
+
+def averaged(parts: Sequence[Tensor | None]) -> float | None:
+    """The mean over the images of all batches; None where a batch has nothing to say."""
+    known = [part for part in parts if part is not None]
+    return mean(torch.cat(known).double().tolist()) if known and len(known) == len(parts) else None
 
 
 def summarise(per_image: Sequence[float], how: LogLikelihood) -> NLL:

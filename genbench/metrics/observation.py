@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
+
+from genbench.seed import normal
 
 
 def discretised_gaussian(x: Tensor, mean: Tensor, sigma: Tensor | float, levels: int) -> Tensor:
@@ -36,3 +38,16 @@ def discretised_gaussian(x: Tensor, mean: Tensor, sigma: Tensor | float, levels:
     below = torch.where(end, 1.0, -torch.erf((near - 2 * half) * root))
     core = torch.log(torch.erf(near * root) + below)
     return torch.where(hi < 0, tail, core) - math.log(2)
+
+
+def draw(mean: Tensor, sigma: Tensor | float, levels: int, generator: Generator) -> Tensor:
+    """Integers of the distribution that :func:`discretised_gaussian` is of: ``m + σ ε``, rounded and clamped, uint8.
+
+    Args:
+        mean: m in levels, any shape.
+        sigma: σ in levels.
+        levels: their number.
+        generator: of ε.
+    """
+    noisy = mean + sigma * normal(mean.shape, generator, mean.device)
+    return noisy.round().clamp(0, levels - 1).to(torch.uint8)

@@ -4,9 +4,11 @@ import pytest
 import torch
 
 from genbench import Batch, DataSpec, ImplicitModel
+from genbench.effort import EFFORTS, check_effort, effort_named
 from genbench.implicit import search
-from genbench.metrics.ais import EFFORTS, Point, ais, effort_named, log_mean_exp, sigmoid_schedule, transition
+from genbench.metrics.ais import Point, Steps, ais, sigmoid_schedule, transition, tune
 from genbench.seed import normal
+from genbench.weights import log_mean_exp
 
 DOUBLE = torch.float64
 
@@ -42,34 +44,73 @@ class Linear:
         return mean + noise @ torch.linalg.cholesky(covariance).T
 
 
-def forward(target, chains, temperatures, leapfrog=5, seed=1):
-    source = gen(seed)
+class Mixture:
+    """x = b ± c + A u + σ ε, the sign that of one more latent: a mixture of two Gaussians in equal parts.
+
+    What the sign's latent does has no gradient, and on either side the posterior is a Gaussian in the others.
+    """
+
+    def __init__(self, latents, size, sigma=0.7, seed=0):
+        self.sides, self.latents = [Linear(latents, size, sigma, seed) for _ in range(2)], latents + 1
+        shift = torch.full((size,), 0.4, dtype=DOUBLE)
+        self.sides[0].b, self.sides[1].b = self.sides[0].b - shift, self.sides[1].b + shift
+
+    def __call__(self, u):
+        under = [side(u[:, 1:]) for side in self.sides]
+        return torch.where(u[:, 0] < 0, *under)
+
+    def exact(self):
+        return math.log(sum(math.exp(side.exact()) for side in self.sides) / 2)
+
+    def posterior(self, n, source):
+        odds = math.exp(self.sides[1].exact() - self.exact()) / 2
+        right = torch.rand(n, generator=source) < odds
+        half = normal((n,), source).double().abs()
+        rest = torch.where(right[:, None], self.sides[1].posterior(n, source), self.sides[0].posterior(n, source))
+        return torch.cat([torch.where(right, half, -half)[:, None], rest], 1)
+
+
+def settled(target, chains, temperatures, leapfrog=5, seed=0):
+    """Step sizes by a pilot that shares nothing with the run."""
+    source = gen(seed + 1_000)
     start = normal((chains, target.latents), source).double()
-    return ais(target, start, temperatures=temperatures, leapfrog=leapfrog, generator=source)
+    return tune(target, start, temperatures=temperatures, leapfrog=leapfrog, generator=source)
 
 
-@pytest.mark.parametrize(("latents", "size"), [(1, 1), (2, 5), (5, 3), (8, 8)])
-def test_agrees_with_the_closed_form_of_a_linear_gaussian_decoder(latents, size):
-    target = Linear(latents, size)
-    log_weights = forward(target, 1_000, 200).log_weights  # steps that adapt faster than 0.02 raise 8 × 8 by 0.3 nats
-    assert float(log_mean_exp(log_weights, 0)) == pytest.approx(target.exact(), abs=0.18)
+def forward(target, chains, temperatures, leapfrog=5, seed=1):
+    steps, source = settled(target, chains, max(temperatures // 4, 2), leapfrog, seed), gen(seed)
+    start = normal((chains, target.latents), source).double()
+    return ais(target, start, steps=steps, temperatures=temperatures, leapfrog=leapfrog, generator=source)
 
 
-def test_approaches_from_below_as_temperatures_grow():
-    target = Linear(4, 10, sigma=0.5)
-    means = [float(forward(target, 200, t).log_weights.mean()) for t in (20, 60, 200, 600)]
-    assert means == sorted(means)
-    assert means[-1] < target.exact()
-    assert means[-1] == pytest.approx(target.exact(), abs=1.0)
+def backward(target, chains, temperatures, leapfrog=5, seed=2):
+    steps, source = settled(target, chains, max(temperatures // 4, 2), leapfrog, seed), gen(seed)
+    start, options = target.posterior(chains, source), {"temperatures": temperatures, "leapfrog": leapfrog}
+    return ais(target, start, steps=steps, generator=source, backward=True, **options)
 
 
-def test_backward_from_the_posterior_bounds_from_above_and_meets_forward():
-    target, source = Linear(4, 10, sigma=0.5), gen(2)
-    start = target.posterior(200, source)
-    back = ais(target, start, temperatures=300, leapfrog=5, generator=source, backward=True).log_weights
-    above, below = float(-back.mean()), float(forward(target, 200, 300).log_weights.mean())
-    assert above > target.exact() > below
-    assert above - below < 1.5
+@pytest.mark.parametrize(
+    "target", [Linear(1, 1), Linear(5, 3), Linear(8, 8, sigma=1.0), Mixture(2, 3)], ids=["1x1", "5x3", "8x8", "mixture"]
+)
+def test_agrees_with_the_closed_form_from_below_and_from_above(target):
+    down, up = forward(target, 1_000, 150).log_weights, -backward(target, 1_000, 150).log_weights
+    assert float(down.mean()) < target.exact() < float(up.mean())
+    for ratio in ((down - target.exact()).exp(), (target.exact() - up).exp()):  # E[w] = P(x), E[1 / w] = 1 / P(x)
+        error = float(ratio.std()) / math.sqrt(len(ratio))
+        assert error < 0.15
+        assert float(ratio.mean()) == pytest.approx(1, abs=4 * error + 1e-9)
+
+
+@pytest.mark.parametrize("target", [Linear(4, 10, sigma=0.5), Mixture(3, 4)], ids=["linear", "mixture"])
+def test_the_gap_closes_round_the_truth_as_temperatures_grow(target):
+    below, above = [], []
+    for temperatures in (5, 20, 80, 320):
+        below.append(float(forward(target, 200, temperatures, 3).log_weights.mean()) - target.exact())
+        above.append(float(-backward(target, 200, temperatures, 3).log_weights.mean()) - target.exact())
+    assert below == sorted(below)
+    assert above == sorted(above, reverse=True)
+    assert below[-1] < 0 < above[-1]
+    assert above[-1] - below[-1] < 0.1 * (above[0] - below[0])
 
 
 def test_weights_average_to_the_probability_even_at_few_temperatures():
@@ -102,23 +143,48 @@ def test_a_point_carries_the_value_and_gradient_of_where_it_is():
     torch.testing.assert_close(point.gradient, fresh.gradient)
 
 
-def test_step_sizes_adapt_to_065_acceptance_in_each_chain_by_itself():
+def narrow(precision):
+    return lambda u: -precision / 2 * u.square().sum(1)
+
+
+def test_a_pilot_brings_each_chain_to_065_acceptance_by_itself():
     precision = torch.tensor([1.0, 1e4], dtype=DOUBLE).repeat(20)
-
-    def target(u):
-        return -precision / 2 * u.square().sum(1)
-
-    result = ais(target, normal((40, 10), gen()).double(), temperatures=1_000, leapfrog=5, generator=gen(1))
-    assert float(result.acceptance.mean()) == pytest.approx(0.65, abs=0.05)
-    wide, narrow = result.step_sizes.view(20, 2).T
-    assert float(wide.min()) > 10 * float(narrow.max())
+    target, source, options = narrow(precision), gen(), {"leapfrog": 5}
+    steps = tune(target, normal((40, 10), source).double(), temperatures=250, generator=source, **options)
+    start = normal((40, 10), gen(1)).double()
+    result = ais(target, start, steps=steps, temperatures=1_000, generator=gen(2), **options)
+    wide, tight = result.acceptance.view(20, 2).T
+    assert float(wide.mean()) == pytest.approx(0.65, abs=0.06)
+    assert float(tight.mean()) == pytest.approx(0.65, abs=0.06)
+    wide, tight = steps.at(1.0).view(20, 2).T
+    assert float(wide.min()) > 10 * float(tight.max())
 
 
 @pytest.mark.parametrize("precision", [1e4, 1e6])
-def test_a_step_that_starts_far_too_long_is_soon_put_right_for_all_chains(precision):
+def test_a_step_that_starts_far_too_long_is_soon_put_right(precision):
     start = normal((40, 10), gen()).double()
-    result = ais(lambda u: -precision / 2 * u.square().sum(1), start, temperatures=150, leapfrog=5, generator=gen(1))
+    steps = tune(narrow(precision), start, temperatures=50, leapfrog=5, generator=gen(3))
+    result = ais(narrow(precision), start, steps=steps, temperatures=200, leapfrog=5, generator=gen(1))
     assert float(result.acceptance.mean()) == pytest.approx(0.65, abs=0.2)
+
+
+@pytest.mark.parametrize("down", [True, False])
+def test_a_run_takes_the_steps_that_were_settled_whatever_its_chains_do(monkeypatch, down):
+    import genbench.metrics.ais as module
+
+    used = []
+
+    def watched(log_likelihood, point, beta, step, *rest):
+        used.append(step)
+        return transition(log_likelihood, point, beta, step, *rest)
+
+    monkeypatch.setattr(module, "transition", watched)
+    logs = torch.linspace(0, -3, 3, dtype=DOUBLE)[:, None] + torch.tensor([0.0, 1.0, 2.0], dtype=DOUBLE)
+    start = 3 * normal((3, 2), gen()).double()
+    ais(Linear(2, 4), start, steps=Steps(logs), temperatures=8, leapfrog=2, generator=gen(), backward=down)
+    along = torch.tensor([0, 0, -0.75, -1.5, -2.25, -3, -3], dtype=DOUBLE)  # pilot's places: 1/4, 1/2 and 3/4
+    wanted = (along[:, None] + torch.tensor([0.0, 1.0, 2.0], dtype=DOUBLE)).exp()
+    torch.testing.assert_close(torch.stack(used), wanted.flip(0) if down else wanted)
 
 
 def test_a_search_counts_what_lies_beyond_the_levels_as_the_end_level():
@@ -134,9 +200,12 @@ def test_a_search_counts_what_lies_beyond_the_levels_as_the_end_level():
 
 def test_a_likelihood_that_is_flat_in_u_is_exact_and_one_without_gradient_is_right():
     start = normal((4_000, 2), gen())
-    flat = ais(lambda u: torch.full((len(u),), -123.4), start, temperatures=7, leapfrog=2, generator=gen(1))
+    sizes = Steps(torch.full((1, 4_000), -1.6))
+    options = {"steps": sizes, "leapfrog": 2, "generator": gen(1)}
+    flat = ais(lambda u: torch.full((len(u),), -123.4), start, temperatures=7, **options)
     torch.testing.assert_close(flat.log_weights, torch.full((4_000,), -123.4, dtype=DOUBLE), rtol=1e-6, atol=0)
-    steps = ais(lambda u: torch.where((u > 0).all(1), -1.0, -6.0), start, temperatures=50, leapfrog=2, generator=gen(1))
+    steps = ais(lambda u: torch.where((u > 0).all(1), -1.0, -6.0), start, temperatures=50, **options)
+    assert not steps.guided
     wanted = math.log(0.25 * math.exp(-1) + 0.75 * math.exp(-6))
     assert float(log_mean_exp(steps.log_weights, 0)) == pytest.approx(wanted, abs=0.05)
 
@@ -163,7 +232,8 @@ def test_all_noise_comes_from_the_generator():
 
 
 def test_float32_chains_collect_their_weights_in_float64():
-    result = ais(lambda u: -u.square().sum(1), normal((3, 2), gen()), temperatures=5, leapfrog=2, generator=gen())
+    start, options = normal((3, 2), gen()), {"temperatures": 5, "leapfrog": 2, "generator": gen()}
+    result = ais(narrow(2.0), start, steps=tune(narrow(2.0), start, **options), **options)
     assert result.log_weights.dtype == DOUBLE
     assert result.states.dtype == torch.float32
 
@@ -179,12 +249,19 @@ def test_the_schedule_is_the_papers_sigmoid():
 
 def test_efforts_and_bad_values():
     fast, half = effort_named("fast"), effort_named("fast/2")
-    assert (fast.temperatures, fast.leapfrog, half.temperatures, half.leapfrog) == (200, 5, 100, 5)
+    assert (fast.temperatures, fast.leapfrog, fast.chains) == (200, 5, 2)
+    assert (half.temperatures, half.leapfrog, half.chains) == (100, 5, 2)
     assert (EFFORTS["standard"].temperatures, EFFORTS["standard"].leapfrog) == (1_000, 10)
-    assert (EFFORTS["paper"].temperatures, EFFORTS["paper"].leapfrog) == (10_000, 10)
-    with pytest.raises(ValueError, match=r"effort='quick'.*fast"):
-        effort_named("quick")
+    assert (EFFORTS["paper"].temperatures, EFFORTS["paper"].leapfrog, EFFORTS["paper"].chains) == (10_000, 10, 16)
+    for name in ("quick", "fast/2/2", "/2", ""):
+        with pytest.raises(ValueError, match=r"effort='.*fast"):
+            effort_named(name)
+    with pytest.raises(ValueError, match=r"effort='fast/2'"):
+        check_effort("fast/2")
     with pytest.raises(ValueError, match="temperatures=0"):
         sigmoid_schedule(0)
+    sizes, start = Steps(torch.zeros(1, 1)), torch.zeros(1, 1)
     with pytest.raises(ValueError, match="leapfrog=0"):
-        ais(Linear(1, 1), torch.zeros(1, 1), temperatures=2, leapfrog=0, generator=gen())
+        ais(Linear(1, 1), start, steps=sizes, temperatures=2, leapfrog=0, generator=gen())
+    with pytest.raises(ValueError, match="leapfrog=0"):
+        tune(Linear(1, 1), start, temperatures=2, leapfrog=0, generator=gen())

@@ -235,7 +235,7 @@ def test_truncation_changes_samples_and_nothing_else(monkeypatch):
     drawn, less = (model.sample(30, labels=labels, generator=gen()) for model in (plain, narrow))
     assert not torch.equal(drawn, less)
     assert torch.equal(less, narrow.sample(30, labels=labels, generator=gen()))
-    monkeypatch.setattr("genbench.metrics.ais.effort_named", lambda name: Effort(4, 3))
+    monkeypatch.setattr("genbench.implicit.effort_named", lambda name: Effort(4, 3))
     nats = [model.log_likelihood(given, generator=gen()).nats for model in (plain, narrow)]
     assert torch.equal(*nats), "the likelihood is that of the model without"
 

@@ -1,0 +1,79 @@
+"""Parzen-window estimate of a likelihood, as 1406.2661 reported it. It ranks nothing (1511.01844)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from genbench.metrics.nll import spread
+from genbench.metrics.summary import mean, standard_error
+
+AT_ONCE = 256  # rows of distances
+MOST = 1_000  # validation and test images; samples are all centres
+SIGMAS = tuple(10 ** (-2 + 0.05 * i) for i in range(41))  # 0.01 to 1, of pixels in [0, 1]
+
+
+@dataclass(frozen=True)
+class Parzen:
+    """A kernel density of samples, judged by test images.
+
+    Args:
+        nats: mean log-density of the test images, of pixels scaled to [0, 1].
+        standard_error: of that mean over test images; None for one.
+        sigma: of each Gaussian, in the same units.
+        samples: its centres.
+        images: test images.
+        validation: images that chose σ.
+    """
+
+    nats: float
+    standard_error: float | None
+    sigma: float
+    samples: int
+    images: int
+    validation: int
+
+
+def parzen(samples: Tensor, validation: Tensor, test: Tensor, levels: int) -> Parzen:
+    """Gaussian kernels on ``samples``, their width the best of :data:`SIGMAS` on ``validation``, judged by ``test``.
+
+    Args:
+        samples: uint8 ``(N, C, H, W)``.
+        validation: uint8 ``(V, C, H, W)``; of more than 1,000 as many, evenly spread.
+        test: uint8 ``(M, C, H, W)``; of more than 1,000 as many, evenly spread.
+        levels: of all of them.
+
+    Raises:
+        ValueError: where one of the three has no images.
+    """
+    if len(samples) < 1:
+        raise ValueError("samples: there are none, and a density needs at least one")
+    centres, chosen, judged = (
+        images[spread(len(images), most)].flatten(1).double() / (levels - 1)
+        for images, most in ((samples, None), (validation, MOST), (test, MOST))
+    )
+    dimensions = centres.shape[1]
+    sigma = best_sigma(squared_distances(chosen, centres), dimensions)
+    nats = log_density(squared_distances(judged, centres), dimensions, sigma).tolist()
+    return Parzen(mean(nats), standard_error(nats), sigma, len(centres), len(judged), len(chosen))
+
+
+def best_sigma(distances: Tensor, dimensions: int) -> float:
+    """The σ of the grid under which points at squared ``distances`` ``(V, N)`` are likeliest in the mean."""
+    return max(SIGMAS, key=lambda sigma: float(log_density(distances, dimensions, sigma).mean()))
+
+
+def log_density(distances: Tensor, dimensions: int, sigma: float) -> Tensor:
+    """``log 1/N Σ_n N(x; s_n, σ² I)`` in nats, ``(M,)``, of squared distances ``(M, N)`` in as many ``dimensions``."""
+    norm = dimensions / 2 * math.log(2 * math.pi * sigma**2) + math.log(distances.shape[1])
+    return (distances / (-2 * sigma**2)).logsumexp(1) - norm
+
+
+def squared_distances(points: Tensor, centres: Tensor) -> Tensor:
+    """``‖x_m - s_n‖²``, ``(M, N)``, of ``(M, D)`` and ``(N, D)``, some rows at once."""
+    size = centres.square().sum(1)
+    parts = [part.square().sum(1, keepdim=True) + size - 2 * part @ centres.T for part in points.split(AT_ONCE)]
+    return torch.cat(parts).clamp(min=0.0)
