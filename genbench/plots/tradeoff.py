@@ -15,7 +15,9 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
 
 from genbench.plots.drawing import COLOURS, INK, STYLE, literal, save
+from genbench.plots.front import front
 
+RING = 5.0  # points that a ring is wider than its marker
 MARKERS = {"exact": "s", "bound": "o", "estimate": "^"}
 SAID = {"exact": "= exact", "bound": "≤ bound", "estimate": "~ estimate"}
 
@@ -31,13 +33,13 @@ def drawable(row: Mapping[str, Any]) -> bool:
 def scatter(rows: Sequence[Mapping[str, Any]], target: Path | IO[bytes], *, fmt: str | None = None) -> None:
     """Likelihood against FID: marker by kind of likelihood, colour by family, area by sampling speed.
 
-    Hollow markers are conditional; a dashed line is the FID of real test images. Rows without both figures are left
-    out. The lower left corner is where one wants to be.
+    Hollow markers are conditional, rings are round the rows of :func:`front`; a dashed line is the FID of real test
+    images. Rows without both figures are left out. The lower left corner is where one wants to be.
 
     Args:
         rows: of :func:`genbench.table.rows`, one data set, one extractor.
         target: a path, or an open binary file.
-        fmt: ``png`` or ``svg``; by default the path's ending, or ``png``.
+        fmt: ``png``, ``svg`` or ``pdf``; by default the path's ending, or ``png``.
 
     Raises:
         ValueError: where no row has both figures, or rows are of several data sets or extractors: they do not compare.
@@ -57,7 +59,11 @@ def scatter(rows: Sequence[Mapping[str, Any]], target: Path | IO[bytes], *, fmt:
         axes.xaxis.set_minor_formatter(lambda x, _: f"{x:,.0f}" if str(x)[0] in "25" else "")
         families = list(dict.fromkeys(row["family"] for row in shown))
         colours = {family: COLOURS[i % len(COLOURS)] for i, family in enumerate(families)}
-        for row in shown:
+        ringed = front(shown)
+        for index, row in enumerate(shown):
+            if index in ringed:
+                size = (math.sqrt(_area(row["images_per_second"])) + RING) ** 2
+                axes.scatter(row["fid"], row["nll_bpd"], s=size, facecolors="none", edgecolors=INK, linewidths=0.9)
             axes.scatter(
                 row["fid"],
                 row["nll_bpd"],
@@ -76,7 +82,7 @@ def scatter(rows: Sequence[Mapping[str, Any]], target: Path | IO[bytes], *, fmt:
                 textcoords="offset points", fontsize=8,
             )  # fmt: skip
         axes.margins(0.16, 0.16)
-        _legend(figure, colours, {row["nll_kind"] for row in shown}, shown)
+        _legend(figure, colours, shown, bool(ringed))
         figure.draw_without_rendering()
         _label(figure, axes, shown)
         save(figure, target, fmt)
@@ -87,7 +93,7 @@ def _area(speed: float | None) -> float:
     return 28.0 if not speed else 28 + 34 * min(5.0, max(0.0, math.log10(speed)))
 
 
-def _legend(figure: Figure, colours: Mapping[str, str], kinds: set[str], rows: Sequence[Mapping[str, Any]]) -> None:
+def _legend(figure: Figure, colours: Mapping[str, str], rows: Sequence[Mapping[str, Any]], ringed: bool) -> None:
     def entry(label: str, marker: str, colour: str, size: float, fill: bool = True) -> Line2D:
         face = colour if fill else "none"
         return Line2D(
@@ -95,9 +101,12 @@ def _legend(figure: Figure, colours: Mapping[str, str], kinds: set[str], rows: S
         )
 
     entries = [entry(family, "o", colour, 6) for family, colour in colours.items()]
+    kinds = {row["nll_kind"] for row in rows}
     entries += [entry(said, MARKERS[kind], INK, 6) for kind, said in SAID.items() if kind in kinds]
     if any(row["given"] for row in rows):
         entries.append(entry("conditional", "o", INK, 6, fill=False))
+    if ringed:
+        entries.append(entry("Pareto front", "o", INK, 11, fill=False))
     entries += [entry(f"{speed:,} images/s", "o", INK, math.sqrt(_area(speed))) for speed in (10, 1000, 100000)]
     figure.legend(
         handles=entries, loc="outside right center", frameon=False, fontsize=8, labelspacing=0.9, handletextpad=0.6
@@ -109,7 +118,7 @@ def _label(figure: Figure, axes: Axes, rows: Sequence[Mapping[str, Any]]) -> Non
     renderer = FigureCanvasAgg(figure).get_renderer()
     points = axes.transData.transform([(row["fid"], row["nll_bpd"]) for row in rows])
     per_point = figure.dpi / 72
-    radii = [math.sqrt(_area(row["images_per_second"])) / 2 * per_point for row in rows]
+    radii = [(math.sqrt(_area(row["images_per_second"])) + RING) / 2 * per_point for row in rows]
     taken = [(x - r, y - r, x + r, y + r) for (x, y), r in zip(points, radii, strict=True)]
     inside = axes.get_window_extent()
     for row, radius in zip(rows, radii, strict=True):
