@@ -59,7 +59,7 @@ def embedded(path: Path) -> tuple[str, int]:
     try:
         with Image.open(path) as picture:
             shorter = io.BytesIO()
-            picture.save(shorter, format="WEBP", lossless=True, exact=True)
+            picture.save(shorter, format="WEBP", lossless=True, exact=True, method=2)
             wide = picture.width
     except OSError as error:
         raise ValueError(f"picture {path}: cannot be read ({error})") from error
