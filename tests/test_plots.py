@@ -86,7 +86,7 @@ def test_scatter_shows_every_row_with_both_figures_and_no_label_on_another(tmp_p
     ]
     plots.scatter(digits([*quick(), *crowd]), tmp_path / "s.png")
     named = {text for text, _ in boxes}
-    assert {f"recipe-{i}" for i in range(15)} | {"pixelcnn", "vae", "gan (unconverged)", "real (test)"} <= named
+    assert {f"recipe-{i}" for i in range(15)} | {"pixelcnn", "vae", "gan*", "real (test)"} <= named
     assert not {"f-gan (KL)", "noise", "png"} & named
     for i, (_, a) in enumerate(boxes):
         for _, b in boxes[i + 1 :]:
@@ -188,6 +188,12 @@ def test_rows_that_do_not_compare_never_push_each_other_off_the_front():
         assert plots.front(table.rows([record("a", **better), record("b", **worse | change)])) == [], change
     estimates = [record(label, **better | {"test": unconverged}) for label in "ab"]
     assert plots.front(table.rows(estimates)) == []
+    estimate = likelihood((2.0,) * 3, "estimate", "ais", converged=True)
+    both = [record("a", **better | {"test": unconverged}), record("b", **worse | {"test": estimate})]
+    assert plots.front(table.rows(both)) == []  # what is really better still pushes the worse one off
+    worst = likelihood((3.0,) * 3, "estimate", "ais", converged=False)
+    both = [record("a", **worse | {"test": worst}), record("b", **better | {"test": estimate})]
+    assert [table.rows(both)[i]["label"] for i in plots.front(table.rows(both))] == ["b"]
 
 
 def test_colours_stand_out_on_white_and_on_dark_paper():

@@ -15,7 +15,8 @@ def front(rows: Sequence[Mapping[str, Any]]) -> list[int]:
     """Places of the rows that no row comparable in all three figures beats or equals in all and beats in one.
 
     By the figures as they stand, without regard to chance. A row that compares with no other is on no front, and
-    neither is one whose likelihood did not converge: it may be far from the figure that it shows.
+    neither is one whose likelihood did not converge: nobody knows where it is. It may push others off, since where it
+    really is can be expected to be no worse than what it shows.
 
     Args:
         rows: of :func:`genbench.table.rows`.
@@ -23,13 +24,14 @@ def front(rows: Sequence[Mapping[str, Any]]) -> list[int]:
     groups: dict[Hashable, dict[int, tuple[float, ...]]] = {}
     for index, row in enumerate(rows):
         point = tuple(sign * math.nan if row[key] is None else sign * row[key] for key, sign in AXES)
-        if row["status"] == "done" and row["nll_converged"] is not False and all(map(math.isfinite, point)):
+        if row["status"] == "done" and all(map(math.isfinite, point)):
             groups.setdefault(_comparable(row), {})[index] = point
     return sorted(
         index
         for points in groups.values()
         for index, point in points.items()
-        if len(points) > 1 and not any(_beats(other, point) for other in points.values())
+        if len(points) > 1 and rows[index]["nll_converged"] is not False
+        if not any(_beats(other, point) for other in points.values())
     )
 
 

@@ -33,8 +33,9 @@ def drawable(row: Mapping[str, Any]) -> bool:
 def scatter(rows: Sequence[Mapping[str, Any]], target: Path | IO[bytes], *, fmt: str | None = None) -> None:
     """Likelihood against FID: marker by kind of likelihood, colour by family, area by sampling speed.
 
-    Hollow markers are conditional, rings are round the rows of :func:`front`; a dashed line is the FID of real test
-    images. Rows without both figures are left out. The lower left corner is where one wants to be.
+    Hollow markers are conditional, starred names unconverged; rings are round the rows of :func:`front`; a dashed line
+    is the FID of real test images. Rows without both figures are left out. The lower left corner is where one wants to
+    be.
 
     Args:
         rows: of :func:`genbench.table.rows`, one data set, one extractor.
@@ -51,7 +52,7 @@ def scatter(rows: Sequence[Mapping[str, Any]], target: Path | IO[bytes], *, fmt:
     if not shown:
         raise ValueError("rows: none has both a likelihood and an FID")
     with rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 4.4), layout="constrained")
+        figure = Figure(figsize=(7.2, 4.4 + 0.08 * max(0, len(shown) - 12)), layout="constrained")
         axes = figure.subplots()
         axes.set_xscale("log")
         axes.set(xlabel=f"FID ({shown[0]['extractor']}), logarithmic: lower is better", ylabel="bits/dim, test")
@@ -107,6 +108,8 @@ def _legend(figure: Figure, colours: Mapping[str, str], rows: Sequence[Mapping[s
         entries.append(entry("conditional", "o", INK, 6, fill=False))
     if ringed:
         entries.append(entry("Pareto front", "o", INK, 11, fill=False))
+    if any(row["nll_converged"] is False for row in rows):
+        entries.append(entry("* unconverged", "", INK, 6))
     entries += [entry(f"{speed:,} images/s", "o", INK, math.sqrt(_area(speed))) for speed in (10, 1000, 100000)]
     figure.legend(
         handles=entries, loc="outside right center", frameon=False, fontsize=8, labelspacing=0.9, handletextpad=0.6
@@ -122,14 +125,14 @@ def _label(figure: Figure, axes: Axes, rows: Sequence[Mapping[str, Any]]) -> Non
     taken = [(x - r, y - r, x + r, y + r) for (x, y), r in zip(points, radii, strict=True)]
     inside = axes.get_window_extent()
     for row, radius in zip(rows, radii, strict=True):
-        text = row["label"] + (" (unconverged)" if row["nll_converged"] is False else "")
+        text = row["label"] + ("*" if row["nll_converged"] is False else "")
         note = axes.annotate(
             literal(text), (row["fid"], row["nll_bpd"]), (0, 0), textcoords="offset points", fontsize=8, va="center"
         )
         best: tuple[float, tuple[float, float, str]] | None = None
         for dx, dy, align in _places(radius / per_point):
             box = _box(note, dx, dy, align, renderer)
-            cost = sum(_overlap(box, other) for other in taken) + 9 * _outside(box, inside) + 0.01 * math.hypot(dx, dy)
+            cost = sum(_overlap(box, other) for other in taken) + 90 * _outside(box, inside) + 0.01 * math.hypot(dx, dy)
             if best is None or cost < best[0]:
                 best = (cost, (dx, dy, align))
         if best is not None:
