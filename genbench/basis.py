@@ -149,7 +149,7 @@ def _errors(key: str, row: Row) -> Lines:
 
 
 def _place(key: str, row: Row) -> str | None:
-    name = key.removesuffix("_bpd")
+    name = key.removesuffix("_bpd").removesuffix("_rank")
     place = row.get(f"{name}_rank")
     return None if place is None else f"Rank {place} among the {row[f'{name}_ranked']} rows that it compares with"
 

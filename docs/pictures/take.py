@@ -29,7 +29,7 @@ def main(page_file: Path) -> None:
             if target:
                 page.evaluate("place => document.querySelector(place).scrollIntoView()", target)
             elif width == 1280:  # with a figure's stamp
-                page.locator("#table-1 tbody.recipes tr").first.locator("td[data-tip]").nth(1).hover()
+                page.locator("#table-1 tbody.recipes tr").first.locator("td[data-tip]").first.hover()
                 page.get_by_role("tooltip").wait_for()
             shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
             if width > 1280:

@@ -58,6 +58,7 @@ def scatter(rows: Sequence[Mapping[str, Any]], target: Path | IO[bytes], *, fmt:
         axes.set(xlabel=f"FID ({shown[0]['extractor']}), logarithmic: lower is better", ylabel="bits/dim, test")
         axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
         axes.xaxis.set_minor_formatter(lambda x, _: f"{x:,.0f}" if str(x)[0] in "25" else "")
+        axes.tick_params(axis="x", which="both", pad=4, length=3)
         families = list(dict.fromkeys(row["family"] for row in shown))
         colours = {family: COLOURS[i % len(COLOURS)] for i, family in enumerate(families)}
         ringed = front(shown)
