@@ -27,7 +27,7 @@ DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Folder of MNIST, CIFAR-10 and the like; else $GENBENCH_DATA.")
 ]
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train and measure.")]
-Format = Literal["md", "csv", "tex", "json", "html"]
+Format = Literal["md", "csv", "tex", "json", "html", "parquet"]
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
 ROWS = (
     "Only rows of this label, else of this recipe; 'LABEL on DATASET' for one of several, "
@@ -114,28 +114,38 @@ def run(
 @app.command()
 def table(
     folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Folders of runs.")],
-    fmt: Annotated[
-        Literal["md", "csv", "tex", "json", "html"] | None, typer.Option("--format", help="As text.")
-    ] = None,
+    fmt: Annotated[Format | None, typer.Option("--format", help="As text, or as Parquet into --output.")] = None,
     sort: Annotated[str | None, typer.Option(help="Column to sort by, best first.")] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write instead of printing.")] = None,
 ) -> None:
     """The table of one run or several."""
     from genbench import table as tables
     from genbench.record import records
 
+    if fmt == "parquet" and output is None:
+        raise ValueError("--format parquet is no text: give -o FILE")
     found = records(*folders)
-    if fmt is None and sort is None and sys.stdout.isatty():
+    if output is not None:
+        tables.save(output, found, fmt, sort)
+        console().print(str(output), markup=False, highlight=False, soft_wrap=True)
+    elif fmt is None and sort is None and sys.stdout.isatty():
         tables.show(found, console())
     else:
         sys.stdout.write(tables.render(found, fmt or "md", sort).rstrip("\n") + "\n")
 
 
 @app.command()
-def report(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run.")]) -> None:
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of a run.")],
+    figures: Annotated[
+        bool, typer.Option("--figures", help="Its figures too, in DIR/figures, as PDF, SVG and PNG.")
+    ] = False,
+) -> None:
     """One page of a run, report.html, that opens without a network."""
     from genbench import report as reports
 
-    console().print(str(reports.write(folder)), markup=False, highlight=False, soft_wrap=True)
+    for path in [reports.write(folder), *(reports.figures(folder) if figures else [])]:
+        console().print(str(path), markup=False, highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 from tabulate import tabulate
 
+from genbench.basis import basis
 from genbench.captions import footnotes, protocol, title
 from genbench.columns import ABSENT, Column, Row, columns
 
@@ -186,6 +187,7 @@ def sections(rows: Sequence[Row]) -> list[dict[str, Any]]:
             "rows": mine,
             "footnotes": footnotes(mine),
             "absent": ABSENT,
+            "basis": basis,
         }
         for name, mine in by_dataset(rows)
     ]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +13,13 @@ from markupsafe import Markup
 
 from genbench import plots
 from genbench.captions import phrase
-from genbench.columns import Row, bits, number, status
-from genbench.exhibits import PICTURES
+from genbench.columns import Row
 from genbench.folders import written_whole
-from genbench.record import FILE, Record, records
 from genbench.render import environment, sections
+from genbench.report_panels import Cell, cells, galleries, histories, samples
 from genbench.table import rows
 
-REPORT = "report.html"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A record with the folder that it was read from."""
-
-    record: Record
-    folder: Path
-
-
-def cells(folder: Path) -> list[Cell]:
-    """Every cell below a run's folder, by path; ``ValueError`` where there is none or one cannot be read."""
-    found = records(folder)  # refuses a folder without records
-    paths = (path.parent for path in sorted((folder / "cells").glob(f"*/*/seed-*/{FILE}")))
-    return [Cell(*pair) for pair in zip(found, (path for path in paths if path.suffix != ".part"), strict=True)]
+REPORT, FIGURES = "report.html", "figures"
 
 
 def write(folder: Path) -> Path:
@@ -46,18 +29,26 @@ def write(folder: Path) -> Path:
         ValueError: for a folder without records, or with one that cannot be read.
     """
     there = cells(folder)
-    table = rows(cell.record for cell in there)
     pages = []
-    for index, section in enumerate(sections(table)):
+    for index, section in enumerate(sections(rows(cell.record for cell in there))):
+        table = section["rows"]
         mine = [cell for cell in there if cell.record.dataset == section["dataset"]]
         pages.append(
             section
             | {
-                "grids": _grids(section["rows"], mine),
-                "galleries": list(_galleries(section["rows"], mine)),
-                "scatters": list(_scatters(section["rows"], f"s{index}")),
-                "curves": _curves(section["rows"], mine, f"c{index}"),
-                "stamps": [_stamp(row) for row in section["rows"]],
+                "families": list(dict.fromkeys(row["family"] for row in table if row["status"] != "anchor")),
+                "grids": samples(table, mine),
+                "galleries": list(galleries(table, mine)),
+                "scatters": [
+                    scatter | {"svg": Markup(plots.inline(plots.scatter, scatter["rows"], f"s{index}-{number}"))}
+                    for number, scatter in enumerate(_scatters(table))
+                ],
+                "curves": [
+                    {"index": place, "label": label, "svg": Markup(plots.inline(plots.curves, {label: history}, name))}
+                    for place, (label, history) in histories(table, mine).items()
+                    for name in [f"c{index}-{place}"]
+                ],
+                "stamps": [_stamp(row) for row in table],
             }
         )
     titles = dict.fromkeys(str(cell.record.stamp["title"]) for cell in there if cell.record.stamp.get("title"))
@@ -67,84 +58,51 @@ def write(folder: Path) -> Path:
     return folder / REPORT
 
 
-def _cell(row: Row, there: Sequence[Cell]) -> Cell | None:
-    """The first of a row's cells."""
-    for cell in there:
-        r = cell.record
-        same = (r.label, r.status, r.options) == (row["plain_label"], row["status"], row["options"])
-        if same and r.seed in row["seeds"]:
-            return cell
-    return None
+def figures(folder: Path) -> list[Path]:
+    """Write the page's figures into ``figures/`` of a run's folder, each as PDF, SVG and PNG, and return the paths.
+
+    ``DATASET-scatter``, ``DATASET-curves``, ``DATASET-samples`` and one for each further kind of picture.
+
+    Raises:
+        ValueError: as :func:`write`.
+    """
+    there = cells(folder)
+    written: list[Path] = []
+    for section in sections(rows(cell.record for cell in there)):
+        name = re.sub("[^a-z0-9]+", "-", section["dataset"].lower()).strip("-")
+        mine = [cell for cell in there if cell.record.dataset == section["dataset"]]
+        for what, draw, data in _drawn(section["rows"], mine):
+            written += plots.files(draw, data, folder / FIGURES / f"{name}-{what}")
+    return written
 
 
-def _grids(table: Iterable[Row], there: Sequence[Cell]) -> list[dict[str, Any]]:
-    """The samples of each row that has some, with what was measured of them."""
-    found = _pictures(table, there, "samples.png")
-    for grid in found:
-        row, cell = grid["row"], grid["cell"]
-        facts = [f"{bits(row)} bits/dim"] if row["nll_bpd"] is not None else []
-        facts += [f"FID {number(row['fid'])}"] if row["fid"] is not None else []
-        facts += [status(row)] if status(row) else []
-        facts += [f"{number(100 * row['agreement'])} % of the class asked for"] if row["agreement"] is not None else []
-        facts += [f"entropy {number(row['entropy'])} bits"] if row["entropy"] is not None else []
-        facts += [f"class entropy {number(row['class_entropy'])} bits"] if row["class_entropy"] is not None else []
-        facts += [f"seed {cell.record.seed}, one of {row['seeds_run']}"] if row["seeds_run"] > 1 else []
-        grid["facts"] = facts
-    return found
+def _drawn(table: Sequence[Row], there: Sequence[Cell]) -> Iterator[tuple[str, Callable[..., None], Any]]:
+    """Each figure of a data set: its name, what draws it, and of what."""
+    scatters = list(_scatters(table))
+    for scatter in scatters:
+        yield "scatter" if len(scatters) == 1 else f"scatter-{scatter['extractor']}", plots.scatter, scatter["rows"]
+    if curves := dict(histories(table, there).values()):
+        yield "curves", plots.curves, curves
+    for what, grids in [
+        ("samples", samples(table, there)),
+        *((g["name"], g["grids"]) for g in galleries(table, there)),
+    ]:
+        if grids:
+            yield what, plots.sheet, [(grid["row"]["label"], grid["path"]) for grid in grids]
 
 
-def _galleries(table: Sequence[Row], there: Sequence[Cell]) -> Iterator[dict[str, Any]]:
-    """A section for each picture that some row has, laid out alike for all; of abilities, why they failed."""
-    for picture in PICTURES:
-        grids = _pictures(table, there, picture.file)
-        for grid in grids:
-            grid["facts"] = []
-        said = [
-            (row["label"], cell.record.abilities.get(picture.ability or "", ""))
-            for row in table
-            if (cell := _cell(row, there))
-        ]
-        failed = [f"{label} {text}" for label, text in said if text.startswith("failed")]
-        if grids or failed:
-            yield {"title": picture.title, "hint": picture.hint, "grids": grids, "failed": failed}
-
-
-def _pictures(table: Iterable[Row], there: Sequence[Cell], file: str) -> list[dict[str, Any]]:
-    """A picture for each row that has one, real images first, of its first seed; how wide it is beside the others."""
-    found: list[dict[str, Any]] = []
-    for row in table:
-        cell = _cell(row, there)
-        if cell is not None and (cell.folder / file).is_file():
-            picture = (cell.folder / file).read_bytes()
-            source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
-            found.append({"row": row, "cell": cell, "source": source, "wide": int.from_bytes(picture[16:20])})
-    # Every image is as large in one grid as in another, however many columns a grid has.
-    for grid in found:
-        grid["percent"] = 100 * grid["wide"] / max(other["wide"] for other in found)
-    return sorted(found, key=lambda grid: grid["row"]["recipe"] != "real (test)")
-
-
-def _scatters(table: Sequence[Row], name: str) -> Iterable[dict[str, Any]]:
+def _scatters(table: Sequence[Row]) -> Iterator[dict[str, Any]]:
     """One drawing an extractor: FIDs under two do not compare."""
-    for index, extractor in enumerate(dict.fromkeys(row["extractor"] for row in table if row["fid"] is not None)):
+    for extractor in dict.fromkeys(row["extractor"] for row in table if row["fid"] is not None):
         mine = [row for row in table if row["extractor"] == extractor]
         if any(plots.drawable(row) for row in mine):
             recipes = [row for row in table if row["status"] != "anchor" and row["extractor"] in (extractor, None)]
-            left = [row["label"] for row in recipes if not plots.drawable(row)]
-            yield {"svg": Markup(plots.inline(plots.scatter, mine, f"{name}-{index}")), "left_out": left}
-
-
-def _curves(table: Iterable[Row], there: Sequence[Cell], name: str) -> Markup | None:
-    histories: dict[str, plots.History] = {}
-    for row in table:
-        cell = _cell(row, there)
-        if cell is not None and (cell.folder / "history.csv").is_file():
-            label = row["label"] if row["label"] not in histories else f"{row['label']}, {row['status']}"
-            try:
-                histories[label] = plots.history(cell.folder / "history.csv")
-            except ValueError:  # a run that diverged before its first line has no curve, and that is no fault
-                continue
-    return Markup(plots.inline(plots.curves, histories, name)) if histories else None
+            yield {
+                "extractor": extractor,
+                "rows": mine,
+                "front": [mine[index]["label"] for index in plots.front(mine)],
+                "left_out": [row["label"] for row in recipes if not plots.drawable(row)],
+            }
 
 
 def _stamp(row: Row) -> dict[str, Any]:
@@ -157,7 +115,7 @@ def _stamp(row: Row) -> dict[str, Any]:
 
 
 def _value(value: Any) -> str:  # noqa: ANN401 - anything that JSON has
-    if isinstance(value, dict | list):
+    if isinstance(value, Mapping | list):
         text = phrase(value)
         return text if len(text) < 200 else json.dumps(value, ensure_ascii=False, default=str)
     return "" if value is None else str(value)

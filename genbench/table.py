@@ -192,8 +192,25 @@ def render(records: Iterable[Record], fmt: str, sort: str | None = None) -> str:
         ValueError: for another format, or a column that there is not.
     """
     if fmt not in texts.FORMATS:
-        raise ValueError(f"format={fmt!r}: {nearest(fmt, texts.FORMATS)}")
+        raise ValueError(f"format={fmt!r}: {nearest(fmt, [*texts.FORMATS, 'parquet'])}")
     return texts.FORMATS[fmt](rows(records, sort))
+
+
+def save(path: Path, records: Iterable[Record], fmt: str | None = None, sort: str | None = None) -> None:
+    """Write the table into one file, whole or not at all; the format is that of the file's name unless given.
+
+    Raises:
+        ValueError: for another format, a column that there is not, or Parquet without pyarrow.
+    """
+    fmt = fmt or path.suffix.lstrip(".").lower()
+    if fmt == "parquet":
+        from genbench.parquet import write as write_parquet
+
+        write_parquet(path, rows(records, sort))
+        return
+    text = render(records, fmt, sort)
+    with written_whole(path) as part:
+        part.write_text(text, encoding="utf-8")
 
 
 def write(folder: Path, records: Iterable[Record]) -> None:

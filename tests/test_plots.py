@@ -1,5 +1,6 @@
 import io
 import math
+import re
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -8,8 +9,9 @@ import torch
 from PIL import Image
 
 from genbench import plots, table
-from genbench.plots import tradeoff
-from tests.records import likelihood, quality, quick, record
+from genbench.plots import drawing, tradeoff
+from tests.records import likelihood, quality, quick, record, speed
+from tests.test_report import contrast
 
 
 def pixels(path):
@@ -84,7 +86,7 @@ def test_scatter_shows_every_row_with_both_figures_and_no_label_on_another(tmp_p
     ]
     plots.scatter(digits([*quick(), *crowd]), tmp_path / "s.png")
     named = {text for text, _ in boxes}
-    assert {f"recipe-{i}" for i in range(15)} | {"pixelcnn", "vae", "gan (unconverged)", "real (test)"} <= named
+    assert {f"recipe-{i}" for i in range(15)} | {"pixelcnn", "vae", "gan*", "real (test)"} <= named
     assert not {"f-gan (KL)", "noise", "png"} & named
     for i, (_, a) in enumerate(boxes):
         for _, b in boxes[i + 1 :]:
@@ -152,3 +154,68 @@ def test_inline_drawings_need_no_network_take_the_pages_colour_and_do_not_vary()
     assert not ids[0] & ids[1]
     used = {e.get("href")[1:] for e in ElementTree.fromstring(text).iter() if e.get("href")}
     assert used <= ids[0]
+
+
+def on_front(*points, **fields):
+    """Places on the front of rows with these bits/dim, FIDs and images a second."""
+    cells = [
+        record(f"r{i}", test=likelihood((bits,) * 3), quality=quality(fid), speed=speed(1.0, fast), **fields)
+        for i, (bits, fid, fast) in enumerate(points)
+    ]
+    rows = sorted(table.rows(cells), key=lambda row: row["label"])
+    return plots.front(rows)
+
+
+def test_the_front_is_what_no_comparable_row_beats_in_all_three():
+    assert on_front((1.0, 50.0, 10.0), (2.0, 40.0, 10.0), (2.0, 50.0, 10.0), (3.0, 90.0, 99.0)) == [0, 1, 3]
+    assert on_front((1.0, 50.0, 10.0), (1.0, 50.0, 10.0)) == [0, 1]  # equals do not beat each other
+    assert on_front((1.0, 50.0, 10.0)) == []  # nothing to compare with
+
+
+def test_rows_that_do_not_compare_never_push_each_other_off_the_front():
+    better = {"test": likelihood((1.0,) * 3), "quality": quality(10.0), "speed": speed(1.0, 99.0)}
+    worse = {"test": likelihood((2.0,) * 3), "quality": quality(20.0), "speed": speed(1.0, 9.0)}
+    assert plots.front(table.rows([record("a", **better), record("b", **worse)])) == [0]
+    bound = likelihood((2.0,) * 3, "bound", "elbo")
+    unconverged = likelihood((1.0,) * 3, "estimate", "ais", converged=False)
+    for change in (
+        {"test": bound},
+        {"given": ("label",)},
+        {"stamp": {"threads": 16}},
+        {"extractor": "classifier"},
+        {"stamp": {"budget": {"steps": 7}}},
+    ):
+        assert plots.front(table.rows([record("a", **better), record("b", **worse | change)])) == [], change
+    estimates = [record(label, **better | {"test": unconverged}) for label in "ab"]
+    assert plots.front(table.rows(estimates)) == []
+    estimate = likelihood((2.0,) * 3, "estimate", "ais", converged=True)
+    both = [record("a", **better | {"test": unconverged}), record("b", **worse | {"test": estimate})]
+    assert plots.front(table.rows(both)) == []  # what is really better still pushes the worse one off
+    worst = likelihood((3.0,) * 3, "estimate", "ais", converged=False)
+    both = [record("a", **worse | {"test": worst}), record("b", **better | {"test": estimate})]
+    assert [table.rows(both)[i]["label"] for i in plots.front(table.rows(both))] == ["b"]
+
+
+def test_colours_stand_out_on_white_and_on_dark_paper():
+    for colour in drawing.COLOURS:
+        assert min(contrast(colour, "#ffffff"), contrast(colour, "#17191c")) >= 3
+
+
+def test_inline_letters_are_letters_and_numbers_in_them_whole():
+    row = record("r 1.23456", quality=quality(80.0))
+    text = plots.inline(plots.scatter, table.rows([row]), "x")
+    assert ">r 1.23456</text>" in re.sub(r"\s+<", "<", text)
+    assert not re.search(r'="[^"]*\.\d{3}', text)
+
+
+def test_a_sheet_puts_pictures_at_one_scale(tmp_path):
+    for name, columns in (("wide", 8), ("narrow", 4)):
+        plots.grid(np.zeros((64, 1, 28, 28), dtype=np.uint8), tmp_path / f"{name}.png", columns=columns)
+    plots.sheet([(name, tmp_path / f"{name}.png") for name in ("wide", "narrow")], tmp_path / "sheet.png")
+    dark = np.asarray(Image.open(tmp_path / "sheet.png").convert("L")) < 30
+    middle = dark.shape[1] // 2
+    widths = [np.flatnonzero(half.mean(axis=0) > 0.3) for half in (dark[:, :middle], dark[:, middle:])]
+    wide, narrow = (np.ptp(columns) + 1 for columns in widths)
+    assert narrow / wide == pytest.approx(230 / 462, abs=0.02)
+    with pytest.raises(ValueError, match="none to draw"):
+        plots.sheet([], tmp_path / "none.png")

@@ -15,7 +15,9 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
 
 from genbench.plots.drawing import COLOURS, INK, STYLE, literal, save
+from genbench.plots.front import front
 
+RING = 5.0  # points that a ring is wider than its marker
 MARKERS = {"exact": "s", "bound": "o", "estimate": "^"}
 SAID = {"exact": "= exact", "bound": "≤ bound", "estimate": "~ estimate"}
 
@@ -31,13 +33,14 @@ def drawable(row: Mapping[str, Any]) -> bool:
 def scatter(rows: Sequence[Mapping[str, Any]], target: Path | IO[bytes], *, fmt: str | None = None) -> None:
     """Likelihood against FID: marker by kind of likelihood, colour by family, area by sampling speed.
 
-    Hollow markers are conditional; a dashed line is the FID of real test images. Rows without both figures are left
-    out. The lower left corner is where one wants to be.
+    Hollow markers are conditional, starred names unconverged; rings are round the rows of :func:`front`; a dashed line
+    is the FID of real test images. Rows without both figures are left out. The lower left corner is where one wants to
+    be.
 
     Args:
         rows: of :func:`genbench.table.rows`, one data set, one extractor.
         target: a path, or an open binary file.
-        fmt: ``png`` or ``svg``; by default the path's ending, or ``png``.
+        fmt: ``png``, ``svg`` or ``pdf``; by default the path's ending, or ``png``.
 
     Raises:
         ValueError: where no row has both figures, or rows are of several data sets or extractors: they do not compare.
@@ -49,15 +52,20 @@ def scatter(rows: Sequence[Mapping[str, Any]], target: Path | IO[bytes], *, fmt:
     if not shown:
         raise ValueError("rows: none has both a likelihood and an FID")
     with rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 4.4), layout="constrained")
+        figure = Figure(figsize=(7.2, 4.4 + 0.08 * max(0, len(shown) - 12)), layout="constrained")
         axes = figure.subplots()
         axes.set_xscale("log")
         axes.set(xlabel=f"FID ({shown[0]['extractor']}), logarithmic: lower is better", ylabel="bits/dim, test")
         axes.xaxis.set_major_formatter(lambda x, _: f"{x:,.0f}")
         axes.xaxis.set_minor_formatter(lambda x, _: f"{x:,.0f}" if str(x)[0] in "25" else "")
+        axes.tick_params(axis="x", which="both", pad=4, length=3)
         families = list(dict.fromkeys(row["family"] for row in shown))
         colours = {family: COLOURS[i % len(COLOURS)] for i, family in enumerate(families)}
-        for row in shown:
+        ringed = front(shown)
+        for index, row in enumerate(shown):
+            if index in ringed:
+                size = (math.sqrt(_area(row["images_per_second"])) + RING) ** 2
+                axes.scatter(row["fid"], row["nll_bpd"], s=size, facecolors="none", edgecolors=INK, linewidths=0.9)
             axes.scatter(
                 row["fid"],
                 row["nll_bpd"],
@@ -76,7 +84,7 @@ def scatter(rows: Sequence[Mapping[str, Any]], target: Path | IO[bytes], *, fmt:
                 textcoords="offset points", fontsize=8,
             )  # fmt: skip
         axes.margins(0.16, 0.16)
-        _legend(figure, colours, {row["nll_kind"] for row in shown}, shown)
+        _legend(figure, colours, shown, bool(ringed))
         figure.draw_without_rendering()
         _label(figure, axes, shown)
         save(figure, target, fmt)
@@ -87,7 +95,7 @@ def _area(speed: float | None) -> float:
     return 28.0 if not speed else 28 + 34 * min(5.0, max(0.0, math.log10(speed)))
 
 
-def _legend(figure: Figure, colours: Mapping[str, str], kinds: set[str], rows: Sequence[Mapping[str, Any]]) -> None:
+def _legend(figure: Figure, colours: Mapping[str, str], rows: Sequence[Mapping[str, Any]], ringed: bool) -> None:
     def entry(label: str, marker: str, colour: str, size: float, fill: bool = True) -> Line2D:
         face = colour if fill else "none"
         return Line2D(
@@ -95,9 +103,14 @@ def _legend(figure: Figure, colours: Mapping[str, str], kinds: set[str], rows: S
         )
 
     entries = [entry(family, "o", colour, 6) for family, colour in colours.items()]
+    kinds = {row["nll_kind"] for row in rows}
     entries += [entry(said, MARKERS[kind], INK, 6) for kind, said in SAID.items() if kind in kinds]
     if any(row["given"] for row in rows):
         entries.append(entry("conditional", "o", INK, 6, fill=False))
+    if ringed:
+        entries.append(entry("Pareto front", "o", INK, 11, fill=False))
+    if any(row["nll_converged"] is False for row in rows):
+        entries.append(entry("* unconverged", "", INK, 6))
     entries += [entry(f"{speed:,} images/s", "o", INK, math.sqrt(_area(speed))) for speed in (10, 1000, 100000)]
     figure.legend(
         handles=entries, loc="outside right center", frameon=False, fontsize=8, labelspacing=0.9, handletextpad=0.6
@@ -109,18 +122,18 @@ def _label(figure: Figure, axes: Axes, rows: Sequence[Mapping[str, Any]]) -> Non
     renderer = FigureCanvasAgg(figure).get_renderer()
     points = axes.transData.transform([(row["fid"], row["nll_bpd"]) for row in rows])
     per_point = figure.dpi / 72
-    radii = [math.sqrt(_area(row["images_per_second"])) / 2 * per_point for row in rows]
+    radii = [(math.sqrt(_area(row["images_per_second"])) + RING) / 2 * per_point for row in rows]
     taken = [(x - r, y - r, x + r, y + r) for (x, y), r in zip(points, radii, strict=True)]
     inside = axes.get_window_extent()
     for row, radius in zip(rows, radii, strict=True):
-        text = row["label"] + (" (unconverged)" if row["nll_converged"] is False else "")
+        text = row["label"] + ("*" if row["nll_converged"] is False else "")
         note = axes.annotate(
             literal(text), (row["fid"], row["nll_bpd"]), (0, 0), textcoords="offset points", fontsize=8, va="center"
         )
         best: tuple[float, tuple[float, float, str]] | None = None
         for dx, dy, align in _places(radius / per_point):
             box = _box(note, dx, dy, align, renderer)
-            cost = sum(_overlap(box, other) for other in taken) + 9 * _outside(box, inside) + 0.01 * math.hypot(dx, dy)
+            cost = sum(_overlap(box, other) for other in taken) + 90 * _outside(box, inside) + 0.01 * math.hypot(dx, dy)
             if best is None or cost < best[0]:
                 best = (cost, (dx, dy, align))
         if best is not None:

@@ -53,8 +53,9 @@ def curves(histories: Mapping[str, History], target: Path | IO[bytes], *, fmt: s
         raise ValueError("histories: there are none to draw")
     across = min(3, len(histories))
     down = math.ceil(len(histories) / across)
+    legend = max(math.ceil(len(_chosen(columns)) / 2) for columns in histories.values())  # lines of it
     with rc_context(STYLE | {"font.size": 8}):
-        figure = Figure(figsize=(3.2 * across, 2.1 * down), layout="constrained")
+        figure = Figure(figsize=(3.2 * across, (2 + 0.14 * legend) * down), layout="constrained")
         panels = figure.subplots(down, across, squeeze=False).ravel()
         for panel, (label, columns) in zip(panels, histories.items(), strict=False):
             _curve(panel, label, columns)
@@ -63,10 +64,14 @@ def curves(histories: Mapping[str, History], target: Path | IO[bytes], *, fmt: s
         save(figure, target, fmt)
 
 
-def _curve(panel: Axes, label: str, columns: History) -> None:
-    images = columns["images"]
+def _chosen(columns: History) -> History:
+    """The logs that are drawn: losses first, as many as there are colours."""
     logs = {name: values for name, values in columns.items() if "/" in name and np.isfinite(values).any()}
-    chosen = dict(sorted(logs.items(), key=lambda item: not item[0].endswith("/loss"))[: len(COLOURS)])
+    return dict(sorted(logs.items(), key=lambda item: not item[0].endswith("/loss"))[: len(COLOURS)])
+
+
+def _curve(panel: Axes, label: str, columns: History) -> None:
+    images, chosen = columns["images"], _chosen(columns)
     for colour, (name, values) in zip(COLOURS, chosen.items(), strict=False):
         here = np.isfinite(values)
         x, y = images[here], values[here]
@@ -84,4 +89,7 @@ def _curve(panel: Axes, label: str, columns: History) -> None:
         low, high = np.percentile(every, [1, 99])
         pad = 0.08 * (high - low) or 0.5
         panel.set_ylim(low - pad, high + pad)
-        panel.legend(frameon=False, fontsize=6.5, loc="best", handlelength=1.2, labelspacing=0.3)
+        panel.legend(
+            frameon=False, fontsize=6.5, loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2,
+            handlelength=1.2, labelspacing=0.3, columnspacing=1.2,
+        )  # fmt: skip

@@ -1,0 +1,48 @@
+"""Pictures of several rows side by side, as a paper shows them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from PIL import Image
+
+from genbench.plots.drawing import STYLE, literal, save
+
+ACROSS, INCHES = 4, 1.75  # pictures a line; the width of the widest
+
+
+def sheet(pictures: Sequence[tuple[str, Path]], target: Path | IO[bytes], *, fmt: str | None = None) -> None:
+    """Pictures with their labels above, all at one scale, aligned at the top.
+
+    Args:
+        pictures: label and PNG of each.
+        target: a path, or an open binary file.
+        fmt: as in :func:`scatter`.
+
+    Raises:
+        ValueError: for no pictures.
+    """
+    if not pictures:
+        raise ValueError("pictures: there are none to draw")
+    images = [Image.open(path).convert("RGB") for _, path in pictures]
+    across = min(ACROSS, len(images))
+    lines = [images[start : start + across] for start in range(0, len(images), across)]
+    widest = max(image.width for image in images)
+    heights = [INCHES * max(image.height for image in line) / widest + 0.3 for line in lines]
+    with rc_context(STYLE | {"image.interpolation": "none"}):
+        figure = Figure(figsize=((INCHES + 0.15) * across, sum(heights)))
+        wide, high = figure.get_size_inches()
+        for index, (image, (label, _)) in enumerate(zip(images, pictures, strict=True)):
+            line, column = divmod(index, across)
+            top, left = 0.22 + math.fsum(heights[:line]), 0.05 + (INCHES + 0.15) * column
+            size = (INCHES * image.width / widest, INCHES * image.height / widest)
+            axes = figure.add_axes((left / wide, 1 - (top + size[1]) / high, size[0] / wide, size[1] / high))
+            axes.imshow(image)
+            axes.set_axis_off()
+            axes.set_title(literal(label), loc="left", fontsize=8, pad=3)
+        save(figure, target, fmt)
