@@ -46,7 +46,7 @@ SETTLED = (
     *("latency_ms", "images_per_second", "peak_memory_mb", "stamp"),
 )
 ADDED = (
-    *("plain_label", "given", "labelled", "setting", "options", "seeds_run", "reason", "notes"),
+    *("plain_label", "given", "labelled", "setting", "options", "seeds_run", "reason", "notes", "refused"),
     *("nll_se", "nll_observation", "nll_effort", "nll_images", "nll_moved", "nll_converged"),
     *("sample_images", "reference_images", "accuracy_se", "agreement_se"),
     *(figure.key for figure in FIGURES if figure.key not in SETTLED),
