@@ -6,6 +6,7 @@ import io
 import shlex
 import shutil
 import zipfile
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ from genbench.folders import locked, part_of, settle
 from genbench.interface import Batch, DataSpec
 from genbench.metrics.quality import MINIMUM_IMAGES
 from genbench.protocol import stamped
-from genbench.record import Record, records
+from genbench.record import FILE, Record, records
 from genbench.replay import Line
 from genbench.stamp import revision
 from genbench.suite import ANCHOR_NAMES, slug
@@ -55,7 +56,8 @@ def evaluate(
 ) -> Record:
     """Measure samples with everything that a cell's samples are measured with, and write their row into a run.
 
-    As many are measured as the test split has images, the first: as in every row, since their number moves FID.
+    As many are measured as of the other rows of the run, else as the test split has images, the first: their number
+    moves FID.
 
     Args:
         images: uint8 ``(N, C, H, W)``, ``(N, H, W, C)`` or ``(N, H, W)``, of the data set's size and levels; or the
@@ -78,7 +80,8 @@ def evaluate(
     read, found = _read(images, known.spec)
     whole = checked(read, known)
     asked = _asked(found if labels is None else labels, whole, known)
-    n = min(len(whole), len(known.test))
+    wanted = _usual(out, dataset) or len(known.test)
+    n = min(len(whole), wanted)
     samples, asked = whole[:n], None if asked is None else asked[:n]
     if slug(label) in {slug(name) for name in ANCHOR_NAMES}:
         raise ValueError(f"label {label!r} is an anchor's: give the row another")
@@ -89,7 +92,7 @@ def evaluate(
         precision="float32", samples=n, likelihoods=0, draws=0, estimated=0, timing=0.0, device=device,
     )  # fmt: skip
     path = str(images) if isinstance(images, Path | str) else None
-    setting = Setting(f"Samples of {label}", root, revision(), Line(_command(path, cell, target, root)))
+    setting = Setting(f"Samples of {label}", root, revision(), Line(_command(path, cell, root)))
     with locked(out):
         if target.exists() and not fresh:
             raise ValueError(f"{target}: there already; give another label, or replace it with fresh (--fresh)")
@@ -98,8 +101,7 @@ def evaluate(
         part.mkdir(parents=True)
         try:
             record = _measured(samples, asked, cell, setting, known, part)
-            record = _remarked(record, len(whole), len(known.test))
-            record.write(part)
+            _remarked(record, len(whole), wanted).write(part)
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             for left in (target.parent, target.parents[1], target.parents[2]):
@@ -108,7 +110,7 @@ def evaluate(
             raise
         settle(part, target)
         table.write(out, records(out))
-    return record
+    return Record.read(target)
 
 
 def checked(images: Tensor, known: Dataset) -> Tensor:
@@ -218,26 +220,33 @@ def _measured(
     )
 
 
-def _remarked(record: Record, given: int, tested: int) -> Record:
+def _usual(out: Path, dataset: str) -> int | None:
+    """How many samples of that data set's rows a run measures, by most of them."""
+    found = records(out) if next((out / "cells").glob(f"*/*/seed-*/{FILE}"), None) else []
+    counts = Counter(r.quality.images for r in found if r.quality and r.dataset == dataset and r.status != EVALUATED)
+    return counts.most_common(1)[0][0] if counts else None
+
+
+def _remarked(record: Record, given: int, wanted: int) -> Record:
     """With a note where there are more or fewer samples than rows have."""
     note = ""
-    if given > tested:
-        note = f"{record.label}: the first {tested:,} of {given:,} samples, as many as other rows have"
-    elif given < tested:
-        note = f"{record.label}: {given:,} samples, and other rows have up to {tested:,}: fewer raise FID"
+    if given > wanted:
+        note = f"{record.label}: the first {wanted:,} of {given:,} samples, as many as other rows have"
+    elif given < wanted:
+        note = f"{record.label}: {given:,} samples where {wanted:,} are usual; fewer raise FID"
     if not note or record.quality is None:
         return record
     quality = record.quality.model_copy(update={"notes": (*record.quality.notes, note)})
     return record.model_copy(update={"quality": quality})
 
 
-def _command(path: str | None, cell: Cell, target: Path, root: Path | None) -> str:
-    """What measures the samples again: those of an array lie beside the record."""
+def _command(path: str | None, cell: Cell, root: Path | None) -> str:
+    """What measures the samples again: those of an array lie beside the record, as ``samples.npy``."""
     if path is None and cell.given:
         about = {"dataset": cell.dataset, "label": cell.label, "extractor": cell.extractor, "seed": cell.seed}
         arguments = ", ".join(f"{name}={value!r}" for name, value in about.items())
-        return f"genbench.evaluate({str(target / SAMPLES)!r}, labels=…, {arguments}, out='again')"
+        return f"genbench.evaluate({SAMPLES!r}, labels=…, {arguments}, out='again')"
     words = {"dataset": cell.dataset, "label": cell.label, "extractor": cell.extractor, "seed": cell.seed}
     words |= {"size": cell.size, "device": cell.device, "data-dir": root, "out": "again"}
     options = [word for name, value in words.items() if value is not None for word in (f"--{name}", str(value))]
-    return shlex.join(["genbench", "evaluate", path or str(target / SAMPLES), *options])
+    return shlex.join(["genbench", "evaluate", path or SAMPLES, *options])

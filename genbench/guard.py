@@ -42,18 +42,19 @@ ABSENT = "absent"
 MOST_ROWS, MOST_PARTS = 3, 4
 
 
-def parts(record: Record, need: Need) -> dict[str, str]:
+def parts(record: Record, need: Need, *, timed: bool | None = None) -> dict[str, str]:
     """All that must be equal for two cells' figures of this need to be ranked together: name → value, as JSON.
 
-    A budget of seconds buys more on a faster machine, so there the machine is among it. What a reader sees beside the
+    A budget of seconds buys more on a faster machine, so where training was ``timed``, by its stamp if nothing else is
+    said, the machine is among it. What a reader sees beside the
     figure, its kind and what it is given, is :func:`seen`.
     """
     stamp = record.stamp
     wanted = RESTS_ON[need]
-    if need != "speed" and "seconds" in (stamp.get("budget") or {}):
+    if need != "speed" and (by_seconds(record) if timed is None else timed):
         wanted += MACHINE
     whole = ALWAYS | dict(leaves(stamp))
-    found = {name: value for name, value in whole.items() if _below(name, wanted)}
+    found = {name: whole[name] for part in wanted for name in whole if name == part or name.startswith(f"{part}.")}
     found["measures"] = (stamp.get("measures") or {}).get(need, 1)
     test, quality = record.test, record.quality
     if need == "likelihood" and test is not None:
@@ -61,12 +62,17 @@ def parts(record: Record, need: Need) -> dict[str, str]:
         if test.kind == "estimate":  # as good as its estimator; a bound is a bound, however it was made
             found |= {"method": test.method, "draws": test.draws, "effort": test.effort}
     if need == "quality" and quality is not None:
-        found |= {"samples measured": quality.images, "reference images": quality.reference_images}
+        found |= {"samples measured": quality.images, "reference measured": quality.reference_images}
     if need == "pairs" and record.paired is not None:
         found["pairs"] = record.paired.images
     if need == "labels" and record.accuracy is not None:
         found["test images"] = record.accuracy.images
     return {name.replace(".", " "): json.dumps(value, default=str) for name, value in found.items()}
+
+
+def by_seconds(record: Record) -> bool:
+    """Whether the clock decided how long the record's model was trained."""
+    return "seconds" in (record.stamp.get("budget") or {})
 
 
 def seen(record: Record, need: Need) -> Hashable:
@@ -133,7 +139,8 @@ def _causes(members: Sequence[int], rows: Rows, need: Need) -> Iterator[Cause]:
         groups.setdefault(seen(rows[index][0], need), []).append(index)
     sides: dict[str, dict[str, list[int]]] = {}
     for group in groups.values():
-        of = {index: parts(rows[index][0], need) for index in group}
+        timed = any(by_seconds(rows[index][0]) for index in group)
+        of = {index: parts(rows[index][0], need, timed=timed) for index in group}
         for name in dict.fromkeys(name for mine in of.values() for name in mine):
             values: dict[str, list[int]] = {}
             for index, mine in of.items():
@@ -172,10 +179,6 @@ def leaves(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]
             yield from leaves(item, f"{path}{name}.")
         else:
             yield f"{path}{name}", item
-
-
-def _below(name: str, wanted: Sequence[str]) -> bool:
-    return any(name == part or name.startswith(f"{part}.") for part in wanted)
 
 
 def short(value: str) -> str:
