@@ -31,8 +31,6 @@ from genbench.stamp import revision
 from genbench.suite import ANCHOR_NAMES, slug
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import ArrayLike
 
     from genbench.data import Dataset
@@ -150,10 +148,11 @@ def _read(images: Tensor | ArrayLike | Path | str, spec: DataSpec) -> tuple[Tens
     if path.suffix not in (".npz", ".npy") or not path.is_file():
         raise ValueError(f"{path}: give a folder of images, an .npz with an array 'images', or an .npy")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays: Mapping[str, Any] = {name: file[name] for name in file.files if name in ("images", "labels")}
-    except AttributeError:  # of an .npy: an array is no context
-        arrays = {"images": np.load(path, allow_pickle=False)}
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return _tensor(loaded, str(path)), None
+        with loaded:
+            arrays = {name: loaded[name] for name in ("images", "labels") if name in loaded.files}
     except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path}: not a file of plain arrays, or damaged ({str(error).splitlines()[0]})") from error
     if "images" not in arrays:
