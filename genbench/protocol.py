@@ -76,7 +76,8 @@ def stamped(
     if test is not None:
         of_draws: dict[str, Any] = {"draws": test.draws} if test.kind != "exact" else {}
         of_draws |= {"effort": test.effort} if test.kind == "estimate" else {}
-        found["likelihood"] = {"method": test.method, "images": test.images} | of_draws | found.get("likelihood", {})
+        how = {"method": test.method, "images": test.images} | of_draws
+        found["likelihood"] = found.get("likelihood", {}) | how
     if setting.trace is not None:
         found["course"] = (
             f"again, {'by the clock as it was' if setting.trace.fractions else 'by the steps of each phase'}"

@@ -149,8 +149,8 @@ class Record(Part):
             ``failed`` carry a ``reason``.
         abilities: ability → the picture of it, or why there is none: ``failed: …``.
         digests: SHA-256 of ``samples`` and trained ``weights``, by which a cell made again is known to be the same.
-        stamp: the protocol: data hashes, split, counts, levels, extractor and hash, resize, precision, device, threads,
-            versions, git revision, budget, checkpoint rule, the command that makes the row again.
+        stamp: the protocol: data hashes, split, counts, levels, extractor and hash, resize, draws, precision, device,
+            threads, versions, git revision, budget, checkpoint rule, the command that makes the row again.
         seconds: what each part of the cell took: ``fit``, ``sample``, ``nll`` …
     """
 
