@@ -8,6 +8,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from genbench import table
+    from genbench.api import evaluate, run
     from genbench.catalog import build
     from genbench.checkpoint import load, save
     from genbench.course import Budget
@@ -45,22 +47,29 @@ __all__ = [
     "Step",
     "Turn",
     "build",
+    "evaluate",
     "fit",
     "load",
+    "run",
     "save",
+    "table",
 ]
 __version__ = "0.1.0"
 
 # Where each name is. They are imported when first used (PEP 562): torch takes seconds, and most commands need none.
 _HOMES = {"build": "catalog", "load": "checkpoint", "save": "checkpoint", "Budget": "course", "Diverged": "player"}
 _HOMES |= {"ImplicitModel": "implicit"} | dict.fromkeys(("FitConfig", "FitReport", "Progress", "fit"), "fit")
+_HOMES |= {"evaluate": "api", "run": "api"}
 
 
 def __getattr__(name: str) -> object:
     """A public name, imported now."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'interface')}"), name)
+    if name == "table":  # a module that can be called
+        found: object = import_module(f"{__name__}.table")
+    else:
+        found = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'interface')}"), name)
     globals()[name] = found
     return found
 

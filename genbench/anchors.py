@@ -45,7 +45,9 @@ def work(cell: Cell, setting: Setting, parts: dict[str, Path], tell: Tell) -> It
     for name, part in parts.items():
         clock.seconds = {}
         if (same := _of_twin(cell, part)) is not None:
-            stamp = stamped(cell, setting, dataset, same.stamp.get("extractor"))
+            judge = {"judge": same.stamp["judge"]["hash"]} if "judge" in same.stamp else {}
+            about = same.stamp.get("extractor")
+            stamp = stamped(cell, setting, dataset, about and about | judge)
             stamp["measured"] = f"once, on {cell.twin}: the images are the same"
             yield same.model_copy(update={"dataset": cell.dataset, "seconds": {}, "stamp": stamp})
             continue

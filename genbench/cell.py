@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -13,13 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genbench import catalog, checkpoint, gallery, measure, picture, record, sampled
+from genbench import catalog, checkpoint, course, gallery, measure, picture, record, sampled
 from genbench.abilities import Classifies
+from genbench.callbacks import TensorBoard
 from genbench.check import check_unchanged
 from genbench.clock import Clock, Tell
 from genbench.configuration import Cell, Setting
-from genbench.course import Budget
+from genbench.course import FRACTIONS, Budget
 from genbench.estimate import estimated
+from genbench.features import store
 from genbench.fit import FitConfig, FitReport, Progress
 from genbench.history import FILE as HISTORY
 from genbench.history import History
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
 MODEL = Path("checkpoint") / "model.safetensors"
 TRAINING = Path("checkpoint") / "training.pt"
+SAMPLES = "samples.npy"
 CHECKPOINT_SECONDS = 15.0  # what a killed run loses at most; a checkpoint of a quick cell takes tens of milliseconds
 
 
@@ -56,10 +60,12 @@ def work(cell: Cell, setting: Setting, part: Path, tell: Tell) -> record.Record:
     with clock("build"):
         learned = dataset.with_labels(cell.labelled)
         model = catalog.build(cell.recipe, learned.spec, seed=cell.seed, **cell.options).to(cell.device)
-    report = train(cell, model, learned, part, tell)
+    report = train(cell, setting, model, learned, part, tell)
     clock.seconds |= {"fit": report.seconds, "finish": report.finish_seconds}
     with clock("write"):
+        course.keep(part / FRACTIONS, report.fractions)
         checkpoint.save(part / MODEL, model)
+        digests = {"weights": store.digest(model.state_dict())}
     with clock("sample"):
         given = asked(cell.given, dataset, cell.samples)
         noise = generator(cell.seed, "sample")
@@ -68,7 +74,8 @@ def work(cell: Cell, setting: Setting, part: Path, tell: Tell) -> record.Record:
     with clock("write"):
         array = io.BytesIO()  # written by Python, whose errors say that a disk is full; numpy's do not
         np.save(array, samples.numpy())
-        (part / "samples.npy").write_bytes(array.getvalue())
+        (part / SAMPLES).write_bytes(array.getvalue())
+        digests["samples"] = store.digest({"samples": samples})
         picture.write(part / "samples.png", samples, dataset.spec.levels, shown(given, cell.given, dataset))
     found, extractor = measured(cell, model, dataset, samples, given, part, clock)
     with clock("abilities"):  # behind the measures, so that none can change a figure
@@ -82,28 +89,34 @@ def work(cell: Cell, setting: Setting, part: Path, tell: Tell) -> record.Record:
         **heading(cell),
         status="done",
         params=sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
-        fit=record.Fit(**asdict(report), batch_size=min(cell.batch_size, len(dataset.train))),
+        fit=record.Fit(**report.spent, batch_size=min(cell.batch_size, len(dataset.train))),
         setting=prescribed if isinstance(prescribed, str) else None,
         **found,
         abilities=abilities,
         peak_memory_mb=memory.resident_mb if memory.cuda_mb is None else memory.cuda_mb,
         seconds=clock.seconds,
-        stamp=stamped(cell, setting, dataset, extractor, report, getattr(model, "temperature", None))
+        digests=digests,
+        stamp=stamped(cell, setting, dataset, extractor, report, getattr(model, "temperature", None), found.get("test"))
         | {"peak_memory": asdict(memory)},
     )
 
 
-def train(cell: Cell, model: GenerativeModel, dataset: Dataset, part: Path, tell: Tell) -> FitReport:
+def train(cell: Cell, setting: Setting, model: GenerativeModel, dataset: Dataset, part: Path, tell: Tell) -> FitReport:
     """Fit, from the last checkpoint if there is one, and write the history."""
-    training = part / TRAINING
-    config = FitConfig(Budget(**cell.budget), cell.batch_size, cell.seed, training, CHECKPOINT_SECONDS, cell.precision)
+    training, budget = part / TRAINING, Budget(**cell.budget)
+    each = (CHECKPOINT_SECONDS, cell.precision, setting.trace)
+    config = FitConfig(budget, cell.batch_size, cell.seed, training, *each)
 
     def progressed(progress: Progress) -> None:
         tell("fit", progress.fraction)
 
     callbacks: list[Callable[[Progress], None]] = [History(part / HISTORY), progressed]
     tell("fit", 0.0)
-    return model.fit(dataset.splits, config, callbacks=callbacks, resume=training if training.is_file() else None)
+    resume = training if training.is_file() else None
+    with ExitStack() as closed:
+        if setting.tensorboard:
+            callbacks.append(closed.enter_context(TensorBoard(part / "tensorboard")))
+        return model.fit(dataset.splits, config, callbacks=callbacks, resume=resume)
 
 
 def asked(given: tuple[str, ...], dataset: Dataset, n: int) -> Batch:

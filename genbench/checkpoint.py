@@ -93,7 +93,8 @@ def identity(model: GenerativeModel) -> str:
 
 def _settings(config: FitConfig) -> dict[str, Any]:
     same = ("batch_size", "seed", "precision")
-    return {"budget": asdict(config.budget)} | {name: getattr(config, name) for name in same}
+    trace = {} if config.trace is None else {"trace": list(config.trace.steps)}
+    return {"budget": asdict(config.budget)} | trace | {name: getattr(config, name) for name in same}
 
 
 def save_training(
@@ -154,7 +155,7 @@ def load_training(
         raise ValueError(f"checkpoint {path} was trained under {settings}, not under {_settings(config)}")
     model.load_state_dict(whole["model"])
     for item in fields(state):
-        setattr(state, item.name, whole["state"][item.name])
+        setattr(state, item.name, whole["state"].get(item.name, getattr(state, item.name)))
     noise.set_state(whole["noise"])
     torch.set_rng_state(whole["cpu"])
     if whole["cuda"] is not None and model.device.type == "cuda":

@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from genbench import commands
+from genbench.arguments import CellPath, DataDir, Device, chosen
 from genbench.embedded import titles
 from genbench.terminal import console, listed
 
@@ -23,10 +25,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="Folder of MNIST, CIFAR-10 and the like; else $GENBENCH_DATA.")
-]
-Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train and measure.")]
 Format = Literal["md", "csv", "tex", "json", "html", "parquet"]
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
 ROWS = (
@@ -36,7 +34,6 @@ ROWS = (
 LABELS = "Training images that keep their label, in every row; rows that must be told all labels are refused."
 EFFORT = "Of annealed importance sampling: fast, standard or paper."
 SUITES = "\n\n".join(["A .toml file, or one of:", *(f"{name}: {title}" for name, title in titles().items())])
-CellPath = Annotated[Path, typer.Argument(help="Folder of a finished cell: DIR/cells/DATASET/LABEL/seed-N.")]
 
 
 @app.command()
@@ -80,6 +77,7 @@ def run(
     size: Annotated[int | None, typer.Option(help="Side that a folder's images are cut and resized to.")] = None,
     data_dir: DataDir = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch data sets that are missing.")] = False,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Logs for TensorBoard too, in each cell.")] = False,
 ) -> None:
     """Train and measure a suite, and write its table. What is done is skipped, what was cut off goes on."""
     from genbench import spawn
@@ -103,10 +101,11 @@ def run(
         out or Path("results") / slug(Path(suite).stem),
         console(),
         replay=Replay(suite, whole, changes, data_dir),
-        device=_device(device),
+        device=chosen(device),
         fresh=fresh,
         root=data_dir,
         download=download,
+        tensorboard=tensorboard,
     )
     raise typer.Exit(status)
 
@@ -170,7 +169,7 @@ def sample(
     if truncation is not None and complete:
         raise ValueError(f"--truncation {truncation}: --complete draws without noise to truncate")
     changes: dict[str, Any] = {"keep": keep} if complete else {"truncation": truncation}
-    changes |= {"label": label, "temperature": temperature, "seed": seed, "device": _device(device), "root": data_dir}
+    changes |= {"label": label, "temperature": temperature, "seed": seed, "device": chosen(device), "root": data_dir}
     (use.complete if complete else use.sample)(cell, number, output, **changes)
     console().print(str(output), markup=False, highlight=False, soft_wrap=True)
 
@@ -193,8 +192,12 @@ def score(
     if (dataset is None) == (images is None):
         raise ValueError("score: give one of --dataset and --images")
     how: dict[str, Any] = {"draws": draws, "effort": effort, "limit": limit, "seed": seed}
-    line = use.score(cell, dataset, images, **how, device=_device(device), root=data_dir)
+    line = use.score(cell, dataset, images, **how, device=chosen(device), root=data_dir)
     console().print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+app.command()(commands.reproduce)
+app.command()(commands.evaluate)
 
 
 @app.command()
@@ -242,12 +245,6 @@ def _refuse(message: str, error: BaseException) -> None:
         raise error
     print("genbench: " + " ".join(message.split()), file=sys.stderr)
     sys.exit(2)
-
-
-def _device(name: str) -> str:
-    import torch
-
-    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
 
 
 if __name__ == "__main__":

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
-    from genbench.replay import Replay
+    from genbench.course import Trace
+    from genbench.replay import Asked
 
 ANCHORS = "anchors"  # a data set's rows that nobody trains: one cell for all of them
 EARLIER = {"effort": "fast"}  # what a configuration from before a key was known did
+EVALUATED = "evaluated"  # the recipe of samples whose model was not trained here
 
 
 class Cell(BaseModel):
@@ -83,9 +85,22 @@ class Cell(BaseModel):
 
 @dataclass(frozen=True)
 class Setting:
-    """What a cell must know and what does not change its figures: where data are, and what to print in the stamp."""
+    """What a cell must know and what does not change its figures.
+
+    Args:
+        title: of the suite.
+        root: folder of data sets.
+        revision: for the stamp.
+        replay: how the cell was asked for, for the stamp.
+        trace: the course of the training that this one repeats.
+        threads: of torch, where not as many as it takes by itself.
+        tensorboard: whether logs are also written for TensorBoard.
+    """
 
     title: str
     root: Path | None
     revision: str | None
-    replay: Replay
+    replay: Asked
+    trace: Trace | None = None
+    threads: int | None = None
+    tensorboard: bool = False

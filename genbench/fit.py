@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
 from genbench import checkpoint, precision
 from genbench.check import check_given, check_split
-from genbench.course import Budget, Course, State
+from genbench.course import Budget, Course, State, Trace
 from genbench.interface import GenerativeModel, Splits, Step
 from genbench.player import Player, restore, restored
 from genbench.seed import derive, fork_rng, generator
@@ -31,6 +32,7 @@ class FitConfig:
         checkpoint: file to write the whole state of training to, if any.
         checkpoint_seconds: how often; 0 writes behind every round.
         precision: ``"float32"``, or ``"bfloat16"`` for losses computed under autocast; all else stays in float32.
+        trace: the course of a training to take again, instead of what ``budget`` says.
 
     Raises:
         ValueError: for a batch size below 1, a negative interval or an unknown precision.
@@ -42,6 +44,7 @@ class FitConfig:
     checkpoint: Path | None = None
     checkpoint_seconds: float = 60.0
     precision: str = "float32"
+    trace: Trace | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -65,13 +68,22 @@ class Progress:
 
 @dataclass(frozen=True)
 class FitReport:
-    """What training took: images seen, batches in all and by phase, seconds in the loop and in ``finish``."""
+    """What training took: images seen, batches in all and by phase, seconds in the loop and in ``finish``.
+
+    ``fractions`` of its phase were spent when each batch began, where the clock decided: what a :class:`Trace` needs.
+    """
 
     images: int
     steps: int
     seconds: float
     finish_seconds: float
     phase_steps: Mapping[str, int]
+    fractions: Sequence[float] = ()
+
+    @property
+    def spent(self) -> dict[str, Any]:
+        """All but the fractions, which are too many for a record."""
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.name != "fractions"}
 
 
 def fit(
@@ -103,7 +115,7 @@ def fit(
         check_given(model.given, split, name)
     data = Splits(data.train.to(model.device), data.validation.to(model.device))
     phases, state = model.phases(), State()
-    course = Course.plan(phases, config.budget, min(config.batch_size, len(data.train)))
+    course = Course.plan(phases, config.budget, min(config.batch_size, len(data.train)), config.trace)
     stream = Stream(data.train, model.spec, config.batch_size, config.seed)
     noise = generator(config.seed, "fit", device=model.device)
     learns = {parameter: parameter.requires_grad for parameter in model.parameters()}
@@ -130,6 +142,8 @@ def fit(
                     batch = stream.batch(sum(state.steps))
                     step = Step(state.steps[-1], fraction, noise)
                     state.steps[-1] += 1
+                    if course.timed or course.fractions:
+                        state.fractions.append(fraction)
                     state.images += len(batch)
                     total, logs = sum(state.steps), {}
                     for player in players:
@@ -155,4 +169,4 @@ def fit(
             if config.checkpoint is not None:
                 checkpoint.save_training(config.checkpoint, model, config, state, noise, optimizers)
     steps = dict(zip((phase.name for phase in phases), state.steps, strict=True))
-    return FitReport(state.images, sum(state.steps), state.seconds, state.finish_seconds, steps)
+    return FitReport(state.images, sum(state.steps), state.seconds, state.finish_seconds, steps, state.fractions)

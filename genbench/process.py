@@ -16,6 +16,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from genbench import anchors, cell, protocol
 from genbench.clock import Tell
 from genbench.configuration import ANCHORS, Setting
@@ -50,6 +52,8 @@ def main(job: Job, setting: Setting, wire: Connection) -> None:
 
 def do(job: Job, setting: Setting, tell: Tell) -> None:
     """Make the job's folders."""
+    if setting.threads is not None:
+        torch.set_num_threads(setting.threads)
     parts = {name: part_of(folder) for name, folder in job.folders.items()}
     with contextlib.ExitStack() as held:
         for part in parts.values():

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from genbench import catalog, stamp
-from genbench.configuration import ANCHORS, Cell, Setting
+from genbench.configuration import ANCHORS, EVALUATED, Cell, Setting
 
 if TYPE_CHECKING:
     from genbench.data import Dataset
     from genbench.fit import FitReport
+    from genbench.record import Likelihood
+
+# Raised with each change of a measure after which its figures are not those from before; older stamps have all at 1.
+MEASURES = {"likelihood": 1, "quality": 1, "speed": 1, "pairs": 1, "labels": 1}
+UNTRAINED = (ANCHORS, EVALUATED)
 
 
 def drawn(given: tuple[str, ...]) -> str:
@@ -35,22 +39,36 @@ def stamped(
     extractor: Mapping[str, Any] | None = None,
     report: FitReport | None = None,
     temperature: float | None = None,
+    test: Likelihood | None = None,
 ) -> dict[str, Any]:
-    """The protocol of a cell: everything that its figures rest on."""
+    """The protocol of a cell: everything that its figures rest on, as far as the cell came.
+
+    Args:
+        cell: its configuration.
+        setting: where it runs.
+        dataset: once it is loaded: split, counts, levels.
+        extractor: of features, with ``name``, ``hash`` and ``resize``; ``judge`` is the hash of the classifier that
+            says which classes samples are of.
+        report: what training took.
+        temperature: of the model that samples were drawn from.
+        test: how the likelihood was measured.
+    """
     spent = {"steps": report.steps} if report is not None else cell.budget
     found: dict[str, Any] = {
         "title": setting.title,
         "data": {"name": cell.dataset, "size": cell.size, "hashes": cell.data},
         "precision": cell.precision,
         "seed": cell.seed,
+        "measures": MEASURES,
         "versions": stamp.versions(),
         "revision": setting.revision,
         **stamp.machine(cell.device),
         "command": setting.replay.command(cell, spent),
         "configuration": cell.configuration,
     }
-    if cell.recipe != ANCHORS:
+    if cell.recipe not in UNTRAINED:
         found |= {"budget": cell.budget, "batch_size": cell.batch_size, "checkpoint": "last"}
+        found["timing"] = {"dtype": "float32", "seconds": cell.timing}
         if cell.labelled is not None:
             found["labelled"] = f"{cell.labelled} training images, in their classes' proportions; the others give -1"
         if catalog.recipe(cell.recipe).likelihood == "estimate":
@@ -59,8 +77,17 @@ def stamped(
                 "images": cell.estimated,
                 "effort": cell.effort,
             }
+    if test is not None:
+        of_draws: dict[str, Any] = {"draws": test.draws} if test.kind != "exact" else {}
+        of_draws |= {"effort": test.effort} if test.kind == "estimate" else {}
+        how = {"method": test.method, "images": test.images} | of_draws
+        found["likelihood"] = found.get("likelihood", {}) | how
+    if setting.trace is not None:
+        found["course"] = (
+            f"again, {'by the clock as it was' if setting.trace.fractions else 'by the steps of each phase'}"
+        )
     if report is not None:
-        found["spent"] = asdict(report)
+        found["spent"] = report.spent
     if dataset is not None:
         splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
         spec = dataset.spec
@@ -68,7 +95,9 @@ def stamped(
         found["split"] = "fixed: trained on train, measured on test"
         found["counts"] = {name: len(split) for name, split in splits.items()}
     if extractor is not None:
-        found["extractor"] = dict(extractor)
+        found["extractor"] = {name: value for name, value in extractor.items() if name != "judge"}
+        if "judge" in extractor:
+            found["judge"] = {"name": "classifier", "hash": extractor["judge"]}
         found["reference"] = {"split": "train", "images": found.get("counts", {}).get("train")}
         found["samples"] = {"count": cell.samples, "type": "uint8"}
         if temperature not in (None, 1):  # the likelihood is the model's, the samples are another distribution's

@@ -1,17 +1,15 @@
 """Which figures may be compared, and which differences are more than chance.
 
-Two figures are compared only if they were measured in the same way: the same data set, share of its labels and
-conditions, the same parts of the stamp, and for a likelihood the same kind. The difference of two rows is then a mean
-of paired differences ``d``, and counts where its 95 % t-interval, ``mean(d) ± t(0.975, n-1) · s(d) / √n``, leaves out
-zero. A row's rank is one more than the number of rows that are better by more than chance, so that ties share a rank
-and the order of rows is nothing.
+Two figures are compared only if they were measured in the same way, as :mod:`genbench.guard` has it. The difference
+of two rows is then a mean of paired differences ``d``, and counts where its 95 % t-interval,
+``mean(d) ± t(0.975, n-1) · s(d) / √n``, leaves out zero. A row's rank is one more than the number of rows that are
+better by more than chance, so that ties share a rank and the order of rows is nothing.
 """
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Literal
@@ -19,15 +17,9 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import stdtrit
 
+from genbench import guard
+from genbench.guard import Need
 from genbench.record import Record
-
-Need = Literal["likelihood", "quality", "speed", "pairs", "labels"]
-
-# First words of the stamp's keys on which a comparison rests. A key that starts with one is compared whole.
-DATA = ("data", "split", "count", "level", "hash", "size")
-TRAINING = ("budget", "batch", "precision", "dtype", "checkpoint")
-FEATURES = ("extractor", "feature", "resize", "reference", "quality", "uint8", "samples")
-MACHINE = ("device", "thread", "machine", "accelerator", "processor", "system", "cpu", "gpu")
 
 
 @dataclass(frozen=True)
@@ -63,37 +55,12 @@ class Rank:
     best: bool
 
 
-def protocol(stamp: Mapping[str, Any], need: Need | None) -> str:
-    """The parts of a stamp on which comparing a figure rests, as canonical JSON.
-
-    A budget of seconds buys more on a faster machine, so there the machine is a part of it.
-    """
-    words: tuple[str, ...] = DATA + TRAINING
-    words += FEATURES if need == "quality" else ()
-    words += MACHINE if need == "speed" or "second" in json.dumps(stamp.get("budget"), default=str) else ()
-    parts = {key: value for key, value in stamp.items() if key.lower().startswith(words)}
-    return json.dumps(parts, sort_keys=True, default=str)
-
-
 def comparable(record: Record, figure: Figure) -> Hashable | None:
     """What must be equal for two cells' figures to be ranked together; None where this one is not ranked at all."""
-    value = figure.of(record)
-    if record.status != "done" or figure.need is None or value is None or not math.isfinite(value):
+    value, need = figure.of(record), figure.need
+    if record.status != "done" or need is None or value is None or not math.isfinite(value):
         return None
-    same: tuple[Hashable, ...] = (record.dataset, record.labelled, record.given, protocol(record.stamp, figure.need))
-    if figure.need == "likelihood" and (test := record.test) is not None:
-        if test.converged is False:
-            return None
-        # An estimate is only as good as its estimator; a bound is a bound, however it was made.
-        how = (test.method, test.draws, test.effort) if test.kind == "estimate" else ()
-        same += (test.kind, test.given, test.observation, test.images, *how)
-    if figure.need == "quality" and (quality := record.quality) is not None:
-        same += (record.extractor, quality.images, quality.reference_images)
-    if figure.need == "pairs" and (paired := record.paired) is not None:
-        same += (paired.images,)
-    if figure.need == "labels" and (accuracy := record.accuracy) is not None:
-        same += (accuracy.images,)
-    return same
+    return (guard.seen(record, need), *guard.parts(record, need).items()) if guard.measured(record, need) else None
 
 
 def interval(differences: Sequence[float]) -> tuple[float, float] | None:

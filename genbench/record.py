@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from genbench.folders import written_whole
 
-Status = Literal["done", "diverged", "failed", "anchor"]
+Status = Literal["done", "diverged", "failed", "anchor", "evaluated"]
 FILE = "record.json"
 
 
@@ -186,10 +186,12 @@ class Record(Part):
         setting: what the recipe plays by beside its loss, in words, where the model says so.
         given: what samples are conditioned on; rows are ranked only among equals.
         labelled: training images that kept their label, where not all did.
-        status: ``anchor`` for anchors; ``diverged`` and ``failed`` carry a ``reason``.
+        status: ``anchor`` for anchors, ``evaluated`` for samples of a model that was not trained here; ``diverged`` and
+            ``failed`` carry a ``reason``.
         abilities: ability → the picture of it, or why there is none: ``failed: …``.
-        stamp: the protocol: data hashes, split, counts, levels, extractor and hash, resize, precision, device, threads,
-            versions, git revision, budget, checkpoint rule, the command that makes the row again.
+        digests: SHA-256 of ``samples`` and trained ``weights``, by which a cell made again is known to be the same.
+        stamp: the protocol: data hashes, split, counts, levels, extractor and hash, resize, draws, precision, device,
+            threads, versions, git revision, budget, checkpoint rule, the command that makes the row again.
         seconds: what each part of the cell took: ``fit``, ``sample``, ``nll`` …
     """
 
@@ -219,6 +221,7 @@ class Record(Part):
     abilities: dict[str, str] = {}
     peak_memory_mb: float | None = None
     seconds: dict[str, float] = {}
+    digests: dict[str, str] = {}
     stamp: dict[str, Any] = {}
 
     def write(self, folder: Path) -> Path:

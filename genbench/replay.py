@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from genbench.catalog import recipe
 from genbench.configuration import ANCHORS
@@ -15,6 +15,25 @@ from genbench.suite import Suite
 
 if TYPE_CHECKING:
     from genbench.configuration import Cell
+
+
+class Asked(Protocol):
+    """How a cell was asked for."""
+
+    def command(self, cell: Cell, spent: Mapping[str, Any]) -> str:
+        """A line for the shell that makes ``cell``."""
+        ...
+
+
+@dataclass(frozen=True)
+class Line:
+    """One that is known word for word."""
+
+    line: str
+
+    def command(self, cell: Cell, spent: Mapping[str, Any]) -> str:
+        """The line."""
+        return self.line
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from genbench import data, process, table
+from genbench import callbacks, data, process, table
 from genbench.configuration import Setting
 from genbench.display import Display, duration
 from genbench.folders import locked, written_whole
 from genbench.plan import Job, Plan, plan
 from genbench.record import Record, records
-from genbench.replay import Replay
-from genbench.spawn import SPAWN, warm_up
+from genbench.replay import Asked
+from genbench.spawn import SPAWN, unnamed_main, warm_up
 from genbench.stamp import revision
 from genbench.suite import Suite
 from genbench.suite import write as write_suite
@@ -44,11 +44,12 @@ def run(
     out: Path,
     console: Console,
     *,
-    replay: Replay,
+    replay: Asked,
     device: str = "cpu",
     fresh: bool = False,
     root: Path | None = None,
     download: bool = False,
+    tensorboard: bool = False,
 ) -> int:
     """Run what of a suite is not done yet, and write the table; the exit status: 1 where a cell failed, else 0.
 
@@ -61,12 +62,15 @@ def run(
         fresh: do again what is done.
         root: folder of data sets.
         download: fetch data that are missing, as far as their sources allow.
+        tensorboard: write what training logs into each cell's ``tensorboard`` too.
 
     Raises:
         ValueError: for whatever is wrong with the input, before any training.
         DiskFull: when there is no room left; what is whole stays, what is not is gone on with by the next run.
     """
     began = time.monotonic()
+    if tensorboard:
+        callbacks.check()
     warm_up()
     with locked(out):
         laid = plan(
@@ -78,8 +82,8 @@ def run(
         )
         write_suite(suite, out)
         _announce(laid, suite, console)
-        setting = Setting(title=suite.title, root=root, revision=revision(), replay=replay)
-        ended = _all(laid, setting, console)
+        setting = Setting(suite.title, root, revision(), replay, tensorboard=tensorboard)
+        ended = carry_out(laid, setting, console)
         found = records(out)
         table.write(out, found)
         table.show(found, console)
@@ -101,8 +105,8 @@ def _announce(laid: Plan, suite: Suite, console: Console) -> None:
         console.print(line, markup=False, highlight=False)
 
 
-def _all(laid: Plan, setting: Setting, console: Console) -> dict[int, Ended]:
-    """Every job that is not done, one after the other: they would take each other's processor otherwise."""
+def carry_out(laid: Plan, setting: Setting, console: Console) -> dict[int, Ended]:
+    """Do every job that is not done, one after the other: they would take each other's processor otherwise."""
     display, ended = Display(console, laid), dict[int, Ended]()
     with display.live():
         number = 0
@@ -123,7 +127,8 @@ def _one(job: Job, setting: Setting, display: Display) -> Ended:
             shutil.rmtree(process.part_of(folder), ignore_errors=True)
     here, there = SPAWN.Pipe(duplex=False)
     child = SPAWN.Process(target=process.main, args=(job, setting, there), daemon=True)
-    child.start()
+    with unnamed_main():
+        child.start()
     there.close()
     failure: tuple[str, str, bool] | None = None
     try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def measured(
     samples: Tensor, asked: Tensor | None, cell: Cell, dataset: Dataset, part: Path, clock: Clock, *, keep: bool = False
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The parts of a record that rest on samples alone, and what the stamp says of the extractor.
+    """The parts of a record that rest on samples alone, and what the stamp says of extractor and judge.
 
     Args:
         samples: uint8 ``(N, C, H, W)``.
@@ -37,15 +37,15 @@ def measured(
         seen = measure.real(eyes, samples, spec) if keep else eyes.features(samples, spec.levels)
         found["quality"] = measure.quality(eyes, dataset, seen, cell.seed)
         found["parzen"] = measure.parzen(dataset, samples)
-    predicted = None
+    predicted, about = None, {"name": eyes.name, "hash": eyes.hash, "resize": eyes.resize}
     if spec.classes > 1:
         with clock("agreement"):
             judge = measure.extractor("classifier", dataset, cell.device)
             probabilities = judge.predict(samples, spec.levels)
-            predicted = probabilities.argmax(1)
+            predicted, about["judge"] = probabilities.argmax(1), judge.hash
             found["agreement"] = measure.agreement(judge, dataset, probabilities, asked)
     with clock("collapse"):
         found["collapse"], nearest = measure.collapse(eyes, dataset, seen, predicted)
     with clock("write"):
         picture.neighbours(part / NEIGHBOURS.file, samples, dataset.train.images[nearest], spec.levels)
-    return found, {"name": eyes.name, "hash": eyes.hash, "resize": eyes.resize}
+    return found, about

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing import forkserver
+from types import ModuleType
 
 PRELOAD = ["genbench.process", "genbench.features.efficientnet_lite0", "genbench.features.classifier"]
 SPAWN = multiprocessing.get_context("forkserver")
@@ -22,3 +26,17 @@ def warm_up() -> None:
     os.environ["PYTHONSAFEPATH"] = "1"
     SPAWN.set_forkserver_preload(PRELOAD)
     forkserver.ensure_running()
+
+
+@contextmanager
+def unnamed_main() -> Iterator[None]:
+    """Start processes within: they import what they run by its name, and not the program that starts them.
+
+    multiprocessing would import that too, and a script without ``if __name__ == "__main__"`` would run all over again.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

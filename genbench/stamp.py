@@ -10,7 +10,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ("torch", "torchvision", "torch-fidelity", "nflows")
+PACKAGES = ("torch", "torchvision", "torch-fidelity", "torchmetrics", "nflows", "numpy", "scipy", "pillow")
 
 
 def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str | None]:
@@ -60,6 +60,7 @@ def machine(device: str) -> dict[str, object]:
         "machine": {
             "processor": processor(),
             "accelerator": torch.cuda.get_device_name() if device == "cuda" else None,
+            **({"cuda": torch.version.cuda} if device == "cuda" else {}),
             "system": f"{platform.system()} {platform.machine()}",
         },
     }

@@ -184,6 +184,16 @@ def parse(text: str, name: str) -> Suite:
         raise ValueError(f"suite {name}: {complaint(error)}") from error
 
 
+def validated(raw: Mapping[str, Any] | Suite) -> Suite:
+    """The suite that a mapping says; ``ValueError`` names the first key that is wrong."""
+    if isinstance(raw, Suite):
+        return raw
+    try:
+        return Suite.model_validate(dict(raw))
+    except ValidationError as error:
+        raise ValueError(f"suite: {complaint(error)}") from error
+
+
 def complaint(error: ValidationError) -> str:
     """The first complaint, in our words: an unknown key with the nearest known ones."""
     what = error.errors()[0]
@@ -209,17 +219,18 @@ def to_toml(suite: Suite) -> str:
     """The suite as TOML that :func:`parse` reads back as the same suite."""
     raw = suite.model_dump(exclude_none=True)
     rows = raw.pop("row")
-    lines = [f"{key} = {_value(value)}" for key, value in raw.items()]
+    lines = [f"{key} = {to_value(value)}" for key, value in raw.items()]
     for row in rows:
-        lines += ["", "[[row]]", *(f"{key} = {_value(value)}" for key, value in row.items() if value != {})]
+        lines += ["", "[[row]]", *(f"{key} = {to_value(value)}" for key, value in row.items() if value != {})]
     return "\n".join(lines) + "\n"
 
 
-def _value(value: Any) -> str:  # noqa: ANN401 - any TOML value
+def to_value(value: Any) -> str:  # noqa: ANN401 - any TOML value
+    """A value as TOML writes it."""
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{json.dumps(k)} = {_value(v)}" for k, v in value.items()) + " }"
+        return "{ " + ", ".join(f"{json.dumps(k)} = {to_value(v)}" for k, v in value.items()) + " }"
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(_value, value)) + "]"
+        return "[" + ", ".join(map(to_value, value)) + "]"
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return str(value).lower() if isinstance(value, bool) else str(value)

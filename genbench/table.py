@@ -8,26 +8,30 @@ from __future__ import annotations
 import json
 import math
 import statistics
+import sys
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from genbench import render as texts
 from genbench.catalog import nearest
 from genbench.figures import BETTER_HIGH, FIGURES, KEYS, RANKED, UNSORTABLE
 from genbench.folders import written_whole
+from genbench.guard import RESTS_ON, alike, parts, refusals, remarks
 from genbench.labels import told_apart
-from genbench.ranks import protocol, ranks
+from genbench.ranks import ranks
 from genbench.record import Likelihood, Record
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
     from rich.console import Console
 
 Row = dict[str, Any]
 
 KINDS = {"exact": 0, "bound": 1, "estimate": 2, None: 3}
-STATUSES = {"done": 0, "diverged": 1, "failed": 2}
+STATUSES = {"done": 0, "evaluated": 0, "diverged": 1, "failed": 2}
 
 
 def rows(records: Iterable[Record], sort: str | None = None) -> list[Row]:
@@ -35,8 +39,10 @@ def rows(records: Iterable[Record], sort: str | None = None) -> list[Row]:
 
     Cells that differ in seed alone share a row: means, with sample standard deviations in ``…_std``. Seeds that
     diverged or failed have a row of their own, so that no mean hides them, and ``seeds_run`` counts all. Seeds are
-    never pooled across protocols. Where rows of a data set have one label, ``label`` also says what differs between
-    them, and ``plain_label`` is as it was. What is absent is None; the keys are :data:`genbench.figures.KEYS`.
+    never pooled across protocols. ``refused`` says what a row is not ranked with, and which part of the stamp differs
+    (:mod:`genbench.guard`); it stands among the ``notes``. Where rows of a data set have one label, ``label`` also says
+    what differs between them, and ``plain_label`` is as it was. What is absent is None; the keys are
+    :data:`genbench.figures.KEYS`.
 
     Args:
         records: of one run or several.
@@ -49,7 +55,11 @@ def rows(records: Iterable[Record], sort: str | None = None) -> list[Row]:
     if sort is not None and sort not in sortable:
         raise ValueError(f"sort={sort!r}: no such column; {nearest(sort, sortable)}")
     groups = _groups(records)
-    table = [_row(cells, label) for cells, label in zip(groups, told_apart(groups), strict=True)]
+    labels = told_apart(groups)
+    table = [_row(cells, label) for cells, label in zip(groups, labels, strict=True)]
+    for row, refused, said in zip(table, refusals(groups, labels), remarks(groups), strict=True):
+        row["refused"] = refused or None
+        row["notes"] = [*(row["notes"] or ()), *refused, *said] or None
     tried: dict[Hashable, set[int]] = {}
     for cells in groups:
         tried.setdefault(_cell(cells[0]), set()).update(record.seed for record in cells)
@@ -78,7 +88,7 @@ def _groups(records: Iterable[Record]) -> list[list[Record]]:
     found: dict[Hashable, list[Record]] = {}
     for record in records:
         how: tuple[Hashable, ...] = (_cell(record), record.status, record.given, record.extractor)
-        how += tuple(protocol(record.stamp, need) for need in ("quality", "speed"))
+        how += tuple(tuple(parts(record, need).items()) for need in RESTS_ON)
         for half in (record.test, record.train):
             how += (None,) if half is None else (_how(half),)
         copy = 0
@@ -107,6 +117,7 @@ def _row(cells: Sequence[Record], label: str) -> Row:
         "options": first.options,
         "reason": "; ".join(f"seed {s}: {why}" if len(cells) > 1 else why for s, why in reasons.items()) or None,
         "notes": list(dict.fromkeys(note for r in cells for note in _notes(r, label))) or None,
+        "alike": alike(first),
         "stamp": _merged([record.stamp for record in cells]),
     }
     for figure in FIGURES:
@@ -149,6 +160,8 @@ def _notes(record: Record, label: str) -> Iterator[str]:
     """What a reader of the figures has to know."""
     if record.quality is not None:
         yield from record.quality.notes
+    if record.status == "evaluated":
+        yield f"{label}: samples from elsewhere. What their model was trained with is not known, so nothing ranks it."
     for ability, said in record.abilities.items():
         if said.startswith("failed"):
             yield f"{label}, seed {record.seed}: {ability} {said}"
@@ -224,3 +237,16 @@ def write(folder: Path, records: Iterable[Record]) -> None:
 def show(records: Iterable[Record], console: Console, sort: str | None = None) -> None:
     """Print the table to a terminal; columns that do not fit are left to the files."""
     texts.show(rows(records, sort), console)
+
+
+class _Table(ModuleType):
+    """``genbench.table(folder)`` is the table as pandas has it, ``genbench.table.rows`` what it is made of."""
+
+    def __call__(self, *folders: str | Path, sort: str | None = None) -> DataFrame:
+        """See :func:`genbench.api.table`."""
+        from genbench.api import table
+
+        return table(*folders, sort=sort)
+
+
+sys.modules[__name__].__class__ = _Table

@@ -1,4 +1,4 @@
-"""Take the pictures of docs/reading-the-table.md from a run's page: ``python docs/pictures/take.py RUN/report.html``."""
+"""Take the pictures of docs/reading-the-table.md: ``python docs/pictures/take.py RUN/report.html``."""
 
 import io
 import shutil

@@ -6,8 +6,6 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-from genbench.ranks import protocol
-
 AXES = (("nll_bpd", 1), ("fid", 1), ("images_per_second", -1))  # key, and the sign under which less is better
 
 
@@ -25,7 +23,7 @@ def front(rows: Sequence[Mapping[str, Any]]) -> list[int]:
     for index, row in enumerate(rows):
         point = tuple(sign * math.nan if row[key] is None else sign * row[key] for key, sign in AXES)
         if row["status"] == "done" and all(map(math.isfinite, point)):
-            groups.setdefault(_comparable(row), {})[index] = point
+            groups.setdefault(row["alike"], {})[index] = point
     return sorted(
         index
         for points in groups.values()
@@ -37,12 +35,3 @@ def front(rows: Sequence[Mapping[str, Any]]) -> list[int]:
 
 def _beats(a: Sequence[float], b: Sequence[float]) -> bool:
     return a != b and all(x <= y for x, y in zip(a, b, strict=True))
-
-
-def _comparable(row: Mapping[str, Any]) -> Hashable:
-    """What must be equal for all three figures of two rows to compare, as :func:`genbench.ranks.comparable` has it."""
-    estimator = (row["nll_method"], row["nll_draws"], row["nll_effort"]) if row["nll_kind"] == "estimate" else ()
-    likelihood = (row["nll_kind"], tuple(row["nll_given"] or ()), row["nll_observation"], row["nll_images"])
-    samples = (row["extractor"], row["sample_images"], row["reference_images"])
-    stamps = (protocol(row["stamp"], "quality"), protocol(row["stamp"], "speed"))
-    return row["dataset"], row["labelled"], tuple(row["given"]), likelihood, estimator, samples, stamps
