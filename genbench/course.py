@@ -131,6 +131,12 @@ class Course:
             return self.fractions[int(begin + spent)]
         return max(spent / (end - begin), 0.0) if end > begin else 1.0
 
+    def count(self, state: State, fraction: float) -> None:
+        """A batch begins; the fraction at which it does is kept where no count of steps gives it again."""
+        state.steps[-1] += 1
+        if self.timed or self.fractions:
+            state.fractions.append(fraction)
+
     def whole(self, state: State) -> float:
         """How much of the whole budget has been spent, at most 1."""
         return min((state.seconds if self.timed else sum(state.steps)) / self.marks[-1], 1.0)

@@ -138,10 +138,8 @@ def checked(images: Tensor, known: Dataset) -> Tensor:
 
 def _read(images: Tensor | ArrayLike | Path | str, spec: DataSpec) -> tuple[Tensor, Any]:
     """Images and labels wherever they are."""
-    if isinstance(images, Tensor):
-        return images.detach().cpu(), None
     if not isinstance(images, Path | str):
-        return _tensor(np.asarray(images), "images"), None
+        return images.detach().cpu() if isinstance(images, Tensor) else _tensor(np.asarray(images), "images"), None
     path = Path(images).expanduser()
     if path.is_dir():
         return _folder(path, spec)

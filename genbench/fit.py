@@ -141,9 +141,7 @@ def fit(
                 with state.clock():
                     batch = stream.batch(sum(state.steps))
                     step = Step(state.steps[-1], fraction, noise)
-                    state.steps[-1] += 1
-                    if course.timed or course.fractions:
-                        state.fractions.append(fraction)
+                    course.count(state, fraction)
                     state.images += len(batch)
                     total, logs = sum(state.steps), {}
                     for player in players:
