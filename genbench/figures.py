@@ -12,6 +12,7 @@ FIGURES = (
     Figure("nll_bpd", "test.bpd", "low", "likelihood"),
     Figure("nll_train_bpd", "train.bpd"),
     Figure("fid", "quality.fid", "low", "quality"),
+    Figure("fid_infinity", "quality.fid_infinity", "low", "quality"),
     Figure("kid", "quality.kid", "low", "quality"),
     Figure("precision", "quality.precision", "high", "quality"),
     Figure("recall", "quality.recall", "high", "quality"),
@@ -48,7 +49,7 @@ SETTLED = (
 ADDED = (
     *("plain_label", "given", "labelled", "setting", "options", "seeds_run", "reason", "notes"),
     *("nll_se", "nll_observation", "nll_effort", "nll_images", "nll_moved", "nll_converged"),
-    *("sample_images", "reference_images", "accuracy_se", "agreement_se"),
+    *("sample_images", "reference_images", "accuracy_se", "agreement_se", "fid_se", "fid_infinity_se", "kid_se"),
     *(figure.key for figure in FIGURES if figure.key not in SETTLED),
     *(f"{figure.key}_std" for figure in FIGURES if figure.better and f"{figure.key}_std" not in SETTLED),
     *(f"{figure.key.removesuffix('_bpd')}_{end}" for figure in RANKED for end in ("rank", "ranked", "best")),
