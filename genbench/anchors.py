@@ -15,6 +15,8 @@ from genbench.check import check_unchanged
 from genbench.clock import Clock, Tell
 from genbench.configuration import Cell, Setting
 from genbench.exhibits import NEIGHBOURS
+from genbench.metrics.codecs import CODECS, available
+from genbench.metrics.histogram import Histogram
 from genbench.metrics.nll import spread
 from genbench.protocol import stamped
 from genbench.seed import generator
@@ -26,12 +28,14 @@ if TYPE_CHECKING:
 PICTURE = "samples.png"
 BLOCK = 4096  # images at once
 LEAST_PIXELS = 65  # a file's header outweighs an 8×8 image
+CENTRES, MEMBERS = 1000, 10  # of k-means at most, and images a centre: a centre of one image would be a copy of it
 
 
 def names(shape: tuple[int, int, int], levels: int) -> tuple[str, ...]:
     """The anchors of a data set: files hold 256 levels and more than 8×8 pixels of one or three channels."""
     files = levels == 256 and shape[1] * shape[2] >= LEAST_PIXELS and shape[0] in (1, 3)
-    return ANCHOR_NAMES if files else tuple(name for name in ANCHOR_NAMES if name not in ("png", "webp"))
+    here = available() if files else ()
+    return tuple(name for name in ANCHOR_NAMES if name not in CODECS or name in here)
 
 
 def work(cell: Cell, setting: Setting, parts: dict[str, Path], tell: Tell) -> Iterator[record.Record]:
@@ -101,27 +105,65 @@ def gaussian(images: Tensor, n: int, levels: int, seed: int) -> Tensor:
     return torch.cat(drawn)
 
 
+def centres(images: Tensor, n: int, seed: int) -> Tensor:
+    """``n`` images that are means of training images: near to them in pixels, and none of them.
+
+    Ten images a centre, a thousand centres at most (Lloyd's k-means from random images); they come again where ``n`` is
+    more than there are, since every row has equally many images.
+
+    Args:
+        images: uint8 ``(N, C, H, W)``.
+        n: images wanted.
+        seed: of the first centres.
+    """
+    from sklearn.cluster import KMeans
+
+    count = max(1, min(n, CENTRES, len(images) // MEMBERS))
+    some = images[spread(len(images), count * MEMBERS)].flatten(1).float().numpy()
+    model = KMeans(count, init="random", n_init=1, max_iter=20, random_state=seed).fit(some)
+    found = torch.from_numpy(model.cluster_centers_).round().to(torch.uint8).reshape(-1, *images.shape[1:])
+    return found[torch.arange(n) % count]
+
+
+def _samples(name: str, cell: Cell, dataset: Dataset) -> Tensor:
+    """The images of an anchor, uint8 ``(N, C, H, W)``."""
+    train, n, levels = dataset.train.images, cell.samples, dataset.spec.levels
+    if name == "real (test)":
+        return dataset.test.images[:n]
+    if name == "noise":
+        return noise((n, *dataset.spec.shape), levels, cell.seed)
+    if name == "k-means":
+        return centres(train, n, cell.seed)
+    if name == "pixel-histogram":
+        return Histogram.of(train, levels).sample(n, generator(cell.seed, name))
+    return gaussian(train, n, levels, cell.seed)
+
+
+def _likelihoods(name: str, cell: Cell, dataset: Dataset) -> dict[str, Any]:
+    """Bits per dimension of both splits, for an anchor that has them."""
+    levels = dataset.spec.levels
+    splits = {"test": dataset.test.images, "train": dataset.train.images}
+    rows = {half: images[spread(len(images), cell.likelihoods)] for half, images in splits.items()}
+    if name == "uniform":
+        return dict.fromkeys(rows, measure.uniform(cell.likelihoods, levels))
+    if name == "pixel-histogram":
+        model = Histogram.of(splits["train"], levels)
+        return {half: measure.kept(model.nll(images)) for half, images in rows.items()}
+    return {half: measure.codec(images, levels, name) for half, images in rows.items()} if name in CODECS else {}
+
+
 def _measured(
     name: str, cell: Cell, dataset: Dataset, part: Path, clock: Clock
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """The figures of one anchor, and what the stamp says of the extractor where it was used."""
-    spec, test = dataset.spec, dataset.test.images
-    if name in ("uniform", "png", "webp"):
-        with clock("nll"):
-            if name == "uniform":
-                bits = measure.uniform(cell.likelihoods, spec.levels)
-                return {"test": bits, "train": bits}, None
-            halves = {"test": test, "train": dataset.train.images}
-            rows = {half: images[spread(len(images), cell.likelihoods)] for half, images in halves.items()}
-            return {half: measure.codec(images, spec.levels, name) for half, images in rows.items()}, None
-    asked = None
-    if name == "real (test)":
-        samples = test[: cell.samples]
-        asked = None if dataset.test.labels is None else dataset.test.labels[: cell.samples]
-    elif name == "noise":
-        samples = noise((cell.samples, *spec.shape), spec.levels, cell.seed)
-    else:
-        samples = gaussian(dataset.train.images, cell.samples, spec.levels, cell.seed)
+    with clock("nll"):
+        found = _likelihoods(name, cell, dataset)
+    if name == "uniform" or name in CODECS:
+        return found, None
+    with clock("sample"):
+        samples = _samples(name, cell, dataset)
+    asked = dataset.test.labels[: cell.samples] if name == "real (test)" and dataset.test.labels is not None else None
     with clock("write"):
-        picture.write(part / PICTURE, samples, spec.levels)
-    return sampled.measured(samples, asked, cell, dataset, part, clock, keep=True)
+        picture.write(part / PICTURE, samples, dataset.spec.levels)
+    seen, extractor = sampled.measured(samples, asked, cell, dataset, part, clock, keep=True)
+    return found | seen, extractor

@@ -82,6 +82,7 @@ def footnotes(rows: Sequence[Row]) -> list[str]:
             "Accuracy: share of test images that the model itself puts in their class, ± of one seed its binomial "
             "standard error."
         )
+    notes += _of_quality(rows)
     notes += _of_samples(rows)
     if any(row["labelled"] is not None for row in rows):
         notes.append("Labels: training images that kept theirs, where not all did.")
@@ -121,6 +122,24 @@ def _of_estimates(rows: Sequence[Row]) -> list[str]:
             "chosen on validation images. Shown since older papers report it; it ranks nothing: centres of clusters "
             "beat real images, noisy copies of training images beat models."
         )
+    return notes
+
+
+def _of_quality(rows: Sequence[Row]) -> list[str]:
+    """What stands beside FID and its kin."""
+    notes = []
+    if any(row["fid_se"] is not None for row in rows):
+        notes.append(
+            "± beside FID of one seed is the jackknife's standard error over samples: what other samples of the same "
+            "model would change. It says nothing of the bias, which depends on their number."
+        )
+    if any(row["fid_infinity"] is not None for row in rows):
+        notes.append(
+            "FID, N → ∞: carried to infinitely many images by the jackknife's line in 1/N; ± of one seed counts the "
+            "samples and the real images."
+        )
+    if any(row["kid_se"] is not None for row in rows):
+        notes.append("KID is unbiased; ± of one seed is the jackknife's standard error over samples and real images.")
     return notes
 
 

@@ -154,6 +154,7 @@ def columns(rows: Sequence[Row]) -> list[Column]:
         tail = "" if len(extractors) == 1 else f" ({name})"
         quality += [
             Column(f"FID ({name}) ↓", spread("fid"), "fid", "fid_best", extractor=name),
+            Column(f"FID, N → ∞{tail} ↓", spread("fid_infinity"), "fid_infinity", "fid_infinity_best", True, 2, name),
             Column(f"KID ×10³{tail} ↓", spread("kid", 1e3), "kid", "kid_best", extractor=name, drop=3),
             Column(f"Precision{tail} ↑", spread("precision", 1, 3), "precision", "precision_best", True, 5, name),
             Column(f"Recall{tail} ↑", spread("recall", 1, 3), "recall", "recall_best", True, 5, name),

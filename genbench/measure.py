@@ -91,19 +91,25 @@ def real(eyes: features.Extractor, images: Tensor, spec: DataSpec) -> features.F
 
 def quality(eyes: features.Extractor, data: Dataset, samples: features.Features, seed: int) -> record.Quality:
     """FID and its kin against the training split."""
-    found = qualities.quality(real(eyes, data.train.images, data.spec), samples, seed=seed)
+    reference, few = real(eyes, data.train.images, data.spec), eyes.name == "classifier"
+    found = qualities.quality(reference, samples, seed=seed, extrapolate=few)
     notes = ["fewer images than features: FID is biased upwards"] if found.rank_deficient else []
+    if found.kid_images != (found.reference_images, found.images):
+        notes += ["KID of {:,} real images and {:,} samples".format(*found.kid_images)]
     return record.Quality(
         fid=found.fid,
+        fid_standard_error=found.fid_standard_error,
+        fid_infinity=found.fid_infinity,
+        fid_infinity_standard_error=found.fid_infinity_standard_error,
         kid=found.kid,
-        kid_std=found.kid_std,
+        kid_standard_error=found.kid_standard_error,
         precision=found.precision,
         recall=found.recall,
         inception_score=found.inception_score,
         inception_score_std=found.inception_score_std,
         images=found.images,
         reference_images=found.reference_images,
-        notes=(*notes, f"KID over subsets of {found.kid_subset_size}"),
+        notes=tuple(notes),
     )
 
 

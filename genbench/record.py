@@ -94,11 +94,20 @@ class Likelihood(Part):
 
 
 class Quality(Part):
-    """Sample quality under one extractor, on ``images`` samples against ``reference_images`` of the training split."""
+    """Sample quality under one extractor, on ``images`` samples against ``reference_images`` of the training split.
+
+    ``fid_standard_error`` is the jackknife's over samples. ``fid_infinity``, the distance carried to infinitely many
+    images, is there under ``classifier`` alone; its standard error and that of ``kid`` count the real images too.
+    They are null in older records, which have ``kid_std``: the spread of KID over subsets, which understates it.
+    """
 
     fid: float
+    fid_standard_error: float | None = None
+    fid_infinity: float | None = None
+    fid_infinity_standard_error: float | None = None
     kid: float
-    kid_std: float
+    kid_std: float | None = None
+    kid_standard_error: float | None = None
     precision: float
     recall: float
     inception_score: float

@@ -40,8 +40,9 @@ def measured(
     predicted, about = None, {"name": eyes.name, "hash": eyes.hash, "resize": eyes.resize}
     if spec.classes > 1:
         with clock("agreement"):
-            judge = measure.extractor("classifier", dataset, cell.device)
-            probabilities = judge.predict(samples, spec.levels)
+            same = eyes.name == "classifier"  # each image goes through each network once
+            judge = eyes if same else measure.extractor("classifier", dataset, cell.device)
+            probabilities = seen.logits.softmax(1) if same else judge.predict(samples, spec.levels)
             predicted, about["judge"] = probabilities.argmax(1), judge.hash
             found["agreement"] = measure.agreement(judge, dataset, probabilities, asked)
     with clock("collapse"):

@@ -19,7 +19,10 @@ from genbench.folders import written_whole
 from genbench.precision import NAMES
 
 FILE = "suite.toml"
-ANCHOR_NAMES = ("real (test)", "noise", "pixel-gaussian", "uniform", "png", "webp")
+ANCHOR_NAMES = (
+    *("real (test)", "noise", "pixel-gaussian", "pixel-histogram", "k-means"),
+    *("uniform", "png", "webp", "jpeg-xl"),
+)
 
 
 class Part(BaseModel):

@@ -31,6 +31,15 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 KINDS = {"exact": 0, "bound": 1, "estimate": 2, None: 3}
+# Standard errors beside figures of one seed.
+ERRORS = {
+    "accuracy": "accuracy.standard_error",
+    "agreement": "agreement.standard_error",
+    "fid": "quality.fid_standard_error",
+    "fid_infinity": "quality.fid_infinity_standard_error",
+    "parzen": "parzen.standard_error",
+    "kid": "quality.kid_standard_error",
+}
 STATUSES = {"done": 0, "evaluated": 0, "diverged": 1, "failed": 2}
 
 
@@ -146,9 +155,9 @@ def _row(cells: Sequence[Record], label: str) -> Row:
         row |= {"sample_images": quality.images, "reference_images": quality.reference_images}
     if first.parzen is not None:
         row["parzen_samples"] = first.parzen.samples
-    for name in ("accuracy", "agreement", "parzen"):
-        if len(cells) == 1 and (part := getattr(first, name)) is not None:
-            row[f"{name}_se"] = _finite(part.standard_error)
+    for name in ERRORS if len(cells) == 1 else ():
+        part, _, field = ERRORS[name].partition(".")
+        row[f"{name}_se"] = _finite(getattr(getattr(first, part), field, None))
     return row
 
 

@@ -46,7 +46,7 @@ def likelihood(per_image=(1.0, 1.2, 1.4), kind="exact", method="chain rule", **f
 
 
 def quality(fid=50.0, **fields):
-    given = {"fid": fid, "kid": fid / 1e4, "kid_std": 0.001, "precision": 0.7, "recall": 0.5, "inception_score": 2.1}
+    given = {"fid": fid, "kid": fid / 1e4, "precision": 0.7, "recall": 0.5, "inception_score": 2.1}
     given |= {"inception_score_std": 0.1, "images": 1000, "reference_images": 3500}
     return Quality(**given | fields)
 

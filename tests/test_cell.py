@@ -155,7 +155,7 @@ def test_data_sets_with_the_same_images_measure_their_anchors_once(tmp_path):
     def of(dataset, name):
         return tmp_path / "cells" / dataset / name / "seed-0"
 
-    for name in ("real-test", "noise", "pixel-gaussian", "uniform"):
+    for name in ("real-test", "noise", "pixel-gaussian", "pixel-histogram", "k-means", "uniform"):
         one, twin, other = (Record.read(of(data, name)) for data in ("digits", "edges-digits", "binarized-digits"))
         assert (twin.quality, twin.test, twin.agreement) == (one.quality, one.test, one.agreement)
         assert twin.collapse == one.collapse

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import genbench
+from genbench.anchors import names
 from genbench.embedded import texts
 from genbench.folders import locked
 from genbench.overrides import Overrides, overridden
@@ -50,7 +51,7 @@ def test_each_cell_ends_in_its_own_way_and_the_others_go_on(first):
     assert "in two lines" in (cell(out, "raises") / "error.txt").read_text()
     assert status == 1
     table = json.loads((out / "table.json").read_text())
-    assert {row["label"] for row in table} == {"real (test)", "noise", "pixel-gaussian", "uniform", *found}
+    assert {row["label"] for row in table} == {*names((1, 8, 8), 17), *found}
 
 
 def test_a_second_run_skips_results_and_tries_failures_again(first):

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from genbench import data, measure
-from genbench.anchors import gaussian, names
+from genbench.anchors import centres, gaussian, names
 from genbench.record import Record, records
 from genbench.table import rows
 from tests.records import anchor, collapse, quality, record
@@ -146,6 +146,27 @@ def test_the_pixel_gaussian_is_an_anchor_of_any_data_without_a_likelihood(parrot
     assert found.quality.images == 40
     assert found.agreement.agreement is None
     assert (cell(parrots, "pixel-gaussian") / "samples.png").is_file()
+
+
+def test_the_pixel_histogram_has_bits_and_samples_and_k_means_is_near_to_the_training_images(parrots):
+    counted, means, pixels = (of(parrots, name) for name in ("pixel-histogram", "k-means", "pixel-gaussian"))
+    assert (counted.status, counted.test.kind, counted.test.method) == ("anchor", "exact", "histogram")
+    assert max(counted.train.bpd, counted.test.bpd) < math.log2(17)
+    assert means.test is None
+    assert means.quality.fid < pixels.quality.fid
+    assert means.collapse.copies < 0.2
+
+
+def test_centres_are_means_and_come_again_only_where_they_must():
+    train = data.load("digits").train.images
+    found = centres(train, 200, 0)
+    count = len(train) // 10
+    assert (found.dtype, found.shape) == (torch.uint8, (200, 1, 8, 8))
+    assert torch.equal(found[count:], found[: 200 - count])
+    near = torch.cdist(found[:count].flatten(1).float(), train.flatten(1).float()).min(1).values
+    assert float((near == 0).double().mean()) < 0.1, "copies"
+    assert float(near.median()) < float(torch.pdist(train[:200].flatten(1).float()).median()) / 2
+    assert torch.equal(found, centres(train, 200, 0))
 
 
 def test_records_of_before_load_and_make_tables(tmp_path):

@@ -1,17 +1,17 @@
-"""Fréchet distance between two sets of features (FID; Heusel et al., arXiv:1706.08500), by torch-fidelity."""
+"""Fréchet distance between two sets of features (FID; Heusel et al., arXiv:1706.08500), with its uncertainty."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from torch import Tensor
 
-# Not at torch-fidelity's top level: pyproject.toml pins 0.4.
-from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
-
+from genbench.metrics.frechet import Moments, blocks, distance, leave_one_out
 from genbench.metrics.sets import check_sets
 
 LEAST = 2
+IMAGES_PER_FEATURE = 4  # that an extrapolation asks for: with fewer the distance is not linear in 1/N
 
 
 @dataclass(frozen=True)
@@ -20,16 +20,35 @@ class FID:
 
     Args:
         fid: lower is better; it depends on the number of images, so compare equal numbers only.
+        standard_error: by the jackknife over samples: how far other samples of the same model would move it. It says
+            nothing of the bias. None for fewer than three samples.
         rank_deficient: a set has no more images than features, so its covariance is singular: the figure is biased
             upwards by much, and still ranks sets of equal size.
     """
 
     fid: float
+    standard_error: float | None
     rank_deficient: bool
+
+
+@dataclass(frozen=True)
+class Extrapolated:
+    """A Fréchet distance between distributions, not sets.
+
+    Args:
+        fid: what it would be with infinitely many images, real and generated; it may fall below 0.
+        standard_error: by the jackknife over both sets.
+    """
+
+    fid: float
+    standard_error: float
 
 
 def fid(real: Tensor, fake: Tensor) -> FID:
     """``|μ_r - μ_f|² + tr(Σ_r + Σ_f - 2 (Σ_r Σ_f)^½)`` of Gaussians fitted to the features.
+
+    The jackknife leaves out each sample once: ``s² = (N-1)/N Σ (FID_i - mean)²``. A bootstrap would draw some samples
+    twice, and a set with repetitions is farther away: its interval need not hold the FID itself.
 
     Args:
         real: float32 ``(M, D)``.
@@ -39,7 +58,34 @@ def fid(real: Tensor, fake: Tensor) -> FID:
         ValueError: for fewer than two images in a set, or features of different extractors.
     """
     check_sets("fid", real, fake, LEAST)
-    value = fid_statistics_to_metric(
-        fid_features_to_statistics(fake.cpu()), fid_features_to_statistics(real.cpu()), verbose=False
-    )
-    return FID(float(value[KEY_METRIC_FID]), min(len(real), len(fake)) <= real.shape[1])
+    reference = Moments.of(blocks(real))
+    deficient = min(len(real), len(fake)) <= real.shape[1]
+    if len(fake) == LEAST:
+        return FID(distance(reference, Moments.of(blocks(fake))), None, deficient)
+    value, others = leave_one_out(reference, fake)
+    return FID(value, math.sqrt(_variance(others)), deficient)
+
+
+def extrapolated(real: Tensor, fake: Tensor) -> Extrapolated:
+    """The distance carried to infinitely many images, along the line in ``1/N`` that it follows (arXiv:1911.07023).
+
+    The line goes through the distance with all N samples and the mean of those with N-1, which is Quenouille's
+    correction and needs no random subsets: ``FID - (N-1) (mean FID_i - FID)``; so for the real images. With D features
+    the next term is of the order of D³/N², so many images a feature are asked for.
+
+    Args:
+        real: float32 ``(M, D)``.
+        fake: float32 ``(N, D)``.
+
+    Raises:
+        ValueError: for fewer than four images a feature in a set, or features of different extractors.
+    """
+    check_sets("fid_infinity", real, fake, IMAGES_PER_FEATURE * real.shape[1])
+    value, without_fake = leave_one_out(Moments.of(blocks(real)), fake)
+    _, without_real = leave_one_out(Moments.of(blocks(fake)), real)
+    bias = sum((len(others) - 1) * (float(others.mean()) - value) for others in (without_fake, without_real))
+    return Extrapolated(value - bias, math.sqrt(_variance(without_fake) + _variance(without_real)))
+
+
+def _variance(others: Tensor) -> float:
+    return float((others - others.mean()).square().sum()) * (len(others) - 1) / len(others)

@@ -1,17 +1,18 @@
-"""Kernel distance between two sets of features (KID; Bińkowski et al., arXiv:1801.01401), by torch-fidelity."""
+"""Kernel distance between two sets of features (KID; Bińkowski et al., arXiv:1801.01401), with its uncertainty."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
-from torch_fidelity.metric_kid import KEY_METRIC_KID_MEAN, KEY_METRIC_KID_STD, kid_features_to_metric
 
 from genbench.metrics.sets import check_sets
 
 LEAST = 2
-SUBSETS = 100
-SUBSET_SIZE = 1000
+MOST = 5000  # images of a set: the number of pairs is its square
+BLOCK = 1024  # rows of kernel values at once
 
 
 @dataclass(frozen=True)
@@ -20,30 +21,64 @@ class KID:
 
     Args:
         kid: unbiased: its mean does not depend on the number of images, and may fall below 0.
-        std: standard deviation over subsets. Where a subset is a whole set, subsets differ in the other set alone:
-            the figure then understates what new samples would change.
-        subset_size: images a subset.
+        standard_error: by the jackknife over both sets: 1.96 of them on both sides hold the distance of the two
+            distributions in about 95 of 100 cases. None where a set has two images.
+        images: real and generated images that it was taken of.
     """
 
     kid: float
-    std: float
-    subset_size: int
+    standard_error: float | None
+    images: tuple[int, int]
 
 
 def kid(real: Tensor, fake: Tensor, *, seed: int = 0) -> KID:
-    """Squared MMD under ``k(x, y) = (x·y / D + 1)³``, averaged over 100 subsets without replacement.
+    """Squared MMD under ``k(x, y) = (x·y / D + 1)³``, the mean over all pairs of different images.
+
+        1/(M(M-1)) Σ k(x_i, x_j) + 1/(N(N-1)) Σ k(y_i, y_j) - 2/(MN) Σ k(x_i, y_j)
+
+    Implementations that average over random subsets estimate the same with more noise and more work, and the spread
+    of those subsets, which share their images, understates what new images would change.
 
     Args:
         real: float32 ``(M, D)``.
         fake: float32 ``(N, D)``.
-        seed: of the choice of subsets.
-
-    Subsets hold 1,000 images, or as many as the smaller set has: torch-fidelity itself refuses smaller sets.
+        seed: of the choice of 5,000 images where a set has more; it stays unbiased.
 
     Raises:
         ValueError: for fewer than two images in a set, or features of different extractors.
     """
     check_sets("kid", real, fake, LEAST)
-    size = min(SUBSET_SIZE, len(real), len(fake))
-    values = kid_features_to_metric(fake, real, kid_subsets=SUBSETS, kid_subset_size=size, rng_seed=seed, verbose=False)
-    return KID(float(values[KEY_METRIC_KID_MEAN]), float(values[KEY_METRIC_KID_STD]), size)
+    x, y = (_chosen(rows, seed) for rows in (real, fake))
+    m, n = len(x), len(y)
+    within, across = [_sums(x, x), _sums(y, y)], [_sums(x, y), _sums(y, x)]
+    pairs, crossed = [float(rows.sum()) for rows in within], float(across[0].sum())
+    means = [pairs[0] / (m * (m - 1)), pairs[1] / (n * (n - 1))]
+    value = means[0] + means[1] - 2 * crossed / (m * n)
+    if min(m, n) == LEAST:
+        return KID(value, None, (m, n))
+    variance = 0.0
+    for own, other in ((0, 1), (1, 0)):
+        count, others = (m, n)[own], (m, n)[other]
+        without = (pairs[own] - 2 * within[own]) / ((count - 1) * (count - 2))
+        without -= 2 * (crossed - across[own]) / ((count - 1) * others)
+        variance += (count - 1) / count * float((without - without.mean()).square().sum())
+    return KID(value, math.sqrt(variance), (m, n))
+
+
+def _chosen(rows: Tensor, seed: int) -> Tensor:
+    rows = rows.cpu()
+    if len(rows) <= MOST:
+        return rows
+    return rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:MOST]]
+
+
+def _sums(rows: Tensor, others: Tensor) -> Tensor:
+    """Of each row the kernel with all ``others``, itself left out; float64 ``(N,)``."""
+    found = []
+    for part in rows.split(BLOCK):
+        values = (part @ others.T).double().div_(rows.shape[1]).add_(1)
+        found.append((values * values * values).sum(1))
+    total = torch.cat(found)
+    if rows is others:
+        total -= (rows.double().square().sum(1) / rows.shape[1] + 1) ** 3
+    return total

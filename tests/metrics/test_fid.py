@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
+from torch_fidelity.metric_fid import KEY_METRIC_FID, fid_features_to_statistics, fid_statistics_to_metric
 
-from genbench.metrics.fid import fid
+from genbench.metrics.fid import extrapolated, fid
 
 
 def gaussian(count, mean, covariance, seed):
@@ -30,6 +31,60 @@ def test_covariances_that_do_not_commute_agree_with_a_matrix_square_root():
     expected = shift @ shift + np.trace(first + second - 2 * root)
     assert fid(real, fake).fid == pytest.approx(expected, rel=1e-6)
     assert fid(fake, real).fid == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(("m", "n", "width"), [(90, 40, 12), (90, 40, 64), (30, 30, 64)])
+def test_it_is_torch_fidelitys_on_the_same_features(m, n, width):
+    noise = torch.randn(m + n, width, generator=torch.Generator().manual_seed(0)) @ torch.randn(
+        width, width, generator=torch.Generator().manual_seed(1)
+    )
+    real, fake = noise[:m], 1.2 * noise[m:] + 0.1
+    theirs = fid_statistics_to_metric(fid_features_to_statistics(fake), fid_features_to_statistics(real), False)
+    assert fid(real, fake).fid == pytest.approx(theirs[KEY_METRIC_FID], rel=1e-6)
+
+
+def test_the_standard_error_is_that_of_other_samples_of_the_same_model():
+    source = torch.Generator().manual_seed(0)
+    for width, count in ((8, 200), (100, 60)):
+        scale = torch.logspace(0, -1, width)
+        real = torch.randn(1000, width, generator=source) * scale
+        found = [fid(real, 1.3 * scale * torch.randn(count, width, generator=source) + 0.2) for _ in range(60)]
+        deviation = np.std([one.fid for one in found], ddof=1)
+        # 60 draws know a deviation to a tenth; a jackknife's variance is on average too large, never too small.
+        assert 0.8 * deviation < np.mean([one.standard_error for one in found]) < 1.6 * deviation
+
+
+def test_two_samples_have_a_distance_and_no_error():
+    noise = torch.randn(12, 3, generator=torch.Generator().manual_seed(0))
+    assert fid(noise[2:], noise[:2]).standard_error is None
+    assert fid(noise[3:], noise[:3]).standard_error > 0
+
+
+def test_carried_to_infinity_it_is_within_its_error_of_the_truth_and_plain_it_is_not():
+    """64 features of 3,500 real and 500 generated images: known Gaussians N(0, S²) and N(a s, (b S)²)."""
+    source, scale = torch.Generator().manual_seed(0), torch.logspace(0, -2, 64, dtype=torch.float64)
+    for shift, width in ((0.0, 1.0), (0.02, 1.1), (0.1, 1.2)):
+        truth = float((scale * shift).square().sum() + (scale * (width - 1)).square().sum())
+        inside = []
+        for _ in range(12):
+            real = torch.randn(3500, 64, generator=source, dtype=torch.float64) * scale
+            fake = scale * (width * torch.randn(500, 64, generator=source, dtype=torch.float64) + shift)
+            plain, carried = fid(real, fake), extrapolated(real, fake)
+            inside.append(
+                [abs(one.fid - truth) <= 1.96 * one.standard_error for one in (plain, carried)]
+                + [abs(carried.fid - truth) < abs(plain.fid - truth)]
+            )
+        plain_in, carried_in, nearer = np.mean(inside, axis=0)
+        assert plain_in <= 0.1
+        assert carried_in >= 0.8
+        assert nearer == 1
+
+
+def test_too_few_images_a_feature_are_not_carried_to_infinity():
+    noise = torch.randn(60, 8, generator=torch.Generator().manual_seed(0))
+    extrapolated(noise[:32], noise[-32:])
+    with pytest.raises(ValueError, match="31 fake images are too few: give at least 32"):
+        extrapolated(noise[:32], noise[-31:])
 
 
 def test_a_set_is_at_no_distance_from_itself():
