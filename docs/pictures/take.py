@@ -1,4 +1,4 @@
-"""Take the pictures of docs/reading-the-table.md: ``python docs/pictures/take.py RUN/report.html``."""
+"""Take the pictures of docs/reading-the-table.md from a run's page: ``take.py RUN/report.html``."""
 
 import io
 import shutil
@@ -12,7 +12,7 @@ HERE = Path(__file__).parent
 SHOTS = (  # file, width, height, scheme, what to scroll to
     ("page-light.png", 1280, 900, "light", None),
     ("page-dark.png", 1280, 900, "dark", None),
-    ("page-samples.png", 1280, 760, "light", "#samples-1"),
+    ("page-samples.png", 1280, 640, "light", "#samples-1"),
     ("page-scatter.png", 1280, 660, "light", "#scatter-1"),
     ("page-narrow.png", 400, 800, "light", None),
     ("page-wide.png", 2560, 1300, "dark", None),
@@ -20,12 +20,13 @@ SHOTS = (  # file, width, height, scheme, what to scroll to
 
 
 def main(page_file: Path) -> None:
-    """Write each picture with as many colours as a palette has."""
+    """Write each picture with a small palette."""
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for name, width, height, scheme, target in SHOTS:
             page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
             page.goto(page_file.resolve().as_uri())
+            page.evaluate("Promise.all([...document.images].filter((i) => i.src).map((i) => i.decode()))")
             if target:
                 page.evaluate("place => document.querySelector(place).scrollIntoView()", target)
             elif width == 1280:  # with a figure's stamp
@@ -34,7 +35,7 @@ def main(page_file: Path) -> None:
             shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
             if width > 1280:
                 shot = shot.resize((shot.width // 2, shot.height // 2), Image.Resampling.LANCZOS)
-            shot.quantize(64).save(HERE / name, optimize=True)
+            shot.quantize(12 if "samples" in name else 64).save(HERE / name, optimize=True)
             page.close()
         browser.close()
 
