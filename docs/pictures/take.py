@@ -28,7 +28,7 @@ def main(page_file: Path) -> None:
             page.goto(page_file.resolve().as_uri())
             page.evaluate("Promise.all([...document.images].filter((i) => i.src).map((i) => i.decode()))")
             if target:
-                page.evaluate("place => document.querySelector(place).scrollIntoView()", target)
+                page.evaluate("place => document.querySelector(place).scrollIntoView({behavior: 'instant'})", target)
             elif width == 1280:  # with a figure's stamp
                 page.locator("#table-1 tbody.recipes tr").first.locator("td[data-tip]").first.hover()
                 page.get_by_role("tooltip").wait_for()
