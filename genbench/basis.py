@@ -52,6 +52,21 @@ def _likelihood(key: str, row: Row) -> Lines:
     yield "Unconverged: not ranked" if row["nll_converged"] is False and split == "test" else None
 
 
+def _gap(key: str, row: Row) -> Lines:
+    if row["nll_gap"] is None:
+        return
+    yield f"Bidirectional Monte Carlo, {row['nll_draws']} chains a side, effort {row['nll_effort']}"
+    yield f"On {row['nll_gap_images']:,} images that the model made itself" if row["nll_gap_images"] else None
+
+
+def _parzen(key: str, row: Row) -> Lines:
+    if row["parzen"] is None:
+        return
+    yield f"Gaussians of width {number(row['parzen_sigma'], 3)} round {row['parzen_samples'] or 0:,} samples, in nats"
+    yield _data(row, "test")
+    yield "Ranks nothing"
+
+
 def _samples(key: str, row: Row) -> Lines:
     if row["sample_images"] is None:
         return
@@ -105,7 +120,9 @@ def _cost(key: str, row: Row) -> Lines:
 
 ABOUT: tuple[tuple[tuple[str, ...], Callable[[str, Row], Lines]], ...] = (
     (("label",), _recipe),
+    (("nll_gap",), _gap),
     (("nll",), _likelihood),
+    (("parzen",), _parzen),
     (("fid", "kid", "precision", "recall", "is", "diversity", "duplicates", "copies", "train_distance"), _samples),
     (("agreement", "classes", "class", "confidence", "entropy"), _judged),
     (("psnr", "ssim"), _paired),

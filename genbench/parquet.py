@@ -10,11 +10,23 @@ from typing import Any
 from genbench.columns import Row
 from genbench.folders import written_whole
 
-LISTS = {"seeds", "given", "nll_given", "notes"}
+LISTS = {"seeds", "given", "nll_given", "notes", "refused"}
 WHOLE = {"seeds", "labelled", "seeds_run", "nll_draws", "nll_images", "sample_images", "reference_images"}
+WHOLE |= {"nll_gap_images", "parzen_samples"}
 TEXTS = (
     *("dataset", "recipe", "label", "family", "status", "extractor", "stamp", "options", "plain_label", "setting"),
-    *("reason", "nll_kind", "nll_method", "nll_observation", "nll_effort", "given", "nll_given", "notes"),
+    *(
+        "reason",
+        "nll_kind",
+        "nll_method",
+        "nll_observation",
+        "nll_effort",
+        "given",
+        "nll_given",
+        "notes",
+        "refused",
+        "alike",
+    ),
 )
 
 
