@@ -12,7 +12,7 @@ from families.layers.adversarial import HINGE
 from families.layers.conditional_norm import Conditional, VectorBatchNorm
 from families.layers.spectral import spectrally_normalised
 from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits
-from genbench.metrics.ais import Effort
+from genbench.effort import Effort
 
 SPEC = DataSpec((1, 16, 16), levels=17, classes=3)
 NETWORKS = pytest.mark.parametrize("network", ["convolutional", "residual"])
