@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.nn.functional import avg_pool2d, pad
+from torchvision.transforms.functional import gaussian_blur
 
 from genbench import data, measure
 from genbench.columns import number
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from genbench.features import Extractor
 
 REPEATED = 100
+BLUR = 1 / 20  # of the side: the kernel's standard deviation
+NOISE = 1 / 3  # of the levels: the noise's
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,8 @@ class Found:
     collapse: Collapse
 
 
-def cases(dataset: Dataset, n: int) -> dict[str, Tensor]:
-    """``n`` images each, uint8, by the name of what is wrong with them; ``REPEATED`` of them where few are repeated.
+def cases(dataset: Dataset, n: int, blur: float = BLUR) -> dict[str, Tensor]:
+    """``n`` images each, uint8, by the name of what is wrong with them; ``blur`` is the kernel's width over the side.
 
     Raises:
         ValueError: where half of the classes has fewer than ``n`` test images.
@@ -47,10 +49,9 @@ def cases(dataset: Dataset, n: int) -> dict[str, Tensor]:
     if labels is None or (half := test[labels < dataset.spec.classes // 2]).shape[0] < n:
         raise ValueError(f"images={n}: half of the classes has fewer test images")
     real = test[:n]
-    top = levels - 1
-    blurred = avg_pool2d(pad(real.float(), (1, 1, 1, 1), mode="replicate"), 3, 1).round()
+    blurred = gaussian_blur(real.float(), 7, blur * dataset.spec.shape[1]).round()
     noise = torch.randn(real.shape, generator=generator(0, "known cases"))
-    noisy = (real + levels / 5 * noise).round().clamp(0, top)
+    noisy = (real + NOISE * levels * noise).round().clamp(0, levels - 1)
     train = dataset.train.images
     return {
         "real": real,
@@ -64,7 +65,7 @@ def cases(dataset: Dataset, n: int) -> dict[str, Tensor]:
 
 def measured(eyes: Extractor, judge: Extractor, dataset: Dataset, samples: Tensor) -> Found:
     """A case as a cell's samples are measured."""
-    seen = eyes.features(samples, dataset.spec.levels)
+    seen = measure.real(eyes, samples, dataset.spec)
     predicted = judge.predict(samples, dataset.spec.levels).argmax(1)
     return Found(
         measure.quality(eyes, dataset, seen, 0),

@@ -9,8 +9,9 @@ from genbench import data, measure
 @pytest.fixture(scope="module")
 def found():
     digits = data.load("digits")
+    # On a side of 8 a blur is about half a pixel wide, or no blur at all.
     eyes = measure.extractor("classifier", digits, "cpu")
-    return {name: measured(eyes, eyes, digits, samples) for name, samples in cases(digits, 170).items()}
+    return {name: measured(eyes, eyes, digits, samples) for name, samples in cases(digits, 170, blur=1 / 17).items()}
 
 
 def test_real_comes_before_blurred_before_noisy(found):
@@ -35,7 +36,7 @@ def test_repeated_images_are_duplicates_and_no_copies(found):
     shares = {name: one.collapse.duplicates for name, one in found.items()}
     repeated = shares.pop("100 images repeated")
     assert repeated > 0.8
-    assert max(shares.values()) < 0.3
+    assert max(shares.values()) < 0.2
     assert found["100 images repeated"].collapse.copies < 0.05
 
 
