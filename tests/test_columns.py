@@ -204,3 +204,30 @@ def test_classes_of_several_seeds_are_whole_where_they_agree():
 def test_an_infinite_divergence_is_shown_as_such():
     (row,) = table.rows([record(collapse=collapse(divergence=math.inf))])
     assert columns.spread("class_divergence", 1, 3)(row) == "∞"
+
+
+def test_fid_and_kid_of_one_seed_have_their_standard_errors_and_of_several_the_deviation():
+    def measured(seed, fid):
+        parts = {"fid_standard_error": 2.0, "kid_standard_error": 0.0004, "fid_infinity": fid - 5}
+        parts |= {"fid_infinity_standard_error": 2.5}
+        return record(seed=seed, quality=quality(fid, **parts))
+
+    heads = ("FID (efficientnet-lite0) ↓", "FID, N → ∞ ↓", "KID ×10³ ↓")
+    one = shown([measured(0, 50.0)])["vae"]
+    assert [one[head] for head in heads] == ["50.0 ± 2.0", "45.0 ± 2.5", "5.00 ± 0.40"]
+    several = shown([measured(0, 49.0), measured(1, 51.0)])["vae"]
+    assert [several[head] for head in heads] == ["50.0 ± 1.4", "45.0 ± 1.4", "5.00 ± 0.14"]
+    text = table.render([measured(0, 50.0)], "md")
+    for said in ("± beside FID of one seed", "- FID, N → ∞: ", "- KID is unbiased"):
+        assert text.count(said) == 1
+    text = table.render([measured(0, 49.0), measured(1, 51.0)], "md")
+    assert "± beside FID of one seed" not in text
+
+
+def test_records_from_before_standard_errors_have_figures_alone():
+    old = record(quality=quality(50.0, kid_std=0.001))
+    assert old.quality.fid_standard_error is None
+    found = shown([old])["vae"]
+    assert (found["FID (efficientnet-lite0) ↓"], found["KID ×10³ ↓"]) == ("50.0", "5.00")
+    assert "FID, N → ∞ ↓" not in found
+    assert "jackknife" not in table.render([old], "md")
