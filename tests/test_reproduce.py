@@ -139,10 +139,14 @@ def compare(tmp_path, before, **fields):
     ],
 )
 def test_elsewhere_figures_are_held_to_their_stated_errors(tmp_path, change, said):
-    before = record(stamp=MACHINE | {"budget": {"steps": 9}}, test=likelihood(), quality=quality(50, kid=0.01))
+    before = record(
+        stamp=MACHINE | {"budget": {"steps": 9}},
+        test=likelihood(),
+        quality=quality(50, kid=0.01, kid_standard_error=0.001),
+    )
     stamp = before.stamp | change
     near = likelihood(tuple(x + 0.1 for x in before.test.per_image))
-    found = compare(tmp_path, before, stamp=stamp, test=near, quality=quality(80, kid=0.0125))
+    found = compare(tmp_path, before, stamp=stamp, test=near, quality=quality(80, kid=0.0125, kid_standard_error=0.001))
     assert any(said in reason for reason in found.reasons)
     assert found.equal
     verdict = {line.what: line.equal for line in found.lines}
@@ -150,7 +154,7 @@ def test_elsewhere_figures_are_held_to_their_stated_errors(tmp_path, change, sai
     assert verdict["precision"] is None, "no error of it is stated"
     # Two standard errors of the difference of (1, 1.2, 1.4) ± 0.1155 from another such are 0.327; of KID 0.00283.
     far = likelihood(tuple(x + 0.4 for x in before.test.per_image))
-    found = compare(tmp_path, before, stamp=stamp, test=far, quality=quality(50, kid=0.013))
+    found = compare(tmp_path, before, stamp=stamp, test=far, quality=quality(50, kid=0.013, kid_standard_error=0.001))
     assert {line.what for line in found.lines if line.equal is False} == {"nll_bpd", "kid"}
     assert list(found.said)[-1] == "NOT EQUAL in nll_bpd, kid"
 

@@ -7,7 +7,7 @@ import torch
 
 from families.autoencoder import deterministic
 from genbench import Budget, FitConfig, gallery, implicit, seed
-from genbench.metrics import ais
+from genbench.effort import EFFORTS, Effort
 from genbench.seed import generator
 from tests.contract.test_recipes import CASES, build, conditions, data
 from tests.families.elsewhere import ELSEWHERE, Elsewhere, Generator
@@ -38,7 +38,7 @@ def test_the_device_that_is_not_there_refuses_what_a_gpu_would_and_computes_the_
 def short_searches(monkeypatch):
     monkeypatch.setattr(implicit, "SEARCH_STEPS", 2)
     monkeypatch.setattr(deterministic, "SEARCH_STEPS", 2)
-    monkeypatch.setitem(ais.EFFORTS, "fast", ais.Effort(2, 1))
+    monkeypatch.setitem(EFFORTS, "fast", Effort(2, 1))
 
 
 @pytest.mark.parametrize("case", CASES)
