@@ -129,11 +129,12 @@ def test_estimates_name_their_estimator(stamp, change):
 
 
 def test_another_version_of_a_measure_parts_its_own_figures_alone(stamp):
-    rows = [row("a", stamp), row("b", planted(stamp, "measures.quality", 2), 1.0)]
+    first = planted(stamp, "measures.quality", 1)
+    rows = [row("a", first), row("b", planted(stamp, "measures.quality", 2), 1.0)]
     assert [need for need in FIGURE if ranked(rows, need) == [False, False]] == ["quality"]
     assert "measures differs (1 / 2)" in notes(rows)[0][0]
     older = planted(stamp, "measures", None)
-    assert ranked([row("a", older), row("b", stamp, 1.0)], "quality") == [True, True], "older stamps have all at 1"
+    assert ranked([row("a", older), row("b", first, 1.0)], "quality") == [True, True], "older stamps have all at 1"
 
 
 def test_somebody_decided_about_every_part_of_a_stamp(stamp):
