@@ -156,7 +156,7 @@ def test_what_differs_without_parting_figures_is_said_once(stamp):
 
 def test_threads_decide_nothing_but_speed_where_steps_are_counted(stamp):
     steps = planted(planted(stamp, "budget.seconds", None), "budget.steps", 1000)
-    rows = [row("a", steps), row("b", planted(steps, "threads", 64), 1.0)]
+    rows = [row("a", planted(steps, "threads", 1)), row("b", planted(steps, "threads", 64), 1.0)]
     assert [need for need in FIGURE if ranked(rows, need) == [False, False]] == ["speed"]
     assert notes(rows)[0] == ["Latency, images/s of a are not ranked with b: threads differs (1 / 64)."]
 
