@@ -65,6 +65,7 @@ def main() -> None:
     found = timed("classes", lambda: judge.predict(samples, spec.levels), total)
     timed("agreement", lambda: measure.agreement(judge, dataset, found, None), total)
     _, nearest = timed("collapse", lambda: measure.collapse(eyes, dataset, seen, found.argmax(1)), total)
+    timed("Parzen windows", lambda: measure.parzen(dataset, samples), total)
     with TemporaryDirectory() as folder:
         images = dataset.train.images[nearest]
         path = Path(folder) / "neighbours.png"

@@ -35,6 +35,7 @@ def run(
     seconds: float | None = None,
     precision: str | None = None,
     labelled: int | None = None,
+    effort: str | None = None,
     size: int | None = None,
     device: str = "auto",
     fresh: bool = False,
@@ -59,6 +60,7 @@ def run(
         seconds: budget of a cell.
         precision: of training.
         labelled: training images that keep their label.
+        effort: of estimated likelihoods: ``"fast"``, ``"standard"`` or ``"paper"``.
         size: side that a folder's images are resized to.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         fresh: do again what is done.
@@ -88,7 +90,7 @@ def run(
     whole = read(str(suite)) if isinstance(suite, str | Path) else validated(suite)
     folder = Path(out) if out is not None else Path("results") / slug(Path(str(suite)).stem)
     words = [f"{name}={to_value(value)}" for name, value in (options or {}).items()]
-    changes = Overrides(dataset, size, tuple(recipes), words, tuple(seeds), budget, precision, labelled)
+    changes = Overrides(dataset, size, tuple(recipes), words, tuple(seeds), budget, precision, labelled, effort)
     where = None if root is None else Path(root)
     wanted = overridden(whole, changes)
     # A suite that is no file is in the run's folder as it was wanted, and asked for from there.
@@ -132,6 +134,7 @@ def evaluate(
     *,
     dataset: str,
     labels: Tensor | ArrayLike | None = None,
+    translations: bool = False,
     label: str = "samples",
     out: str | Path | None = None,
     extractor: str = "efficientnet-lite0",
@@ -147,6 +150,7 @@ def evaluate(
         images: uint8 array, tensor, or the path of a folder, an ``.npz`` or an ``.npy``.
         dataset: that they are to look like.
         labels: the class that each was asked for.
+        translations: sample i was made of the test split's source i.
         label: of the row.
         out: folder of a run that gets the row; None keeps nothing.
         extractor: of features.
@@ -167,6 +171,7 @@ def evaluate(
             images,
             dataset=dataset,
             labels=labels,
+            translations=translations,
             label=label,
             out=Path(temporary if out is None else out),
             extractor=extractor,
@@ -176,6 +181,8 @@ def evaluate(
             root=None if root is None else Path(root),
             fresh=fresh,
         )
+    if out is None and not isinstance(images, Path | str):
+        record = record.model_copy(update={"stamp": record.stamp | {"command": "none: the samples were not kept"}})
     return _frame(rows([record]))
 
 

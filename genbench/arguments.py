@@ -15,7 +15,14 @@ CellPath = Annotated[Path, typer.Argument(help="Folder of a finished cell: DIR/c
 
 
 def chosen(device: str) -> str:
-    """``cuda`` or ``cpu`` for ``auto``, whichever there is."""
+    """``cuda`` or ``cpu`` for ``auto``, whichever there is.
+
+    Raises:
+        ValueError: for ``cuda`` where there is none.
+    """
     import torch
 
-    return ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    there = torch.cuda.is_available()
+    if device == "cuda" and not there:
+        raise ValueError("--device cuda: torch sees no CUDA device here; say auto or cpu")
+    return ("cuda" if there else "cpu") if device == "auto" else device

@@ -158,7 +158,7 @@ def _errors(key: str, row: Row) -> Lines:
     """What stands behind ±: over seeds, else over images."""
     spread = row.get(f"{key}_std")
     error = row.get(f"{key}_se", row.get(f"{key.removesuffix('_bpd')}_se"))
-    scale, unit = {"kid": (1e3, " ×10⁻³")}.get(key, (1.0, ""))
+    scale, unit = {"kid": (1e3, " ×10⁻³"), "duplicates": (100, " %"), "copies": (100, " %")}.get(key, (1.0, ""))
     if spread is not None:
         yield f"± {number(spread * scale)}{unit}: standard deviation over {len(row['seeds'])} seeds"
     elif error is not None:

@@ -8,6 +8,7 @@ from typing import Any
 from genbench.columns import MARKS, Row, status
 
 KINDS = {"exact": "exact", "bound": "an upper bound", "estimate": "an estimate"}
+WIDE_GAP = 0.05  # bits/dim, by as much as a converged estimate may move
 FACTS = (
     *("budget", "batch", "data", "count", "extractor", "checkpoint", "precision"),
     *("device", "accelerator", "processor", "thread"),
@@ -32,13 +33,13 @@ def protocol(rows: Sequence[Row]) -> list[tuple[str, str]]:
     return found + ([("samples against reference", " / ".join(counts))] if counts else [])
 
 
-def phrase(value: Any) -> str:  # noqa: ANN401 - anything that JSON has
-    """A stamp's value in a line of words; hashes are cut to eight digits."""
+def phrase(value: Any, name: str = "") -> str:  # noqa: ANN401 - anything that JSON has
+    """A stamp's value, of that ``name``, in a line of words; hashes are cut to eight digits."""
     if isinstance(value, dict):
-        parts = [f"{name} {text}" for name, item in value.items() if (text := phrase(item))]
+        parts = [f"{name} {text}" for name, item in value.items() if (text := phrase(item, name))]
         return ", ".join(parts)
     if isinstance(value, (list, tuple)):
-        return ("×" if all(isinstance(item, int) for item in value) else " / ").join(map(phrase, value))
+        return ("×" if name == "shape" else " / ").join(map(phrase, value))
     if isinstance(value, str):
         return value[:8] if len(value) >= 32 and all(c in "0123456789abcdef" for c in value) else value
     if isinstance(value, bool):
@@ -116,6 +117,12 @@ def _of_estimates(rows: Sequence[Row]) -> list[str]:
             "other side of the truth (bidirectional Monte Carlo), ± of one seed its standard error over these images; "
             "a small one vouches for the chains where the model's own images lie, not where the test images do."
         )
+        wide = [row["label"] for row in rows if row["nll_converged"] and (row["nll_gap"] or 0) > WIDE_GAP]
+        if wide:
+            notes.append(
+                f"{', '.join(wide)}: the estimate held still when its temperatures doubled, and yet the gap is above "
+                f"{WIDE_GAP} bits/dim: longer chains (--effort) may move it and its rank."
+            )
     if any(row["parzen"] is not None for row in rows):
         notes.append(
             "Parzen: mean log-density of test images, pixels in [0, 1], under Gaussians round the samples, their width "

@@ -34,6 +34,9 @@ def evaluate(
     out: Annotated[Path, typer.Option(help="Folder of the run that gets the row.")],
     extractor: Annotated[str, typer.Option(help="Of features, as in the other rows.")] = "efficientnet-lite0",
     seed: Annotated[int, typer.Option(help="Of the row: that of the model's training, where there are several.")] = 0,
+    translations: Annotated[
+        bool, typer.Option("--translations", help="Sample i was made of test source i: adds PSNR and SSIM.")
+    ] = False,
     size: Annotated[int | None, typer.Option(help="Side that a folder data set's images are resized to.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Do again what is done.")] = False,
     device: Device = "auto",
@@ -51,6 +54,7 @@ def evaluate(
         label=label,
         extractor=extractor,
         seed=seed,
+        translations=translations,
         size=size,
         device=chosen(device),
         root=data_dir,

@@ -8,7 +8,7 @@ import torch
 
 from genbench import measure, record
 from genbench.effort import effort_named
-from genbench.implicit import ImplicitModel, frozen
+from genbench.implicit import BLIND, ImplicitModel, frozen
 from genbench.interface import Batch, GenerativeModel
 from genbench.metrics import nll as likelihoods
 from genbench.metrics.annealing import bidirectional
@@ -41,7 +41,7 @@ def estimated(
     )
     moved = whole.bpd - half.bpd
     # Chains without a gradient stay where they are however long they run, which looks like convergence and is none.
-    converged = abs(moved) <= CONVERGED and whole.method == "ais"
+    converged = abs(moved) <= CONVERGED and whole.method != BLIND
     found: dict[str, Any] = {"effort": effort, "moved": moved, "converged": converged}
     if isinstance(model, ImplicitModel):
         found["gap"] = gap(model, split, limit=(min(limit, len(split)) + 1) // 2, seed=seed, effort=effort)

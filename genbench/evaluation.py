@@ -5,25 +5,23 @@ from __future__ import annotations
 import io
 import shlex
 import shutil
-import zipfile
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from genbench import data, picture, sampled, table
+from genbench import data, measure, picture, sampled, table
 from genbench.cell import SAMPLES
 from genbench.check import check_labels
 from genbench.clock import Clock
 from genbench.configuration import EVALUATED, Cell, Setting
-from genbench.data import folder as folders
 from genbench.features.store import digest
 from genbench.folders import locked, part_of, settle
-from genbench.interface import Batch, DataSpec
-from genbench.metrics.quality import MINIMUM_IMAGES
+from genbench.foreign import checked, read
+from genbench.interface import Batch
 from genbench.protocol import stamped
 from genbench.record import FILE, Record, records
 from genbench.replay import Line
@@ -44,6 +42,7 @@ def evaluate(
     dataset: str,
     out: Path,
     labels: Tensor | ArrayLike | None = None,
+    translations: bool = False,
     label: str = "samples",
     extractor: str = "efficientnet-lite0",
     seed: int = 0,
@@ -63,6 +62,8 @@ def evaluate(
         dataset: that they are to look like: its training split is the reference.
         out: folder of a run, new or not; its table is written again.
         labels: ``(N,)`` integers: the class that each sample was asked for. A folder's class folders say it too.
+        translations: sample i was made of the test split's source i, so that each has a target of its own, whose class
+            it is asked for; of a data set of pairs.
         label: of the row.
         extractor: of features.
         seed: of the row: that of the model's training, where several are evaluated.
@@ -75,25 +76,30 @@ def evaluate(
         ValueError: in one line, for images that are not that, labels that do not fit, or a label that is taken.
     """
     known = data.load(dataset, root=root, size=size)
-    read, found = _read(images, known.spec)
-    whole = checked(read, known)
-    asked = _asked(found if labels is None else labels, whole, known)
+    came, found = read(images, known.spec)
+    whole = checked(came, known)
+    asked = _asked(found if labels is None else labels, whole, known, translations)
     wanted = _usual(out, dataset) or len(known.test)
     n = min(len(whole), wanted)
     samples, asked = whole[:n], None if asked is None else asked[:n]
     if slug(label) in {slug(name) for name in ANCHOR_NAMES}:
         raise ValueError(f"label {label!r} is an anchor's: give the row another")
     target = out / "cells" / slug(dataset) / slug(label) / f"seed-{seed}"
+    given = ("source",) if translations else ("label",) if asked is not None else ()
     cell = Cell(
         dataset=dataset, size=size, data=dict(known.hashes), recipe=EVALUATED, label=label, options={}, labelled=None,
-        given=() if asked is None else ("label",), seed=seed, budget={}, batch_size=0, extractor=extractor,
+        given=given, seed=seed, budget={}, batch_size=0, extractor=extractor,
         precision="float32", samples=n, likelihoods=0, draws=0, estimated=0, timing=0.0, device=device,
     )  # fmt: skip
     path = str(images) if isinstance(images, Path | str) else None
-    setting = Setting(f"Samples of {label}", root, revision(), Line(_command(path, cell, root)))
+    command = _command(path, cell, root, labels is not None)
+    setting = Setting(f"Samples of {label}", root, revision(), Line(command))
     with locked(out):
-        if target.exists() and not fresh:
-            raise ValueError(f"{target}: there already; give another label, or replace it with fresh (--fresh)")
+        if target.exists():
+            if Record.read(target).status != "evaluated":
+                raise ValueError(f"{target}: a cell that was trained here; give another label")
+            if not fresh:
+                raise ValueError(f"{target}: there already; give another label, or replace it with fresh (--fresh)")
         part = part_of(target)
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
@@ -111,73 +117,18 @@ def evaluate(
     return Record.read(target)
 
 
-def checked(images: Tensor, known: Dataset) -> Tensor:
-    """Samples as uint8 ``(N, C, H, W)``.
-
-    Raises:
-        ValueError: for images of another type, shape or range than the data set's, or too few to measure.
-    """
-    (channels, height, width), levels = known.spec.shape, known.spec.levels
-    if images.dtype != torch.uint8:
-        scaled = "; of values from 0 to 1: (255 * x).round().astype('uint8')" if images.is_floating_point() else ""
-        raise ValueError(f"images are {str(images.dtype)[6:]}: give uint8, integer levels 0 to {levels - 1}{scaled}")
-    shape = tuple(images.shape)
-    if images.dim() == 3 and channels == 1:
-        images = images[:, None]
-    elif images.dim() == 4 and shape[1:] != known.spec.shape and shape[1:] == (height, width, channels):
-        images = images.permute(0, 3, 1, 2)
-    if tuple(images.shape[1:]) != known.spec.shape:
-        wanted = f"(N, {channels}, {height}, {width}) or (N, {height}, {width}, {channels})"
-        raise ValueError(f"images have shape {shape}: those of {known.name} are {wanted}; nothing is resized here")
-    if len(images) < MINIMUM_IMAGES:
-        raise ValueError(f"images: {len(images)}, and measures of quality need {MINIMUM_IMAGES} or more")
-    if int(images.max()) >= levels:
-        raise ValueError(f"images reach level {int(images.max())}: {known.name} has levels 0 to {levels - 1}")
-    return images.contiguous()
-
-
-def _read(images: Tensor | ArrayLike | Path | str, spec: DataSpec) -> tuple[Tensor, Any]:
-    """Images and labels wherever they are."""
-    if not isinstance(images, Path | str):
-        return images.detach().cpu() if isinstance(images, Tensor) else _tensor(np.asarray(images), "images"), None
-    path = Path(images).expanduser()
-    if path.is_dir():
-        return _folder(path, spec)
-    if path.suffix not in (".npz", ".npy") or not path.is_file():
-        raise ValueError(f"{path}: give a folder of images, an .npz with an array 'images', or an .npy")
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return _tensor(loaded, str(path)), None
-        with loaded:
-            arrays = {name: loaded[name] for name in ("images", "labels") if name in loaded.files}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path}: not a file of plain arrays, or damaged ({str(error).splitlines()[0]})") from error
-    if "images" not in arrays:
-        raise ValueError(f"{path}: no array 'images'; save one with numpy.savez({path.name!r}, images=…)")
-    return _tensor(arrays["images"], str(path)), arrays.get("labels")
-
-
-def _tensor(array: np.ndarray, name: str) -> Tensor:
-    if array.dtype.kind not in "buif":
-        raise ValueError(f"{name}: an array of {array.dtype}; give uint8")
-    # torch lacks some types of numpy's, and none of these is wanted.
-    return torch.from_numpy(array.copy() if array.dtype == np.uint8 else array.astype(np.float64, copy=True))
-
-
-def _folder(path: Path, spec: DataSpec) -> tuple[Tensor, Tensor | None]:
-    """Every image below a folder, grey ones in as many channels as the data set has."""
-    raw = folders.load(path, None)
-    if raw.test is not None:
-        raise ValueError(f"folder {path}: holds train/ and test/; give the folder of the samples")
-    images = raw.images.expand(-1, spec.shape[0], -1, -1) if raw.images.shape[1] == 1 else raw.images
-    if raw.classes and raw.classes != spec.classes:
-        raise ValueError(f"folder {path}: {raw.classes} class folders for {spec.classes} classes; put all into one")
-    return images, raw.labels if raw.classes else None
-
-
-def _asked(labels: Tensor | ArrayLike | None, images: Tensor, known: Dataset) -> Tensor | None:
-    """The class that each sample was asked for, int64 ``(N,)``."""
+def _asked(labels: Tensor | ArrayLike | None, images: Tensor, known: Dataset, translations: bool) -> Tensor | None:
+    """The class that each sample was asked for, int64 ``(N,)``; of translations that of its target."""
+    if translations:
+        if not known.spec.paired or known.test.sources is None:
+            raise ValueError(f"translations: {known.name} has no pairs of source and image; leave them out")
+        if labels is not None:
+            raise ValueError("translations: each is asked for its target's class; leave the labels out")
+        if len(images) > len(known.test):
+            raise ValueError(
+                f"translations: {len(images)} samples for {len(known.test)} test sources; give one for each"
+            )
+        return None if known.test.labels is None else known.test.labels[: len(images)]
     if labels is None:
         return None
     array = np.asarray(labels.cpu() if isinstance(labels, Tensor) else labels)
@@ -193,15 +144,20 @@ def _asked(labels: Tensor | ArrayLike | None, images: Tensor, known: Dataset) ->
 def _measured(
     samples: Tensor, asked: Tensor | None, cell: Cell, setting: Setting, known: Dataset, part: Path
 ) -> Record:
-    clock = Clock(lambda stage, fraction: None)
+    clock, translated = Clock(lambda stage, fraction: None), "source" in cell.given
+    targets = known.test.rows(slice(len(samples)))
+    shown = Batch(targets.images, sources=targets.sources) if translated else Batch(samples, asked)
     with clock("write"):
         array = io.BytesIO()
         np.save(array, samples.numpy())
         (part / SAMPLES).write_bytes(array.getvalue())
-        picture.write(part / "samples.png", samples, known.spec.levels, Batch(samples, asked))
+        picture.write(part / "samples.png", samples, known.spec.levels, shown)
     found, about = sampled.measured(samples, asked, cell, known, part, clock)
+    if translated:
+        with clock("paired"):
+            found["paired"] = measure.paired(samples, targets.images, known.spec.levels)
     stamp = stamped(cell, setting, known, about)
-    stamp |= {"drawn": "labels as they came with the samples"} if asked is not None else {}
+    stamp |= {"drawn": "labels as they came with the samples"} if "label" in cell.given else {}
     return Record(
         dataset=cell.dataset,
         recipe=EVALUATED,
@@ -237,13 +193,14 @@ def _remarked(record: Record, given: int, wanted: int) -> Record:
     return record.model_copy(update={"quality": quality})
 
 
-def _command(path: str | None, cell: Cell, root: Path | None) -> str:
+def _command(path: str | None, cell: Cell, root: Path | None, labelled: bool) -> str:
     """What measures the samples again: those of an array lie beside the record, as ``samples.npy``."""
-    if path is None and cell.given:
+    if labelled:  # by an argument, that no file holds
         about = {"dataset": cell.dataset, "label": cell.label, "extractor": cell.extractor, "seed": cell.seed}
         arguments = ", ".join(f"{name}={value!r}" for name, value in about.items())
-        return f"genbench.evaluate({SAMPLES!r}, labels=…, {arguments}, out='again')"
+        return f"genbench.evaluate({path or SAMPLES!r}, labels=…, {arguments}, out='again')"
     words = {"dataset": cell.dataset, "label": cell.label, "extractor": cell.extractor, "seed": cell.seed}
     words |= {"size": cell.size, "device": cell.device, "data-dir": root, "out": "again"}
     options = [word for name, value in words.items() if value is not None for word in (f"--{name}", str(value))]
+    options += ["--translations"] * ("source" in cell.given)
     return shlex.join(["genbench", "evaluate", path or SAMPLES, *options])

@@ -60,8 +60,10 @@ def parts(record: Record, need: Need, *, timed: bool | None = None) -> dict[str,
     test, quality = record.test, record.quality
     if need == "likelihood" and test is not None:
         found["test images"] = test.images
+        if test.kind != "exact":  # more draws make a bound tighter
+            found["draws"] = test.draws
         if test.kind == "estimate":  # as good as its estimator; a bound is a bound, however it was made
-            found |= {"method": test.method, "draws": test.draws, "effort": test.effort}
+            found |= {"method": test.method, "effort": test.effort}
     if need == "quality" and quality is not None:
         found |= {"samples measured": quality.images, "reference measured": quality.reference_images}
     if need == "pairs" and record.paired is not None:

@@ -16,6 +16,7 @@ from genbench.seed import normal
 
 CHUNK = 250  # images decoded at once; part of what a generator's samples are
 SEARCH_IMAGES, SEARCH_RESTARTS, SEARCH_STEPS, SEARCH_RATE = 64, 2, 100, 0.1
+BLIND = "ais without gradient"  # the method's name where no chain ever had a gradient to follow
 LEAST_SIGMA = 0.1  # levels; below it every bin next to an exact image holds all of the probability anyway
 
 
@@ -116,7 +117,7 @@ class ImplicitModel(GenerativeModel):
             steps = pilot(self, batch, chosen, generator)
             chains = below(self, batch, steps, draws=draws, effort=chosen, generator=generator)
         # Blind chains hardly move: that their answer holds still says nothing, so it goes by another name.
-        method = "ais" if chains.guided else "ais without gradient"
+        method = "ais" if chains.guided else BLIND
         answer = LogLikelihood.of_weights(chains.log_weights, "estimate", self.given, method, "added")
         return replace(answer, acceptance=chains.acceptance, step_size=chains.step_size)
 

@@ -236,7 +236,7 @@ class Record(Part):
     def write(self, folder: Path) -> Path:
         """Write ``record.json`` into ``folder``, whole or not at all."""
         with written_whole(folder / FILE) as part:
-            part.write_text(self.model_dump_json(indent=1) + "\n")
+            part.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
         return folder / FILE
 
     @classmethod
@@ -244,7 +244,7 @@ class Record(Part):
         """Read ``record.json`` of a cell's ``folder``; ``ValueError`` names the file where it is not a record."""
         path = folder / FILE
         try:
-            return cls.model_validate_json(path.read_text())
+            return cls.model_validate_json(path.read_text(encoding="utf-8"))
         except (ValidationError, OSError, UnicodeDecodeError) as error:
             first = str(error).splitlines()[0]
             raise ValueError(f"record {path}: cannot be read ({first})") from error

@@ -184,6 +184,8 @@ def _parted(before: Record, after: Record) -> Iterator[str]:
         if name in one and one.get(name) != other.get(name):
             values = (short(json.dumps(values.get(name), default=str)) for values in (one, other))
             yield f"{name.replace('.', ' ')} differs ({' / '.join(values)})"
+    if str(before.stamp.get("revision")).endswith("-dirty"):
+        yield "the revision was dirty, so nobody knows its code"
     if after.stamp.get("device") == "cuda":
         yield "kernels of a GPU may add in another order"
     if "seconds" in (before.stamp.get("budget") or {}) and "by the clock" not in str(after.stamp.get("course")):

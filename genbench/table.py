@@ -40,6 +40,7 @@ ERRORS = {
     "parzen": "parzen.standard_error",
     "kid": "quality.kid_standard_error",
 }
+OF_EXTRACTOR = {figure.key for figure in FIGURES if figure.need == "quality"}
 STATUSES = {"done": 0, "evaluated": 0, "diverged": 1, "failed": 2}
 
 
@@ -70,15 +71,24 @@ def rows(records: Iterable[Record], sort: str | None = None) -> list[Row]:
         row["refused"] = refused or None
         row["notes"] = [*(row["notes"] or ()), *refused, *said] or None
     tried: dict[Hashable, set[int]] = {}
+    lost: dict[Hashable, int] = {}
     for cells in groups:
         tried.setdefault(_cell(cells[0]), set()).update(record.seed for record in cells)
+        if cells[0].status in ("diverged", "failed"):
+            lost[_cell(cells[0])] = lost.get(_cell(cells[0]), 0) + len(cells)
     for row, cells in zip(table, groups, strict=True):
         row["seeds_run"] = len(tried[_cell(cells[0])])
     for figure in RANKED:
         name = figure.key.removesuffix("_bpd")
-        for row, rank in zip(table, ranks(groups, figure), strict=True):
+        for row, cells, rank in zip(table, groups, ranks(groups, figure), strict=True):
             if rank is not None:
-                row |= {f"{name}_rank": rank.place, f"{name}_ranked": rank.among, f"{name}_best": rank.best}
+                best = rank.best and _cell(cells[0]) not in lost
+                row |= {f"{name}_rank": rank.place, f"{name}_ranked": rank.among, f"{name}_best": best}
+    for row, cells in zip(table, groups, strict=True):
+        count = lost.get(_cell(cells[0]))
+        if count and any(row[f"{figure.key.removesuffix('_bpd')}_rank"] for figure in RANKED):
+            said = f"{row['label']}: its ranks count the seeds that ended well, {count} did not; it is nowhere bold."
+            row["notes"] = [*(row["notes"] or ()), said]
     models = Counter(row["dataset"] for row in table if row["status"] != "anchor")
     found = dict.fromkeys(row["dataset"] for row in table)
     place = {name: index for index, name in enumerate(sorted(found, key=lambda name: -models[name]))}
@@ -132,6 +142,11 @@ def _row(cells: Sequence[Record], label: str) -> Row:
     for figure in FIGURES:
         values = [value for record in cells if (value := figure.of(record)) is not None]
         row[figure.key] = _mean(values)
+        if figure.better and 0 < len(values) < len(cells):  # a mean of the others would hide it
+            without = ", ".join(str(record.seed) for record in cells if figure.of(record) is None)
+            row[figure.key] = None
+            row["notes"] = [*(row["notes"] or ()), f"{label}: no {figure.key} of seed {without}, so no mean of it."]
+            continue
         if figure.better and len(values) > 1 and all(map(math.isfinite, values)):
             row[f"{figure.key}_std"] = statistics.stdev(values)
     if test is not None:
@@ -204,7 +219,8 @@ def _order(row: Row, sort: str | None) -> tuple[Any, ...]:
     value = row[sort]
     if value is None or value == []:
         return (1,)
-    return 0, -value if sort in BETTER_HIGH else value
+    # Figures of two extractors have no order.
+    return 0, (row["extractor"] or "") if sort in OF_EXTRACTOR else "", -value if sort in BETTER_HIGH else value
 
 
 def render(records: Iterable[Record], fmt: str, sort: str | None = None) -> str:
@@ -240,7 +256,7 @@ def write(folder: Path, records: Iterable[Record]) -> None:
     table = rows(records)
     for fmt in ("csv", "md", "tex", "json"):
         with written_whole(folder / f"table.{fmt}") as part:
-            part.write_text(texts.FORMATS[fmt](table))
+            part.write_text(texts.FORMATS[fmt](table), encoding="utf-8")
 
 
 def show(records: Iterable[Record], console: Console, sort: str | None = None) -> None:

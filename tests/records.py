@@ -37,6 +37,10 @@ STAMP = {
 }
 
 
+GAP = {"standard_error": 0.002, "least": 2.0, "greatest": 2.1, "images": 5, "draws": 2, "acceptance": 0.6}
+GAP |= {"backward_acceptance": 0.7}
+
+
 def likelihood(per_image=(1.0, 1.2, 1.4), kind="exact", method="chain rule", **fields):
     n = len(per_image)
     mean = sum(per_image) / n

@@ -65,6 +65,7 @@ def test_an_estimate_by_other_means_has_no_gap():
     model = Toy(Bent(1).spec)
     found = estimated(model, Batch(IMAGES), limit=2, seed=0)
     assert (found.gap, found.ess, found.acceptance, found.step_size) == (None, None, None, None)
+    assert (found.moved, found.converged) == (0, True)
 
 
 def test_a_record_from_before_reads_as_having_none():

@@ -9,8 +9,9 @@ from PIL import Image
 
 import genbench
 from genbench import data
-from genbench.evaluation import checked, evaluate
-from genbench.measure import proportional
+from genbench.evaluation import evaluate
+from genbench.foreign import checked
+from genbench.measure import paired, proportional
 from genbench.record import Record
 from tests.commands import refused, script
 from tests.toys import cell, installed, run, suite
@@ -174,3 +175,65 @@ def test_both_orders_of_axes_are_the_same_images():
     known = data.Dataset("x", "x", spec, *(genbench.Split(images),) * 3, hashes={})
     assert torch.equal(checked(images.permute(0, 2, 3, 1), known), images)
     assert torch.equal(checked(images, known), images)
+
+
+def test_translations_are_held_against_their_own_targets(monkeypatch, capsys, tmp_path):
+    test, out = data.load("edges:digits").test, tmp_path / "out"
+    images = (test.images[:N].int() + torch.arange(N)[:, None, None, None] % 3).clamp(max=16).to(torch.uint8)
+    words = {"dataset": "edges:digits", "extractor": "classifier", "out": out, "translations": True}
+    found = evaluate(images, label="in order", **words)
+    assert found.paired == paired(images, test.images[:N], 17)
+    assert (found.given, found.stamp["drawn"]) == (("source",), "source of the test split, in order")
+    assert evaluate(images.flip(0), label="out of order", **words).paired.ssim < found.paired.ssim
+    plain = evaluate(images, label="plain", labels=test.labels[:N], **words | {"translations": False})
+    assert (plain.paired, plain.agreement) == (None, found.agreement)
+
+    np.save(tmp_path / "x.npy", images.numpy())
+    genbench_ = script(monkeypatch, capsys)
+    options = ("--dataset", "edges:digits", "--extractor", "classifier", "--label", "typed", "--out", out)
+    assert genbench_("evaluate", tmp_path / "x.npy", *options, "--translations")[0] == 0
+    typed = Record.read(cell(out, "typed", "edges-digits"))
+    assert typed.paired == found.paired
+    assert typed.stamp["command"].endswith("--out again --translations")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "labels", "count", "said"),
+    [
+        ("digits", None, N, "digits has no pairs of source and image"),
+        ("edges:digits", np.zeros(N, np.int64), N, "leave the labels out"),
+        ("edges:digits", None, 1000, "1000 samples for 359 test sources"),
+    ],
+)
+def test_translations_that_do_not_fit_are_refused(tmp_path, dataset, labels, count, said):
+    images = np.zeros((count, 8, 8), np.uint8)
+    with pytest.raises(ValueError, match="translations") as error:
+        evaluate(images, dataset=dataset, labels=labels, translations=True, out=tmp_path / "out")
+    assert said in str(error.value)
+
+
+def test_no_trained_cell_is_ever_replaced(ran, drawn):
+    before = Record.read(cell(ran, "told"))
+    with pytest.raises(ValueError, match="a cell that was trained here; give another label"):
+        measured(drawn, ran, label="told", fresh=True)
+    assert Record.read(cell(ran, "told")) == before
+
+
+def test_the_stamped_command_says_the_labels_that_were_passed_and_what_was_not_kept(drawn, tmp_path):
+    np.save(tmp_path / "x.npy", drawn)
+    found = measured(tmp_path / "x.npy", tmp_path / "out", labels=np.arange(N) % 10)
+    assert found.stamp["command"].startswith(f"genbench.evaluate('{tmp_path}/x.npy', labels=…, ")
+    frame = genbench.evaluate(drawn, dataset="digits", extractor="classifier")
+    assert frame.attrs["stamps"]["samples on digits"]["command"] == "none: the samples were not kept"
+
+
+def test_a_damaged_compressed_file_and_a_device_that_is_not_there_are_one_line(monkeypatch, capsys, drawn, tmp_path):
+    genbench_, path = script(monkeypatch, capsys), tmp_path / "x.npz"
+    words = ("--dataset", "digits", "--label", "mine", "--out", tmp_path / "out", "--extractor", "classifier")
+    np.savez_compressed(path, images=np.random.default_rng(0).integers(0, 17, drawn.shape, dtype=np.uint8))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert "torch sees no CUDA device" in refused(genbench_("evaluate", path, *words, "--device", "cuda"))
+    whole = bytearray(path.read_bytes())
+    whole[len(whole) // 2 : len(whole) // 2 + 40] = bytes(40)
+    path.write_bytes(whole)
+    assert "not a file of plain arrays, or damaged" in refused(genbench_("evaluate", path, *words))

@@ -208,3 +208,12 @@ def test_evaluated_rows_are_told_apart_by_how_they_were_measured_alone(stamp):
     assert "extractor hash differs" in notes([row("a", stamp), other])[0][0]
     assert ranked([row("a", stamp), row("b", stamp, 1), same], "quality") == [True, True, False]
     assert "nothing ranks it" in " ".join(table.rows(same)[0]["notes"])
+
+
+def test_a_bound_is_a_bound_but_more_draws_make_it_tighter(stamp):
+    common = {"kind": "bound", "method": "iwae", "draws": 10}
+    for change, same in (({"method": "dequantised"}, True), ({"draws": 1000}, False)):
+        theirs = likelihood((3, 4, 5), **common | change)
+        rows = [row("a", stamp, test=likelihood(**common)), row("b", stamp, test=theirs)]
+        assert ranked(rows, "likelihood") == [same, same]
+    assert "draws differs (10 / 1000)" in notes(rows)[0][0]

@@ -1,19 +1,34 @@
 """The LaTeX table, put through LaTeX where there is one."""
 
+import ast
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from genbench import table
+from genbench import render, table
 from tests.records import quick, record
 
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef)
 NASTY = r"50% & co_$x$ #1 {a} ~b^c \d <e> |f| ≤ × · é “q”"
 PAGE = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}%s\end{document}"
 
 
+SAYS = ("captions", "columns", "guard", "labels", "table", "measure", "evaluation", "effort", "protocol")
+
+
 def test_every_letter_of_the_table_is_one_that_latex_has():
     assert not [char for char in table.render(quick(), "tex") if not char.isascii()]
+
+
+@pytest.mark.parametrize("module", SAYS)
+def test_every_letter_that_a_table_may_say_is_one_that_latex_has(module):
+    tree = ast.parse((Path(render.__file__).parent / f"{module}.py").read_text(encoding="utf-8"))
+    strings = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    docs = {ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, DOCUMENTED)}
+    letters = {char for text in strings if text not in docs for char in text if not char.isascii()}
+    assert sorted(letters - set(render.TEX) - set("é")) == []
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex on this machine")

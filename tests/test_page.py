@@ -171,6 +171,16 @@ def test_the_keyboard_alone_reaches_skips_sorts_and_walks_the_table(page):
     assert page.evaluate("document.activeElement.closest('table')") is None
 
 
+def test_the_table_keeps_a_stop_of_the_tab_key_when_its_own_is_filtered_away(page):
+    stop = "document.querySelector('#table-1 [tabindex=\"0\"]').offsetWidth > 0"
+    page.locator("#table-1 a", has_text="pixelcnn").first.focus()
+    page.get_by_label("Filter").first.fill("GAN")
+    page.locator("#data-1 .columns summary").focus()
+    assert page.evaluate(stop)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.closest('table')?.id") == "table-1"
+
+
 def test_a_picture_is_enlarged_and_the_arrows_go_through_its_neighbours(page):
     dialog = page.get_by_role("dialog")
     picture = page.get_by_role("button", name="Enlarge: Samples of vae")

@@ -186,6 +186,7 @@ def test_rows_that_do_not_compare_never_push_each_other_off_the_front():
         {"stamp": {"budget": {"steps": 7}}},
     ):
         assert plots.front(table.rows([record("a", **better), record("b", **worse | change)])) == [], change
+    assert plots.front(table.rows([record("a", **better), record("b", seed=1, **worse)])) == []
     estimates = [record(label, **better | {"test": unconverged}) for label in "ab"]
     assert plots.front(table.rows(estimates)) == []
     estimate = likelihood((2.0,) * 3, "estimate", "ais", converged=True)

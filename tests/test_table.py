@@ -8,9 +8,9 @@ import re
 import pytest
 from rich.console import Console
 
-from genbench import columns, table
-from genbench.record import Agreement
-from tests.records import anchor, collapse, likelihood, lost, quality, quick, record
+from genbench import captions, columns, table
+from genbench.record import Agreement, Gap
+from tests.records import GAP, anchor, collapse, likelihood, lost, quality, quick, record
 
 SETTLED = [
     *("dataset", "recipe", "label", "family", "seeds", "status", "params", "images", "steps", "fit_seconds"),
@@ -262,3 +262,41 @@ def test_a_failed_ability_is_a_footnote():
     text = table.render([record("a", abilities={"reconstruct": "failed: RuntimeError: no", "complete": "x.png"})], "md")
     assert "- a, seed 0: reconstruct failed: RuntimeError: no" in text
     assert "x.png" not in text
+
+
+def test_a_seed_without_a_number_leaves_no_mean_of_the_others():
+    cells = [record(seed=seed, quality=quality(fid)) for seed, fid in ((0, 50.0), (1, 90.0), (2, math.nan))]
+    (row,) = table.rows(cells)
+    assert (row["fid"], row["fid_std"], row["fid_rank"]) == (None, None, None)
+    assert row["precision"] == 0.7
+    assert "vae: no fid of seed 2, so no mean of it." in row["notes"]
+
+
+def test_a_row_that_lost_seeds_is_ranked_by_the_others_says_so_and_is_never_bold():
+    def cells(label, seeds, bits):
+        return [record(label, seed=seed, test=likelihood((bits + seed / 100,) * 3)) for seed in seeds]
+
+    worse, better = cells("b", range(5), 2.0), cells("a", range(2), 1.0)
+    whole = by_label(worse + better)
+    assert (whole["a"]["nll_rank"], whole["a"]["nll_best"]) == (1, True)
+    row = next(r for r in table.rows([*worse, *better, *(lost("a", seed=s) for s in (2, 3))]) if r["seeds"] == [0, 1])
+    assert (row["nll_rank"], row["nll_best"]) == (1, False)
+    assert row["notes"][-1] == "a: its ranks count the seeds that ended well, 2 did not; it is nowhere bold."
+
+
+def test_figures_of_two_extractors_are_not_sorted_into_each_other():
+    cells = [record("a", quality=quality(5.0), extractor="z"), record("b", quality=quality(9.0), extractor="y")]
+    cells += [record("c", quality=quality(7.0), extractor="y")]
+    assert [row["label"] for row in table.rows(cells, sort="fid")] == ["c", "b", "a"]
+
+
+def test_a_gap_wider_than_what_counts_as_converged_is_said():
+    held = likelihood(kind="estimate", method="ais", draws=2, converged=True, moved=0.01, gap=Gap(**GAP, bpd=0.3))
+    said = "vae: the estimate held still when its temperatures doubled, and yet the gap is above 0.05 bits/dim"
+    assert said in table.render([record(test=held)], "md")
+    still = held.model_copy(update={"gap": Gap(**GAP, bpd=0.04)})
+    assert "held still" not in table.render([record(test=still)], "md")
+
+
+def test_seeds_are_a_list_and_a_shape_is_a_product():
+    assert captions.phrase({"seed": [0, 1, 2], "shape": [1, 28, 28]}) == "seed 0 / 1 / 2, shape 1×28×28"

@@ -58,7 +58,7 @@ class Annealed:
         states: where the chains ended ``(N, Z)``.
         acceptance: share of transitions that each chain accepted ``(N,)``.
         step_sizes: geometric mean over each chain's path ``(N,)``.
-        guided: whether the likelihood had a gradient in u; without, Hamiltonian moves are a random walk.
+        guided: whether the likelihood had a gradient in u anywhere; without, Hamiltonian moves are a random walk.
     """
 
     log_weights: Tensor
@@ -142,7 +142,6 @@ def ais(
     if backward:
         places.reverse()
     point = Point.at(log_likelihood, start)
-    guided = point.guided
     log_weights = torch.zeros(len(start), dtype=torch.float64, device=start.device)
     accepted, lengths = torch.zeros_like(log_weights), torch.zeros_like(log_weights)
     for previous, place in pairwise(places):
@@ -154,7 +153,7 @@ def ais(
         accepted += took
         lengths += step.log()
     transitions = max(temperatures - 1, 1)
-    return Annealed(log_weights, point.u, accepted / transitions, (lengths / transitions).exp(), guided)
+    return Annealed(log_weights, point.u, accepted / transitions, (lengths / transitions).exp(), point.guided)
 
 
 def _check_leapfrog(leapfrog: int) -> None:
@@ -169,7 +168,7 @@ class Point:
     u: Tensor
     value: Tensor
     gradient: Tensor
-    guided: bool = True  # False where the likelihood is piecewise constant in u, so that its gradient is 0
+    guided: bool = True  # False where the likelihood is piecewise constant in u, so that its gradient has been 0
 
     @classmethod
     def at(cls, log_likelihood: LogProb, u: Tensor) -> Point:
@@ -181,7 +180,7 @@ class Point:
                 (gradient,) = torch.autograd.grad(value.sum(), u)
             else:
                 gradient = torch.zeros_like(u)
-        return cls(u.detach(), value.detach().double(), gradient, value.requires_grad)
+        return cls(u.detach(), value.detach().double(), gradient, bool(gradient.any()))
 
 
 def transition(
@@ -215,6 +214,7 @@ def transition(
         torch.where(rows, new.u, point.u),
         torch.where(took, new.value, point.value),
         torch.where(rows, new.gradient, point.gradient),
+        point.guided or new.guided,
     )
     return kept, probability, took.double()
 

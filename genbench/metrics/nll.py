@@ -91,7 +91,7 @@ def nll(
     rows = spread(len(split), limit)
     if batch_size < 1:
         raise ValueError(f"batch_size={batch_size}: give at least 1")
-    was_training = model.training
+    modes = {module: module.training for module in model.modules()}
     model.eval()
     answers = []
     try:
@@ -100,7 +100,8 @@ def nll(
                 batch = split.rows(part.to(split.images.device)).to(model.device)
                 answers.append(model.log_likelihood(batch, draws=draws, effort=effort, generator=generator))
     finally:
-        model.train(was_training)
+        for module, mode in modes.items():
+            module.training = mode
     nats = torch.cat([answer.nats.detach().double().cpu() for answer in answers])
     if nats.shape != rows.shape:
         raise ValueError(f"log_likelihood answers {tuple(nats.shape)} for {len(rows)} images: give one number an image")

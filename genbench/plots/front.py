@@ -12,9 +12,9 @@ AXES = (("nll_bpd", 1), ("fid", 1), ("images_per_second", -1))  # key, and the s
 def front(rows: Sequence[Mapping[str, Any]]) -> list[int]:
     """Places of the rows that no row comparable in all three figures beats or equals in all and beats in one.
 
-    By the figures as they stand, without regard to chance. A row that compares with no other is on no front, and
-    neither is one whose likelihood did not converge: nobody knows where it is. It may push others off, since where it
-    really is can be expected to be no worse than what it shows.
+    By the figures as they stand, without regard to chance, among rows of the same seeds. A row that compares with no
+    other is on no front, and neither is one whose likelihood did not converge: nobody knows where it is. It may push
+    others off, since where it really is can be expected to be no worse than what it shows.
 
     Args:
         rows: of :func:`genbench.table.rows`.
@@ -23,7 +23,7 @@ def front(rows: Sequence[Mapping[str, Any]]) -> list[int]:
     for index, row in enumerate(rows):
         point = tuple(sign * math.nan if row[key] is None else sign * row[key] for key, sign in AXES)
         if row["status"] == "done" and all(map(math.isfinite, point)):
-            groups.setdefault(row["alike"], {})[index] = point
+            groups.setdefault((row["alike"], *row["seeds"]), {})[index] = point
     return sorted(
         index
         for points in groups.values()

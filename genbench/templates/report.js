@@ -107,6 +107,13 @@ function walkable(table) {
   const every = all("th, td", table).map(stop);
   every.forEach((element) => { element.tabIndex = -1; });
   every[0].tabIndex = 0;
+  // What is filtered away cannot be the stop: the first cell that is seen takes its place.
+  new MutationObserver(() => {
+    const now = every.find((element) => element.tabIndex === 0);
+    if (now?.offsetWidth) return;
+    every.forEach((element) => { element.tabIndex = -1; });
+    (every.find((element) => element.offsetWidth) ?? every[0]).tabIndex = 0;
+  }).observe(table, { subtree: true, attributes: true, attributeFilter: ["hidden", "class"] });
   table.addEventListener("focusin", (event) => {
     const cell = event.target.closest("th, td");
     if (!cell) return;

@@ -206,6 +206,15 @@ def test_a_likelihood_that_is_flat_in_u_is_exact_and_one_without_gradient_is_rig
     torch.testing.assert_close(flat.log_weights, torch.full((4_000,), -123.4, dtype=DOUBLE), rtol=1e-6, atol=0)
     steps = ais(lambda u: torch.where((u > 0).all(1), -1.0, -6.0), start, temperatures=50, **options)
     assert not steps.guided
+    rounded = ais(lambda u: -u.round().square().sum(1), start, temperatures=7, **options)
+    assert not rounded.guided, "a graph without a slope is no gradient"
+    half = ais(
+        lambda u: -u.clamp(min=1.5).square().sum(1),
+        start[:1] * 0,
+        temperatures=50,
+        **options | {"steps": Steps(torch.full((1, 1), 0.5))},
+    )  # flat where it starts
+    assert half.guided
     wanted = math.log(0.25 * math.exp(-1) + 0.75 * math.exp(-6))
     assert float(log_mean_exp(steps.log_weights, 0)) == pytest.approx(wanted, abs=0.05)
 
