@@ -87,8 +87,8 @@ def rows(records: Iterable[Record], sort: str | None = None) -> list[Row]:
     for row, cells in zip(table, groups, strict=True):
         count = lost.get(_cell(cells[0]))
         if count and any(row[f"{figure.key.removesuffix('_bpd')}_rank"] for figure in RANKED):
-            said = f"{row['label']}: its ranks count the seeds that ended well, {count} did not; it is nowhere bold."
-            row["notes"] = [*(row["notes"] or ()), said]
+            text = f"{row['label']}: its ranks count the seeds that ended well, {count} did not; it is nowhere bold."
+            row["notes"] = [*(row["notes"] or ()), text]
     models = Counter(row["dataset"] for row in table if row["status"] != "anchor")
     found = dict.fromkeys(row["dataset"] for row in table)
     place = {name: index for index, name in enumerate(sorted(found, key=lambda name: -models[name]))}
