@@ -17,7 +17,7 @@ from families.layers.adversarial import HINGE
 from families.layers.conditional_norm import VectorBatchNorm
 from families.layers.scaling import halvings
 from families.layers.spectral import spectrally_normalised
-from families.layers.training import positive, whole
+from families.layers.training import positive, switch, whole
 from families.outputs.base import at_least_single
 from genbench.interface import Batch
 
@@ -58,6 +58,7 @@ def biggan(
         ValueError: for data without classes, a dense network, or an option out of range.
     """
     positive(weight=weight)
+    switch(attention=attention)
     blocks = max(halvings(*pair.spec.shape[1:]), 1)
     code = HierarchicalCode(pair.latents, pair.classes(), embedding, blocks, truncation)
     generator = pair.generator(code, norm=partial(VectorBatchNorm, features=code.condition), attention=attention)

@@ -14,7 +14,7 @@ from families.gan.pair import Pair, on_shared_pair
 from families.gan.play import Play, Term
 from families.layers.adversarial import Loss, non_saturating_generator, smoothed_critic
 from families.layers.convolutional import silent
-from families.layers.training import positive, whole
+from families.layers.training import positive, share, switch, whole
 from families.layers.virtual import VirtuallyNormalised
 from families.outputs.base import at_least_single
 from genbench.interface import Batch
@@ -50,11 +50,12 @@ def improved_gan(
         virtual_batch_normalisation: the generator normalises by a batch of noise fixed at construction.
 
     Raises:
-        ValueError: for a negative weight, a smoothing outside [0, 1), or virtual batch normalisation of a network that
-            has none to replace.
+        ValueError: for an option out of range, one to be on or off that is neither, or virtual batch normalisation of a
+            network that has none to replace.
     """
-    if not 0 <= label_smoothing < 1:
-        raise ValueError(f"label_smoothing={label_smoothing}: give at least 0 and less than 1")
+    switch(feature_matching=feature_matching, minibatch_discrimination=minibatch_discrimination)
+    switch(virtual_batch_normalisation=virtual_batch_normalisation)
+    share(label_smoothing=label_smoothing)
     if historical_averaging:
         positive(historical_averaging=historical_averaging)
     code = Code(pair.latents)

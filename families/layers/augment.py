@@ -60,8 +60,10 @@ def augmentation(names: str) -> Augment | None:
     """All of ``names``, one behind the other; None for an empty string.
 
     Raises:
-        ValueError: for a name that there is not.
+        ValueError: for a name that there is not, or anything but a string.
     """
+    if not isinstance(names, str):
+        raise ValueError(f"augment={names!r}: give {', '.join(AUGMENTATIONS)} in one string, with commas between")
     chosen = [name.strip() for name in names.split(",") if name.strip()]
     for name in chosen:
         if name not in AUGMENTATIONS:
