@@ -124,6 +124,7 @@ class HierarchicalCode(Code):
         self.features, self.condition = latents - blocks * chunk, embedding + chunk
         self.sizes, self.truncation = [self.features, *[chunk] * blocks], truncation
         self.embedding = nn.Embedding(classes, embedding)
+        self.setting = f"noise and label embedding {embedding} in every block"
 
     def forward(self, u: Tensor, given: Batch) -> tuple[Tensor, ...]:
         """Noise ``(B, Z)`` and labels → first chunk, and a condition ``(B, condition)`` for each block."""
@@ -160,6 +161,11 @@ class Orthogonality(Term):
     def __init__(self, weight: float) -> None:
         super().__init__()
         self.weight = weight
+
+    @property
+    def setting(self) -> str:
+        """In words, for :attr:`GAN.setting`."""
+        return f"orthogonality {self.weight:g}"
 
     def generator(self, game: GAN, play: Play) -> dict[str, Tensor]:
         """Over all linear layers and convolutions."""

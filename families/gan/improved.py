@@ -67,7 +67,11 @@ def improved_gan(
     if historical_averaging:
         players = {"critic": [critic, head], "generator": [generator, code]}
         terms.append(HistoricalAverage(players, historical_averaging))
-    loss = Loss(smoothed_critic(1 - label_smoothing), nothing if feature_matching else non_saturating_generator)
+    loss = Loss(
+        smoothed_critic(1 - label_smoothing),
+        nothing if feature_matching else non_saturating_generator,
+        setting=f"label smoothing {label_smoothing:g}" if label_smoothing else "",
+    )
     return pair.game(loss, critic=critic, generator=generator, code=code, head=head, terms=terms)
 
 
@@ -80,6 +84,11 @@ class FeatureMatching(Term):
     """``‖E f(x) - E f(G(z))‖²`` for the generator, f the critic's features (1606.03498, section 3.1)."""
 
     reads_real = True
+
+    @property
+    def setting(self) -> str:
+        """In words, for :attr:`GAN.setting`."""
+        return "feature matching"
 
     def generator(self, game: GAN, play: Play) -> dict[str, Tensor]:
         """The distance of the two batches' means."""
@@ -107,6 +116,7 @@ class MinibatchHead(Head):
     def __init__(self, features: int, kernels: int = 50, size: int = 5) -> None:
         super().__init__()
         whole(1, kernels=kernels, size=size)
+        self.setting = f"minibatch discrimination {kernels}×{size}"
         self.tensor = nn.Parameter(torch.randn(features, kernels, size) / features**0.5)
         self.closeness = silent(nn.Linear(kernels, 1, bias=False))  # o starts near its largest value, B - 1
 
@@ -137,6 +147,11 @@ class HistoricalAverage(Term):
         for name, modules in players.items():
             self.register_buffer(f"{name}_mean", _flat(modules).detach().clone())
             self.register_buffer(f"{name}_steps", torch.ones((), dtype=torch.int64))
+
+    @property
+    def setting(self) -> str:
+        """In words, for :attr:`GAN.setting`."""
+        return f"historical averaging {self.weight:g}"
 
     def critic(self, game: GAN, play: Play) -> dict[str, Tensor]:
         """The critic's distance, weighted."""

@@ -53,6 +53,11 @@ class Information(Term):
         self.first = nn.Sequential(nn.Linear(features, hidden, bias=False), nn.BatchNorm1d(hidden), nn.LeakyReLU(0.2))
         self.last = nn.Linear(hidden, categories + 2 * continuous)
 
+    @property
+    def setting(self) -> str:
+        """In words, for :attr:`GAN.setting`."""
+        return f"information {self.weight:g}" + (f", numbers {self.continuous_weight:g}" if self.continuous else "")
+
     def critic(self, game: GAN, play: Play) -> dict[str, Tensor]:
         """The bounds with their weights."""
         return self.generator(game, play)
