@@ -17,7 +17,7 @@ from families.layers.adversarial import HINGE
 from families.layers.conditional_norm import VectorBatchNorm
 from families.layers.scaling import halvings
 from families.layers.spectral import spectrally_normalised
-from families.layers.training import positive, whole
+from families.layers.training import positive, switch, whole
 from families.outputs.base import at_least_single
 from genbench.interface import Batch
 
@@ -58,6 +58,7 @@ def biggan(
         ValueError: for data without classes, a dense network, or an option out of range.
     """
     positive(weight=weight)
+    switch(attention=attention)
     blocks = max(halvings(*pair.spec.shape[1:]), 1)
     code = HierarchicalCode(pair.latents, pair.classes(), embedding, blocks, truncation)
     generator = pair.generator(code, norm=partial(VectorBatchNorm, features=code.condition), attention=attention)
@@ -123,6 +124,7 @@ class HierarchicalCode(Code):
         self.features, self.condition = latents - blocks * chunk, embedding + chunk
         self.sizes, self.truncation = [self.features, *[chunk] * blocks], truncation
         self.embedding = nn.Embedding(classes, embedding)
+        self.setting = f"noise and label embedding {embedding} in every block"
 
     def forward(self, u: Tensor, given: Batch) -> tuple[Tensor, ...]:
         """Noise ``(B, Z)`` and labels → first chunk, and a condition ``(B, condition)`` for each block."""
@@ -159,6 +161,11 @@ class Orthogonality(Term):
     def __init__(self, weight: float) -> None:
         super().__init__()
         self.weight = weight
+
+    @property
+    def setting(self) -> str:
+        """In words, for :attr:`GAN.setting`."""
+        return f"orthogonality {self.weight:g}"
 
     def generator(self, game: GAN, play: Play) -> dict[str, Tensor]:
         """Over all linear layers and convolutions."""

@@ -18,6 +18,7 @@ class Code(nn.Module):
 
     Attributes:
         features: size of what it returns.
+        setting: what it does beside Gaussian noise in words, for :attr:`GAN.setting`; empty for nothing.
         given: what it reads of the batch, as ``LogLikelihood.given`` says it.
         categories: number of values of the hidden category that it reads of the batch; 1 where there is none.
 
@@ -25,6 +26,7 @@ class Code(nn.Module):
         ValueError: for less than one latent.
     """
 
+    setting = ""
     given: tuple[str, ...] = ()
     categories = 1
 
@@ -62,6 +64,7 @@ class LabelCode(Code):
         super().__init__(latents)
         positive(strength=strength)
         self.classes, self.strength, self.features = classes, strength, latents + classes
+        self.setting = f"label in the code ×{strength:g}"
 
     def forward(self, u: Tensor, given: Batch) -> Tensor:
         """Noise ``(B, Z)`` and labels → ``(B, Z + classes)``."""
@@ -76,6 +79,7 @@ class ClassCode(Code):
     """
 
     given = ("label",)
+    setting = "label in the norm"
 
     def forward(self, u: Tensor, given: Batch) -> tuple[Tensor, ...]:
         """Noise ``(B, Z)`` and labels → both, labels int64 ``(B,)``."""
@@ -102,6 +106,7 @@ class InfoCode(Code):
         whole(0, continuous=continuous)
         self.categories, self.continuous = categories, continuous
         self.latents, self.features = latents + continuous, latents + categories + continuous
+        self.setting = f"code of {categories} values and {continuous} numbers"
 
     def forward(self, u: Tensor, given: Batch) -> Tensor:
         """Noise ``(B, Z)`` and categories → ``(B, z + categories + continuous)``."""

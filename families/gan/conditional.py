@@ -54,6 +54,11 @@ class AuxiliaryClassifier(Term):
         positive(weight=weight)
         self.weight, self.logits = weight, nn.Linear(features, classes)
 
+    @property
+    def setting(self) -> str:
+        """In words, for :attr:`GAN.setting`."""
+        return f"auxiliary classifier {self.weight:g}"
+
     def critic(self, game: GAN, play: Play) -> dict[str, Tensor]:
         """Both kinds' cross-entropy."""
         return {"class": self._entropy(play.fake) + (0 if play.real is None else self._entropy(play.real))}

@@ -18,6 +18,8 @@ class UniformCode(Code):
         latents: size Z of u.
     """
 
+    setting = "uniform noise"
+
     def forward(self, u: Tensor, given: Batch) -> Tensor:
         """Noise ``(B, Z)`` → code ``(B, Z)`` on [-1, 1]."""
         return uniform_codes(u, self.latents)

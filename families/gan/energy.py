@@ -124,6 +124,11 @@ class PullAway(Term):
         super().__init__()
         self.weight = weight
 
+    @property
+    def setting(self) -> str:
+        """In words, for :attr:`GAN.setting`."""
+        return f"pull-away {self.weight:g}"
+
     def generator(self, game: GAN, play: Play) -> dict[str, Tensor]:
         """The term, weighted."""
         return {"pull_away": self.weight * pull_away(play.fake.features)}
@@ -149,6 +154,11 @@ class Balance(Term):
         self.gamma, self.rate = gamma, rate
         self.register_buffer("k", torch.zeros(()))
         self.register_buffer("energy", torch.zeros(()))
+
+    @property
+    def setting(self) -> str:
+        """In words, for :attr:`GAN.setting`."""
+        return f"balance {self.gamma:g}, rate {self.rate:g}"
 
     def critic(self, game: GAN, play: Play) -> dict[str, Tensor]:
         """``-k L(G(z))``."""

@@ -10,7 +10,13 @@ from genbench.interface import Batch
 
 
 class Head(nn.Module):
-    """The critic's own logit, whatever the condition."""
+    """The critic's own logit, whatever the condition.
+
+    Attributes:
+        setting: what it adds to the logit in words, for :attr:`GAN.setting`; empty for nothing.
+    """
+
+    setting = ""
 
     def forward(self, logit: Tensor, features: Tensor, given: Batch) -> Tensor:
         """Logit ``(B,)`` and features ``(B, F)`` → score ``(B,)``."""
@@ -35,6 +41,7 @@ class JointHead(Head):
     def __init__(self, features: int, classes: int, hidden: int) -> None:
         super().__init__()
         whole(1, hidden=hidden)
+        self.setting = f"joint layer {hidden}"
         self.image, self.label = nn.Linear(features, hidden), nn.Embedding(classes, hidden)
         self.joint = nn.Sequential(nn.LeakyReLU(0.2), nn.Linear(hidden, 1))
 
@@ -50,6 +57,8 @@ class ProjectionHead(Head):
         features: F.
         classes: number of labels.
     """
+
+    setting = "projection on the label"
 
     def __init__(self, features: int, classes: int) -> None:
         super().__init__()

@@ -14,7 +14,7 @@ from families.gan.pair import Pair, on_shared_pair
 from families.gan.play import Play, Term
 from families.layers.adversarial import Loss, non_saturating_generator, smoothed_critic
 from families.layers.convolutional import silent
-from families.layers.training import positive, whole
+from families.layers.training import positive, share, switch, whole
 from families.layers.virtual import VirtuallyNormalised
 from families.outputs.base import at_least_single
 from genbench.interface import Batch
@@ -50,11 +50,12 @@ def improved_gan(
         virtual_batch_normalisation: the generator normalises by a batch of noise fixed at construction.
 
     Raises:
-        ValueError: for a negative weight, a smoothing outside [0, 1), or virtual batch normalisation of a network that
-            has none to replace.
+        ValueError: for an option out of range, one to be on or off that is neither, or virtual batch normalisation of a
+            network that has none to replace.
     """
-    if not 0 <= label_smoothing < 1:
-        raise ValueError(f"label_smoothing={label_smoothing}: give at least 0 and less than 1")
+    switch(feature_matching=feature_matching, minibatch_discrimination=minibatch_discrimination)
+    switch(virtual_batch_normalisation=virtual_batch_normalisation)
+    share(label_smoothing=label_smoothing)
     if historical_averaging:
         positive(historical_averaging=historical_averaging)
     code = Code(pair.latents)
@@ -66,7 +67,11 @@ def improved_gan(
     if historical_averaging:
         players = {"critic": [critic, head], "generator": [generator, code]}
         terms.append(HistoricalAverage(players, historical_averaging))
-    loss = Loss(smoothed_critic(1 - label_smoothing), nothing if feature_matching else non_saturating_generator)
+    loss = Loss(
+        smoothed_critic(1 - label_smoothing),
+        nothing if feature_matching else non_saturating_generator,
+        setting=f"label smoothing {label_smoothing:g}" if label_smoothing else "",
+    )
     return pair.game(loss, critic=critic, generator=generator, code=code, head=head, terms=terms)
 
 
@@ -79,6 +84,11 @@ class FeatureMatching(Term):
     """``‖E f(x) - E f(G(z))‖²`` for the generator, f the critic's features (1606.03498, section 3.1)."""
 
     reads_real = True
+
+    @property
+    def setting(self) -> str:
+        """In words, for :attr:`GAN.setting`."""
+        return "feature matching"
 
     def generator(self, game: GAN, play: Play) -> dict[str, Tensor]:
         """The distance of the two batches' means."""
@@ -106,6 +116,7 @@ class MinibatchHead(Head):
     def __init__(self, features: int, kernels: int = 50, size: int = 5) -> None:
         super().__init__()
         whole(1, kernels=kernels, size=size)
+        self.setting = f"minibatch discrimination {kernels}×{size}"
         self.tensor = nn.Parameter(torch.randn(features, kernels, size) / features**0.5)
         self.closeness = silent(nn.Linear(kernels, 1, bias=False))  # o starts near its largest value, B - 1
 
@@ -136,6 +147,11 @@ class HistoricalAverage(Term):
         for name, modules in players.items():
             self.register_buffer(f"{name}_mean", _flat(modules).detach().clone())
             self.register_buffer(f"{name}_steps", torch.ones((), dtype=torch.int64))
+
+    @property
+    def setting(self) -> str:
+        """In words, for :attr:`GAN.setting`."""
+        return f"historical averaging {self.weight:g}"
 
     def critic(self, game: GAN, play: Play) -> dict[str, Tensor]:
         """The critic's distance, weighted."""

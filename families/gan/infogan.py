@@ -53,12 +53,23 @@ class Information(Term):
         self.first = nn.Sequential(nn.Linear(features, hidden, bias=False), nn.BatchNorm1d(hidden), nn.LeakyReLU(0.2))
         self.last = nn.Linear(hidden, categories + 2 * continuous)
 
+    @property
+    def setting(self) -> str:
+        """In words, for :attr:`GAN.setting`."""
+        return f"information {self.weight:g}" + (f", numbers {self.continuous_weight:g}" if self.continuous else "")
+
     def critic(self, game: GAN, play: Play) -> dict[str, Tensor]:
         """The bounds with their weights."""
         return self.generator(game, play)
 
     def generator(self, game: GAN, play: Play) -> dict[str, Tensor]:
-        """The bounds with their weights."""
+        """The bounds with their weights.
+
+        Raises:
+            ValueError: for a batch of one in training, which Q's batch normalisation cannot normalise.
+        """
+        if self.training and len(play.fake.features) < 2:
+            raise ValueError("batch_size=1: Q normalises by the batch: give 2 or more")
         read = at_least_single(self.last(self.first(play.fake.features)))
         logits, mean, raw = read.split([self.categories, self.continuous, self.continuous], 1)
         entropy = F.cross_entropy(logits, play.fake.given.fields["category"]) - math.log(self.categories)
@@ -134,8 +145,10 @@ def infogan(
         hidden: units of Q's first layer.
 
     Raises:
-        ValueError: for an option out of range.
+        ValueError: for an option out of range, or data of one class where no ``categories`` are given.
     """
+    if categories is None and pair.spec.classes == 1:
+        raise ValueError("classes=1: a category needs two values, and the data have one class: give categories")
     critic = pair.critic()
     code = InfoCode(pair.latents, (pair.spec.classes or 10) if categories is None else categories, continuous)
     term = Information(critic.features, code.categories, continuous, weight, continuous_weight, hidden)

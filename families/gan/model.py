@@ -15,6 +15,7 @@ from families.gan.codes import Code
 from families.gan.heads import Head
 from families.gan.play import Judged, Play, Term
 from families.layers.adversarial import Loss
+from families.layers.attention import Attention
 from families.layers.augment import Augment
 from families.layers.ema import Average
 from families.layers.penalties import Penalty
@@ -108,7 +109,9 @@ class GAN(ImplicitModel):
 
         ``critic: batch norm, 1 step; Adam 0.0002, β 0.5 0.999; weights ±0.01; gradient penalty 10``: what normalises
         the critic, its steps to one of the generator; the learning rule of both, or of each where they differ; the
-        bound of the weights and the penalty with its numbers, where there are any.
+        bound of the weights and the penalty with its numbers, where there are any. Behind these come the generator's
+        normalisation beyond its batches', attention, a missing tanh, and what critic, loss, code, head, terms and
+        augmentation say of themselves.
         """
         rules = [_rule(self.optimizer), _rule(self.critic_optimizer)]
         if rules[0] == rules[1]:
@@ -118,7 +121,14 @@ class GAN(ImplicitModel):
         steps = f"{self.critic_steps} step{'s' if self.critic_steps > 1 else ''}"
         bound = [] if self.bound is None else [f"weights ±{self.bound:g}"]
         penalty = [] if self.penalty is None else [_named(self.penalty)]
-        return "; ".join([f"critic: {_normalisation(self.critic)}, {steps}", *rules, *bound, *penalty])
+        critic = ", ".join([" and ".join(_norms(self.critic)) or "no norm", *_attention(self.critic), steps])
+        squashed = any(isinstance(module, nn.Tanh) for module in self.generator.modules())
+        marks = [norm for norm in _norms(self.generator) if norm != "batch norm"]
+        marks += [*_attention(self.generator), *([] if squashed else ["no tanh"])]
+        generator = [f"generator: {', '.join(marks)}"] if marks else []
+        parts = [self.critic, self.loss, self.code, self.head, *self.terms, self.augment]
+        own = [text for part in parts if (text := getattr(part, "setting", ""))]
+        return "; ".join([f"critic: {critic}", *rules, *bound, *penalty, *generator, *own])
 
     def generate(self, u: Tensor, given: Batch) -> Tensor:
         """One fake for each row of ``u`` and ``given``, on [-1, 1], from the network that learns."""
@@ -209,11 +219,15 @@ def _merged(parts: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     return merged
 
 
-def _normalisation(network: nn.Module) -> str:
+def _norms(network: nn.Module) -> list[str]:
     """Every kind of layer called ``…Norm`` or ``…Norm2d``, in words: ``"batch norm"``."""
     kinds = (re.fullmatch(r"_?(\w+?)Norm(?:\dd)?", type(module).__name__) for module in network.modules())
     words = {re.sub(r"\B(?=[A-Z])", " ", kind[1]).lower() for kind in kinds if kind}
-    return " and ".join(f"{word} norm" for word in sorted(words)) or "no norm"
+    return [f"{word} norm" for word in sorted(words)]
+
+
+def _attention(network: nn.Module) -> list[str]:
+    return ["attention"] if any(isinstance(module, Attention) for module in network.modules()) else []
 
 
 def _rule(make: MakeOptimizer) -> str:

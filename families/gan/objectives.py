@@ -31,7 +31,7 @@ from families.layers.dcgan import unnormalised
 from families.layers.f_divergences import DIVERGENCES
 from families.layers.penalties import divergence_penalty, gradient_penalty, local_penalty, one_sided_penalty
 from families.layers.spectral import spectrally_normalised
-from families.layers.training import positive
+from families.layers.training import one_of, positive, switch
 
 SLOW = partial(torch.optim.Adam, betas=(0.0, 0.9))  # no momentum, as gradient penalties want it (1704.00028)
 
@@ -66,10 +66,10 @@ def f_gan(pair: Pair, *, divergence: str = "kl", saturating: bool = False) -> GA
         saturating: whether the generator lowers the bound itself (algorithm 1) or raises ``E g_f(V)`` (section 3.2).
 
     Raises:
-        ValueError: for a divergence that there is not.
+        ValueError: for a divergence that there is not, or a ``saturating`` that is neither True nor False.
     """
-    if divergence not in DIVERGENCES:
-        raise ValueError(f"divergence={divergence!r}: give {', '.join(DIVERGENCES)}")
+    one_of(DIVERGENCES, divergence=divergence)
+    switch(saturating=saturating)
     return pair.game(DIVERGENCES[divergence].loss(saturating))
 
 

@@ -30,7 +30,7 @@ from families.layers.augment import augmentation
 from families.layers.critic import ImageCritic
 from families.layers.dcgan import Norm
 from families.layers.penalties import Penalty
-from families.layers.training import positive
+from families.layers.training import one_of, positive, share
 from genbench.interface import DataSpec
 
 ADAM = partial(torch.optim.Adam, betas=(0.5, 0.999))
@@ -69,8 +69,8 @@ class Pair:
 
     def __post_init__(self) -> None:
         positive(lr=self.lr, critic_lr=self.lr if self.critic_lr is None else self.critic_lr)
-        if self.network not in NETWORKS:
-            raise ValueError(f"network={self.network!r}: give {', '.join(NETWORKS)}")
+        share(average=self.average)
+        one_of(NETWORKS, network=self.network)
 
     def classes(self) -> int:
         """Number of labels of the data.

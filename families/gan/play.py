@@ -54,10 +54,16 @@ class Term(nn.Module):
     A term's weights learn in the critic's turn, its buffers are saved with the model.
 
     Attributes:
+        setting: what it is in words, with its weight, for :attr:`GAN.setting`.
         reads_real: whether the generator's side reads the real images, which costs a pass through the critic.
     """
 
     reads_real = False
+
+    @property
+    def setting(self) -> str:
+        """Its name, unless it says more."""
+        return type(self).__name__
 
     def critic(self, game: GAN, play: Play) -> dict[str, Tensor]:
         """What the critic minimises beside its loss."""

@@ -24,11 +24,13 @@ class Loss:
         generator: what the generator minimises.
         relativistic: whether the generator's side reads the real logits. Where it does not, it is handed none (an
             empty tensor, whose mean is NaN), which saves a pass through the critic.
+        setting: what options make of it, in words for a table; empty for nothing.
     """
 
     critic: Term
     generator: Term
     relativistic: bool = False
+    setting: str = ""
 
 
 def logistic_critic(real: Tensor, fake: Tensor) -> Tensor:
@@ -108,7 +110,7 @@ def relativistic_average_generator(real: Tensor, fake: Tensor) -> Tensor:
 
 
 NON_SATURATING = Loss(logistic_critic, non_saturating_generator)
-MINIMAX = Loss(logistic_critic, minimax_generator)
+MINIMAX = Loss(logistic_critic, minimax_generator, setting="saturating")
 LEAST_SQUARES = Loss(least_squares_critic, least_squares_generator)
 WASSERSTEIN = Loss(wasserstein_critic, wasserstein_generator)
 HINGE = Loss(hinge_critic, wasserstein_generator)

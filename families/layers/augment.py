@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -56,23 +57,42 @@ def cutout(images: Tensor, generator: Generator) -> Tensor:
 AUGMENTATIONS: dict[str, Augment] = {"color": color, "translation": translation, "cutout": cutout}
 
 
+@dataclass(frozen=True)
+class Augmentation:
+    """Some of :data:`AUGMENTATIONS`, one behind the other.
+
+    Args:
+        names: which.
+    """
+
+    names: tuple[str, ...]
+
+    @property
+    def setting(self) -> str:
+        """In words, for a column of the table."""
+        return f"augmented by {' and '.join(self.names)}"
+
+    def __call__(self, images: Tensor, generator: Generator) -> Tensor:
+        """Images ``(B, C, H, W)`` on [-1, 1] → the same, changed."""
+        for name in self.names:
+            images = AUGMENTATIONS[name](images, generator)
+        return images
+
+
 def augmentation(names: str) -> Augment | None:
     """All of ``names``, one behind the other; None for an empty string.
 
     Raises:
-        ValueError: for a name that there is not.
+        ValueError: for a name that there is not, or anything but a string.
     """
+    if not isinstance(names, str):
+        raise ValueError(f"augment={names!r}: give {', '.join(AUGMENTATIONS)} in one string, with commas between")
     chosen = [name.strip() for name in names.split(",") if name.strip()]
     for name in chosen:
         if name not in AUGMENTATIONS:
             raise ValueError(f"augment={names!r}: there is no {name!r}: give {', '.join(AUGMENTATIONS)}")
 
-    def apply(images: Tensor, generator: Generator) -> Tensor:
-        for name in chosen:
-            images = AUGMENTATIONS[name](images, generator)
-        return images
-
-    return apply if chosen else None
+    return Augmentation(tuple(chosen)) if chosen else None
 
 
 def _numbers(images: Tensor, generator: Generator, count: int) -> Tensor:

@@ -48,6 +48,11 @@ class AutoencodingCritic(ImageCritic):
         self.encoder, self.decoder, self.error = encoder, decoder, error
         self.code, self.features = he(nn.Linear(encoder.features, features)), features
 
+    @property
+    def setting(self) -> str:
+        """In words, for a column of the table."""
+        return f"autoencoder {self.features}, {getattr(self.error, '__name__', 'own').replace('_', ' ')} error"
+
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Images ``(B, C, H, W)`` → minus their energy ``(B,)`` and codes ``(B, F)``."""
         codes = self.code(self.encoder(images)[1])

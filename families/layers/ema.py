@@ -7,6 +7,8 @@ import copy
 import torch
 from torch import nn
 
+from families.layers.training import share
+
 
 class Average(nn.Module):
     """Copies whose weights follow ``w̄ ← d w̄ + (1 - d) w``, with d ramped up as ``min(decay, (1 + t) / (10 + t))``.
@@ -26,8 +28,7 @@ class Average(nn.Module):
 
     def __init__(self, modules: dict[str, nn.Module], decay: float) -> None:
         super().__init__()
-        if not 0 <= decay < 1:
-            raise ValueError(f"decay={decay}: a moving average needs at least 0 and less than 1")
+        share(decay=decay)
         self.decay = decay
         self.copies = nn.ModuleDict({name: copy.deepcopy(module) for name, module in modules.items()})
         self.copies.requires_grad_(False)

@@ -43,7 +43,7 @@ class Divergence:
         def generator(real: Tensor, fake: Tensor) -> Tensor:
             return -self.conjugate(fake).mean() if saturating else -self.activation(fake).mean()
 
-        return Loss(critic, generator)
+        return Loss(critic, generator, setting="saturating" if saturating else "")
 
 
 DIVERGENCES = {

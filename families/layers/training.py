@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import torch
@@ -55,3 +55,37 @@ def whole(least: int, **options: int) -> None:
     for name, value in options.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise ValueError(f"{name}={value}: give a whole number, {least} or more")
+
+
+def share(**options: float) -> None:
+    """Refuse options that are not numbers from 0 on and below 1.
+
+    Raises:
+        ValueError: naming the first such option and its value.
+    """
+    for name, value in options.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+            raise ValueError(f"{name}={value!r}: give a number, at least 0 and less than 1")
+
+
+def switch(**options: bool) -> None:
+    """Refuse options that are neither on nor off: a word for off would be taken for on.
+
+    Raises:
+        ValueError: naming the first such option and its value.
+    """
+    for name, value in options.items():
+        if not isinstance(value, bool):
+            raise ValueError(f"{name}={value!r}: give True or False")
+
+
+def one_of(choices: Iterable[str], **options: str) -> None:
+    """Refuse options that are none of the ``choices``.
+
+    Raises:
+        ValueError: naming the first such option, its value and what there is.
+    """
+    known = list(choices)
+    for name, value in options.items():
+        if value not in known:
+            raise ValueError(f"{name}={value!r}: give {', '.join(known)}")

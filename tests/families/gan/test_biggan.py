@@ -9,6 +9,7 @@ from torch.nn.utils.parametrize import is_parametrized
 import genbench
 from families.gan.biggan import HierarchicalCode, Orthogonality, filters, overlap, truncated
 from families.layers.adversarial import HINGE
+from families.layers.attention import Attention
 from families.layers.conditional_norm import Conditional, VectorBatchNorm
 from families.layers.spectral import spectrally_normalised
 from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits
@@ -284,3 +285,15 @@ def test_a_saved_model_draws_the_same(tmp_path):
 def test_what_cannot_be_is_refused(message, options):
     with pytest.raises(ValueError, match=message):
         build(**options)
+
+
+@NETWORKS
+@pytest.mark.parametrize("wanted", [True, False])
+def test_both_networks_attend_once_where_asked_at_half_the_resolution(network, wanted):
+    model, sizes = build(network=network, attention=wanted), []
+    for net in (model.generator, model.critic):
+        for layer in (module for module in net.modules() if isinstance(module, Attention)):
+            layer.register_forward_hook(lambda module, inputs, output, net=net: sizes.append((net, output.shape[2:])))
+    given = of(0, 1, 2)
+    model.score(model.generate(torch.randn(3, 7, generator=gen()), given), given)
+    assert sizes == ([(model.generator, (8, 8)), (model.critic, (8, 8))] if wanted else [])

@@ -97,7 +97,7 @@ def test_the_errors_and_defaults_are_the_recipes():
     assert (ebgan.critic.error, began.critic.error) == (root_mean_square, mean_absolute)
     assert float(ebgan.loss.critic(torch.zeros(1), torch.zeros(1))) == pytest.approx(10 / 28, abs=0.005), "the margin"
     assert (ebgan.terms[0].weight, began.terms[0].gamma, began.terms[0].rate) == (0.1, 0.75, 0.1)
-    assert ebgan.setting == "critic: batch norm, 1 step; Adam 0.001, β 0.5 0.999"
+    assert ebgan.setting.startswith("critic: batch norm, 1 step; Adam 0.001, β 0.5 0.999; ")
     assert began.setting.startswith("critic: batch norm, 1 step; generator's Adam 0.003, β 0.5 0.999; critic's")
     encoder = build("began", DataSpec((1, 16, 16))).critic.encoder
     assert any(isinstance(module, nn.BatchNorm2d) for module in encoder.modules()), "8×8 images have no place for it"

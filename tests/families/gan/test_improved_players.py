@@ -132,3 +132,13 @@ def test_a_heavy_history_holds_both_players_back():
     for name, first in start.items():
         moved, kept = ((weights(players(model)[name]) - first).norm() for model in (free, held))
         assert float(kept) < 0.7 * float(moved)
+
+
+def test_the_history_is_of_critic_and_head_and_of_generator_and_code():
+    model = only(historical_averaging=0.3, minibatch_discrimination=True)
+    for part, loss in (("head", model.critic_loss), ("critic", model.critic_loss), ("generator", model.generator_loss)):
+        before = loss(batch(), step())["history"]
+        weight = next(getattr(model, part).parameters())
+        with torch.no_grad():
+            weight.view(-1)[0] += 2
+        torch.testing.assert_close(loss(batch(), step())["history"] - before, torch.tensor(0.3 * 4))

@@ -99,7 +99,7 @@ def test_parts_that_are_not_given_are_the_pairs_own():
         ({"lr": 0}, "lr=0"),
         ({"critic_lr": -1.0}, "critic_lr=-1.0"),
         ({"critic_steps": 0}, "critic_steps=0"),
-        ({"average": 1.0}, "decay=1.0"),
+        ({"average": 1.0}, "average=1.0: give a number, at least 0 and less than 1"),
         ({"width": 0}, "width=0"),
         ({"latents": 0}, "latents=0"),
     ],

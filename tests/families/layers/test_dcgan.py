@@ -47,3 +47,13 @@ def test_a_width_of_zero_is_refused():
     for network in (lambda: Generator((1, 8, 8), 4, 0), lambda: Critic((1, 8, 8), 0)):
         with pytest.raises(ValueError, match="width=0"):
             network()
+
+
+@pytest.mark.parametrize("network", [Generator((1, 32, 32), 64, 64), Critic((1, 32, 32), 64)])
+def test_the_scales_of_batch_normalisation_begin_around_1(network):
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert norms
+    for norm in norms:
+        assert float(norm.weight.detach().std()) == pytest.approx(0.02, rel=0.5)
+        assert float(norm.weight.detach().mean()) == pytest.approx(1, abs=0.01)
+        assert not norm.bias.any()

@@ -138,3 +138,14 @@ def test_a_width_of_zero_is_refused():
     for network in (lambda: Generator((1, 8, 8), 4, 0), lambda: Critic((1, 8, 8), 0)):
         with pytest.raises(ValueError, match="width=0"):
             network()
+
+
+@pytest.mark.parametrize("network", [Generator((3, 32, 32), 64, 32), Critic((3, 32, 32), 32)])
+def test_weights_begin_as_glorots_wider_before_a_rectifier_and_biases_at_0(network):
+    layers = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    assert len(layers) > 5
+    for layer in layers:
+        places, gain = layer.weight[0, 0].numel(), 2 if layer.weight[0, 0].numel() > 1 else 1
+        bound = (gain * 6 / (places * sum(layer.weight.shape[:2]))) ** 0.5
+        assert float(layer.weight.detach().abs().max()) == pytest.approx(bound, rel=0.1)
+        assert layer.bias is None or not layer.bias.any()
