@@ -77,7 +77,10 @@ def test_estimates_compare_only_under_one_estimator(other):
 
 
 def test_bounds_compare_however_they_were_made():
-    a, b = bits("a", (1, 1, 1), kind="bound", method="elbo"), bits("b", (3, 4, 5), kind="bound", method="iwae", draws=9)
+    a, b = (
+        bits(label, x, kind="bound", method=method, draws=9)
+        for label, x, method in (("a", (1, 1, 1), "dequantised"), ("b", (3, 4, 5), "iwae"))
+    )
     assert places(ranks([a, b], NLL)) == [1, 2]
 
 
