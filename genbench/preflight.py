@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from genbench import catalog, features, precision
+from genbench.arguments import chosen
 from genbench.check import check_given, check_split
 from genbench.course import Budget
 from genbench.features.inception import find_weights
@@ -24,7 +25,7 @@ def checked_data(suite: Suite, load: Callable[[str], Dataset], device: str) -> d
     Raises:
         ValueError: for a device, precision, recipe, extractor or data set that will not do.
     """
-    _check_device(device)
+    chosen(device)
     Budget(**suite.budget.given)
     if suite.trained:
         precision.check(suite.precision, device)
@@ -48,13 +49,6 @@ def built_models(suite: Suite, datasets: Mapping[str, Dataset]) -> list[Generati
 def sample_count(suite: Suite, dataset: Dataset) -> int:
     """How many samples a cell draws."""
     return min(suite.samples or len(dataset.test), len(dataset.test))
-
-
-def _check_device(device: str) -> None:
-    import torch
-
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ValueError("--device cuda: torch sees no CUDA device here; say auto or cpu")
 
 
 def _check_extractor(suite: Suite) -> None:

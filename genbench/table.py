@@ -71,21 +71,21 @@ def rows(records: Iterable[Record], sort: str | None = None) -> list[Row]:
         row["refused"] = refused or None
         row["notes"] = [*(row["notes"] or ()), *refused, *said] or None
     tried: dict[Hashable, set[int]] = {}
-    lost: dict[Hashable, int] = {}
+    lost: Counter[Hashable] = Counter()
     for cells in groups:
         tried.setdefault(_cell(cells[0]), set()).update(record.seed for record in cells)
         if cells[0].status in ("diverged", "failed"):
-            lost[_cell(cells[0])] = lost.get(_cell(cells[0]), 0) + len(cells)
+            lost[_cell(cells[0])] += len(cells)
     for row, cells in zip(table, groups, strict=True):
         row["seeds_run"] = len(tried[_cell(cells[0])])
     for figure in RANKED:
         name = figure.key.removesuffix("_bpd")
         for row, cells, rank in zip(table, groups, ranks(groups, figure), strict=True):
             if rank is not None:
-                best = rank.best and _cell(cells[0]) not in lost
+                best = rank.best and not lost[_cell(cells[0])]
                 row |= {f"{name}_rank": rank.place, f"{name}_ranked": rank.among, f"{name}_best": best}
     for row, cells in zip(table, groups, strict=True):
-        count = lost.get(_cell(cells[0]))
+        count = lost[_cell(cells[0])]
         if count and any(row[f"{figure.key.removesuffix('_bpd')}_rank"] for figure in RANKED):
             text = f"{row['label']}: its ranks count the seeds that ended well, {count} did not; it is nowhere bold."
             row["notes"] = [*(row["notes"] or ()), text]

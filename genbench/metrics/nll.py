@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor
 
+from genbench.implicit import frozen
 from genbench.interface import Batch, GenerativeModel, Kind, LogLikelihood
 from genbench.metrics.summary import mean, standard_error
 
@@ -91,17 +92,11 @@ def nll(
     rows = spread(len(split), limit)
     if batch_size < 1:
         raise ValueError(f"batch_size={batch_size}: give at least 1")
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
     answers = []
-    try:
-        with torch.no_grad():
-            for part in rows.split(batch_size):
-                batch = split.rows(part.to(split.images.device)).to(model.device)
-                answers.append(model.log_likelihood(batch, draws=draws, effort=effort, generator=generator))
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
+    with frozen(model), torch.no_grad():
+        for part in rows.split(batch_size):
+            batch = split.rows(part.to(split.images.device)).to(model.device)
+            answers.append(model.log_likelihood(batch, draws=draws, effort=effort, generator=generator))
     nats = torch.cat([answer.nats.detach().double().cpu() for answer in answers])
     if nats.shape != rows.shape:
         raise ValueError(f"log_likelihood answers {tuple(nats.shape)} for {len(rows)} images: give one number an image")
