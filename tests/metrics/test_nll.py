@@ -73,12 +73,13 @@ def test_batches_change_nothing_and_carry_what_belongs_to_each_image():
 
 def test_options_and_generator_reach_the_model_in_evaluation_mode_without_gradients():
     noise, model = torch.Generator(), Told([0.0, 0.0], method="iwae")
-    model.train()
+    model.held = torch.nn.Identity()
+    model.train().held.eval()
     result = measured(model, 2, draws=5, effort="full", generator=noise)
     (_, draws, effort, passed, training, grad) = model.calls[0]
     assert (draws, effort, training, grad) == (5, "full", False, False)
     assert passed is noise
-    assert model.training
+    assert (model.training, model.held.training) == (True, False), "as each part was"
     assert (result.draws, result.method) == (5, "iwae")
 
 
