@@ -17,8 +17,8 @@ def test_every_unconditional_recipe_on_the_pair_plays():
 @pytest.mark.parametrize("recipe", modes.on_pair())
 def test_a_recipe_plays_on_points(recipe, mixture, monkeypatch):
     monkeypatch.setattr(modes, "POINTS", 600)
-    model = modes.trained(recipe, modes.MIXTURES[mixture], 6, 8, 0)
-    before = modes.build(recipe, 8, 0).state_dict()
+    model = modes.trained(recipe, modes.MIXTURES[mixture], 6, 0, width=8)
+    before = modes.build(recipe, 0, width=8).state_dict()
     after = model.state_dict()
     moved = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
     assert {"generator", "critic"} <= moved

@@ -29,8 +29,10 @@ def test_the_critic_by_hand(shape):
     critic = seeded(lambda: Critic(shape, 8, unnormalised)).double()
     images = torch.randn(5, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     hidden = images.flatten(1)
-    for layer in (m for m in critic.modules() if isinstance(m, nn.Conv2d)):
-        hidden = hidden @ layer.weight.flatten(1).T + layer.bias
+    layers = [m for m in critic.layers if isinstance(m, nn.Linear)]
+    assert len(layers) == 2, "two hidden layers"
+    for layer in layers:
+        hidden = hidden @ layer.weight.T + layer.bias
         hidden = torch.where(hidden > 0, hidden, 0.2 * hidden)
     logit, features = critic(images)
     torch.testing.assert_close(features, hidden)
