@@ -19,8 +19,11 @@ class Diverged(RuntimeError):
     """A loss or a weight is no longer finite. Carries the ``turn``, the ``step`` (batches so far) and ``what``."""
 
     def __init__(self, what: str, turn: str, step: int) -> None:
-        super().__init__(f"{what} is not finite in turn {turn!r} at step {step}")
+        super().__init__(what, turn, step)  # what a process sends back to another
         self.what, self.turn, self.step = what, turn, step
+
+    def __str__(self) -> str:
+        return f"{self.what} is not finite in turn {self.turn!r} at step {self.step}"
 
 
 Learning = Mapping[Parameter, bool]

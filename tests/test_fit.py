@@ -1,4 +1,5 @@
 import math
+import pickle
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,7 @@ def test_a_loss_that_is_not_finite_stops_with_turn_and_step():
     with pytest.raises(Diverged, match=r"the loss is not finite in turn 'net' at step 5") as caught:
         train(model)
     assert (caught.value.turn, caught.value.step) == ("net", 5)
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value), "it comes back from another process"
     assert all(p.requires_grad for p in model.parameters())
 
 

@@ -45,3 +45,13 @@ def test_a_game_without_a_critic_worth_the_name_is_not_called_covering():
     model = genbench.build("gan", modes.SPEC, network="dense", width=8, latents=4)
     points = model.sample(2_500, generator=torch.Generator().manual_seed(0))
     assert modes.MIXTURES["ring"].covered(points)[0] <= 2
+
+
+def test_a_run_that_diverged_covers_none(monkeypatch):
+    def diverge(*arguments, **options):
+        raise genbench.Diverged("the loss", "critic", 3)
+
+    monkeypatch.setattr(modes, "trained", diverge)
+    points = modes.samples(("f-gan", "ring", 0), 4, {})
+    assert modes.MIXTURES["ring"].covered(points) == (0, 0.0)
+    assert modes.row("f-gan", {"ring": [points, points]}) == "| f-gan | 0.0 | 0 0 | 0.0% |"
