@@ -30,7 +30,8 @@ def ebgan(pair: Pair, *, code: int = 64, margin: float = 0.36, weight: float = 0
     To the generator's side comes the pull-away term of the critic's codes, the paper's EBGAN-PT. Departures: the energy
     is the paper's norm ``‖Dec(Enc(x)) - x‖`` divided by √(C·H·W), so that one margin serves every size: the
     paper's 10 for 28×28 digits is 0.36. The pull-away term keeps the paper's weight, which beside so much smaller an
-    energy counts more; convolutional networks, where the paper's are dense for digits. The learning rate is its.
+    energy counts more; convolutional networks, where the paper's are dense for digits; samples of a moving average. The
+    learning rate is the paper's.
 
     Args:
         pair: what all share.
@@ -62,7 +63,9 @@ def began(pair: Pair, *, code: int = 64, gamma: float = 0.75, balance_rate: floa
     the autoencoder had not learned more than black in 200. The generator learns six times as fast as the critic, where
     the paper has one rate for both: with one, the autoencoder improved on real images sooner than fakes could follow,
     so that k stayed at 0, nothing pushed fakes away, and they became one or two shapes. λ is 0.1: the paper's 0.001
-    would not move k in that time, and at 1 it ran from bound to bound.
+    would not move k in that time, and at 1 it ran from bound to bound. γ is a little above the paper's 0.3 to 0.7, for
+    more kinds of images. Noise is Gaussian for its uniform, Adam's β₁ 0.5, rates stay as they are where its are halved
+    as the measure stalls, and samples come from a moving average.
 
     Args:
         pair: what all share.

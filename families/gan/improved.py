@@ -38,7 +38,8 @@ def improved_gan(
 
     Departures: the weight of historical averaging, for which the paper prints none: at 1 both players were seen to
     stand still. B = 50 and C = 5 in minibatch discrimination, whose sizes it does not print either (its code has 100
-    and 5); the critic keeps the shared pair's batch normalisation.
+    and 5), and what it says begins unheard, its weights at zero; networks are the shared pair's, the critic's batch
+    normalisation among them; samples come from a moving average.
 
     Args:
         pair: what all share.

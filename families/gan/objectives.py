@@ -40,7 +40,7 @@ SLOW = partial(torch.optim.Adam, betas=(0.0, 0.9))  # no momentum, as gradient p
 def gan(pair: Pair) -> GAN:
     """The first one (1406.2661), with the non-saturating loss: critic and generator step once on each batch.
 
-    Departures: Adam(2e-4, (0.5, 0.999)) where the paper has momentum; Gaussian noise.
+    Departures: Adam(2e-4, (0.5, 0.999)) where the paper has momentum; Gaussian noise; samples of a moving average.
     """
     return pair.game(NON_SATURATING)
 
@@ -57,6 +57,9 @@ def gan_minimax(pair: Pair) -> GAN:
 @on_shared_pair()
 def f_gan(pair: Pair, *, divergence: str = "kl", saturating: bool = False) -> GAN:
     """f-GAN (1606.00709): the critic raises ``E g_f(V(x)) - E f*(g_f(V(G(u))))``, a lower bound of ``D_f(data‖model)``.
+
+    The Jensen–Shannon bound and the GAN's own differ by a constant: the game of either is that of ``gan``, or of
+    ``gan_minimax`` with ``saturating``.
 
     Departures: one optimiser and network for all divergences.
 
@@ -77,7 +80,7 @@ def f_gan(pair: Pair, *, divergence: str = "kl", saturating: bool = False) -> GA
 def lsgan(pair: Pair) -> GAN:
     """Least squares GAN (1611.04076): ``½(C - 1)²`` on real images and ``½C²`` on fakes, ``½(C - 1)²`` the generator's.
 
-    Departures: Adam(2e-4) where the paper has 1e-3.
+    Departures: Adam(2e-4), the paper's rate for characters; for scenes it has 1e-3.
     """
     return pair.game(LEAST_SQUARES)
 

@@ -26,7 +26,8 @@ def projection_cgan(pair: Pair) -> GAN:
 
     Departures: the pair of networks, learning rate and single critic step that ``cgan`` and ``sngan`` have too, so that
     the table compares how the label is told; the paper has residual networks (``network = "residual"``), where φ(x) is
-    a sum over places and not the whole coarsest map, and five critic steps at Adam's betas (0, 0.9).
+    a sum over places and not the whole coarsest map, and five critic steps at Adam's betas (0, 0.9); samples
+    come from a moving average.
 
     Args:
         pair: what all share.

@@ -21,7 +21,8 @@ def sagan(pair: Pair) -> GAN:
 
     Departures: both learning rates are four times the paper's 1e-4 and 4e-4, since runs here have hundreds of steps
     where the paper's have up to a million (at its rates, 400 left noise); attention stands at half the resolution
-    of small images. As in the authors' code, the classes' gains and biases are not spectrally normalised.
+    of small images; samples come from a moving average. As in the authors' code, the classes' gains and biases are not
+    spectrally normalised.
 
     Args:
         pair: what all share.

@@ -1,4 +1,5 @@
 import inspect
+from dataclasses import replace
 
 import pytest
 import torch
@@ -47,12 +48,14 @@ def test_every_network_trains_on_every_shape(network, spec):
 
 
 def test_augmentation_reaches_the_critic_by_the_option():
-    model, seen = build("gan", augment="color,translation,cutout"), []
+    spec = replace(SPEC, levels=16)  # of which none is 0 on [-1, 1], as what is cut out is
+    model, seen = build("gan", spec, augment="cutout"), []
     model.critic.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0].detach()))
-    batch = Stream(data().train, SPEC, 4, 0).batch(0)
+    batch = Stream(data(spec).train, spec, 4, 0).batch(0)
     model.critic_loss(batch, Step(0, 0.0, gen()))
+    assert [len(images) for images in seen] == [4, 4]
     assert all((image == 0).any() for images in seen for image in images), "cut in all, real and fake"
-    model.fit(data(), FitConfig(Budget(steps=2), batch_size=4))
+    build("gan", augment="color,translation,cutout").fit(data(), FitConfig(Budget(steps=2), batch_size=4))
     with pytest.raises(ValueError, match="augment='flip'"):
         build("gan", augment="flip")
 

@@ -87,8 +87,10 @@ def test_the_objective_is_the_hinge_and_the_turns_learn_their_own_tables():
     critic, generator = model.phases()[0].turns
     assert critic.every == generator.every == 1
     tables = {id(m.gain) for m in model.generator.modules() if isinstance(m, ClassBatchNorm)}
+    assert tables
     assert tables <= {id(p) for module in generator.learns for p in module.parameters()}
     rows = {id(p) for p in model.head.parameters()}
+    assert rows
     assert rows <= {id(p) for module in critic.learns for p in module.parameters()}
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from families.layers.adversarial import MINIMAX, NON_SATURATING
 from families.layers.f_divergences import DIVERGENCES
 
 # 1606.00709, tables 1 and 2, each as the paper writes it: generator f, output activation g_f, conjugate f*.
@@ -166,3 +167,14 @@ def test_large_logits_stay_finite(name):
     v = torch.tensor([-60.0, 60.0])
     assert torch.isfinite(DIVERGENCES[name].conjugate(v)).all()
     assert torch.isfinite(DIVERGENCES[name].activation(v)).all()
+
+
+@pytest.mark.parametrize("name", ["jensen-shannon", "gan"])
+@pytest.mark.parametrize(("saturating", "same"), [(False, NON_SATURATING), (True, MINIMAX)])
+def test_jensen_shannon_and_the_gans_own_are_the_first_game_but_for_a_constant(name, saturating, same):
+    loss = DIVERGENCES[name].loss(saturating)
+    logits = [torch.linspace(-4, 4, 9, dtype=torch.float64).add(shift).requires_grad_() for shift in (0.3, -0.2)]
+    for ours, theirs, by in ((loss.critic, same.critic, logits), (loss.generator, same.generator, logits[1:])):
+        slopes = [torch.autograd.grad(side(*logits), by) for side in (ours, theirs)]
+        for one, other in zip(*slopes, strict=True):
+            torch.testing.assert_close(one, other)
