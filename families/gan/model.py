@@ -49,11 +49,12 @@ class GAN(ImplicitModel):
         critic_optimizer: makes the critic's; the generator's where there is none.
         critic_steps: critic steps for each generator step.
         bound: after each of its steps the critic's weights are clipped to ±bound, if one is given.
+        clip: largest 2-norm of either player's gradient, if it is clipped.
         average: decay of the moving average that samples are drawn from; 0 for none.
         augment: ``(images, generator) → images``, differentiable; the critic sees nothing that has not been through it.
 
     Raises:
-        ValueError: for less than one critic step, a bound that is not positive, or a decay outside [0, 1).
+        ValueError: for less than one critic step, a bound or clip that is not positive, or a decay outside [0, 1).
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class GAN(ImplicitModel):
         critic_optimizer: MakeOptimizer | None = None,
         critic_steps: int = 1,
         bound: float | None = None,
+        clip: float | None = None,
         average: float = 0.0,
         augment: Augment | None = None,
     ) -> None:
@@ -78,10 +80,12 @@ class GAN(ImplicitModel):
         whole(1, critic_steps=critic_steps)
         if bound is not None:
             positive(bound=bound)
+        if clip is not None:
+            positive(clip=clip)
         self.generator, self.critic, self.code, self.head = generator, critic, code, head
         self.loss, self.penalty, self.terms = loss, penalty, nn.ModuleList(terms)
         self.optimizer, self.critic_optimizer = optimizer, critic_optimizer or optimizer
-        self.critic_steps, self.bound, self.augment = critic_steps, bound, augment
+        self.critic_steps, self.bound, self.clip, self.augment = critic_steps, bound, clip, augment
         self.average = Average(self._makers(), average) if average else None
 
     def phases(self) -> Sequence[Phase]:
@@ -92,6 +96,7 @@ class GAN(ImplicitModel):
             self.critic_loss,
             self.critic_optimizer,
             after=self._after_critic,
+            clip=self.clip,
         )
         generator = Turn(
             "generator",
@@ -100,6 +105,7 @@ class GAN(ImplicitModel):
             self.optimizer,
             every=self.critic_steps,
             after=self._after_generator,
+            clip=self.clip,
         )
         return [Phase("adversarial", 1.0, [critic, generator])]
 
@@ -109,9 +115,9 @@ class GAN(ImplicitModel):
 
         ``critic: batch norm, 1 step; Adam 0.0002, β 0.5 0.999; weights ±0.01; gradient penalty 10``: what normalises
         the critic, its steps to one of the generator; the learning rule of both, or of each where they differ; the
-        bound of the weights and the penalty with its numbers, where there are any. Behind these come the generator's
-        normalisation beyond its batches', attention, a missing tanh, and what critic, loss, code, head, terms and
-        augmentation say of themselves.
+        bounds of weights and gradients and the penalty with its numbers, where there are any. Behind these come the
+        generator's normalisation beyond its batches', attention, a missing tanh, and what critic, loss, code, head,
+        terms and augmentation say of themselves.
         """
         rules = [_rule(self.optimizer), _rule(self.critic_optimizer)]
         if rules[0] == rules[1]:
@@ -120,6 +126,7 @@ class GAN(ImplicitModel):
             rules = [f"generator's {rules[0]}", f"critic's {rules[1]}"]
         steps = f"{self.critic_steps} step{'s' if self.critic_steps > 1 else ''}"
         bound = [] if self.bound is None else [f"weights ±{self.bound:g}"]
+        bound += [] if self.clip is None else [f"gradients ≤ {self.clip:g}"]
         penalty = [] if self.penalty is None else [_named(self.penalty)]
         critic = ", ".join([" and ".join(_norms(self.critic)) or "no norm", *_attention(self.critic), steps])
         squashed = any(isinstance(module, nn.Tanh) for module in self.generator.modules())

@@ -119,6 +119,7 @@ class Pair:
         terms: Sequence[Term] = (),
         optimizer: Callable[..., torch.optim.Optimizer] = ADAM,
         bound: float | None = None,
+        clip: float | None = None,
         kind: type[GAN] = GAN,
     ) -> GAN:
         """The game on this pair; parts that are not given are the pair's own.
@@ -133,6 +134,7 @@ class Pair:
             terms: of either side.
             optimizer: ``(parameters, lr=…)``, for both players.
             bound: of the critic's weights.
+            clip: of the gradient's norm, of both players.
             kind: the class of the game.
         """
         code = code or Code(self.latents)
@@ -149,6 +151,7 @@ class Pair:
             critic_optimizer=partial(optimizer, lr=self.critic_lr or self.lr),
             critic_steps=self.critic_steps,
             bound=bound,
+            clip=clip,
             average=self.average,
             augment=augmentation(self.augment),
         )

@@ -10,6 +10,7 @@ from families.gan.heads import Head
 from families.gan.model import GAN
 from families.layers.adversarial import NON_SATURATING, Loss
 from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits, Step
+from genbench.player import Player
 from genbench.seed import normal
 
 SPEC = DataSpec((1, 4, 4), levels=9, classes=3)
@@ -109,6 +110,21 @@ def test_the_bound_covers_critic_and_head_and_nothing_else():
         assert torch.equal(value, before[key].clamp(-0.05, 0.05) if inside else before[key]), key
         assert not inside or not torch.equal(value, before[key])
     assert tiny().bound is None
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_the_clip_shortens_either_players_gradient_and_does_not_turn_it(which):
+    def moved(**options):
+        model = tiny(optimizer=lambda parameters: torch.optim.SGD(parameters, lr=1.0), **options)
+        before = torch.cat([p.detach().flatten() for p in model.parameters()])
+        Player.make(model.phases()[0].turns[which]).step(model, batch(), step(), 0)
+        return torch.cat([p.detach().flatten() for p in model.parameters()]) - before
+
+    with torch.random.fork_rng([]):
+        free, clipped, loose = [torch.manual_seed(0) and moved(**o) for o in ({}, {"clip": 1e-3}, {"clip": 1e3})]
+    assert float(free.norm()) > 1e-2
+    torch.testing.assert_close(clipped, 1e-3 * free / free.norm(), rtol=1e-3, atol=1e-7)
+    assert torch.equal(loose, free)
 
 
 @pytest.mark.parametrize("name", ["gan", "wgan-gp", "ragan", "sngan", "f-gan"])
@@ -261,6 +277,8 @@ def test_bad_values_are_refused():
     for bound in (0, -1.0):
         with pytest.raises(ValueError, match=f"bound={bound}"):
             tiny(bound=bound)
+        with pytest.raises(ValueError, match=f"clip={bound}"):
+            tiny(clip=bound)
     with pytest.raises(ValueError, match="critic_steps=0"):
         tiny(critic_steps=0)
     with pytest.raises(ValueError, match="decay=2"):

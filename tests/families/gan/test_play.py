@@ -121,7 +121,10 @@ def test_the_critic_sees_nothing_that_has_not_been_augmented_in_either_turn():
     ("options", "wanted"),
     [
         ({}, "critic: no norm, 1 step; SGD 0.001"),
-        ({"critic_steps": 3, "bound": 0.5}, "critic: no norm, 3 steps; SGD 0.001; weights ±0.5"),
+        (
+            {"critic_steps": 3, "bound": 0.5, "clip": 2.0},
+            "critic: no norm, 3 steps; SGD 0.001; weights ±0.5; gradients ≤ 2",
+        ),
         (
             {"critic_optimizer": lambda p: torch.optim.Adam(p, 4e-4, (0.0, 0.9)), "penalty": lambda *_: 0},
             "critic: no norm, 1 step; generator's SGD 0.001; critic's Adam 0.0004, β 0 0.9; <lambda>",

@@ -17,7 +17,7 @@ from families.layers.adversarial import (
 )
 from families.layers.f_divergences import DIVERGENCES
 from families.layers.penalties import divergence_penalty, gradient_penalty, local_penalty, one_sided_penalty
-from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits
+from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits, catalog
 
 SPEC = DataSpec((1, 8, 8), levels=17, classes=3)
 WIDE = DataSpec((1, 16, 16), levels=17)  # two scales: the critic has a layer to normalise
@@ -139,6 +139,17 @@ def test_f_gan_is_kl_and_does_not_saturate_where_nothing_is_said_and_refuses_wha
     assert torch.equal(loss.generator(*logits), wanted.generator(*logits))
     with pytest.raises(ValueError, match="divergence='tv': give kl, reverse-kl"):
         build("f-gan", divergence="tv")
+
+
+def test_f_gans_gradients_are_clipped_for_both_players_and_those_of_no_other_objective():
+    assert build("f-gan").clip == 10
+    assert build("f-gan", clip=0.5).clip == 0.5
+    assert build("f-gan", clip=None).clip is None
+    others = [name for name, entry in catalog.recipes().items() if entry.family == "gan" and name != "f-gan"]
+    assert len(others) > 10
+    assert all(build(name).clip is None for name in others)
+    with pytest.raises(ValueError, match="clip=0"):
+        build("f-gan", clip=0)
 
 
 def test_cgan_gives_the_label_to_both_networks():

@@ -17,6 +17,7 @@ CASES |= {f"improved-gan {option}": ("improved-gan", OFF | {option: on}) for opt
 CASES |= {
     "improved-gan off": ("improved-gan", OFF),
     "f-gan saturating": ("f-gan", {"saturating": True}),
+    "f-gan unclipped": ("f-gan", {"clip": None}),
     "gan augmented": ("gan", {"augment": "color,translation"}),
     "gan cut": ("gan", {"augment": "cutout"}),
     "ebgan without terms": ("ebgan", {"weight": 0}),
@@ -42,7 +43,7 @@ def mechanisms(case, model):
         [type(part).__name__ for part in (model.head, model.code)],
         norms,
         [Attention in kinds for kinds in networks],
-        (nn.Tanh in networks[0], hasattr(model.critic, "decoder"), penalty, model.bound is None),
+        (nn.Tanh in networks[0], hasattr(model.critic, "decoder"), penalty, model.bound is None, model.clip),
         [CASES[case][1].get(option) or None for option in ("augment", "label_smoothing")],
         case in ("gan-minimax", "f-gan saturating"),
     )
