@@ -39,6 +39,7 @@ def run(
     size: int | None = None,
     device: str = "auto",
     fresh: bool = False,
+    measure_again: bool = False,
     root: str | Path | None = None,
     download: bool = False,
     tensorboard: bool = False,
@@ -64,6 +65,7 @@ def run(
         size: side that a folder's images are resized to.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         fresh: do again what is done.
+        measure_again: measure again, by their weights, the cells that are done and were measured by older measures.
         root: folder of data sets.
         download: fetch data that are missing.
         tensorboard: write logs for TensorBoard too, in each cell.
@@ -102,6 +104,7 @@ def run(
         replay=replay,
         device=_device(device),
         fresh=fresh,
+        measure_again=measure_again,
         root=where,
         download=download,
         tensorboard=tensorboard,

@@ -40,10 +40,11 @@ SAMPLES = "samples.npy"
 CHECKPOINT_SECONDS = 15.0  # what a killed run loses at most; a checkpoint of a quick cell takes tens of milliseconds
 
 
-def work(cell: Cell, setting: Setting, part: Path, tell: Tell) -> record.Record:
+def work(cell: Cell, setting: Setting, part: Path, tell: Tell, before: record.Record | None = None) -> record.Record:
     """Do all of a cell in the folder ``part``, going on from its ``checkpoint/training.pt`` if there is one.
 
     ``tell(stage, fraction)`` hears how far it is. The record is returned, not written: a folder with a record is whole.
+    Where the cell has a record from ``before``, its model is not trained but read, and all is measured again.
 
     Raises:
         Diverged: when training does.
@@ -60,12 +61,18 @@ def work(cell: Cell, setting: Setting, part: Path, tell: Tell) -> record.Record:
     with clock("build"):
         learned = dataset.with_labels(cell.labelled)
         model = catalog.build(cell.recipe, learned.spec, seed=cell.seed, **cell.options).to(cell.device)
-    report = train(cell, setting, model, learned, part, tell)
+    if before is None or before.fit is None:
+        report = train(cell, setting, model, learned, part, tell)
+        with clock("write"):
+            course.keep(part / FRACTIONS, report.fractions)
+            checkpoint.save(part / MODEL, model)
+    else:
+        report = FitReport(**before.fit.model_dump(exclude={"batch_size"}))
+        model = checkpoint.load(part / MODEL, device=cell.device)
     clock.seconds |= {"fit": report.seconds, "finish": report.finish_seconds}
-    with clock("write"):
-        course.keep(part / FRACTIONS, report.fractions)
-        checkpoint.save(part / MODEL, model)
-        digests = {"weights": store.digest(model.state_dict())}
+    digests = {"weights": store.digest(model.state_dict())}
+    if before is not None and before.digests.get("weights", digests["weights"]) != digests["weights"]:
+        raise ValueError(f"{MODEL}: not the weights that were measured; put these back, or train again with --fresh")
     with clock("sample"):
         given = asked(cell.given, dataset, cell.samples)
         noise = generator(cell.seed, "sample")
@@ -85,7 +92,7 @@ def work(cell: Cell, setting: Setting, part: Path, tell: Tell) -> record.Record:
             attempt = partial(measure.accuracy, model, dataset.test)
             found["accuracy"] = gallery.attempted(abilities, "classify", attempt)
     prescribed = getattr(model, "setting", None)
-    return record.Record(
+    made = record.Record(
         **heading(cell),
         status="done",
         params=sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
@@ -99,6 +106,16 @@ def work(cell: Cell, setting: Setting, part: Path, tell: Tell) -> record.Record:
         stamp=stamped(cell, setting, dataset, extractor, report, getattr(model, "temperature", None), found.get("test"))
         | {"peak_memory": asdict(memory)},
     )
+    return made if before is None else _remembering(made, before)
+
+
+def _remembering(made: record.Record, before: record.Record) -> record.Record:
+    """With what measuring again cannot know: the memory that training took, and what it rests on."""
+    whole = before.stamp
+    trained = {name: whole.get(name) for name in ("revision", "device", "threads", "machine")}
+    trained["versions"] = {name: whole.get("versions", {}).get(name) for name in ("torch", "python")}
+    kept = {"peak_memory": whole.get("peak_memory"), "trained": whole.get("trained", trained)}
+    return made.model_copy(update={"peak_memory_mb": before.peak_memory_mb, "stamp": made.stamp | kept})
 
 
 def train(cell: Cell, setting: Setting, model: GenerativeModel, dataset: Dataset, part: Path, tell: Tell) -> FitReport:

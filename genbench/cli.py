@@ -32,6 +32,7 @@ ROWS = (
     "'anchors' for those alone; repeat."
 )
 LABELS = "Training images that keep their label, in every row; rows that must be told all labels are refused."
+AGAIN = "Measure again, by their weights, the cells that older measures measured; nothing done is trained."
 EFFORT = "Of annealed importance sampling: fast, standard or paper."
 SUITES = "\n\n".join(["A .toml file, or one of:", *(f"{name}: {title}" for name, title in titles().items())])
 
@@ -74,6 +75,7 @@ def run(
     effort: Annotated[str | None, typer.Option(help=EFFORT)] = None,
     device: Device = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Do again what is done.")] = False,
+    measure_again: Annotated[bool, typer.Option("--measure-again", help=AGAIN)] = False,
     size: Annotated[int | None, typer.Option(help="Side that a folder's images are cut and resized to.")] = None,
     data_dir: DataDir = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch data sets that are missing.")] = False,
@@ -103,6 +105,7 @@ def run(
         replay=Replay(suite, whole, changes, data_dir),
         device=chosen(device),
         fresh=fresh,
+        measure_again=measure_again,
         root=data_dir,
         download=download,
         tensorboard=tensorboard,

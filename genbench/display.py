@@ -40,7 +40,7 @@ class Display:
 
     def __init__(self, console: Console, plan: Plan) -> None:
         self.console, self.plan = console, plan
-        self.todo = [job for job in plan.jobs if job.how != "skip"]
+        self.todo = [job for job in plan.jobs if job.todo]
         self.job: Job | None = None
         self.done, self.fraction, self.began = 0.0, 0.0, time.monotonic()
         self.bars: Progress | None = None
@@ -67,7 +67,7 @@ class Display:
     def begin(self, number: int, job: Job) -> None:
         """A job begins."""
         self.job, self.fraction, self.began = job, 0.0, time.monotonic()
-        verb = "goes on" if job.how == "resume" else "begins"
+        verb = {"resume": "goes on", "measure": "is measured again"}.get(job.how, "begins")
         if self.bars is None:
             self.console.print(f"[{number}/{len(self.todo)}] {job.title} {verb}", markup=False, highlight=False)
         else:

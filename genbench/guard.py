@@ -55,6 +55,8 @@ def parts(record: Record, need: Need, *, timed: bool | None = None) -> dict[str,
     if need != "speed" and (by_seconds(record) if timed is None else timed):
         wanted += MACHINE
     whole = ALWAYS | dict(leaves(stamp))
+    if need != "speed":  # where a cell was trained, if it was measured again elsewhere
+        whole |= dict(leaves(stamp.get("trained", {})))
     found = {name: whole[name] for part in wanted for name in whole if name == part or name.startswith(f"{part}.")}
     found["measures"] = (stamp.get("measures") or {}).get(need, 1)
     test, quality = record.test, record.quality
@@ -170,6 +172,9 @@ def remarks(rows: Rows) -> list[list[str]]:
         here = {i: cells[0] for i, cells in enumerate(rows) if cells[0].dataset == dataset}
         mine = {i: record for i, record in here.items() if record.status == "done"}
         stamps = [dict(leaves({name: record.stamp.get(name) for name in SAID})) for record in mine.values()]
+        if any("trained" in record.stamp for record in mine.values()):
+            for stamp, record in zip(stamps, mine.values(), strict=True):
+                stamp["trained.revision"] = record.stamp.get("trained", record.stamp).get("revision")
         said = []
         for name in dict.fromkeys(name for stamp in stamps for name in stamp):
             values = dict.fromkeys(json.dumps(stamp.get(name)) for stamp in stamps)

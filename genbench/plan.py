@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from genbench import anchors
-from genbench.cell import TRAINING
+from genbench.cell import MODEL, TRAINING
 from genbench.checkpoint import read_training
 from genbench.configuration import ANCHORS, Cell
 from genbench.data.dataset import digest
@@ -17,13 +17,14 @@ from genbench.folders import part_of, restore
 from genbench.interface import Batch
 from genbench.preflight import built_models, checked_data, sample_count
 from genbench.probe import fit_seconds
+from genbench.protocol import MEASURES
 from genbench.record import FILE, Record
 from genbench.suite import Row, Suite, slug
 
 if TYPE_CHECKING:
     from genbench.data import Dataset
 
-How = Literal["run", "resume", "skip"]
+How = Literal["run", "resume", "measure", "skip", "keep"]
 CONFIGURATION = "cell.json"  # of an unfinished cell; a finished one has it in its stamp
 
 
@@ -34,7 +35,8 @@ class Job:
     Args:
         cell: its configuration.
         folders: by name: one for a recipe's cell, one for each anchor of a data set.
-        how: whether it is run, resumed, or skipped since it is done.
+        how: whether it is run, resumed, measured again by its weights, skipped since it is done, or kept as older
+            measures had it since its weights are gone.
         fit_seconds: expected of training.
         measure_seconds: expected of all the rest.
     """
@@ -49,6 +51,16 @@ class Job:
     def part(self) -> Path:
         """Where a recipe's cell is made."""
         return part_of(self.folders[self.cell.label])
+
+    @property
+    def trains(self) -> bool:
+        """Whether a model is to be trained, or trained on."""
+        return self.how in ("run", "resume") and self.cell.recipe != ANCHORS
+
+    @property
+    def todo(self) -> bool:
+        """Whether it is not done."""
+        return self.how not in ("skip", "keep")
 
     @property
     def title(self) -> str:
@@ -66,10 +78,18 @@ class Plan:
     @property
     def seconds(self) -> float:
         """Expected of all jobs that are not skipped."""
-        return sum(job.fit_seconds + job.measure_seconds for job in self.jobs if job.how != "skip")
+        return sum(job.fit_seconds + job.measure_seconds for job in self.jobs if job.todo)
 
 
-def plan(suite: Suite, folder: Path, load: Callable[[str], Dataset], *, device: str, fresh: bool) -> Plan:
+def plan(
+    suite: Suite,
+    folder: Path,
+    load: Callable[[str], Dataset],
+    *,
+    device: str,
+    fresh: bool,
+    measure_again: bool = False,
+) -> Plan:
     """Check all that a run needs, and lay it out. The folder must be this process's own: see ``folders.locked``.
 
     Args:
@@ -78,11 +98,14 @@ def plan(suite: Suite, folder: Path, load: Callable[[str], Dataset], *, device: 
         load: a data set by name.
         device: ``"cpu"`` or ``"cuda"``.
         fresh: do again what is done.
+        measure_again: measure again, by their weights, the cells that are done and were measured by older measures.
 
     Raises:
         ValueError: in one line, for a recipe, an option, a data set, an extractor, a count or a device that will not
             do, or a folder that holds another configuration's cells.
     """
+    if fresh and measure_again:
+        raise ValueError("--fresh trains again what --measure-again would not: give one of them")
     datasets = checked_data(suite, load, device)
     models = built_models(suite, datasets)
     jobs = []
@@ -96,18 +119,18 @@ def plan(suite: Suite, folder: Path, load: Callable[[str], Dataset], *, device: 
         shape, levels = dataset.spec.shape, dataset.spec.levels
         folders = {anchor: _folder(folder, name, anchor, cell.seed) for anchor in anchors.names(shape, levels)}
         seconds = 0.03 * (len(dataset.train) + 3 * cell.samples) if cell.twin is None else 1.0
-        jobs.append(_job(cell, folders, fresh, seconds))
+        jobs.append(_job(cell, folders, fresh, measure_again, seconds))
     for row, model in zip(suite.trained, models, strict=True):
         for seed in suite.seeds:
             cell = _cell(suite, row, datasets[row.dataset], seed, device, model.given)
             folders = {row.label: _folder(folder, row.dataset, row.label, seed)}
-            jobs.append(_job(cell, folders, fresh, suite.timing + 0.03 * cell.samples))
+            jobs.append(_job(cell, folders, fresh, measure_again, suite.timing + 0.03 * cell.samples))
     if suite.budget.seconds is not None:
         return Plan([_expected(job, suite.budget.seconds) for job in jobs])
     each: dict[tuple[str, str], float] = {}
     for row, model in zip(suite.trained, models, strict=True):
         here = (row.dataset, row.label)
-        todo = [job.cell for job in jobs if (job.cell.dataset, job.cell.label) == here and job.how != "skip"]
+        todo = [job.cell for job in jobs if (job.cell.dataset, job.cell.label) == here and job.trains]
         if todo:
             each[here] = fit_seconds(model, datasets[row.dataset], todo[0])
     return Plan([_expected(job, each.get((job.cell.dataset, job.cell.label), 0.0)) for job in jobs])
@@ -148,7 +171,7 @@ def _folder(folder: Path, dataset: str, label: str, seed: int) -> Path:
     return folder / "cells" / slug(dataset) / slug(label) / f"seed-{seed}"
 
 
-def _job(cell: Cell, folders: dict[str, Path], fresh: bool, measure_seconds: float) -> Job:
+def _job(cell: Cell, folders: dict[str, Path], fresh: bool, measure_again: bool, measure_seconds: float) -> Job:
     """Finished, cut off, or to do; another configuration's cells are refused unless they are to be done afresh."""
     finished = []
     for folder in folders.values():
@@ -159,7 +182,7 @@ def _job(cell: Cell, folders: dict[str, Path], fresh: bool, measure_seconds: flo
                 _same(cell, done[0], folder)
             finished.append(done[1])
     if not fresh and len(finished) == len(folders) and all(finished):
-        return Job(cell, folders, "skip")
+        return Job(cell, folders, _finished(cell, folders) if measure_again else "skip", 0.0, measure_seconds)
     how: How = "run"
     for folder in folders.values():
         part = part_of(folder)
@@ -190,5 +213,15 @@ def _same(cell: Cell, other: dict[str, Any], folder: Path) -> None:
         raise ValueError(f"{folder} holds another configuration: {what}; say --fresh to replace it, or another --out")
 
 
+def _finished(cell: Cell, folders: Mapping[str, Path]) -> How:
+    """What is to be done with a finished job of which older measures are to be told from these."""
+    found = [Record.read(folder) for folder in folders.values()]
+    if all(record.stamp.get("measures") == MEASURES or record.status == "diverged" for record in found):
+        return "skip"
+    if cell.recipe == ANCHORS:
+        return "run"
+    return "measure" if (folders[cell.label] / MODEL).is_file() else "keep"
+
+
 def _expected(job: Job, fit_seconds: float) -> Job:
-    return job if job.cell.recipe == ANCHORS else replace(job, fit_seconds=fit_seconds)
+    return replace(job, fit_seconds=fit_seconds) if job.trains else job

@@ -24,7 +24,7 @@ from genbench.configuration import ANCHORS, Setting
 from genbench.folders import disk_full, part_of, reason, settle, written_whole
 from genbench.plan import CONFIGURATION, Job
 from genbench.player import Diverged
-from genbench.record import Record
+from genbench.record import FILE, Record
 
 TELL_SECONDS = 0.1  # between two words of progress
 WAIT_SECONDS = 10.0  # for the process of a killed run to let its folder go
@@ -65,8 +65,13 @@ def do(job: Job, setting: Setting, tell: Tell) -> None:
             for record in anchors.work(job.cell, setting, parts, tell):
                 _whole(record, parts[record.label], job.folders[record.label])
             return
+        before = None
+        if job.how == "measure":
+            folder = job.folders[job.cell.label]
+            before = Record.read(folder)
+            shutil.copytree(folder, job.part, dirs_exist_ok=True, ignore=shutil.ignore_patterns(FILE))
         try:
-            record = cell.work(job.cell, setting, job.part, tell)
+            record = cell.work(job.cell, setting, job.part, tell, before)
         except Diverged as error:
             stamp = protocol.stamped(job.cell, setting) | {"diverged": {"turn": error.turn, "step": error.step}}
             record = Record(**protocol.heading(job.cell), status="diverged", reason=str(error), stamp=stamp)
@@ -74,10 +79,16 @@ def do(job: Job, setting: Setting, tell: Tell) -> None:
 
 
 def failed(job: Job, setting: Setting, why: str, trace: str | None = None) -> None:
-    """Leave a record that says ``why`` in each of the job's folders that has none; its unfinished work stays beside."""
+    """Leave a record that says ``why`` in each of the job's folders that has none; its unfinished work stays beside.
+
+    What was to be measured again stays as it was.
+    """
+    if job.how == "measure":
+        shutil.rmtree(job.part, ignore_errors=True)
+        return
     for name, folder in job.folders.items():
         if job.cell.recipe == ANCHORS:
-            if (folder / "record.json").is_file():
+            if (folder / FILE).is_file():
                 continue
             heading: dict[str, Any] = {"dataset": job.cell.dataset, "recipe": name, "label": name, "family": "anchor"}
             heading |= {"seed": job.cell.seed}

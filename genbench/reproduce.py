@@ -40,6 +40,7 @@ PLACE = (
     "machine",
     "versions",
     "revision",
+    "trained",
 )  # of the stamp: where the same steps give the same bits
 TIMINGS = ("fit.seconds", "speed.", "peak_memory_mb")
 MEASURED = ("test", "train", "quality", "agreement", "collapse", "paired", "accuracy", "params")

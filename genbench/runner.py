@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from genbench import callbacks, data, process, table
+from genbench.cell import MODEL
 from genbench.configuration import Setting
 from genbench.display import Display, duration
 from genbench.folders import locked, written_whole
@@ -25,6 +26,12 @@ from genbench.suite import Suite
 from genbench.suite import write as write_suite
 
 RUNS = "runs.json"
+SAID = {
+    "skip": "done already, skipped",
+    "keep": f"older measures kept, since {MODEL} is gone (--fresh trains again)",
+    "resume": "cut off, resumed",
+    "measure": "trained already, measured again",
+}
 
 
 class DiskFull(OSError):
@@ -47,6 +54,7 @@ def run(
     replay: Asked,
     device: str = "cpu",
     fresh: bool = False,
+    measure_again: bool = False,
     root: Path | None = None,
     download: bool = False,
     tensorboard: bool = False,
@@ -60,6 +68,7 @@ def run(
         replay: how it was asked for, for the stamps.
         device: ``"cpu"`` or ``"cuda"``.
         fresh: do again what is done.
+        measure_again: measure again, by their weights, the cells that are done and were measured by older measures.
         root: folder of data sets.
         download: fetch data that are missing, as far as their sources allow.
         tensorboard: write what training logs into each cell's ``tensorboard`` too.
@@ -79,6 +88,7 @@ def run(
             lambda name: data.load(name, root=root, size=suite.size, download=download),
             device=device,
             fresh=fresh,
+            measure_again=measure_again,
         )
         write_suite(suite, out)
         _announce(laid, suite, console)
@@ -93,13 +103,11 @@ def run(
 
 
 def _announce(laid: Plan, suite: Suite, console: Console) -> None:
-    hows = {how: [job for job in laid.jobs if job.how == how] for how in ("skip", "resume", "run")}
     console.print(suite.title, style="bold", markup=False)
-    for how, said in (("skip", "done already, skipped"), ("resume", "cut off, resumed")):
-        if hows[how]:
-            titles = "; ".join(job.title for job in hows[how])
+    for how, said in SAID.items():
+        if titles := "; ".join(job.title for job in laid.jobs if job.how == how):
             console.print(f"{said}: {titles}", markup=False, highlight=False, soft_wrap=True)
-    todo = len(hows["resume"]) + len(hows["run"])
+    todo = sum(job.todo for job in laid.jobs)
     if todo:
         line = f"{todo} cells to do: about {duration(laid.seconds)} on this machine"
         console.print(line, markup=False, highlight=False)
@@ -111,7 +119,7 @@ def carry_out(laid: Plan, setting: Setting, console: Console) -> dict[int, Ended
     with display.live():
         number = 0
         for i, job in enumerate(laid.jobs):
-            if job.how != "skip":
+            if job.todo:
                 number += 1
                 display.begin(number, job)
                 ended[i] = _one(job, setting, display)
@@ -122,7 +130,7 @@ def carry_out(laid: Plan, setting: Setting, console: Console) -> dict[int, Ended
 def _one(job: Job, setting: Setting, display: Display) -> Ended:
     """One job in a process of its own; if that dies, this does not."""
     began = time.monotonic()
-    if job.how == "run":
+    if job.how in ("run", "measure"):
         for folder in job.folders.values():
             shutil.rmtree(process.part_of(folder), ignore_errors=True)
     here, there = SPAWN.Pipe(duplex=False)

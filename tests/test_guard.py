@@ -161,6 +161,25 @@ def test_threads_decide_nothing_but_speed_where_steps_are_counted(stamp):
     assert notes(rows)[0] == ["Latency, images/s of a are not ranked with b: threads differs (1 / 64)."]
 
 
+def test_a_cell_that_was_measured_again_rests_on_where_it_was_trained(stamp):
+    place = ("revision", "device", "threads", "machine", "versions")
+    trained = {"trained": {name: stamp[name] for name in place}}
+    assert "seconds" in stamp["budget"]
+    moved = planted(stamp | trained, "threads", 64)
+    rows = [row("a", stamp), row("b", moved, 1.0)]
+    assert [need for need in FIGURE if ranked(rows, need) == [False, False]] == ["speed"]
+    slower = planted(stamp | trained, "trained.threads", 64)
+    rows = [row("a", stamp), row("b", slower, 1.0)]
+    assert [need for need in FIGURE if ranked(rows, need) != [False, False]] == ["speed"]
+
+
+def test_the_revision_of_a_training_is_said_where_it_was_measured_again(stamp):
+    again = planted(stamp | {"trained": {"revision": stamp["revision"]}}, "revision", "e" * 40)
+    rows = [row("a", again), row("b", planted(stamp, "revision", "e" * 40), 1.0)]
+    said = "Rows of mnist5k differ in trained revision dddddddd / eeeeeeee, which keeps none apart by itself."
+    assert guard.remarks(rows) == [[said], [said]]
+
+
 def test_many_rows_and_parts_of_one_cause_are_one_short_note(stamp):
     other = planted(planted(stamp, "extractor.hash", "f" * 64), "extractor.resize", "to 8")
     labels = [f"m{i}" for i in range(6)] + ["x", "y"]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import genbench
-from genbench import cli, reproduce
+from genbench import cli, reproduce, runner
 from genbench.course import FRACTIONS, Budget, Course, State, Trace
 from genbench.fit import FitConfig
 from genbench.interface import Phase
@@ -22,7 +22,10 @@ SECONDS = {"seconds": 0.5}
 
 @pytest.fixture(scope="module", autouse=True)
 def site(tmp_path_factory):
-    with installed(tmp_path_factory.mktemp("site")) as site:
+    """Of a revision that is clean, whatever has been edited since."""
+    with installed(tmp_path_factory.mktemp("site")) as site, pytest.MonkeyPatch.context() as patch:
+        for module in (runner, reproduce):
+            patch.setattr(module, "revision", lambda: "d" * 40)
         yield site
 
 

@@ -88,6 +88,74 @@ def test_fresh_replaces_what_is_there(tmp_path):
     assert Record.read(cell(tmp_path, "good")).fit.steps == 7
 
 
+def outdated(folder):
+    """Make the record one of older measures, with figures that nothing gives."""
+    record = Record.read(folder)
+    stamp = record.stamp | {"measures": {"quality": 1}, "revision": "of the training", "threads": 99}
+    wrong = record.quality.model_copy(update={"fid": 12345.0})
+    record.model_copy(update={"stamp": stamp, "quality": wrong, "peak_memory_mb": 7.0}).write(folder)
+    return record
+
+
+def test_what_older_measures_measured_is_measured_again_by_its_weights_on_demand(tmp_path):
+    calls = {"fails": "dies", "at": 99, "once": str(tmp_path / "once")}  # which writes down each step
+    rows = suite(("good", calls), ("diverges", {"fails": "diverges"}), ("new", {}))
+    assert run(rows, tmp_path / "out")[0] == 0
+    good, new = (cell(tmp_path / "out", name) for name in ("good", "new"))
+    was, trained = outdated(good), (tmp_path / "once.calls").read_text()
+    before = {folder: snapshot(folder) for folder in (good, new)}
+    status, said = run(rows, tmp_path / "out")
+    assert (status, "measured again" in said) == (0, False)
+    assert snapshot(good) == before[good], "nothing is measured again unasked"
+    status, said = run(rows, tmp_path / "out", measure_again=True)
+    assert status == 0
+    assert "trained already, measured again: good on digits, seed 0\n" in said
+    assert "skipped: anchors on digits; diverges on digits, seed 0; new on digits, seed 0\n" in said
+    assert "1 cells to do" in said
+    assert (tmp_path / "once.calls").read_text() == trained, "nothing is trained"
+    assert snapshot(new) == before[new]
+    now = Record.read(good)
+    for part in ("test", "train", "quality", "collapse", "agreement", "parzen", "fit", "digests", "params", "options"):
+        assert getattr(now, part) == getattr(was, part), part
+    assert now.seconds["fit"] == was.seconds["fit"]
+    assert now.peak_memory_mb == 7.0
+    assert now.stamp["measures"] == was.stamp["measures"]
+    assert now.stamp["revision"] == was.stamp["revision"]
+    assert (now.stamp["trained"]["revision"], now.stamp["trained"]["threads"]) == ("of the training", 99)
+    files = {path.name for path in good.rglob("*") if path.is_file()}
+    assert files == {path.name for path in before[good]}
+    same = [good / "checkpoint" / "model.safetensors", good / "history.csv", good / "fractions.npy"]
+    assert all(path.read_bytes() == before[good][path] for path in same if path.exists())
+    outdated(good)
+    run(rows, tmp_path / "out", measure_again=True)
+    assert Record.read(good).stamp["trained"] == now.stamp["trained"], "measured twice, it was trained once"
+
+
+def test_what_cannot_be_measured_again_stays_as_it_is(tmp_path):
+    rows = suite(("gone", {}), ("cut", {}), ("other", {"sleep": 0.001}))
+    run(rows, tmp_path)
+    gone, cut, other = (cell(tmp_path, name) for name in ("gone", "cut", "other"))
+    for folder in (gone, cut, other, cell(tmp_path, "noise")):
+        outdated(folder)
+    models = [folder / "checkpoint" / "model.safetensors" for folder in (gone, cut, other)]
+    models[0].unlink()
+    models[1].write_bytes(b"cut short")
+    moved = genbench.load(models[2])
+    moved.logits[0].data += 1
+    genbench.save(models[2], moved)
+    before = [snapshot(folder) for folder in (gone, cut, other)]
+    status, said = run(rows, tmp_path, measure_again=True)
+    assert status == 1
+    assert "older measures kept, since checkpoint/model.safetensors is gone (--fresh trains again): gone on" in said
+    assert "not a genbench model" in said
+    assert "not the weights that were measured" in said
+    assert [snapshot(folder) for folder in (gone, cut, other)] == before
+    assert not [path for path in tmp_path.rglob("*.part") if path.is_dir()]
+    assert Record.read(cell(tmp_path, "noise")).quality.fid != 12345.0, "anchors are made again"
+    with pytest.raises(ValueError, match=r"--fresh .* --measure-again"):
+        run(rows, tmp_path, measure_again=True, fresh=True)
+
+
 def test_a_cell_that_was_killed_goes_on_bit_for_bit(first, tmp_path):
     out, _, _, _ = first
     once = tmp_path / "once"
