@@ -18,7 +18,7 @@ from genbench.exhibits import NEIGHBOURS
 from genbench.metrics.codecs import CODECS, available
 from genbench.metrics.histogram import Histogram
 from genbench.metrics.nll import spread
-from genbench.protocol import stamped
+from genbench.protocol import older, stamped
 from genbench.seed import generator
 from genbench.suite import ANCHOR_NAMES, slug
 
@@ -75,7 +75,7 @@ def _of_twin(cell: Cell, part: Path) -> record.Record | None:
         return None
     folder = part.parents[2] / slug(cell.twin) / part.parent.name / part.name.removesuffix(".part")
     found = record.Record.read(folder) if (folder / record.FILE).is_file() else None
-    if found is None or found.status != "anchor":
+    if found is None or found.status != "anchor" or older(found):
         return None
     for name in (PICTURE, NEIGHBOURS.file):
         if (folder / name).is_file():

@@ -7,6 +7,7 @@ from typing import Any
 
 from genbench.captions import KINDS, phrase
 from genbench.columns import Column, Row, number
+from genbench.stamp import of_training
 
 Lines = Iterator[str | None]
 
@@ -115,7 +116,7 @@ def _cost(key: str, row: Row) -> Lines:
         if "memory" in key and "peak_memory" in stamp
         else None
     )
-    yield None if key == "params" else _machine(row)
+    yield None if key == "params" else _machine(row | {"stamp": of_training(stamp)})
 
 
 ABOUT: tuple[tuple[tuple[str, ...], Callable[[str, Row], Lines]], ...] = (

@@ -40,11 +40,11 @@ SAMPLES = "samples.npy"
 CHECKPOINT_SECONDS = 15.0  # what a killed run loses at most; a checkpoint of a quick cell takes tens of milliseconds
 
 
-def work(cell: Cell, setting: Setting, part: Path, tell: Tell, before: record.Record | None = None) -> record.Record:
+def work(cell: Cell, setting: Setting, part: Path, tell: Tell, finished: Path | None = None) -> record.Record:
     """Do all of a cell in the folder ``part``, going on from its ``checkpoint/training.pt`` if there is one.
 
     ``tell(stage, fraction)`` hears how far it is. The record is returned, not written: a folder with a record is whole.
-    Where the cell has a record from ``before``, its model is not trained but read, and all is measured again.
+    The model of a ``finished`` folder is not trained but read, and all is measured again.
 
     Raises:
         Diverged: when training does.
@@ -61,18 +61,19 @@ def work(cell: Cell, setting: Setting, part: Path, tell: Tell, before: record.Re
     with clock("build"):
         learned = dataset.with_labels(cell.labelled)
         model = catalog.build(cell.recipe, learned.spec, seed=cell.seed, **cell.options).to(cell.device)
-    if before is None or before.fit is None:
+    before = None
+    if finished is None:
         report = train(cell, setting, model, learned, part, tell)
         with clock("write"):
             course.keep(part / FRACTIONS, report.fractions)
             checkpoint.save(part / MODEL, model)
     else:
-        report = FitReport(**before.fit.model_dump(exclude={"batch_size"}))
-        model = checkpoint.load(part / MODEL, device=cell.device)
+        before = record.Record.read(finished)
+        spent = before.model_dump(include={"fit"})["fit"]
+        report = FitReport(**{name: value for name, value in spent.items() if name != "batch_size"})
+        model = _read(finished / MODEL, model, before)
     clock.seconds |= {"fit": report.seconds, "finish": report.finish_seconds}
     digests = {"weights": store.digest(model.state_dict())}
-    if before is not None and before.digests.get("weights", digests["weights"]) != digests["weights"]:
-        raise ValueError(f"{MODEL}: not the weights that were measured; put these back, or train again with --fresh")
     with clock("sample"):
         given = asked(cell.given, dataset, cell.samples)
         noise = generator(cell.seed, "sample")
@@ -109,13 +110,27 @@ def work(cell: Cell, setting: Setting, part: Path, tell: Tell, before: record.Re
     return made if before is None else _remembering(made, before)
 
 
+def _read(path: Path, built: GenerativeModel, before: record.Record) -> GenerativeModel:
+    """The model that was measured before, which is to be the one that was ``built`` once it was trained."""
+    model = checkpoint.load(path, device=built.device)
+    digest = before.digests.get("weights")  # older records have none
+    if checkpoint.identity(model) != checkpoint.identity(built) or digest not in (
+        None,
+        store.digest(model.state_dict()),
+    ):
+        raise ValueError(f"{path}: not the weights that were measured; put these back, or train again with --fresh")
+    return model
+
+
 def _remembering(made: record.Record, before: record.Record) -> record.Record:
-    """With what measuring again cannot know: the memory that training took, and what it rests on."""
+    """With what measuring again cannot know: by what rules the model was trained, where, and in how much memory."""
     whole = before.stamp
     trained = {name: whole.get(name) for name in ("revision", "device", "threads", "machine")}
     trained["versions"] = {name: whole.get("versions", {}).get(name) for name in ("torch", "python")}
-    kept = {"peak_memory": whole.get("peak_memory"), "trained": whole.get("trained", trained)}
-    return made.model_copy(update={"peak_memory_mb": before.peak_memory_mb, "stamp": made.stamp | kept})
+    kept = {name: whole[name] for name in ("course", "peak_memory") if name in whole}
+    stamp = made.stamp | kept | {"trained": whole.get("trained", trained)}
+    same = {"setting": before.setting, "peak_memory_mb": before.peak_memory_mb}
+    return made.model_copy(update=same | {"stamp": stamp})
 
 
 def train(cell: Cell, setting: Setting, model: GenerativeModel, dataset: Dataset, part: Path, tell: Tell) -> FitReport:

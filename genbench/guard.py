@@ -13,6 +13,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from genbench.record import Record
+from genbench.stamp import of_training
 
 Need = Literal["likelihood", "quality", "speed", "pairs", "labels"]
 Rows = Sequence[Sequence[Record]]
@@ -54,9 +55,7 @@ def parts(record: Record, need: Need, *, timed: bool | None = None) -> dict[str,
     wanted = RESTS_ON[need]
     if need != "speed" and (by_seconds(record) if timed is None else timed):
         wanted += MACHINE
-    whole = ALWAYS | dict(leaves(stamp))
-    if need != "speed":  # where a cell was trained, if it was measured again elsewhere
-        whole |= dict(leaves(stamp.get("trained", {})))
+    whole = ALWAYS | dict(leaves(stamp if need == "speed" else of_training(stamp)))
     found = {name: whole[name] for part in wanted for name in whole if name == part or name.startswith(f"{part}.")}
     found["measures"] = (stamp.get("measures") or {}).get(need, 1)
     test, quality = record.test, record.quality
@@ -171,10 +170,8 @@ def remarks(rows: Rows) -> list[list[str]]:
     for dataset in dict.fromkeys(cells[0].dataset for cells in rows):
         here = {i: cells[0] for i, cells in enumerate(rows) if cells[0].dataset == dataset}
         mine = {i: record for i, record in here.items() if record.status == "done"}
-        stamps = [dict(leaves({name: record.stamp.get(name) for name in SAID})) for record in mine.values()]
-        if any("trained" in record.stamp for record in mine.values()):
-            for stamp, record in zip(stamps, mine.values(), strict=True):
-                stamp["trained.revision"] = record.stamp.get("trained", record.stamp).get("revision")
+        again = any("trained" in record.stamp for record in mine.values())
+        stamps = [said_of(record.stamp, SAID, again=again) for record in mine.values()]
         said = []
         for name in dict.fromkeys(name for stamp in stamps for name in stamp):
             values = dict.fromkeys(json.dumps(stamp.get(name)) for stamp in stamps)
@@ -184,6 +181,13 @@ def remarks(rows: Rows) -> list[list[str]]:
             for index in mine:
                 found[index].append(f"Rows of {dataset} differ in {'; '.join(said)}, which keeps none apart by itself.")
     return found
+
+
+def said_of(stamp: Mapping[str, Any], names: Sequence[str], *, again: bool) -> dict[str, Any]:
+    """These parts of a stamp by dotted name; where any cell was measured ``again``, those of the training too."""
+    found = {name: stamp.get(name) for name in names}
+    trained = of_training(stamp)
+    return dict(leaves(found | ({"trained": {name: trained.get(name) for name in names}} if again else {})))
 
 
 def leaves(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

@@ -8,6 +8,7 @@ from collections.abc import Hashable, Sequence
 from genbench.captions import phrase
 from genbench.configuration import EARLIER
 from genbench.record import Record
+from genbench.stamp import of_training
 
 Facets = tuple[dict[str, str], ...]  # what → how a label says it, "" where there is nothing to say; what matters first
 MEASURED = {  # of a cell's configuration
@@ -51,7 +52,7 @@ def _measured(records: Sequence[Record]) -> list[str]:
 
 def facets(record: Record, measured: Sequence[str]) -> Facets:
     """What a label may have to say: what was asked for, the machine, the installation."""
-    stamp, configuration = record.stamp, EARLIER | record.stamp.get("configuration", {})
+    stamp, configuration = of_training(record.stamp), EARLIER | record.stamp.get("configuration", {})
     machine, versions = stamp.get("machine", stamp), stamp.get("versions", {})
     budget, data = stamp.get("budget") or {}, stamp.get("data", {})
     asked = {"recipe": record.recipe}

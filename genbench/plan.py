@@ -17,7 +17,7 @@ from genbench.folders import part_of, restore
 from genbench.interface import Batch
 from genbench.preflight import built_models, checked_data, sample_count
 from genbench.probe import fit_seconds
-from genbench.protocol import MEASURES
+from genbench.protocol import older
 from genbench.record import FILE, Record
 from genbench.suite import Row, Suite, slug
 
@@ -210,13 +210,14 @@ def _same(cell: Cell, other: dict[str, Any], folder: Path) -> None:
     if differences:
         more = f" and {len(differences) - 2} more" if len(differences) > 2 else ""
         what = ", ".join(differences[:2]) + more
-        raise ValueError(f"{folder} holds another configuration: {what}; say --fresh to replace it, or another --out")
+        hint = "say --fresh to replace it, another --out, or run that folder's own suite.toml"
+        raise ValueError(f"{folder} holds another configuration: {what}; {hint}")
 
 
 def _finished(cell: Cell, folders: Mapping[str, Path]) -> How:
     """What is to be done with a finished job of which older measures are to be told from these."""
     found = [Record.read(folder) for folder in folders.values()]
-    if all(record.stamp.get("measures") == MEASURES or record.status == "diverged" for record in found):
+    if not any(older(record) and record.status != "diverged" for record in found):
         return "skip"
     if cell.recipe == ANCHORS:
         return "run"

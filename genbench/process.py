@@ -26,6 +26,7 @@ from genbench.plan import CONFIGURATION, Job
 from genbench.player import Diverged
 from genbench.record import FILE, Record
 
+ERROR = "error.txt"
 TELL_SECONDS = 0.1  # between two words of progress
 WAIT_SECONDS = 10.0  # for the process of a killed run to let its folder go
 
@@ -65,13 +66,11 @@ def do(job: Job, setting: Setting, tell: Tell) -> None:
             for record in anchors.work(job.cell, setting, parts, tell):
                 _whole(record, parts[record.label], job.folders[record.label])
             return
-        before = None
-        if job.how == "measure":
-            folder = job.folders[job.cell.label]
-            before = Record.read(folder)
-            shutil.copytree(folder, job.part, dirs_exist_ok=True, ignore=shutil.ignore_patterns(FILE))
+        finished = job.folders[job.cell.label] if job.how == "measure" else None
+        if finished is not None:
+            shutil.copytree(finished, job.part, dirs_exist_ok=True, ignore=shutil.ignore_patterns(FILE, ERROR))
         try:
-            record = cell.work(job.cell, setting, job.part, tell, before)
+            record = cell.work(job.cell, setting, job.part, tell, finished)
         except Diverged as error:
             stamp = protocol.stamped(job.cell, setting) | {"diverged": {"turn": error.turn, "step": error.step}}
             record = Record(**protocol.heading(job.cell), status="diverged", reason=str(error), stamp=stamp)
@@ -81,10 +80,12 @@ def do(job: Job, setting: Setting, tell: Tell) -> None:
 def failed(job: Job, setting: Setting, why: str, trace: str | None = None) -> None:
     """Leave a record that says ``why`` in each of the job's folders that has none; its unfinished work stays beside.
 
-    What was to be measured again stays as it was.
+    What was to be measured again stays as it was, with the trace beside it.
     """
     if job.how == "measure":
         shutil.rmtree(job.part, ignore_errors=True)
+        if trace is not None:
+            (job.folders[job.cell.label] / ERROR).write_text(trace)
         return
     for name, folder in job.folders.items():
         if job.cell.recipe == ANCHORS:
@@ -99,7 +100,7 @@ def failed(job: Job, setting: Setting, why: str, trace: str | None = None) -> No
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
         if trace is not None:
-            (fresh / "error.txt").write_text(trace)
+            (fresh / ERROR).write_text(trace)
         Record(**heading, status="failed", reason=why, stamp=protocol.stamped(job.cell, setting)).write(fresh)
         settle(fresh, folder)
 

@@ -11,11 +11,17 @@ from genbench.configuration import ANCHORS, EVALUATED, Cell, Setting
 if TYPE_CHECKING:
     from genbench.data import Dataset
     from genbench.fit import FitReport
-    from genbench.record import Likelihood
+    from genbench.record import Likelihood, Record
 
 # Raised with each change of a measure after which its figures are not those from before; older stamps have all at 1.
 MEASURES = {"likelihood": 2, "quality": 2, "speed": 1, "pairs": 1, "labels": 1}
 UNTRAINED = (ANCHORS, EVALUATED)
+
+
+def older(record: Record) -> bool:
+    """Whether measures of earlier versions than these measured it."""
+    measured = record.stamp.get("measures") or {}
+    return any(measured.get(need, 1) < version for need, version in MEASURES.items())
 
 
 def drawn(given: tuple[str, ...]) -> str:

@@ -23,12 +23,12 @@ from genbench.course import FRACTIONS, Trace, kept
 from genbench.features.store import digest
 from genbench.figures import FIGURES
 from genbench.folders import locked
-from genbench.guard import leaves, short
+from genbench.guard import said_of, short
 from genbench.plan import Job, Plan
 from genbench.record import Record
 from genbench.replay import Line
 from genbench.spawn import warm_up
-from genbench.stamp import revision
+from genbench.stamp import of_training, revision
 from genbench.suite import slug
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ PLACE = (
     "machine",
     "versions",
     "revision",
-    "trained",
 )  # of the stamp: where the same steps give the same bits
 TIMINGS = ("fit.seconds", "speed.", "peak_memory_mb")
 MEASURED = ("test", "train", "quality", "agreement", "collapse", "paired", "accuracy", "params")
@@ -136,7 +135,7 @@ def planned(before: Record, folder: Path, out: Path, root: Path | None, device: 
     if "seconds" in cell.budget and before.fit is not None:
         steps, fractions = tuple(before.fit.phase_steps.values()), kept(folder / FRACTIONS)
         trace = Trace(steps, fractions if len(fractions) == sum(steps) else ())
-    title, threads = str(stamp.get("title") or before.dataset), stamp.get("threads")
+    title, threads = str(stamp.get("title") or before.dataset), of_training(stamp).get("threads")
     setting = Setting(title, root, revision(), Line(str(stamp.get("command"))), trace, threads)
     expected = (before.fit.seconds, sum(before.seconds.values()) - before.fit.seconds) if before.fit else (0.0, 10.0)
     return Job(cell, {before.label: made}, "run", *expected), setting
@@ -179,13 +178,14 @@ def digests(record: Record, folder: Path) -> dict[str, str]:
 
 def _parted(before: Record, after: Record) -> Iterator[str]:
     """Why the same steps need not give the same bits."""
-    one, other = (dict(leaves({name: r.stamp.get(name) for name in PLACE})) for r in (before, after))
+    again = "trained" in before.stamp or "trained" in after.stamp
+    one, other = (said_of(r.stamp, PLACE, again=again) for r in (before, after))
     for name in dict.fromkeys((*one, *other)):
         # Older stamps name fewer packages.
         if name in one and one.get(name) != other.get(name):
             values = (short(json.dumps(values.get(name), default=str)) for values in (one, other))
             yield f"{name.replace('.', ' ')} differs ({' / '.join(values)})"
-    if str(before.stamp.get("revision")).endswith("-dirty"):
+    if any(str(value).endswith("-dirty") for name, value in one.items() if name.endswith("revision")):
         yield "the revision was dirty, so nobody knows its code"
     if after.stamp.get("device") == "cuda":
         yield "kernels of a GPU may add in another order"

@@ -177,7 +177,7 @@ def _ended(
     found = [Record.read(folder) for folder in job.folders.values()]
     if found[0].status == "diverged":
         return Ended("diverged", f"diverged: {found[0].reason}", seconds)
-    fit = found[0].fit
+    fit = found[0].fit if job.how != "measure" else None
     said = f"{fit.steps:,} steps, {fit.images:,} images" if fit is not None else "measured"
     return Ended(found[0].status, said, seconds)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 PACKAGES = ("torch", "torchvision", "torch-fidelity", "torchmetrics", "nflows", "numpy", "scipy", "pillow")
 
@@ -37,6 +38,14 @@ def revision() -> str | None:
         return subprocess.run(described, check=True, capture_output=True, text=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def of_training(stamp: Mapping[str, Any]) -> dict[str, Any]:
+    """A record's stamp with the place of the training, where it was measured again, for that of the measuring."""
+    trained = stamp.get("trained")
+    trained = trained if isinstance(trained, Mapping) else {}
+    versions = {**stamp.get("versions", {}), **trained.get("versions", {})}
+    return {**stamp, **trained} | ({"versions": versions} if versions else {})
 
 
 @cache

@@ -1,6 +1,7 @@
 """What a whole cell holds: its files, its stamp, its figures, and the anchors beside it."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -168,6 +169,12 @@ def test_data_sets_with_the_same_images_measure_their_anchors_once(tmp_path):
     for file in ("samples.png", "neighbours.png"):
         twin, one = (of(data, "pixel-gaussian") / file for data in ("edges-digits", "digits"))
         assert twin.read_bytes() == one.read_bytes()
+    old = Record.read(of("digits", "noise"))
+    wrong = old.quality.model_copy(update={"fid": 12345.0})
+    old.model_copy(update={"quality": wrong, "stamp": old.stamp | {"measures": {}}}).write(of("digits", "noise"))
+    shutil.rmtree(of("edges-digits", "noise"))
+    assert run(suite(row=rows), tmp_path)[0] == 0
+    assert Record.read(of("edges-digits", "noise")).quality == old.quality, "older measures are not copied"
 
 
 def test_bfloat16_is_trained_in_and_stamped(tmp_path):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from genbench import data, figures, guard, protocol, ranks, table
+from genbench import basis, data, figures, guard, protocol, ranks, table
 from genbench.configuration import Cell, Setting
 from genbench.fit import FitReport
 from genbench.record import Accuracy, Paired
@@ -178,6 +178,17 @@ def test_the_revision_of_a_training_is_said_where_it_was_measured_again(stamp):
     rows = [row("a", again), row("b", planted(stamp, "revision", "e" * 40), 1.0)]
     said = "Rows of mnist5k differ in trained revision dddddddd / eeeeeeee, which keeps none apart by itself."
     assert guard.remarks(rows) == [[said], [said]]
+
+
+def test_a_label_and_the_cost_of_a_row_tell_where_it_was_trained(stamp):
+    away = {name: stamp[name] for name in ("revision", "device", "machine", "versions")} | {"threads": 7}
+    rows = [row("a", stamp), row("a", stamp | {"trained": away}, 1.0)]
+    found = table.rows([cell for cells in rows for cell in cells])
+    labels = [line["label"] for line in found if line["status"] == "done"]
+    assert len(labels) == 2
+    assert sum("7 threads" in label for label in labels) == 1
+    costs = [list(basis._cost("fit_seconds", line)) for line in found]
+    assert [any("7 threads" in (text or "") for text in cost) for cost in costs] == ["7 threads" in x for x in labels]
 
 
 def test_many_rows_and_parts_of_one_cause_are_one_short_note(stamp):

@@ -68,6 +68,23 @@ def test_a_cell_comes_out_equal_bit_for_bit(ran, tmp_path, budget):
     assert list(found.said) == ["equal, bit for bit; timings and memory are not compared"]
 
 
+def test_a_cell_that_was_measured_again_comes_out_equal_by_the_threads_of_its_training(ran, tmp_path):
+    folder = tmp_path / "cell"
+    shutil.copytree(cell(ran / "steps", "vae"), folder)
+    before = Record.read(folder)
+    place = {name: before.stamp[name] for name in ("revision", "device", "threads", "machine", "versions")}
+    before.model_copy(update={"stamp": before.stamp | {"trained": place}}).write(folder)
+    found, _ = again(folder, tmp_path / "a")
+    assert list(found.said) == ["equal, bit for bit; timings and memory are not compared"]
+    there = place | {"threads": place["threads"] + 1, "revision": "e" * 40 + "-dirty"}
+    record = before.model_copy(update={"stamp": before.stamp | {"trained": there}})
+    _, setting = reproduce.planned(record, folder, tmp_path / "b", None, None)
+    assert setting.threads == place["threads"] + 1
+    reasons = reproduce.compared(record, before, folder, folder).reasons
+    assert [reason.split(" differs")[0] for reason in reasons[:2]] == ["trained threads", "trained revision"]
+    assert "the revision was dirty, so nobody knows its code" in reasons
+
+
 def test_without_the_clock_schedules_follow_the_steps_and_it_is_said(ran, tmp_path):
     folder = tmp_path / "cell"
     shutil.copytree(cell(ran / "seconds", "vae"), folder)

@@ -91,9 +91,10 @@ def test_fresh_replaces_what_is_there(tmp_path):
 def outdated(folder):
     """Make the record one of older measures, with figures that nothing gives."""
     record = Record.read(folder)
-    stamp = record.stamp | {"measures": {"quality": 1}, "revision": "of the training", "threads": 99}
+    stamp = record.stamp | {"measures": {"quality": 1}, "revision": "of the training", "threads": 99, "course": "again"}
     wrong = record.quality.model_copy(update={"fid": 12345.0})
-    record.model_copy(update={"stamp": stamp, "quality": wrong, "peak_memory_mb": 7.0}).write(folder)
+    other = {"stamp": stamp, "quality": wrong, "peak_memory_mb": 7.0, "setting": "by other rules"}
+    record.model_copy(update=other).write(folder)
     return record
 
 
@@ -112,20 +113,21 @@ def test_what_older_measures_measured_is_measured_again_by_its_weights_on_demand
     assert "trained already, measured again: good on digits, seed 0\n" in said
     assert "skipped: anchors on digits; diverges on digits, seed 0; new on digits, seed 0\n" in said
     assert "1 cells to do" in said
+    assert "good on digits, seed 0: measured, " in said
     assert (tmp_path / "once.calls").read_text() == trained, "nothing is trained"
     assert snapshot(new) == before[new]
     now = Record.read(good)
     for part in ("test", "train", "quality", "collapse", "agreement", "parzen", "fit", "digests", "params", "options"):
         assert getattr(now, part) == getattr(was, part), part
     assert now.seconds["fit"] == was.seconds["fit"]
-    assert now.peak_memory_mb == 7.0
+    assert (now.peak_memory_mb, now.setting, now.stamp["course"]) == (7.0, "by other rules", "again")
     assert now.stamp["measures"] == was.stamp["measures"]
     assert now.stamp["revision"] == was.stamp["revision"]
     assert (now.stamp["trained"]["revision"], now.stamp["trained"]["threads"]) == ("of the training", 99)
     files = {path.name for path in good.rglob("*") if path.is_file()}
     assert files == {path.name for path in before[good]}
-    same = [good / "checkpoint" / "model.safetensors", good / "history.csv", good / "fractions.npy"]
-    assert all(path.read_bytes() == before[good][path] for path in same if path.exists())
+    same = [good / "checkpoint" / "model.safetensors", good / "history.csv"]
+    assert all(path.read_bytes() == before[good][path] for path in same)
     outdated(good)
     run(rows, tmp_path / "out", measure_again=True)
     assert Record.read(good).stamp["trained"] == now.stamp["trained"], "measured twice, it was trained once"
@@ -149,11 +151,27 @@ def test_what_cannot_be_measured_again_stays_as_it_is(tmp_path):
     assert "older measures kept, since checkpoint/model.safetensors is gone (--fresh trains again): gone on" in said
     assert "not a genbench model" in said
     assert "not the weights that were measured" in said
+    assert "checkpoint" in (cut / "error.txt").read_text()
+    assert f"{models[1]}: not a genbench model" in said
+    for folder in (cut, other):
+        (folder / "error.txt").unlink()
     assert [snapshot(folder) for folder in (gone, cut, other)] == before
     assert not [path for path in tmp_path.rglob("*.part") if path.is_dir()]
     assert Record.read(cell(tmp_path, "noise")).quality.fid != 12345.0, "anchors are made again"
     with pytest.raises(ValueError, match=r"--fresh .* --measure-again"):
         run(rows, tmp_path, measure_again=True, fresh=True)
+
+
+def test_measures_of_a_later_version_are_not_older_ones(tmp_path):
+    rows = suite(("good", {}))
+    run(rows, tmp_path)
+    record = Record.read(cell(tmp_path, "good"))
+    later = {need: version + 1 for need, version in record.stamp["measures"].items()}
+    record.model_copy(update={"stamp": record.stamp | {"measures": later}}).write(cell(tmp_path, "good"))
+    before = snapshot(cell(tmp_path, "good"))
+    status, said = run(rows, tmp_path, measure_again=True)
+    assert (status, "measured again" in said) == (0, False)
+    assert snapshot(cell(tmp_path, "good")) == before
 
 
 def test_a_cell_that_was_killed_goes_on_bit_for_bit(first, tmp_path):

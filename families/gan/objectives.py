@@ -55,7 +55,7 @@ def gan_minimax(pair: Pair) -> GAN:
 
 
 @on_shared_pair()
-def f_gan(pair: Pair, *, divergence: str = "kl", saturating: bool = False, clip: float | None = 10.0) -> GAN:
+def f_gan(pair: Pair, *, divergence: str = "kl", saturating: bool = False, clip: float = 10.0) -> GAN:
     """f-GAN (1606.00709): the critic raises ``E g_f(V(x)) - E f*(g_f(V(G(u))))``, a lower bound of ``D_f(data‖model)``.
 
     The Jensen–Shannon bound and the GAN's own differ by a constant: the game of either is that of ``gan``, or of
@@ -69,15 +69,15 @@ def f_gan(pair: Pair, *, divergence: str = "kl", saturating: bool = False, clip:
         pair: what all share.
         divergence: ``kl``, ``reverse-kl``, ``pearson``, ``squared-hellinger``, ``jensen-shannon`` or ``gan``.
         saturating: whether the generator lowers the bound itself (algorithm 1) or raises ``E g_f(V)`` (section 3.2).
-        clip: largest 2-norm of either player's gradient; None for any.
+        clip: largest 2-norm of either player's gradient; 0 for any.
 
     Raises:
         ValueError: for a divergence that there is not, a ``saturating`` that is neither True nor False, or a clip that
-            is not positive.
+            is negative.
     """
     one_of(DIVERGENCES, divergence=divergence)
     switch(saturating=saturating)
-    return pair.game(DIVERGENCES[divergence].loss(saturating), clip=clip)
+    return pair.game(DIVERGENCES[divergence].loss(saturating), clip=clip or None)
 
 
 @on_shared_pair()

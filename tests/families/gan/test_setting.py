@@ -17,7 +17,7 @@ CASES |= {f"improved-gan {option}": ("improved-gan", OFF | {option: on}) for opt
 CASES |= {
     "improved-gan off": ("improved-gan", OFF),
     "f-gan saturating": ("f-gan", {"saturating": True}),
-    "f-gan unclipped": ("f-gan", {"clip": None}),
+    "f-gan unclipped": ("f-gan", {"clip": 0}),
     "gan augmented": ("gan", {"augment": "color,translation"}),
     "gan cut": ("gan", {"augment": "cutout"}),
     "ebgan without terms": ("ebgan", {"weight": 0}),
