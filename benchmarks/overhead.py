@@ -25,13 +25,15 @@ def overhead(folder: Path) -> dict[str, float]:
     """Seconds of the last run in ``folder`` in which cells ran from start to end: in all, of work, and between.
 
     Raises:
-        ValueError: where no run trained anything from start to end.
+        ValueError: where no run trained anything from start to end, or cells were measured again since.
     """
     path = folder / "runs.json"
     runs = json.loads(path.read_text()) if path.is_file() else []
     for run in reversed(runs):
+        if any(cell["how"] == "measure" for cell in run["cells"]):
+            raise ValueError(f"{folder}: measured again, so that records have other seconds than its run; see --run")
         ran = [cell for cell in run["cells"] if cell["how"] == "run" and cell["status"] in ("done", "anchor")]
-        others = [cell for cell in run["cells"] if cell not in ran and cell["how"] != "skip"]
+        others = [cell for cell in run["cells"] if cell not in ran and cell["how"] not in ("skip", "keep")]
         if any(cell["status"] == "done" for cell in ran) and not others:
             break
     else:
