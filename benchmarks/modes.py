@@ -185,7 +185,7 @@ def draw(drawn: dict[tuple[str, str], Tensor], path: Path) -> None:
             points = drawn[recipe, name].flatten(1)
             axis.axis("on")
             axis.scatter(points[:, 0], points[:, 1], s=1, alpha=0.3, linewidths=0)
-            axis.set(xlim=(0, 255), ylim=(0, 255), xticks=[], yticks=[], aspect="equal")
+            axis.set(xlim=(-9, 264), ylim=(-9, 264), xticks=[], yticks=[], aspect="equal")  # corners too are seen
             if k == 0:
                 axis.set_title(recipe, fontsize=9)
     figure.savefig(path, dpi=100)

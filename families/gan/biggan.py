@@ -52,7 +52,8 @@ def biggan(
         weight: β of the orthogonal regularisation.
         attention: whether both networks attend to the map at half the resolution, as the paper's do at 64 of 128 px.
         truncation: samples are made of noise that stays within ±truncation, for better images and fewer kinds; none
-            by default. An attribute of the model, to be set at any time. The likelihood is that of the model without.
+            by default. An attribute of the model, to be set at any time; a saved model has that of its construction.
+            The likelihood is that of the model without.
 
     Raises:
         ValueError: for data without classes, a dense network, or an option out of range.
@@ -87,6 +88,8 @@ class BigGAN(GAN):
 
     @truncation.setter
     def truncation(self, value: float | None) -> None:
+        if value is not None:
+            positive(truncation=value)
         self.code.truncation = value
 
 

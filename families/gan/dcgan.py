@@ -18,7 +18,9 @@ class UniformCode(Code):
         latents: size Z of u.
     """
 
-    setting = "uniform noise"
+    def __init__(self, latents: int) -> None:
+        super().__init__(latents)
+        self.setting = f"{latents} uniform latents"
 
     def forward(self, u: Tensor, given: Batch) -> Tensor:
         """Noise ``(B, Z)`` → code ``(B, Z)`` on [-1, 1]."""

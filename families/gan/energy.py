@@ -19,7 +19,7 @@ from families.gan.pair import Pair, on_shared_pair
 from families.gan.play import Play, Term
 from families.layers.adversarial import Loss, wasserstein_generator
 from families.layers.autoencoding import AutoencodingCritic, Error, mean_absolute, root_mean_square, unsquashed
-from families.layers.training import positive, whole
+from families.layers.training import positive, positive_or_zero, whole
 from families.outputs.base import at_least_single
 
 
@@ -43,8 +43,7 @@ def ebgan(pair: Pair, *, code: int = 64, margin: float = 0.36, weight: float = 0
         ValueError: for a margin that is not positive, a negative weight, or a code of less than one number.
     """
     positive(margin=margin)
-    if weight:
-        positive(weight=weight)
+    positive_or_zero(weight=weight)
     terms = [PullAway(weight)] if weight else []
     return pair.game(margin_loss(margin), critic=_autoencoder(pair, code, root_mean_square), terms=terms)
 

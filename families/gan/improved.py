@@ -14,7 +14,7 @@ from families.gan.pair import Pair, on_shared_pair
 from families.gan.play import Play, Term
 from families.layers.adversarial import Loss, non_saturating_generator, smoothed_critic
 from families.layers.convolutional import silent
-from families.layers.training import positive, share, switch, whole
+from families.layers.training import positive_or_zero, share, switch, whole
 from families.layers.virtual import VirtuallyNormalised
 from families.outputs.base import at_least_single
 from genbench.interface import Batch
@@ -57,8 +57,7 @@ def improved_gan(
     switch(feature_matching=feature_matching, minibatch_discrimination=minibatch_discrimination)
     switch(virtual_batch_normalisation=virtual_batch_normalisation)
     share(label_smoothing=label_smoothing)
-    if historical_averaging:
-        positive(historical_averaging=historical_averaging)
+    positive_or_zero(historical_averaging=historical_averaging)
     code = Code(pair.latents)
     generator, critic = pair.generator(code), pair.critic()
     if virtual_batch_normalisation:

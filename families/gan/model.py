@@ -116,8 +116,8 @@ class GAN(ImplicitModel):
         ``critic: batch norm, 1 step; Adam 0.0002, β 0.5 0.999; weights ±0.01; gradient penalty 10``: what normalises
         the critic, its steps to one of the generator; the learning rule of both, or of each where they differ; the
         bounds of weights and gradients and the penalty with its numbers, where there are any. Behind these come the
-        generator's normalisation beyond its batches', attention, a missing tanh, and what critic, loss, code, head,
-        terms and augmentation say of themselves.
+        generator's normalisation beyond its batches', attention, a missing tanh or average, and what critic, loss,
+        code, head, terms and augmentation say of themselves.
         """
         rules = [_rule(self.optimizer), _rule(self.critic_optimizer)]
         if rules[0] == rules[1]:
@@ -132,6 +132,7 @@ class GAN(ImplicitModel):
         squashed = any(isinstance(module, nn.Tanh) for module in self.generator.modules())
         marks = [norm for norm in _norms(self.generator) if norm != "batch norm"]
         marks += [*_attention(self.generator), *([] if squashed else ["no tanh"])]
+        marks += [] if self.average else ["no average"]
         generator = [f"generator: {', '.join(marks)}"] if marks else []
         parts = [self.critic, self.loss, self.code, self.head, *self.terms, self.augment]
         own = [text for part in parts if (text := getattr(part, "setting", ""))]

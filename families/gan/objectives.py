@@ -31,7 +31,7 @@ from families.layers.dcgan import unnormalised
 from families.layers.f_divergences import DIVERGENCES
 from families.layers.penalties import divergence_penalty, gradient_penalty, local_penalty, one_sided_penalty
 from families.layers.spectral import spectrally_normalised
-from families.layers.training import one_of, positive, switch
+from families.layers.training import one_of, positive, positive_or_zero, switch
 
 SLOW = partial(torch.optim.Adam, betas=(0.0, 0.9))  # no momentum, as gradient penalties want it (1704.00028)
 
@@ -77,6 +77,7 @@ def f_gan(pair: Pair, *, divergence: str = "kl", saturating: bool = False, clip:
     """
     one_of(DIVERGENCES, divergence=divergence)
     switch(saturating=saturating)
+    positive_or_zero(clip=clip)
     return pair.game(DIVERGENCES[divergence].loss(saturating), clip=clip or None)
 
 
@@ -137,9 +138,14 @@ def wgan_div(pair: Pair, *, weight: float = 2.0, power: float = 6.0) -> GAN:
     Args:
         pair: what all share.
         weight: k.
-        power: p.
+        power: p, at least 1: below, the penalty has no slope where the critic is flat.
+
+    Raises:
+        ValueError: for an option out of range.
     """
     positive(power=power)
+    if power < 1:
+        raise ValueError(f"power={power}: give at least 1")
     return _penalised(pair, WASSERSTEIN, partial(divergence_penalty, power=power), weight=weight)
 
 
@@ -193,6 +199,7 @@ def ragan(pair: Pair, *, weight: float = 0.0) -> GAN:
 
 
 def _relativistic(pair: Pair, loss: Loss, weight: float) -> GAN:
+    positive_or_zero(weight=weight)
     if weight == 0:
         return pair.game(loss)
     return _penalised(pair, loss, gradient_penalty, weight=weight, optimizer=ADAM)

@@ -47,11 +47,8 @@ class AutoencodingCritic(ImageCritic):
         encoder.logit = nn.Identity()
         self.encoder, self.decoder, self.error = encoder, decoder, error
         self.code, self.features = he(nn.Linear(encoder.features, features)), features
-
-    @property
-    def setting(self) -> str:
-        """In words, for a column of the table."""
-        return f"autoencoder {self.features}, {getattr(self.error, '__name__', 'own').replace('_', ' ')} error"
+        kind = getattr(error, "__name__", "own").replace("_", " ")
+        self.setting = "; ".join([f"autoencoder {features}, {kind} error", *filter(None, [encoder.setting])])
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Images ``(B, C, H, W)`` → minus their energy ``(B,)`` and codes ``(B, F)``."""

@@ -55,6 +55,8 @@ class Critic(ImageCritic):
         ValueError: for a width below 1.
     """
 
+    setting = "dense networks"
+
     def __init__(self, shape: tuple[int, int, int], width: int, norm: Norm = unnormalised) -> None:
         super().__init__()
         whole(1, width=width)

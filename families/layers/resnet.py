@@ -120,6 +120,8 @@ class Critic(ImageCritic):
         ValueError: for a width below 1.
     """
 
+    setting = "residual networks"
+
     def __init__(
         self, shape: tuple[int, int, int], width: int, norm: Norm = nn.BatchNorm2d, attention: bool = False
     ) -> None:

@@ -43,7 +43,18 @@ def positive(**options: float) -> None:
     """
     for name, value in options.items():
         if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
-            raise ValueError(f"{name}={value}: give a positive number")
+            raise ValueError(f"{name}={value!r}: give a positive number")
+
+
+def positive_or_zero(**options: float) -> None:
+    """Refuse options that are neither above zero nor zero, which says none.
+
+    Raises:
+        ValueError: naming the first such option and its value.
+    """
+    for name, value in options.items():
+        if isinstance(value, bool) or value != 0:
+            positive(**{name: value})
 
 
 def whole(least: int, **options: int) -> None:

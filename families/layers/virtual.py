@@ -59,7 +59,9 @@ class VirtuallyNormalised(nn.Module):
         super().__init__()
         whole(2, rows=rows)
         if not any(isinstance(module, BatchNorm) for module in network.modules()):
-            raise ValueError("virtual batch normalisation: this network has no batch normalisation to take its place")
+            raise ValueError(
+                "virtual_batch_normalisation=True: this network has none to replace: give one of maps, or False"
+            )
         for module in list(network.modules()):
             for name, child in module.named_children():
                 if isinstance(child, BatchNorm):

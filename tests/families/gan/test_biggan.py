@@ -247,6 +247,10 @@ def test_truncation_can_be_set_at_any_time():
     assert model.truncation is None
     model.truncation = 0.5
     assert torch.equal(*(one.sample(3, labels=labels, generator=gen()) for one in (model, fixed)))
+    for nothing in (0, -1.0, float("nan"), "x", True):
+        with pytest.raises(ValueError, match="truncation="):
+            model.truncation = nothing
+    assert model.truncation == 0.5
     model.truncation = None
     assert torch.equal(model.sample(3, labels=labels, generator=gen()), whole)
     assert not torch.equal(fixed.sample(3, labels=labels, generator=gen()), whole)

@@ -6,7 +6,7 @@ from torch import nn
 
 import genbench
 from families.gan.codes import Code
-from families.gan.heads import Head
+from families.gan.heads import Head, JointHead
 from families.gan.model import GAN
 from families.layers.adversarial import NON_SATURATING, Loss
 from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits, Step
@@ -285,3 +285,19 @@ def test_bad_values_are_refused():
         tiny(average=2.0)
     with pytest.raises(ValueError, match="latents=0"):
         build("gan") and genbench.build("gan", SPEC, latents=0)
+
+
+def test_the_penalty_scores_images_under_the_condition_that_is_theirs():
+    seen = []
+
+    def penalty(score, real, fake, generator):
+        seen.append((score(real), real))
+        return real.new_zeros(())
+
+    model = GAN(SPEC, FlatGenerator(), FlatCritic(), Code(5), JointHead(16, 3, 4), loss=NON_SATURATING,
+                penalty=penalty, optimizer=torch.optim.SGD)  # fmt: skip
+    model.critic_loss(batch(), step())
+    ((scores, real),) = seen
+    other = Batch(batch().images, batch().labels.flip(0))
+    assert torch.equal(scores, model.score(real, batch()))
+    assert not torch.allclose(scores, model.score(real, other))

@@ -33,7 +33,9 @@ def test_the_setting_says_what_the_objective_prescribes(case):
 
 def test_the_setting_follows_the_options():
     said = build("wgan", critic_steps=2, critic_lr=1e-3, bound=0.1, network="dense").setting
-    assert said == "critic: no norm, 2 steps; generator's RMSprop 5e-05; critic's RMSprop 0.001; weights ±0.1"
+    assert said == (
+        "critic: no norm, 2 steps; generator's RMSprop 5e-05; critic's RMSprop 0.001; weights ±0.1; dense networks"
+    )
 
 
 @pytest.mark.parametrize("network", ["convolutional", "residual", "dense"])

@@ -132,7 +132,7 @@ def test_the_critic_sees_nothing_that_has_not_been_augmented_in_either_turn():
     ],
 )
 def test_the_setting_is_read_off_the_parts(options, wanted):
-    assert tiny(**options).setting == f"{wanted}; generator: no tanh"
+    assert tiny(**options).setting == f"{wanted}; generator: no tanh, no average"
 
 
 def test_the_setting_names_every_normalisation_of_the_critic():

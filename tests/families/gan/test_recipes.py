@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 import genbench
-from families.gan.heads import Head, JointHead
+from families.gan.heads import Head
 from families.layers.adversarial import (
     HINGE,
     LEAST_SQUARES,
@@ -92,6 +92,32 @@ def test_penalised_critics_are_the_papers_and_have_no_normalisation(name):
             build(name, **{option: 0})
 
 
+def test_a_power_below_one_is_refused_since_its_slope_is_not_finite_where_the_critic_is_flat():
+    flat = nn.Linear(3, 1)
+    nn.init.zeros_(flat.weight)
+    for power, finite in ((0.5, False), (1.0, True)):
+        x, score = torch.ones(2, 3), lambda images: flat(images)[:, 0]
+        loss = divergence_penalty(score, x, x, gen(), weight=1.0, power=power)
+        (slope,) = torch.autograd.grad(loss, flat.weight)
+        assert bool(slope.isfinite().all()) is finite
+    assert build("wgan-div", power=1.0).penalty.keywords["power"] == 1.0
+    with pytest.raises(ValueError, match=r"power=0\.5: give at least 1"):
+        build("wgan-div", power=0.5)
+
+
+OFF = [("f-gan", "clip"), ("ebgan", "weight"), ("rgan", "weight"), ("ragan", "weight")]
+OFF += [("improved-gan", "historical_averaging")]
+
+
+@pytest.mark.parametrize(("name", "option"), OFF)
+@pytest.mark.parametrize("value", [None, False, True, "", "none", -1, float("nan")])
+def test_nothing_but_zero_says_none(name, option, value):
+    build(name, **{option: 0})
+    build(name, **{option: 0.0})
+    with pytest.raises(ValueError, match=f"{option}="):
+        build(name, **{option: value})
+
+
 def test_wgan_is_the_papers():
     model = build("wgan", WIDE)
     critic, generator = model.phases()[0].turns
@@ -162,23 +188,6 @@ def test_cgan_gives_the_label_to_both_networks():
         assert not torch.equal(decoded[a], decoded[b])
         assert not torch.equal(scores[a], scores[b])
     assert model.given == ("label",)
-
-
-def test_the_joint_layer_makes_the_labels_effect_depend_on_the_image():
-    head = JointHead(6, 3, 16)
-    features, labels = torch.randn(2, 6, generator=gen()), torch.tensor([0, 1])
-
-    def effect(row):
-        pair = features[row].expand(2, 6)
-        score = head(torch.zeros(2), pair, Batch(torch.zeros(2, 0), labels))
-        return float((score[0] - score[1]).detach())
-
-    assert effect(0) != pytest.approx(effect(1), abs=1e-4)
-    given = Batch(torch.zeros(2, 0), labels)
-    torch.testing.assert_close(
-        head(torch.tensor([2.0, 3.0]), features, given) - head(torch.zeros(2), features, given),
-        torch.tensor([2.0, 3.0]),
-    )
 
 
 def test_cgan_learns_to_draw_what_the_label_says():

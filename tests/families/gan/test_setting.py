@@ -23,6 +23,11 @@ CASES |= {
     "ebgan without terms": ("ebgan", {"weight": 0}),
     "biggan attending": ("biggan", {"attention": True}),
     "rgan penalised": ("rgan", {"weight": 10.0}),
+    "sngan residual": ("sngan", {"network": "residual"}),
+    "gan residual": ("gan", {"network": "residual"}),
+    "gan dense": ("gan", {"network": "dense"}),
+    "gan without average": ("gan", {"average": 0.0}),
+    "ebgan residual": ("ebgan", {"network": "residual"}),
 }
 
 
@@ -37,12 +42,14 @@ def mechanisms(case, model):
     norms = [
         {kind.__name__ for kind in kinds if "Norm" in kind.__name__} - {"VirtuallyNormalised"} for kinds in networks
     ]
+    critic = getattr(model.critic, "encoder", model.critic)
     penalty = model.penalty.func if isinstance(model.penalty, partial) else model.penalty
     return (
         [type(term).__name__ for term in model.terms],
         [type(part).__name__ for part in (model.head, model.code)],
         norms,
         [Attention in kinds for kinds in networks],
+        (type(critic).__module__, model.average is None),
         (nn.Tanh in networks[0], hasattr(model.critic, "decoder"), penalty, model.bound is None, model.clip),
         [CASES[case][1].get(option) or None for option in ("augment", "label_smoothing")],
         case in ("gan-minimax", "f-gan saturating"),
@@ -72,7 +79,9 @@ def test_recipes_that_differ_in_a_mechanism_differ_in_their_setting():
         ("improved-gan feature_matching", "; feature matching"),
         ("f-gan saturating", "; saturating"),
         ("gan augmented", "; augmented by color and translation"),
-        ("dcgan", "; uniform noise"),
+        ("dcgan", "generator: no average; 6 uniform latents"),
+        ("sngan residual", "critic: spectral norm, 1 step; Adam 0.0002, β 0.5 0.999; residual networks"),
+        ("ebgan residual", "autoencoder 64, root mean square error; residual networks; pull-away 0.1"),
         ("biggan attending", "generator: spectral norm, vector batch norm, attention; "),
         ("acgan", "label in the code ×1; auxiliary classifier 1"),
         ("cgan", "label in the code ×3; joint layer 128"),

@@ -83,7 +83,7 @@ def test_the_reference_is_fixed_at_construction_and_what_it_says_counts():
 
 
 def test_a_network_without_normalisation_is_refused_by_name():
-    with pytest.raises(ValueError, match="virtual batch normalisation: this network has no"):
+    with pytest.raises(ValueError, match="virtual_batch_normalisation=True: this network has none to replace"):
         only(network="dense", virtual_batch_normalisation=True)
     assert only(network="dense").latents == 6
     with pytest.raises(ValueError, match="rows=1"):
