@@ -114,10 +114,8 @@ def _read(path: Path, built: GenerativeModel, before: record.Record) -> Generati
     """The model that was measured before, which is to be the one that was ``built`` once it was trained."""
     model = checkpoint.load(path, device=built.device)
     digest = before.digests.get("weights")  # older records have none
-    if checkpoint.identity(model) != checkpoint.identity(built) or digest not in (
-        None,
-        store.digest(model.state_dict()),
-    ):
+    same = digest is None or digest == store.digest(model.state_dict())
+    if not same or checkpoint.identity(model) != checkpoint.identity(built):
         raise ValueError(f"{path}: not the weights that were measured; put these back, or train again with --fresh")
     return model
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -134,28 +135,30 @@ def test_what_older_measures_measured_is_measured_again_by_its_weights_on_demand
 
 
 def test_what_cannot_be_measured_again_stays_as_it_is(tmp_path):
-    rows = suite(("gone", {}), ("cut", {}), ("other", {"sleep": 0.001}))
+    rows = suite(("gone", {}), ("cut", {}), ("other", {"sleep": 0.001}), ("strange", {}))
     run(rows, tmp_path)
-    gone, cut, other = (cell(tmp_path, name) for name in ("gone", "cut", "other"))
-    for folder in (gone, cut, other, cell(tmp_path, "noise")):
+    held = [cell(tmp_path, name) for name in ("gone", "cut", "other", "strange")]
+    for folder in (*held, cell(tmp_path, "noise")):
         outdated(folder)
-    models = [folder / "checkpoint" / "model.safetensors" for folder in (gone, cut, other)]
+    models = [folder / "checkpoint" / "model.safetensors" for folder in held]
     models[0].unlink()
     models[1].write_bytes(b"cut short")
+    shutil.copy(models[2], models[3])  # another model, under a record from before there were digests
+    Record.read(held[3]).model_copy(update={"digests": {}}).write(held[3])
     moved = genbench.load(models[2])
     moved.logits[0].data += 1
     genbench.save(models[2], moved)
-    before = [snapshot(folder) for folder in (gone, cut, other)]
+    before = [snapshot(folder) for folder in held]
     status, said = run(rows, tmp_path, measure_again=True)
     assert status == 1
     assert "older measures kept, since checkpoint/model.safetensors is gone (--fresh trains again): gone on" in said
     assert "not a genbench model" in said
-    assert "not the weights that were measured" in said
-    assert "checkpoint" in (cut / "error.txt").read_text()
+    assert all(f"{model}: not the weights that were measured" in said for model in models[2:])
+    assert "checkpoint" in (held[1] / "error.txt").read_text()
     assert f"{models[1]}: not a genbench model" in said
-    for folder in (cut, other):
+    for folder in held[1:]:
         (folder / "error.txt").unlink()
-    assert [snapshot(folder) for folder in (gone, cut, other)] == before
+    assert [snapshot(folder) for folder in held] == before
     assert not [path for path in tmp_path.rglob("*.part") if path.is_dir()]
     assert Record.read(cell(tmp_path, "noise")).quality.fid != 12345.0, "anchors are made again"
     with pytest.raises(ValueError, match=r"--fresh .* --measure-again"):

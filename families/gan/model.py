@@ -132,7 +132,7 @@ class GAN(ImplicitModel):
         squashed = any(isinstance(module, nn.Tanh) for module in self.generator.modules())
         marks = [norm for norm in _norms(self.generator) if norm != "batch norm"]
         marks += [*_attention(self.generator), *([] if squashed else ["no tanh"])]
-        marks += [] if self.average else ["no average"]
+        marks += ["no average"] if self.average is None else []
         generator = [f"generator: {', '.join(marks)}"] if marks else []
         parts = [self.critic, self.loss, self.code, self.head, *self.terms, self.augment]
         own = [text for part in parts if (text := getattr(part, "setting", ""))]

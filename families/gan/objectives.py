@@ -138,7 +138,7 @@ def wgan_div(pair: Pair, *, weight: float = 2.0, power: float = 6.0) -> GAN:
     Args:
         pair: what all share.
         weight: k.
-        power: p, at least 1: below, the penalty has no slope where the critic is flat.
+        power: p, at least 1: below, the penalty's slope is not finite where the critic is flat.
 
     Raises:
         ValueError: for an option out of range.

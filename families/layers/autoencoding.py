@@ -48,7 +48,7 @@ class AutoencodingCritic(ImageCritic):
         self.encoder, self.decoder, self.error = encoder, decoder, error
         self.code, self.features = he(nn.Linear(encoder.features, features)), features
         kind = getattr(error, "__name__", "own").replace("_", " ")
-        self.setting = "; ".join([f"autoencoder {features}, {kind} error", *filter(None, [encoder.setting])])
+        self.setting = f"autoencoder {features}, {kind} error" + (f"; {encoder.setting}" if encoder.setting else "")
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Images ``(B, C, H, W)`` → minus their energy ``(B,)`` and codes ``(B, F)``."""

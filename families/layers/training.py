@@ -35,6 +35,10 @@ def one_turn(
     return [Phase(name, 1.0, [Turn(name, [model], loss, adam, schedule=schedule, clip=clip)])]
 
 
+def _number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def positive(**options: float) -> None:
     """Refuse options that are not above zero.
 
@@ -42,19 +46,19 @@ def positive(**options: float) -> None:
         ValueError: naming the first such option and its value.
     """
     for name, value in options.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        if not _number(value) or not 0 < value < math.inf:
             raise ValueError(f"{name}={value!r}: give a positive number")
 
 
 def positive_or_zero(**options: float) -> None:
-    """Refuse options that are neither above zero nor zero, which says none.
+    """Refuse options that are not numbers from 0 on, where 0 is for none.
 
     Raises:
         ValueError: naming the first such option and its value.
     """
     for name, value in options.items():
-        if isinstance(value, bool) or value != 0:
-            positive(**{name: value})
+        if not _number(value) or not 0 <= value < math.inf:
+            raise ValueError(f"{name}={value!r}: give a positive number, or 0 for none")
 
 
 def whole(least: int, **options: int) -> None:
@@ -75,7 +79,7 @@ def share(**options: float) -> None:
         ValueError: naming the first such option and its value.
     """
     for name, value in options.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+        if not _number(value) or not 0 <= value < 1:
             raise ValueError(f"{name}={value!r}: give a number, at least 0 and less than 1")
 
 

@@ -1,6 +1,7 @@
 """Small images and models that tests of several recipes share."""
 
 import torch
+from torch import nn
 
 import genbench
 from genbench import Batch, DataSpec, Split, Splits, Step
@@ -38,6 +39,12 @@ def build(name, spec=SPEC, seed=0, **options):
 
 def randn(*shape, seed=0):
     return torch.randn(*shape, dtype=torch.float64, generator=gen(seed))
+
+
+def normalised(network):
+    """Whether any layer normalises, by a batch or otherwise."""
+    norms = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm, nn.InstanceNorm2d)
+    return any(isinstance(module, norms) for module in network.modules())
 
 
 def double(*values):
