@@ -19,7 +19,7 @@ from torch import Generator, Tensor
 
 from genbench.metrics.fid import extrapolated, fid
 from genbench.metrics.kid import kid
-from genbench.metrics.summary import mean, standard_error
+from genbench.stats import mean, standard_error
 
 Z = 1.959964
 NORMAL = {"dtype": torch.float64}

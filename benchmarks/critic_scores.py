@@ -17,8 +17,8 @@ import genbench
 from families.gan.model import GAN
 from families.layers.scaling import to_unit
 from genbench import data
-from genbench.interface import Batch
 from genbench.seed import generator
+from genbench.spec import Batch
 
 
 def main() -> None:

@@ -19,11 +19,13 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from genbench import anchors, data, measure, picture
+from genbench import data
 from genbench.metrics import inception_score, kid, precision_recall
 from genbench.metrics.fid import fid
 from genbench.metrics.frechet import Moments, distance
 from genbench.metrics.memory import peak_memory
+from genbench.plots import sample_grid
+from genbench.runs import anchors, measures
 
 T = TypeVar("T")
 WIDTH, BLOCK = 1280, 1024
@@ -52,9 +54,9 @@ def main() -> None:
     count = parser.parse_args().samples
     dataset = data.load("mnist5k")
     spec, total = dataset.spec, list[float]()
-    eyes, judge = (measure.extractor(name, dataset, "cpu") for name in ("efficientnet-lite0", "classifier"))
-    real = measure.real(eyes, dataset.train.images, spec)
-    measure.real(eyes, dataset.test.images[:count], spec)
+    eyes, judge = (measures.extractor(name, dataset, "cpu") for name in ("efficientnet-lite0", "classifier"))
+    real = measures.real(eyes, dataset.train.images, spec)
+    measures.real(eyes, dataset.test.images[:count], spec)
     samples = anchors.gaussian(dataset.train.images, count, spec.levels, 0)
     print(f"| {count:,} samples | processor seconds |\n|---|---:|")
     seen = timed("features", lambda: eyes.features(samples, spec.levels), total)
@@ -63,13 +65,13 @@ def main() -> None:
     timed("precision, recall", lambda: precision_recall.precision_recall(real.features, seen.features), total)
     timed("inception score", lambda: inception_score.inception_score(seen.logits), total)
     found = timed("classes", lambda: judge.predict(samples, spec.levels), total)
-    timed("agreement", lambda: measure.agreement(judge, dataset, found, None), total)
-    _, nearest = timed("collapse", lambda: measure.collapse(eyes, dataset, seen, found.argmax(1)), total)
-    timed("Parzen windows", lambda: measure.parzen(dataset, samples), total)
+    timed("agreement", lambda: measures.agreement(judge, dataset, found, None), total)
+    _, nearest = timed("collapse", lambda: measures.collapse(eyes, dataset, seen, found.argmax(1)), total)
+    timed("Parzen windows", lambda: measures.parzen(dataset, samples), total)
     with TemporaryDirectory() as folder:
         images = dataset.train.images[nearest]
         path = Path(folder) / "neighbours.png"
-        timed("pictures", lambda: picture.neighbours(path, samples, images, spec.levels), total)
+        timed("pictures", lambda: sample_grid.neighbours(path, samples, images, spec.levels), total)
     print(f"| all | {sum(total):.1f} |\n\n| samples streamed through FID | peak of the process, MB |\n|---:|---:|")
     for many in (4, 16, 64):
         distance(Moments.of([real.features]), Moments.of(streamed(many * BLOCK)))

@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
-from genbench import data, measure
-from genbench.columns import number
-from genbench.metrics.nll import spread
-from genbench.record import Collapse, Quality
+from genbench import data
+from genbench.records.record import Collapse, Quality
+from genbench.runs import measures
 from genbench.seed import generator
+from genbench.stats import spread
+from genbench.tables.columns import number
 
 if TYPE_CHECKING:
     from genbench.data import Dataset
@@ -65,11 +66,11 @@ def cases(dataset: Dataset, n: int, blur: float = BLUR) -> dict[str, Tensor]:
 
 def measured(eyes: Extractor, judge: Extractor, dataset: Dataset, samples: Tensor) -> Found:
     """A case as a cell's samples are measured."""
-    seen = measure.real(eyes, samples, dataset.spec)
+    seen = measures.real(eyes, samples, dataset.spec)
     predicted = judge.predict(samples, dataset.spec.levels).argmax(1)
     return Found(
-        measure.quality(eyes, dataset, seen, 0),
-        measure.collapse(eyes, dataset, seen, predicted)[0],
+        measures.quality(eyes, dataset, seen, 0),
+        measures.collapse(eyes, dataset, seen, predicted)[0],
     )
 
 
@@ -91,7 +92,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=500)
     words = parser.parse_args()
     dataset = data.load(words.dataset)
-    eyes, judge = (measure.extractor(name, dataset, "cpu") for name in (words.extractor, "classifier"))
+    eyes, judge = (measures.extractor(name, dataset, "cpu") for name in (words.extractor, "classifier"))
     heads = ["FID", "KID ×10³", "precision", "recall", "classes", "class KL, bits", "duplicates, %", "copies, %"]
     print(f"| samples | {' | '.join(heads)} |\n|---|{'---:|' * len(heads)}", flush=True)
     for name, samples in cases(dataset, words.images).items():

@@ -14,7 +14,8 @@ from dataclasses import replace
 import torch
 
 import genbench
-from genbench import data, measure
+from genbench import data
+from genbench.runs import measures
 from genbench.seed import generator
 
 SAMPLES = 1000
@@ -29,7 +30,7 @@ def main() -> None:
     words = parser.parse_args()
     dataset, model = data.load(words.dataset), genbench.load(words.model)
     classes, levels = dataset.spec.classes, dataset.spec.levels
-    eyes = measure.extractor("classifier", dataset, "cpu")
+    eyes = measures.extractor("classifier", dataset, "cpu")
 
     test = dataset.test
     other = (test.labels + 1 + torch.arange(len(test)) % (classes - 1)) % classes

@@ -27,9 +27,10 @@ from torch import Tensor
 
 import genbench
 from genbench import catalog
-from genbench.interface import DataSpec, GenerativeModel, Split, Splits
-from genbench.overrides import literal
+from genbench.interface import GenerativeModel
+from genbench.runs.overrides import literal
 from genbench.seed import generator, normal
+from genbench.spec import DataSpec, Split, Splits
 
 SPEC = DataSpec((2, 1, 1), levels=256)
 BATCH, POINTS, SAMPLES = 128, 50_000, 2_500

@@ -20,7 +20,7 @@ import torch
 
 import genbench
 from genbench import Budget, FitConfig, GenerativeModel, Progress, Splits, data
-from genbench.precision import NAMES, check
+from genbench.training.precision import NAMES, check
 
 RECIPES = ("gated-pixelcnn", "pixelcnn", "vae", "realnvp", "glow", "gan")
 WARM_UPS = 2

@@ -18,12 +18,14 @@ import statistics
 from collections.abc import Sequence
 
 import genbench
-from genbench import catalog, data, features, measure
-from genbench.interface import Batch, GenerativeModel
+from genbench import catalog, data, features
+from genbench.interface import GenerativeModel
+from genbench.likelihood.nll import nll
 from genbench.metrics import fid
-from genbench.metrics.nll import nll
-from genbench.overrides import literal
+from genbench.runs import measures
+from genbench.runs.overrides import literal
 from genbench.seed import generator
+from genbench.spec import Batch
 
 DRAWS, SAMPLES = 10, 1000
 EXTRACTOR = "efficientnet-lite0"
@@ -54,14 +56,14 @@ def density(model: GenerativeModel, dataset: data.Dataset, seed: int) -> tuple[f
 def implicit(model: GenerativeModel, dataset: data.Dataset, seed: int) -> tuple[float, float]:
     """FID of samples against the training split, and their agreement with their labels: NaN where they have none."""
     labels, spec = dataset.train.labels, dataset.spec
-    asked = None if "label" not in model.given else measure.proportional(labels, spec.classes, SAMPLES)
+    asked = None if "label" not in model.given else measures.proportional(labels, spec.classes, SAMPLES)
     samples = model.sample(SAMPLES, labels=asked, generator=generator(seed, "search")).cpu()
     eyes = features.extractor(EXTRACTOR)
-    real = measure.real(eyes, dataset.train.images, spec)
+    real = measures.real(eyes, dataset.train.images, spec)
     found = fid.fid(real.features, eyes.features(samples, spec.levels).features).fid
     if asked is None:
         return found, float("nan")
-    predicted = measure.extractor("classifier", dataset, "cpu").predict(samples, spec.levels).argmax(1)
+    predicted = measures.extractor("classifier", dataset, "cpu").predict(samples, spec.levels).argmax(1)
     return found, float((predicted == asked).double().mean())
 
 

@@ -21,8 +21,8 @@ import genbench
 from genbench import Budget, DataSpec, FitConfig, GenerativeModel, Phase, Split, data
 from genbench.abilities import Classifies
 from genbench.data import Dataset
-from genbench.ranks import interval
 from genbench.seed import fork_rng, generator
+from genbench.tables.ranks import interval
 
 RATES = (3e-4, 1e-3, 3e-3)
 NOISES = (0.3, 0.8)

@@ -3,7 +3,8 @@
     OMP_NUM_THREADS=1 python benchmarks/step_sizes.py [--groups 5]
 
 Three ways to choose the sizes of a chain's leapfrog steps: by what all chains of the group have accepted so far and a
-little by its own, by its own alone, and by a pilot that counts for nothing, which is what `genbench.metrics.ais` does.
+little by its own, by its own alone, and by a pilot that counts for nothing,
+which is what `genbench.likelihood.ais` does.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable
 import torch
 from torch import Generator, Tensor
 
-from genbench.metrics.ais import FIRST_STEP, TARGET_ACCEPTANCE, Point, ais, sigmoid_schedule, transition, tune
+from genbench.likelihood.ais import FIRST_STEP, TARGET_ACCEPTANCE, Point, ais, sigmoid_schedule, transition, tune
 from genbench.seed import generator, normal
 
 LATENTS, PIXELS, SIGMA = 5, 3, 0.5

@@ -24,7 +24,7 @@ from torch.nn import functional as F
 import genbench
 from families.layers.training import warm_cosine
 from genbench import Budget, FitConfig, GenerativeModel, Splits, data
-from genbench.interface import Batch
+from genbench.spec import Batch
 
 BATCH = 64
 Loss = Callable[[nn.Module, Tensor], Tensor]

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from genbench import table
-    from genbench.api import evaluate, run
     from genbench.catalog import build
-    from genbench.checkpoint import load, save
-    from genbench.course import Budget
-    from genbench.fit import FitConfig, FitReport, Progress, fit
     from genbench.implicit import ImplicitModel
-    from genbench.interface import (
-        Batch,
-        DataSpec,
-        Field,
-        GenerativeModel,
-        LogLikelihood,
-        Phase,
-        Split,
-        Splits,
-        Step,
-        Turn,
-    )
-    from genbench.player import Diverged
+    from genbench.interface import GenerativeModel, LogLikelihood, Phase, Step, Turn
+    from genbench.notebook import evaluate, run, table
+    from genbench.spec import Batch, DataSpec, Field, Split, Splits
+    from genbench.training.checkpoint import load, save
+    from genbench.training.config import Budget, FitConfig, FitReport, Progress
+    from genbench.training.fit import fit
+    from genbench.training.logs import TensorBoard
+    from genbench.training.turns import Diverged
+
+# Where each public name is. They are imported when first used (PEP 562): torch takes seconds, which most commands save.
+_HOMES = {
+    "catalog": ("build",),
+    "implicit": ("ImplicitModel",),
+    "interface": ("GenerativeModel", "LogLikelihood", "Phase", "Step", "Turn"),
+    "notebook": ("evaluate", "run", "table"),
+    "spec": ("Batch", "DataSpec", "Field", "Split", "Splits"),
+    "training.checkpoint": ("load", "save"),
+    "training.config": ("Budget", "FitConfig", "FitReport", "Progress"),
+    "training.fit": ("fit",),
+    "training.logs": ("TensorBoard",),
+    "training.turns": ("Diverged",),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Batch",
@@ -45,6 +48,7 @@ __all__ = [
     "Split",
     "Splits",
     "Step",
+    "TensorBoard",
     "Turn",
     "build",
     "evaluate",
@@ -56,34 +60,15 @@ __all__ = [
 ]
 __version__ = "0.1.0"
 
-# Where each name is. They are imported when first used (PEP 562): torch takes seconds, and most commands need none.
-_HOMES = {"build": "catalog", "load": "checkpoint", "save": "checkpoint", "Budget": "course", "Diverged": "player"}
-_HOMES |= {"ImplicitModel": "implicit"} | dict.fromkeys(("FitConfig", "FitReport", "Progress", "fit"), "fit")
-_HOMES |= {"evaluate": "api", "run": "api"}
-
 
 def __getattr__(name: str) -> object:
     """A public name, imported now."""
-    if name not in __all__:
+    if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name == "table":  # a module that can be called
-        found: object = import_module(f"{__name__}.table")
-    else:
-        found = getattr(import_module(f"{__name__}.{_HOMES.get(name, 'interface')}"), name)
+    found = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
     globals()[name] = found
     return found
 
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _Package(ModuleType):
-    """Importing ``genbench.fit`` would put the module in the place of the function of that name."""
-
-    def __setattr__(self, name: str, value: object) -> None:
-        if not (name in __all__ and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from torch import Generator, Tensor
 
-    from genbench.interface import Batch
+    from genbench.spec import Batch
 
 
 @runtime_checkable

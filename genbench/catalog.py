@@ -6,17 +6,20 @@ mapping until a recipe is built, so that listing is quick and one broken family 
 
 from __future__ import annotations
 
-import difflib
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
+from genbench.errors import nearest
+
 if TYPE_CHECKING:
-    from genbench.interface import DataSpec, GenerativeModel, Kind
+    from genbench.interface import GenerativeModel, Kind
+    from genbench.spec import DataSpec
+
 
 GROUP = "genbench.families"
 
@@ -83,13 +86,6 @@ def recipes() -> Mapping[str, Recipe]:
     return found
 
 
-def nearest(name: str, names: Iterable[str]) -> str:
-    """The end of an error message: the names most like ``name``, or all where none is."""
-    names = sorted(names)
-    close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    return f"did you mean {' or '.join(close)}?" if close else f"there are: {', '.join(names) or 'none'}"
-
-
 def recipe(name: str) -> Recipe:
     """One recipe by name; ``ValueError`` with the nearest names where there is none."""
     if name not in recipes():
@@ -103,7 +99,7 @@ def build(name: str, spec: DataSpec, *, seed: int = 0, **options: Any) -> Genera
     Raises:
         ValueError: for an unknown recipe or option, an option's bad value, or data that the recipe cannot take.
     """
-    from genbench.checkpoint import Origin
+    from genbench.interface import Origin
     from genbench.seed import derive, fork_rng
 
     entry = recipe(name)
@@ -111,17 +107,13 @@ def build(name: str, spec: DataSpec, *, seed: int = 0, **options: Any) -> Genera
     for option in options:
         if option not in known:
             raise ValueError(f"recipe {name!r} has no option {option!r}: {nearest(option, known)}")
-    lacks = [given for given in entry.given if not _has(spec, given)]
+    lacks = [given for given in entry.given if not spec.has(given)]
     if lacks:
         raise ValueError(f"recipe {name!r} needs a {lacks[0]} with each image, and this data set has none")
     with fork_rng(derive(seed, "build")):
         model = entry.function()(spec, **options)
-    missing = [given for given in model.given if not _has(spec, given)]
+    missing = [given for given in model.given if not spec.has(given)]
     if missing:
         raise ValueError(f"recipe {name!r} with {options} needs a {missing[0]} with each image, and there is none")
     model.origin = Origin(name, spec, seed, dict(options))
     return model
-
-
-def _has(spec: DataSpec, given: str) -> bool:
-    return {"label": spec.classes > 0, "source": spec.source is not None}.get(given, given in spec.fields)

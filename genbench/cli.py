@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 import typer
 
 from genbench import commands
-from genbench.arguments import CellPath, DataDir, Device, chosen
-from genbench.embedded import titles
-from genbench.terminal import console, listed
+from genbench.console import DataDir, Device, console, listed
+from genbench.suites import titles
+from genbench.training.precision import chosen_device
 
 DEBUG = "GENBENCH_DEBUG"
 INTERRUPTED = 130  # what shells expect of a command ended by Ctrl-C
@@ -33,7 +33,6 @@ ROWS = (
 )
 LABELS = "Training images that keep their label, in every row; rows that must be told all labels are refused."
 AGAIN = "Measure again, by their weights, the cells that older measures measured; nothing done is trained."
-EFFORT = "Of annealed importance sampling: fast, standard or paper."
 SUITES = "\n\n".join(["A .toml file, or one of:", *(f"{name}: {title}" for name, title in titles().items())])
 
 
@@ -72,7 +71,7 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Folder of the run; results/SUITE by default.")] = None,
     precision: Annotated[str | None, typer.Option(help="Of training: float32 or bfloat16.")] = None,
     labelled: Annotated[int | None, typer.Option(help=LABELS)] = None,
-    effort: Annotated[str | None, typer.Option(help=EFFORT)] = None,
+    effort: Annotated[str | None, typer.Option(help=commands.EFFORT)] = None,
     device: Device = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Do again what is done.")] = False,
     measure_again: Annotated[bool, typer.Option("--measure-again", help=AGAIN)] = False,
@@ -82,10 +81,10 @@ def run(
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Logs for TensorBoard too, in each cell.")] = False,
 ) -> None:
     """Train and measure a suite, and write its table. What is done is skipped, what was cut off goes on."""
-    from genbench import spawn
-    from genbench.overrides import Overrides, overridden
-    from genbench.replay import Replay
-    from genbench.suite import read, slug
+    from genbench.runs import spawn
+    from genbench.runs.command import Replay
+    from genbench.runs.overrides import Overrides, overridden
+    from genbench.runs.suite import read, slug
 
     given = {"images": images, "steps": steps, "seconds": seconds}
     budget = {name: value for name, value in given.items() if value is not None}
@@ -96,14 +95,14 @@ def run(
     wanted = overridden(whole, changes)
     # Nothing so far has imported torch: the process of the cells does that beside this one.
     spawn.warm_up()
-    from genbench import runner
+    from genbench.runs import runner
 
     status = runner.run(
         wanted,
         out or Path("results") / slug(Path(suite).stem),
         console(),
-        replay=Replay(suite, whole, changes, data_dir),
-        device=chosen(device),
+        command=Replay(suite, whole, changes, data_dir).command,
+        device=chosen_device(device),
         fresh=fresh,
         measure_again=measure_again,
         root=data_dir,
@@ -121,8 +120,8 @@ def table(
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write instead of printing.")] = None,
 ) -> None:
     """The table of one run or several."""
-    from genbench import table as tables
-    from genbench.record import records
+    from genbench.records.record import records
+    from genbench.tables import rows as tables
 
     if fmt == "parquet" and output is None:
         raise ValueError("--format parquet is no text: give -o FILE")
@@ -144,63 +143,14 @@ def report(
     ] = False,
 ) -> None:
     """One page of a run, report.html, that opens without a network."""
-    from genbench import report as reports
+    from genbench.tables import page as reports
 
     for path in [reports.write(folder), *(reports.figures(folder) if figures else [])]:
         console().print(str(path), markup=False, highlight=False, soft_wrap=True)
 
 
-@app.command()
-def sample(
-    cell: CellPath,
-    number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many.")] = 64,
-    output: Annotated[Path, typer.Option("-o", "--output", help="PNG to write.")] = Path("grid.png"),
-    label: Annotated[int | None, typer.Option(help="Class to draw; by default all, row by row.")] = None,
-    temperature: Annotated[float | None, typer.Option(help="Below 1: nearer to what is likeliest.")] = None,
-    truncation: Annotated[float | None, typer.Option(help="Noise within ±T: better images, fewer kinds.")] = None,
-    complete: Annotated[bool, typer.Option("--complete", help="Test images, the top kept, the rest drawn.")] = False,
-    keep: Annotated[int | None, typer.Option(help="Rows kept by --complete; half of them by default.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
-    device: Device = "auto",
-    data_dir: DataDir = None,
-) -> None:
-    """Draw from a trained cell into a picture."""
-    from genbench import use
-
-    if keep is not None and not complete:
-        raise ValueError(f"--keep {keep}: only --complete keeps rows of an image")
-    if truncation is not None and complete:
-        raise ValueError(f"--truncation {truncation}: --complete draws without noise to truncate")
-    changes: dict[str, Any] = {"keep": keep} if complete else {"truncation": truncation}
-    changes |= {"label": label, "temperature": temperature, "seed": seed, "device": chosen(device), "root": data_dir}
-    (use.complete if complete else use.sample)(cell, number, output, **changes)
-    console().print(str(output), markup=False, highlight=False, soft_wrap=True)
-
-
-@app.command()
-def score(
-    cell: CellPath,
-    dataset: Annotated[str | None, typer.Option(help="Data set whose test split is scored.")] = None,
-    images: Annotated[Path | None, typer.Option(help="Folder of images to score.")] = None,
-    draws: Annotated[int | None, typer.Option(min=1, help="Importance weights, or chains, an image.")] = None,
-    effort: Annotated[str | None, typer.Option(help=EFFORT)] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many images.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
-    device: Device = "auto",
-    data_dir: DataDir = None,
-) -> None:
-    """Bits per dimension of images under a trained cell, with how they were measured."""
-    from genbench import use
-
-    if (dataset is None) == (images is None):
-        raise ValueError("score: give one of --dataset and --images")
-    how: dict[str, Any] = {"draws": draws, "effort": effort, "limit": limit, "seed": seed}
-    line = use.score(cell, dataset, images, **how, device=chosen(device), root=data_dir)
-    console().print(line, markup=False, highlight=False, soft_wrap=True)
-
-
-app.command()(commands.reproduce)
-app.command()(commands.evaluate)
+for _command in (commands.sample, commands.score, commands.reproduce, commands.evaluate):
+    app.command()(_command)
 
 
 @app.command()
@@ -226,7 +176,7 @@ def main() -> None:
     except (ValueError, OSError) as error:
         _refuse(str(error), error)
     except Exception as error:
-        from genbench.folders import disk_full
+        from genbench.errors import disk_full
 
         if not disk_full(error):
             raise

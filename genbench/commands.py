@@ -1,14 +1,69 @@
-"""Commands beside those of a run: a cell made again, and samples from elsewhere."""
+"""Commands of finished cells, and of samples from elsewhere: draw, score, make again, evaluate."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from genbench.arguments import CellPath, DataDir, Device, chosen
-from genbench.terminal import console, listed
+from genbench.console import CellPath, DataDir, Device, console, listed
+from genbench.training.precision import chosen_device
+
+EFFORT = "Of annealed importance sampling: fast, standard or paper."
+
+
+def sample(
+    cell: CellPath,
+    number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many.")] = 64,
+    output: Annotated[Path, typer.Option("-o", "--output", help="PNG to write.")] = Path("grid.png"),
+    label: Annotated[int | None, typer.Option(help="Class to draw; by default all, row by row.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Below 1: nearer to what is likeliest.")] = None,
+    truncation: Annotated[float | None, typer.Option(help="Noise within ±T: better images, fewer kinds.")] = None,
+    complete: Annotated[bool, typer.Option("--complete", help="Test images, the top kept, the rest drawn.")] = False,
+    keep: Annotated[int | None, typer.Option(help="Rows kept by --complete; half of them by default.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    device: Device = "auto",
+    data_dir: DataDir = None,
+) -> None:
+    """Draw from a trained cell into a picture."""
+    from genbench.runs import inference
+
+    if keep is not None and not complete:
+        raise ValueError(f"--keep {keep}: only --complete keeps rows of an image")
+    if truncation is not None and complete:
+        raise ValueError(f"--truncation {truncation}: --complete draws without noise to truncate")
+    changes: dict[str, Any] = {"keep": keep} if complete else {"truncation": truncation}
+    changes |= {
+        "label": label,
+        "temperature": temperature,
+        "seed": seed,
+        "device": chosen_device(device),
+        "root": data_dir,
+    }
+    (inference.complete if complete else inference.sample)(cell, number, output, **changes)
+    console().print(str(output), markup=False, highlight=False, soft_wrap=True)
+
+
+def score(
+    cell: CellPath,
+    dataset: Annotated[str | None, typer.Option(help="Data set whose test split is scored.")] = None,
+    images: Annotated[Path | None, typer.Option(help="Folder of images to score.")] = None,
+    draws: Annotated[int | None, typer.Option(min=1, help="Importance weights, or chains, an image.")] = None,
+    effort: Annotated[str | None, typer.Option(help=EFFORT)] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many images.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    device: Device = "auto",
+    data_dir: DataDir = None,
+) -> None:
+    """Bits per dimension of images under a trained cell, with how they were measured."""
+    from genbench.runs import inference
+
+    if (dataset is None) == (images is None):
+        raise ValueError("score: give one of --dataset and --images")
+    how: dict[str, Any] = {"draws": draws, "effort": effort, "limit": limit, "seed": seed}
+    line = inference.score(cell, dataset, images, **how, device=chosen_device(device), root=data_dir)
+    console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def reproduce(
@@ -18,7 +73,7 @@ def reproduce(
     data_dir: DataDir = None,
 ) -> None:
     """Make a cell again by its own steps, and say whether it came out equal: exit status 0, else 1."""
-    from genbench import reproduce as reproduction
+    from genbench.runs import reproduce as reproduction
 
     found, made = reproduction.reproduce(cell, out, console(), root=data_dir, device=device)
     listed(str(made), [line.row() for line in found.lines], False)
@@ -43,11 +98,11 @@ def evaluate(
     data_dir: DataDir = None,
 ) -> None:
     """Measure samples of a model that was not trained here, and give it a row beside those that were."""
-    from genbench import evaluation
-    from genbench import table as tables
-    from genbench.record import records
+    from genbench.records.record import records
+    from genbench.runs import evaluate
+    from genbench.tables import rows as tables
 
-    evaluation.evaluate(
+    evaluate.evaluate(
         path,
         dataset=dataset,
         out=out,
@@ -56,7 +111,7 @@ def evaluate(
         seed=seed,
         translations=translations,
         size=size,
-        device=chosen(device),
+        device=chosen_device(device),
         root=data_dir,
         fresh=fresh,
     )

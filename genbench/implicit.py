@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
-from genbench.effort import effort_named
-from genbench.interface import Batch, DataSpec, GenerativeModel, LogLikelihood, Splits
+from genbench.interface import GenerativeModel, LogLikelihood, frozen
+from genbench.likelihood.bidirectional import below, pilot
+from genbench.likelihood.effort import effort_named
+from genbench.likelihood.observation import discretised_gaussian
+from genbench.likelihood.observation import draw as draw_observation
 from genbench.seed import generator as seeded
 from genbench.seed import normal
+from genbench.spec import Batch, DataSpec, Splits
 
 CHUNK = 250  # images decoded at once; part of what a generator's samples are
 SEARCH_IMAGES, SEARCH_RESTARTS, SEARCH_STEPS, SEARCH_RATE = 64, 2, 100, 0.1
@@ -68,25 +70,12 @@ class ImplicitModel(GenerativeModel):
             return batch
         return replace(batch, fields={**batch.fields, "category": category % self.categories})
 
-    def sample(
-        self,
-        n: int,
-        *,
-        labels: Tensor | None = None,
-        sources: Tensor | None = None,
-        fields: Mapping[str, Tensor] | None = None,
-        generator: Generator,
-    ) -> Tensor:
-        """Decode fresh noise, uint8 ``(n, C, H, W)``; labels not given follow the training frequencies.
-
-        Raises:
-            ValueError: for a condition that the model lacks, does not take, or that has other than ``n`` rows.
-        """
-        given = self.conditions(n, labels=labels, sources=sources, fields=fields, generator=generator)
+    def draw(self, given: Batch, generator: Generator) -> Tensor:
+        """Decode fresh noise: uint8 ``(B, C, H, W)``, levels rounded and cut off at both ends."""
         given = self.hidden(given, generator)
         chunks = []
         with torch.no_grad(), frozen(self):
-            for start in range(0, n, CHUNK):
+            for start in range(0, len(given), CHUNK):
                 rows = given.rows(slice(start, start + CHUNK))
                 image = self.render(self.draw_noise(len(rows), generator), rows)
                 chunks.append(image.round().clamp(0, self.spec.levels - 1).to(torch.uint8))
@@ -95,7 +84,7 @@ class ImplicitModel(GenerativeModel):
     def log_likelihood(
         self, batch: Batch, *, draws: int = 1, effort: str = "fast", generator: Generator | None = None
     ) -> LogLikelihood:
-        """Annealed importance sampling with ``draws`` chains an image: see :mod:`genbench.metrics.annealing`.
+        """Annealed importance sampling with ``draws`` chains an image: see :mod:`genbench.likelihood.bidirectional`.
 
         Args:
             batch: images with their conditions.
@@ -107,8 +96,6 @@ class ImplicitModel(GenerativeModel):
         Raises:
             ValueError: for an unknown effort, or less than one draw.
         """
-        from genbench.metrics.annealing import below, pilot
-
         if draws < 1:
             raise ValueError(f"draws={draws}: give at least 1")
         chosen, generator = effort_named(effort), generator or seeded(0, "ais")
@@ -132,14 +119,12 @@ class ImplicitModel(GenerativeModel):
             ``given`` with these images uint8, and with the hidden category that was drawn, if there is one; and the u
             ``(B, Z)`` that made them, which is an exact draw from the posterior of each.
         """
-        from genbench.metrics.observation import draw
-
         given = self.hidden(given, generator)
         u = self.draw_noise(len(given), generator)
         with torch.no_grad(), frozen(self):
             chunks = torch.arange(len(given), device=self.device).split(CHUNK)
             mean = torch.cat([self.decode(u[part], given.rows(part)) for part in chunks])
-        images = draw(mean.double(), self.variance.sqrt(), self.spec.levels, generator)
+        images = draw_observation(mean.double(), self.variance.sqrt(), self.spec.levels, generator)
         return replace(given, images=images), u
 
     def draw_noise(self, n: int, generator: Generator) -> Tensor:
@@ -150,8 +135,6 @@ class ImplicitModel(GenerativeModel):
 
     def observe(self, u: Tensor, batch: Batch) -> Tensor:
         """``log P(x given u)`` of each row under the added noise, float64 ``(B,)``."""
-        from genbench.metrics.observation import discretised_gaussian
-
         mean = self.decode(u, batch)
         logs = discretised_gaussian(batch.images, mean, self.variance.sqrt(), self.spec.levels)
         return logs.flatten(1).sum(1, dtype=torch.float64)
@@ -187,18 +170,3 @@ def search(model: ImplicitModel, batch: Batch, generator: Generator) -> Tensor:
             (u.grad,) = torch.autograd.grad(residual.sum(), u)
             optimizer.step()
     return best.view(copies, len(batch)).amin(0)
-
-
-@contextmanager
-def frozen(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode and no gradient to any parameter inside the block; everything as before behind it."""
-    modes = {module: module.training for module in model.modules()}
-    learning = {parameter: parameter.requires_grad for parameter in model.parameters()}
-    model.eval().requires_grad_(False)
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
-        for parameter, requires_grad in learning.items():
-            parameter.requires_grad_(requires_grad)

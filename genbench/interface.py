@@ -6,124 +6,26 @@ Shapes: ``B`` batch, ``C, H, W`` image, ``T`` caption, ``Z`` latent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Self
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
+from genbench.spec import Batch, DataSpec, Field, Splits, check_batch, check_conditions
+
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from genbench.checkpoint import Origin
-    from genbench.fit import FitConfig, FitReport
+    from genbench.training.config import FitConfig, FitReport
 
 Kind = Literal["exact", "bound", "estimate"]
-
-
-@dataclass(frozen=True)
-class Field:
-    """A tensor of integers that a sample is given or has: a caption ``(T,)``, a shadow mask ``(1, H, W)``."""
-
-    shape: tuple[int, ...]
-    levels: int
-
-
-@dataclass(frozen=True)
-class DataSpec:
-    """The shape of a data set, all that a recipe needs to size its networks.
-
-    Args:
-        shape: image shape ``(C, H, W)``.
-        levels: integer levels a pixel can take: 256, 2 for binarised images, 17 for the 8×8 digits.
-        classes: number of labels, 0 where there are none.
-        source: shape of the image to translate from, if there is one.
-        paired: False where sources and images are two domains without pairs.
-        labelled: semi-supervised: how many training images carry their label.
-        fields: anything else that a sample is given or has.
-
-    Raises:
-        ValueError: for a shape or a count that no data set can have.
-    """
-
-    shape: tuple[int, int, int]
-    levels: int = 256
-    classes: int = 0
-    source: tuple[int, int, int] | None = None
-    paired: bool = True
-    labelled: int | None = None
-    fields: Mapping[str, Field] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for name, shape in (("shape", self.shape), ("source", self.source)):
-            if shape is not None and (len(shape) != 3 or min(shape) < 1):
-                raise ValueError(f"{name}={shape}: give (channels, height, width), each at least 1")
-        if not 2 <= self.levels <= 256:
-            raise ValueError(f"levels={self.levels}: an image of uint8 has 2 to 256 levels")
-        if self.classes < 0:
-            raise ValueError(f"classes={self.classes}: give 0 for no labels, or their number")
-
-    @property
-    def dimensions(self) -> int:
-        """``C·H·W``, by which bits per dimension divide."""
-        channels, height, width = self.shape
-        return channels * height * width
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Images and what is known of each.
-
-    Args:
-        images: uint8 ``(B, C, H, W)``.
-        labels: int64 ``(B,)``, -1 where unknown.
-        sources: uint8 ``(B, C', H', W')``.
-        fields: one tensor a field of the spec.
-        labelled: semi-supervised: a minibatch of its own from the labelled share.
-    """
-
-    images: Tensor
-    labels: Tensor | None = None
-    sources: Tensor | None = None
-    fields: Mapping[str, Tensor] = field(default_factory=dict)
-    labelled: Batch | None = None
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def rows(self, index: Tensor | slice) -> Batch:
-        """The same batch at the rows of ``index``; the labelled minibatch, which has rows of its own, is dropped."""
-        return Batch(
-            self.images[index],
-            None if self.labels is None else self.labels[index],
-            None if self.sources is None else self.sources[index],
-            {name: values[index] for name, values in self.fields.items()},
-        )
-
-    def to(self, device: torch.device | str) -> Self:
-        """The same on ``device``."""
-        return type(self)(
-            self.images.to(device),
-            None if self.labels is None else self.labels.to(device),
-            None if self.sources is None else self.sources.to(device),
-            {name: values.to(device) for name, values in self.fields.items()},
-            None if self.labelled is None else self.labelled.to(device),
-        )
-
-
-class Split(Batch):
-    """A whole split in memory. Where images and sources are unpaired domains, their lengths may differ."""
-
-
-@dataclass(frozen=True)
-class Splits:
-    """What a model may see: test data never reach it."""
-
-    train: Split
-    validation: Split
 
 
 @dataclass(frozen=True)
@@ -177,6 +79,20 @@ class Phase:
     enter: Callable[[Splits, Step], None] | None = None
 
 
+def log_mean_exp(log_weights: Tensor, dim: int) -> Tensor:
+    """``log 1/K Σ w_k`` along ``dim``."""
+    return log_weights.logsumexp(dim) - math.log(log_weights.shape[dim])
+
+
+def effective(log_weights: Tensor, dim: int) -> Tensor:
+    """Effective sample size ``(Σ w_k)² / Σ w_k²`` along ``dim``: K for equal weights, 1 where one is all, 0 for none.
+
+    It says how uneven the weights are that were drawn, and nothing of those that were missed: K weights that all lie
+    far from the posterior may be even.
+    """
+    return (2 * log_weights.logsumexp(dim) - (2 * log_weights).logsumexp(dim)).exp().nan_to_num(0.0)
+
+
 @dataclass(frozen=True)
 class LogLikelihood:
     """What ``log_likelihood`` answers.
@@ -213,26 +129,58 @@ class LogLikelihood:
         observation: Literal["own", "added"] = "own",
     ) -> Self:
         """The answer of log importance weights ``(K, B)``: the log of their mean, and how many they are worth."""
-        from genbench.weights import effective, log_mean_exp
-
         draws = len(log_weights)
         ess = effective(log_weights, 0) if draws > 1 else None
         return cls(log_mean_exp(log_weights, 0), kind, given, method, observation, draws, ess)
 
 
+@dataclass(frozen=True)
+class Origin:
+    """How a model was built, and so how to build it again: recipe, data spec, seed, options."""
+
+    recipe: str
+    spec: DataSpec
+    seed: int
+    options: Mapping[str, Any]
+
+    def to_json(self) -> str:
+        """One line of JSON, keys sorted."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Origin:
+        """Reads what :meth:`to_json` wrote."""
+        data = json.loads(text)
+        spec = dict(data["spec"])
+        spec["shape"] = tuple(spec["shape"])
+        spec["source"] = tuple(spec["source"]) if spec["source"] else None
+        spec["fields"] = {k: Field(**(v | {"shape": tuple(v["shape"])})) for k, v in spec["fields"].items()}
+        return cls(data["recipe"], DataSpec(**spec), data["seed"], data["options"])
+
+
 class GenerativeModel(nn.Module):
-    """A generative model of integer images: three methods to write, one that trains it.
+    """A generative model of integer images: :meth:`phases`, :meth:`draw` and :meth:`log_likelihood` are to be written.
 
     Every buffer and parameter exists once the model is constructed, so that saving the model saves all of it.
 
     Args:
         spec: of the data.
         given: what samples and likelihoods are conditioned on: ``"label"``, ``"source"``, names of fields.
+
+    Attributes:
+        needs_every_label: whether a model that is given the label needs it of every training image; False where
+            training images without one are the point. Images that it is asked about always have theirs.
+        perceptual: the feature extractor that it was trained on, if any: no figure of quality under that one says
+            anything of it.
+        origin: how :func:`genbench.build` made it; None where something else did.
+        frequencies: of the labels in training, float64 ``(classes,)``; empty where no label is given.
     """
 
+    needs_every_label: bool = True
+    perceptual: str | None = None
     spec: DataSpec
     given: tuple[str, ...]
-    origin: Origin | None  # how genbench.build made it; None where something else did
+    origin: Origin | None
     frequencies: Tensor
 
     def __init__(self, spec: DataSpec, given: tuple[str, ...] = ()) -> None:
@@ -259,8 +207,8 @@ class GenerativeModel(nn.Module):
         callbacks: Sequence[Callable] = (),
         resume: Path | None = None,
     ) -> FitReport:
-        """Train until the budget is spent. See :func:`genbench.fit.fit`."""
-        from genbench.fit import fit
+        """Train until the budget is spent. See :func:`genbench.training.fit.fit`."""
+        from genbench.training.fit import fit
 
         return fit(self, data, config, callbacks=callbacks, resume=resume)
 
@@ -288,26 +236,13 @@ class GenerativeModel(nn.Module):
         Labels that are not given follow the training frequencies.
 
         Raises:
-            ValueError: for a condition that the model lacks, does not take, or that has other than ``n`` rows.
+            ValueError: for a condition that the model lacks, does not take, or that is not as the data's spec says.
         """
-        from genbench.check import check_labels
-
-        offered = dict.fromkeys(self.given) | {"label": labels, "source": sources, **(fields or {})}
-        argument = {"label": "labels", "source": "sources"}
-        for name, values in offered.items():
-            called = argument.get(name, name)
-            if values is None and name in self.given and name != "label":
-                raise ValueError(f"{called}: this model needs one for each of the {n} samples")
-            if values is not None and name not in self.given:
-                raise ValueError(f"{called}: this model takes {' and '.join(self.given) or 'no condition'}")
-            if values is not None and len(values) != n:
-                raise ValueError(f"{called}: {len(values)} for {n} samples")
-        if "label" in self.given:
-            if labels is None:
-                odds = self.frequencies.to(generator.device, torch.float32)
-                labels = torch.multinomial(odds, max(n, 1), replacement=True, generator=generator)[:n]
-            else:
-                check_labels(labels, self.spec.classes)
+        offered = {"label": labels, "source": sources, **(fields or {})}
+        check_conditions(self.spec, self.given, n, offered)
+        if "label" in self.given and labels is None:
+            odds = self.frequencies.to(generator.device, torch.float32)
+            labels = torch.multinomial(odds, max(n, 1), replacement=True, generator=generator)[:n]
         return Batch(torch.empty((n, 0), dtype=torch.uint8), labels, sources, fields or {}).to(self.device)
 
     def checked(self, batch: Batch, given: tuple[str, ...] | None = None) -> Batch:
@@ -318,11 +253,9 @@ class GenerativeModel(nn.Module):
             given: what is read beside the images; by default all that the model is given.
 
         Raises:
-            ValueError: for images that the data cannot be, rows that do not match, or labels that there are not. See
-                :func:`genbench.check.check_batch`.
+            ValueError: for images that the data cannot be, rows that do not match, or conditions that are missing. See
+                :func:`genbench.spec.check_batch`.
         """
-        from genbench.check import check_batch
-
         check_batch(self.spec, self.given if given is None else given, batch)
         return batch.to(self.device)
 
@@ -335,8 +268,19 @@ class GenerativeModel(nn.Module):
         fields: Mapping[str, Tensor] | None = None,
         generator: Generator,
     ) -> Tensor:
-        """Draw ``n`` images, uint8 ``(n, C, H, W)``, that depend on the conditions and the generator alone."""
-        raise NotImplementedError(f"{type(self).__name__} does not say how it samples: write sample()")
+        """Draw ``n`` images, uint8 ``(n, C, H, W)``, that depend on the conditions and the generator alone.
+
+        Conditions are checked here, once for all models; :meth:`draw` is what a model writes.
+
+        Raises:
+            ValueError: for a condition that the model lacks, does not take, or that is not as the data's spec says.
+        """
+        given = self.conditions(n, labels=labels, sources=sources, fields=fields, generator=generator)
+        return self.draw(given, generator)
+
+    def draw(self, given: Batch, generator: Generator) -> Tensor:
+        """Draw one image for each row of ``given``, whose images are empty: uint8 ``(B, C, H, W)``."""
+        raise NotImplementedError(f"{type(self).__name__} does not say how it samples: write draw()")
 
     def log_likelihood(
         self,
@@ -348,3 +292,18 @@ class GenerativeModel(nn.Module):
     ) -> LogLikelihood:
         """Log-probability of each image of ``batch``; ``draws`` and ``effort`` tighten bounds and estimates."""
         raise NotImplementedError(f"{type(self).__name__} does not answer: write log_likelihood()")
+
+
+@contextmanager
+def frozen(model: nn.Module) -> Iterator[None]:
+    """Evaluation mode and no gradient to any parameter inside the block; everything as before behind it."""
+    modes = {module: module.training for module in model.modules()}
+    learning = {parameter: parameter.requires_grad for parameter in model.parameters()}
+    model.eval().requires_grad_(False)
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+        for parameter, requires_grad in learning.items():
+            parameter.requires_grad_(requires_grad)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from genbench import cli, runner, spawn
+from genbench import cli
+from genbench.runs import runner, spawn
 
 
 def script(monkeypatch, capsys):

@@ -5,8 +5,8 @@ import random
 
 import numpy as np
 
-from genbench import plots
-from genbench.record import Agreement, Collapse, Fit, Likelihood, Paired, Quality, Record, Speed
+from genbench.plots.grid import draw_grid
+from genbench.records.record import Agreement, Collapse, Fit, Likelihood, Paired, Quality, Record, Speed
 
 STAMP = {
     "title": "Seven models of five families on handwritten digits",
@@ -165,7 +165,7 @@ def run(folder, records):
         cell = folder / "cells" / slug(item.dataset) / slug(item.label) / f"seed-{item.seed}"
         item.write(cell)
         if item.quality is not None:
-            plots.grid(noise.integers(0, 256, (64, 1, 28, 28), dtype=np.uint8), cell / "samples.png")
+            draw_grid(noise.integers(0, 256, (64, 1, 28, 28), dtype=np.uint8), cell / "samples.png")
         if item.status != "anchor":
             lines = ["phase,step,images,seconds,fit/loss,fit/kl"]
             for step in range(6, 1201, 6):

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from genbench import catalog, cli, runner, suite
-from genbench.embedded import titles
-from genbench.record import Record
+from genbench import catalog, cli, suites
+from genbench.records.record import Record
+from genbench.runs import runner, suite
+from genbench.suites import titles
 from tests.commands import pictures, refused, script
 from tests.records import run as fake_run
 
@@ -169,7 +170,7 @@ def test_help_lists_every_packaged_suite_by_its_title(genbench_, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
     status, out, _ = genbench_("run", "--help")
     assert status == 0
-    folder = Path(suite.__file__).parent / "suites"
+    folder = Path(suites.__file__).parent
     assert set(titles()) == {path.stem for path in folder.glob("*.toml")}
     for name, title in titles().items():
         assert f"{name}: {title}" in out

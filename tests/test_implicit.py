@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from genbench import Batch, DataSpec, ImplicitModel, Split, Splits
-from genbench.implicit import CHUNK, LEAST_SIGMA, frozen
-from genbench.metrics.observation import discretised_gaussian
+from genbench.implicit import CHUNK, LEAST_SIGMA
+from genbench.interface import frozen
+from genbench.likelihood.observation import discretised_gaussian
 from genbench.seed import normal
 
 SPEC = DataSpec((1, 2, 2), levels=17)
@@ -126,7 +127,7 @@ def test_each_image_is_judged_under_its_own_condition():
 
 
 def test_draws_are_the_log_mean_exp_of_that_many_chains(monkeypatch):
-    import genbench.metrics.annealing as module
+    import genbench.likelihood.bidirectional as module
 
     weights = torch.tensor([0.0, math.log(3.0), -5.0, -5.0], dtype=torch.float64)
     shares, sizes = torch.tensor([0.5, 0.7, 0.1, 0.2]), torch.tensor([0.1, 0.4, 0.2, 0.2])

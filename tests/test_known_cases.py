@@ -3,14 +3,15 @@
 import pytest
 
 from benchmarks.known_cases import cases, line, measured
-from genbench import data, measure
+from genbench import data
+from genbench.runs import measures
 
 
 @pytest.fixture(scope="module")
 def found():
     digits = data.load("digits")
     # On a side of 8 a blur is about half a pixel wide, or no blur at all.
-    eyes = measure.extractor("classifier", digits, "cpu")
+    eyes = measures.extractor("classifier", digits, "cpu")
     return {name: measured(eyes, eyes, digits, samples) for name, samples in cases(digits, 170, blur=1 / 17).items()}
 
 

@@ -21,9 +21,9 @@ def fresh(code):
         "import genbench",
         "from genbench.cli import main",
         "from genbench.catalog import recipes; recipes()",
-        "from genbench.suite import read; read('quick')",
-        "import genbench.table, genbench.report",
-        "import genbench.spawn",
+        "from genbench.runs.suite import read; read('quick')",
+        "import genbench.tables.rows, genbench.tables.page, genbench.records.record, genbench.plots.scatter",
+        "import genbench.runs.spawn",
     ],
 )
 def test_what_needs_no_torch_imports_none(code):
@@ -40,7 +40,7 @@ def test_every_public_name_is_there_and_listed():
 
 
 @pytest.mark.parametrize(
-    "first", ["import genbench.fit", "from genbench.fit import FitConfig", "import genbench.player"]
+    "first", ["import genbench.training.fit", "from genbench.training import fit", "import genbench.training.turns"]
 )
 def test_fit_is_the_function_whatever_was_imported_before(first):
     code = f"{first}; import genbench; from genbench import fit; print(fit is genbench.fit, callable(fit))"

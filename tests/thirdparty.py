@@ -10,11 +10,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
-import genbench.cell
+import genbench.runs.cell
 from genbench.interface import GenerativeModel, LogLikelihood, Phase, Turn
 from genbench.seed import uniform
 
-genbench.cell.CHECKPOINT_SECONDS = 0.0  # tests cut off trainings of a second
+genbench.runs.cell.CHECKPOINT_SECONDS = 0.0  # tests cut off trainings of a second
 FACTS = {"family": "third", "title": "Toy", "paper": "none", "year": 2026, "likelihood": "exact"}
 RECIPES = {name: {"target": f"toyfamily:{name}", **FACTS} for name in ("toy", "able", "parrot")}
 

@@ -6,9 +6,10 @@ from contextlib import contextmanager
 
 from rich.console import Console
 
-from genbench import catalog, runner
-from genbench.replay import Replay
-from genbench.suite import Suite
+from genbench import catalog
+from genbench.runs import runner
+from genbench.runs.command import Replay
+from genbench.runs.suite import Suite
 from tests import thirdparty
 
 
@@ -34,7 +35,7 @@ def run(suite, out, **more):
     """Its exit status, and what it said."""
     said = io.StringIO()
     console = Console(file=said, width=300)
-    status = runner.run(suite, out, console, replay=Replay("toys", suite), **more)
+    status = runner.run(suite, out, console, command=Replay("toys", suite).command, **more)
     return status, said.getvalue()
 
 

@@ -18,9 +18,9 @@ from families.autoencoder.priors import ClassAndStyle, StandardNormal
 from families.autoencoder.semi_supervised import SemiSupervisedAutoencoder
 from families.layers.convolutional import ImageDecoder, ImageEncoder
 from families.layers.dense import dense
-from families.layers.training import positive, whole
+from families.layers.options import positive, whole
 from families.outputs import output as output_by_name
-from genbench.interface import DataSpec
+from genbench.spec import DataSpec
 
 
 def aae(

@@ -10,7 +10,8 @@ from torch import Generator, Tensor, nn
 from families.autoencoder.distributions import CodeDistribution
 from families.layers.evaluation import chunks, evaluation
 from families.layers.scaling import to_unit
-from genbench.interface import Batch, GenerativeModel
+from genbench.interface import GenerativeModel
+from genbench.spec import Batch
 
 AT_ONCE = 256
 FARTHEST = 2.5  # standard deviations that a traversal goes to either side

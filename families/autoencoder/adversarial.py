@@ -8,14 +8,15 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from families.adversarial.losses import NON_SATURATING
 from families.autoencoder.deterministic import PointAutoencoder
 from families.autoencoder.networks import one_hot
-from families.layers.adversarial import NON_SATURATING
 from families.layers.convolutional import he
 from families.layers.training import warm_cosine
 from families.outputs import Output
 from families.outputs.base import at_least_single
-from genbench.interface import Batch, DataSpec, Phase, Step, Turn
+from genbench.interface import Phase, Step, Turn
+from genbench.spec import Batch, DataSpec
 
 BETAS = (0.5, 0.999)  # of Adam in the game, where a long memory of gradients lags behind the other side
 

@@ -6,9 +6,9 @@ from families.autoencoder.deterministic import PointAutoencoder
 from families.autoencoder.networks import Decoder, PointEncoder
 from families.autoencoder.priors import Mixture
 from families.layers.convolutional import ImageDecoder, ImageEncoder
-from families.layers.training import positive, whole
+from families.layers.options import positive, whole
 from families.outputs import output as output_by_name
-from genbench.interface import DataSpec
+from genbench.spec import DataSpec
 
 
 def ae(

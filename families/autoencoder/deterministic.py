@@ -17,8 +17,8 @@ from families.autoencoder.model import CLIP, LatentModel
 from families.autoencoder.priors import Mixture
 from families.layers.evaluation import evaluation
 from families.layers.training import warm_cosine
-from genbench.implicit import frozen
-from genbench.interface import Batch, Phase, Splits, Step, Turn
+from genbench.interface import Phase, Step, Turn, frozen
+from genbench.spec import Batch, Splits
 
 SEARCH_IMAGES, SEARCH_STEPS, SEARCH_RATE = 64, 60, 0.1
 FIRST_LOG_STD = -2.0

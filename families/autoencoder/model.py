@@ -9,7 +9,7 @@ model. What a variant adds is how it learns (``phases``, ``finish``); the bound,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Generator, Tensor, nn
@@ -19,8 +19,9 @@ from families.autoencoder.distributions import Gaussian
 from families.layers.evaluation import evaluation, weigh
 from families.layers.training import one_turn
 from families.outputs import Output
-from genbench.interface import Batch, DataSpec, LogLikelihood, Phase, Step
+from genbench.interface import LogLikelihood, Phase, Step
 from genbench.seed import uniform
+from genbench.spec import Batch, DataSpec
 
 CLIP = 1.0  # largest 2-norm of a gradient
 COLDEST = 1e-9  # temperature at which a mixture draws its likeliest component
@@ -74,17 +75,8 @@ class LatentModel(Coded):
             weights = weigh(self.log_weights, batch, draws, generator, AT_ONCE)
         return LogLikelihood.of_weights(weights, "bound", self.given, "elbo" if draws == 1 else "iwae")
 
-    def sample(
-        self,
-        n: int,
-        *,
-        labels: Tensor | None = None,
-        sources: Tensor | None = None,
-        fields: Mapping[str, Tensor] | None = None,
-        generator: Generator,
-    ) -> Tensor:
+    def draw(self, given: Batch, generator: Generator) -> Tensor:
         """A code from the prior, then every pixel from its output distribution: what the likelihood is of."""
-        given = self.conditions(n, labels=labels, sources=sources, fields=fields, generator=generator)
         with evaluation(self):
             parts = [given.rows(rows) for rows in row_chunks(given)]
             return torch.cat([self.show(self.prior(part).draw(generator), part, generator) for part in parts])

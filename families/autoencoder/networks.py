@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from families.autoencoder.distributions import Gaussian, Joint, OneHot
 from families.outputs.base import at_least_single
-from genbench.interface import Batch
+from genbench.spec import Batch
 
 LOG_STD_RANGE = 10.0
 DEFENCE = 0.1  # share of the uniform in a proposed class, so that no class is ever out of reach

@@ -13,8 +13,8 @@ from torch import Generator, Tensor, nn
 
 from families.autoencoder.distributions import Gaussian, GaussianMixture, Joint, OneHot
 from families.autoencoder.networks import known_labels
-from genbench.interface import Batch
 from genbench.seed import draw_seed
+from genbench.spec import Batch
 
 LEAST_VARIANCE = 1e-3  # of a component, beside each latent's own variance: no component collapses onto a few codes
 LEAST_SPREAD = 1e-2  # of a latent, beside the widest one's: no proposal could follow a mixture that is thinner still

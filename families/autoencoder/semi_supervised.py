@@ -16,8 +16,9 @@ from families.autoencoder.networks import ClassAndStyleEncoder
 from families.layers.evaluation import evaluation
 from families.layers.training import warm_cosine
 from families.outputs import Output
-from genbench.interface import Batch, DataSpec, Phase, Step, Turn
+from genbench.interface import Phase, Step, Turn
 from genbench.seed import normal
+from genbench.spec import Batch, DataSpec
 
 
 class SemiSupervisedAutoencoder(AdversarialAutoencoder):

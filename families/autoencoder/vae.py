@@ -7,9 +7,9 @@ from families.autoencoder.model import Autoencoder
 from families.autoencoder.networks import Decoder, Encoder
 from families.autoencoder.priors import StandardNormal
 from families.layers.convolutional import ImageDecoder, ImageEncoder
-from families.layers.training import positive, whole
+from families.layers.options import positive, whole
 from families.outputs import output as output_by_name
-from genbench.interface import DataSpec
+from genbench.spec import DataSpec
 
 
 def vae(

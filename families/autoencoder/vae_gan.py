@@ -9,18 +9,20 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from families.adversarial.dcgan import Critic
+from families.adversarial.dcgan import Generator as ImageGenerator
 from families.autoencoder.abilities import Coded
 from families.autoencoder.divergences import kl
 from families.autoencoder.networks import Encoder
 from families.autoencoder.priors import StandardNormal
 from families.layers.convolutional import ImageEncoder
-from families.layers.dcgan import Critic
-from families.layers.dcgan import Generator as ImageGenerator
+from families.layers.options import positive, whole
 from families.layers.scaling import to_levels, to_uint8
-from families.layers.training import positive, warm_cosine, whole
+from families.layers.training import warm_cosine
 from families.outputs.base import at_least_single
 from genbench.implicit import ImplicitModel
-from genbench.interface import Batch, DataSpec, Phase, Step, Turn
+from genbench.interface import Phase, Step, Turn
+from genbench.spec import Batch, DataSpec
 
 
 class VAEGAN(Coded, ImplicitModel):

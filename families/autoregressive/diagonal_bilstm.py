@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from families.autoregressive.masked import MaskedColumns, MaskedConv2d, group_slices
 from families.autoregressive.model import AutoregressiveModel
 from families.autoregressive.pixelrnn import GATES, Recurrence, cell, input_to_state, label_bias, matrix, pixelrnn
-from families.layers.masked import MaskedColumns, MaskedConv2d, group_slices
-from genbench.interface import DataSpec
+from genbench.spec import DataSpec
 
 PASSES = 2  # from the left, from the right
 

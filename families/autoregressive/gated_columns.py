@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor
 
-from families.layers.columns import ColumnConvolution, RowConvolution
-from families.layers.masked import MaskedConv2d, group_members, group_slices, stretches
+from families.autoregressive.columns import ColumnConvolution, RowConvolution
+from families.autoregressive.masked import MaskedConv2d, group_members, group_slices, stretches
 
 if TYPE_CHECKING:
     from families.autoregressive.gated_pixelcnn import GatedLayer, GatedPixelCNN

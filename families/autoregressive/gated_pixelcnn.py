@@ -9,12 +9,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from families.autoregressive.gated_columns import GatedColumns
+from families.autoregressive.masked import MaskedConv2d
 from families.autoregressive.model import AutoregressiveModel
 from families.autoregressive.sampling import CausalNetwork
-from families.layers.masked import MaskedConv2d
-from families.layers.training import whole
+from families.layers.options import whole
 from families.outputs import output as named_output
-from genbench.interface import DataSpec
+from genbench.spec import DataSpec
 
 
 def gate(x: Tensor) -> Tensor:

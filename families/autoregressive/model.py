@@ -8,18 +8,20 @@ network or output here: the chain rule, training and sampling are the same for a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor
 
 from families.autoregressive.sampling import SAMPLERS, CausalNetwork, Task
 from families.layers.evaluation import chunks, evaluation
+from families.layers.options import positive
 from families.layers.scaling import to_unit
-from families.layers.training import one_turn, positive
+from families.layers.training import one_turn
 from families.outputs import Output
-from genbench.interface import Batch, DataSpec, GenerativeModel, LogLikelihood, Phase, Step
+from genbench.interface import GenerativeModel, LogLikelihood, Phase, Step
 from genbench.seed import uniform
+from genbench.spec import Batch, DataSpec
 
 AT_ONCE = 128
 
@@ -87,17 +89,8 @@ class AutoregressiveModel(GenerativeModel):
             nats = torch.cat([self.log_prob(batch.rows(r)) for r in rows])
         return LogLikelihood(nats, "exact", self.given, method="chain rule")
 
-    def sample(
-        self,
-        n: int,
-        *,
-        labels: Tensor | None = None,
-        sources: Tensor | None = None,
-        fields: Mapping[str, Tensor] | None = None,
-        generator: Generator,
-    ) -> Tensor:
+    def draw(self, given: Batch, generator: Generator) -> Tensor:
         """Draw images pixel by pixel."""
-        given = self.conditions(n, labels=labels, sources=sources, fields=fields, generator=generator)
         return self._draw(given, None, generator)
 
     def complete(self, batch: Batch, rows: int, *, generator: Generator) -> Tensor:

@@ -16,10 +16,10 @@ from families.autoregressive.model import AutoregressiveModel
 from families.autoregressive.pixelcnn_pp_columns import PixelCNNPPColumns
 from families.autoregressive.sampling import CausalNetwork
 from families.autoregressive.shifted import DOWN, RIGHT, GatedBlock, GrowingConv2d, ShiftedConv2d
+from families.layers.options import whole
 from families.layers.scaling import halvings
-from families.layers.training import whole
 from families.outputs import LogisticMixture
-from genbench.interface import DataSpec
+from genbench.spec import DataSpec
 
 HALVINGS = 2  # at most, as in the paper
 

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from families.autoregressive.masked import MaskedColumns, MaskedConv2d
 from families.autoregressive.model import AutoregressiveModel
 from families.autoregressive.sampling import CausalNetwork
-from families.layers.masked import MaskedColumns, MaskedConv2d
-from families.layers.training import whole
+from families.layers.options import whole
 from families.outputs import Categorical
-from genbench.interface import DataSpec
+from genbench.spec import DataSpec
 
 GATES = 4  # of an LSTM, in this order: output, forget, input, content
 FORGET = 1.0  # bias of a new forget gate, which is then open by 0.73

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from families.autoregressive.masked import MaskedColumns, group_slices
 from families.autoregressive.model import AutoregressiveModel
 from families.autoregressive.pixelrnn import GATES, Recurrence, along_rows, cell, input_to_state, label_bias, pixelrnn
-from families.layers.masked import MaskedColumns, group_slices
-from genbench.interface import DataSpec
+from genbench.spec import DataSpec
 
 REACH = 1  # of the state-to-state kernel, 3×1
 

@@ -10,9 +10,9 @@ from torch.nn import functional as F
 
 from families.autoregressive.model import AutoregressiveModel
 from families.autoregressive.sampling import CausalNetwork
-from families.layers.training import whole
+from families.layers.options import whole
 from families.outputs import Categorical
-from genbench.interface import DataSpec
+from genbench.spec import DataSpec
 
 TAPS = 2  # of every causal convolution, and of the first
 

@@ -9,8 +9,8 @@ import torch
 from torch import Generator, Tensor
 
 from families.flow.distributions import HALF_A_STEP
-from genbench.interface import DataSpec
 from genbench.seed import uniform
+from genbench.spec import DataSpec
 
 
 @dataclass(frozen=True)

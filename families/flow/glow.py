@@ -17,9 +17,9 @@ from families.flow.networks import PointwiseNetwork, PriorNetwork
 from families.flow.normalisation import ActNorm
 from families.flow.preprocess import OpenLogit
 from families.flow.priors import LabelPrior
+from families.layers.options import whole
 from families.layers.scaling import halvings
-from families.layers.training import whole
-from genbench.interface import DataSpec
+from genbench.spec import DataSpec
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ so that the density at ``image + u`` is an importance weight whose mean is the p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -21,8 +21,10 @@ from families.flow.dequantise import Dequantiser
 from families.flow.distributions import Independent
 from families.flow.normalisation import starting
 from families.layers.evaluation import chunks, evaluation, weigh
-from families.layers.training import one_turn, positive
-from genbench.interface import Batch, DataSpec, GenerativeModel, LogLikelihood, Phase, Splits, Step
+from families.layers.options import positive
+from families.layers.training import one_turn
+from genbench.interface import GenerativeModel, LogLikelihood, Phase, Step
+from genbench.spec import Batch, DataSpec, Splits
 
 AT_ONCE = 256
 START_IMAGES = 256  # that a data-dependent initialisation sees
@@ -99,18 +101,9 @@ class FlowModel(GenerativeModel):
             weights = weigh(self.log_weights, batch, draws, generator, AT_ONCE)
         return LogLikelihood.of_weights(weights, "bound", self.given, "dequantised")
 
-    def sample(
-        self,
-        n: int,
-        *,
-        labels: Tensor | None = None,
-        sources: Tensor | None = None,
-        fields: Mapping[str, Tensor] | None = None,
-        generator: Generator,
-    ) -> Tensor:
+    def draw(self, given: Batch, generator: Generator) -> Tensor:
         """The level in whose bin a draw from the flow falls."""
-        given = self.conditions(n, labels=labels, sources=sources, fields=fields, generator=generator)
-        counts = chunks(n, AT_ONCE)
+        counts = chunks(len(given), AT_ONCE)
         told = [None] * len(counts) if given.labels is None else given.labels.split(counts)
         with evaluation(self):
             return torch.cat(

@@ -13,8 +13,8 @@ from families.flow.normalisation import Scaling
 from families.flow.preprocess import OpenLinear
 from families.layers.convolutional import silent
 from families.layers.dense import dense
-from families.layers.training import whole
-from genbench.interface import DataSpec
+from families.layers.options import whole
+from genbench.spec import DataSpec
 
 PRIORS = {"logistic": StandardLogistic, "gaussian": StandardNormal}
 

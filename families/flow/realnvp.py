@@ -14,9 +14,9 @@ from families.flow.multiscale import Chain, FactorOut, Flatten, Shape, Squeeze, 
 from families.flow.networks import CouplingNetwork
 from families.flow.normalisation import BatchNorm
 from families.flow.preprocess import OpenLogit
+from families.layers.options import whole
 from families.layers.scaling import halvings
-from families.layers.training import whole
-from genbench.interface import DataSpec
+from genbench.spec import DataSpec
 
 
 def realnvp(

@@ -8,25 +8,25 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from families.adversarial.conditional_norm import VectorBatchNorm
+from families.adversarial.losses import HINGE
+from families.adversarial.spectral import spectrally_normalised
+from families.adversarial.terms import GameStep, Term
+from families.gan.builder import GANBuilder, gan_recipe
 from families.gan.codes import Code, labels_of
 from families.gan.model import GAN
-from families.gan.pair import Pair, on_shared_pair
-from families.gan.play import Play, Term
 from families.gan.projection import projection_critic
-from families.layers.adversarial import HINGE
-from families.layers.conditional_norm import VectorBatchNorm
+from families.layers.options import positive, switch, whole
 from families.layers.scaling import halvings
-from families.layers.spectral import spectrally_normalised
-from families.layers.training import positive, switch, whole
 from families.outputs.base import at_least_single
-from genbench.interface import Batch
+from genbench.spec import Batch
 
 ADAM = partial(torch.optim.Adam, betas=(0.0, 0.999))
 
 
-@on_shared_pair(network="residual", width=16, lr=4e-4, critic_lr=1.6e-3, critic_steps=2)
+@gan_recipe(network="residual", width=16, lr=4e-4, critic_lr=1.6e-3, critic_steps=2)
 def biggan(
-    pair: Pair,
+    pair: GANBuilder,
     *,
     embedding: int = 32,
     weight: float = 1e-4,
@@ -170,7 +170,7 @@ class Orthogonality(Term):
         """In words, for :attr:`GAN.setting`."""
         return f"orthogonality {self.weight:g}"
 
-    def generator(self, game: GAN, play: Play) -> dict[str, Tensor]:
+    def generator(self, game: GAN, play: GameStep) -> dict[str, Tensor]:
         """Over all linear layers and convolutions."""
         layers = [module for module in game.generator.modules() if isinstance(module, FILTERED)]
         return {"orthogonality": self.weight * torch.stack([overlap(filters(layer)) for layer in layers]).sum()}

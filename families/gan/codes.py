@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from families.layers.training import positive, whole
-from genbench.interface import Batch
+from families.layers.options import positive, whole
+from genbench.spec import Batch
 
 
 class Code(nn.Module):

@@ -5,18 +5,18 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from families.adversarial.losses import NON_SATURATING
+from families.adversarial.terms import GameStep, Scored, Term
+from families.gan.builder import GANBuilder, gan_recipe
 from families.gan.codes import LabelCode, labels_of
 from families.gan.heads import JointHead
 from families.gan.model import GAN
-from families.gan.pair import Pair, on_shared_pair
-from families.gan.play import Judged, Play, Term
-from families.layers.adversarial import NON_SATURATING
-from families.layers.training import positive
+from families.layers.options import positive
 from families.outputs.base import at_least_single
 
 
-@on_shared_pair()
-def cgan(pair: Pair, *, hidden: int = 128, strength: float = 3.0) -> GAN:
+@gan_recipe()
+def cgan(pair: GANBuilder, *, hidden: int = 128, strength: float = 3.0) -> GAN:
     """Conditional GAN (1411.1784): the label goes into the generator's code and into a joint layer of the critic.
 
     Departures: as for ``gan``; the joint layer multiplies image and label and is LeakyReLU where the paper's is
@@ -59,21 +59,21 @@ class AuxiliaryClassifier(Term):
         """In words, for :attr:`GAN.setting`."""
         return f"auxiliary classifier {self.weight:g}"
 
-    def critic(self, game: GAN, play: Play) -> dict[str, Tensor]:
+    def critic(self, game: GAN, play: GameStep) -> dict[str, Tensor]:
         """Both kinds' cross-entropy."""
         return {"class": self._entropy(play.fake) + (0 if play.real is None else self._entropy(play.real))}
 
-    def generator(self, game: GAN, play: Play) -> dict[str, Tensor]:
+    def generator(self, game: GAN, play: GameStep) -> dict[str, Tensor]:
         """The fakes' cross-entropy with the labels that they were made for."""
         return {"class": self._entropy(play.fake)}
 
-    def _entropy(self, judged: Judged) -> Tensor:
+    def _entropy(self, judged: Scored) -> Tensor:
         logits = at_least_single(self.logits(judged.features))
         return self.weight * F.cross_entropy(logits, labels_of(judged.given))
 
 
-@on_shared_pair()
-def acgan(pair: Pair, *, weight: float = 1.0, strength: float = 1.0) -> GAN:
+@gan_recipe()
+def acgan(pair: GANBuilder, *, weight: float = 1.0, strength: float = 1.0) -> GAN:
     """Auxiliary classifier GAN (1610.09585): the generator hears the label, the critic does not but tells it.
 
     With ``L_S`` how well the critic tells real from fake, and ``L_C`` how well it tells the class of both, it raises

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from families.adversarial.losses import NON_SATURATING
+from families.gan.builder import GANBuilder, gan_recipe
 from families.gan.codes import Code, uniform_codes
 from families.gan.model import GAN
-from families.gan.pair import Pair, on_shared_pair
-from families.layers.adversarial import NON_SATURATING
-from genbench.interface import Batch
+from genbench.spec import Batch
 
 
 class UniformCode(Code):
@@ -27,8 +27,8 @@ class UniformCode(Code):
         return uniform_codes(u, self.latents)
 
 
-@on_shared_pair(latents=100, average=0.0)
-def dcgan(pair: Pair) -> GAN:
+@gan_recipe(latents=100, average=0.0)
+def dcgan(pair: GANBuilder) -> GAN:
     """DCGAN (1511.06434), non-saturating: strided convolutions down, transposed ones up, no hidden dense layers.
 
     Noise is uniform on [-1, 1]; it is projected to the coarsest map, and the critic's coarsest map is flattened into

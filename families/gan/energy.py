@@ -13,18 +13,24 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from families.adversarial.autoencoding_critic import (
+    AutoencodingCritic,
+    Error,
+    mean_absolute,
+    root_mean_square,
+    unsquashed,
+)
+from families.adversarial.losses import Loss, wasserstein_generator
+from families.adversarial.terms import GameStep, Term
+from families.gan.builder import GANBuilder, gan_recipe
 from families.gan.codes import Code
 from families.gan.model import GAN
-from families.gan.pair import Pair, on_shared_pair
-from families.gan.play import Play, Term
-from families.layers.adversarial import Loss, wasserstein_generator
-from families.layers.autoencoding import AutoencodingCritic, Error, mean_absolute, root_mean_square, unsquashed
-from families.layers.training import positive, positive_or_zero, whole
+from families.layers.options import positive, positive_or_zero, whole
 from families.outputs.base import at_least_single
 
 
-@on_shared_pair(lr=1e-3)
-def ebgan(pair: Pair, *, code: int = 64, margin: float = 0.36, weight: float = 0.1) -> GAN:
+@gan_recipe(lr=1e-3)
+def ebgan(pair: GANBuilder, *, code: int = 64, margin: float = 0.36, weight: float = 0.1) -> GAN:
     """Energy-based GAN (1609.03126): the critic minimises ``E(x) + max(0, m - E(G(z)))``, the generator ``E(G(z))``.
 
     To the generator's side comes the pull-away term of the critic's codes, the paper's EBGAN-PT. Departures: the energy
@@ -48,8 +54,8 @@ def ebgan(pair: Pair, *, code: int = 64, margin: float = 0.36, weight: float = 0
     return pair.game(margin_loss(margin), critic=_autoencoder(pair, code, root_mean_square), terms=terms)
 
 
-@on_shared_pair(lr=3e-3, critic_lr=5e-4)
-def began(pair: Pair, *, code: int = 64, gamma: float = 0.75, balance_rate: float = 0.1) -> GAN:
+@gan_recipe(lr=3e-3, critic_lr=5e-4)
+def began(pair: GANBuilder, *, code: int = 64, gamma: float = 0.75, balance_rate: float = 0.1) -> GAN:
     """Boundary equilibrium GAN (1703.10717): ``L(x) - k L(G(z))`` against ``L(G(z))``, L the mean absolute error.
 
     After each generator step ``k ← clamp(k + λ (γ L(x) - L(G(z))), 0, 1)`` holds ``E L(G(z)) / E L(x)`` at γ; the log
@@ -83,7 +89,7 @@ def began(pair: Pair, *, code: int = 64, gamma: float = 0.75, balance_rate: floa
     return pair.game(EQUILIBRIUM, generator=generator, critic=critic, terms=[Balance(gamma, balance_rate)])
 
 
-def _autoencoder(pair: Pair, code: int, error: Error) -> AutoencodingCritic:
+def _autoencoder(pair: GANBuilder, code: int, error: Error) -> AutoencodingCritic:
     whole(1, code=code)
     return AutoencodingCritic(pair.critic(), pair.generator(Code(code)), code, error)
 
@@ -131,7 +137,7 @@ class PullAway(Term):
         """In words, for :attr:`GAN.setting`."""
         return f"pull-away {self.weight:g}"
 
-    def generator(self, game: GAN, play: Play) -> dict[str, Tensor]:
+    def generator(self, game: GAN, play: GameStep) -> dict[str, Tensor]:
         """The term, weighted."""
         return {"pull_away": self.weight * pull_away(play.fake.features)}
 
@@ -162,11 +168,11 @@ class Balance(Term):
         """In words, for :attr:`GAN.setting`."""
         return f"balance {self.gamma:g}, rate {self.rate:g}"
 
-    def critic(self, game: GAN, play: Play) -> dict[str, Tensor]:
+    def critic(self, game: GAN, play: GameStep) -> dict[str, Tensor]:
         """``-k L(G(z))``."""
         return {"pushed": self.k * play.fake.logits.mean()}
 
-    def watch(self, game: GAN, turn: str, play: Play) -> dict[str, Tensor]:
+    def watch(self, game: GAN, turn: str, play: GameStep) -> dict[str, Tensor]:
         """The k of the critic's step; behind the generator's the error that moves k, and the convergence measure."""
         if turn == "critic":
             return {"k": self.k.clone()}

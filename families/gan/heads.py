@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from families.gan.codes import labels_of
-from families.layers.training import whole
-from genbench.interface import Batch
+from families.layers.options import whole
+from genbench.spec import Batch
 
 
 class Head(nn.Module):

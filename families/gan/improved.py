@@ -7,22 +7,22 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor, nn
 
+from families.adversarial.losses import Loss, non_saturating_generator, smoothed_critic
+from families.adversarial.terms import GameStep, Term
+from families.adversarial.virtual_norm import VirtuallyNormalised
+from families.gan.builder import GANBuilder, gan_recipe
 from families.gan.codes import Code
 from families.gan.heads import Head
 from families.gan.model import GAN
-from families.gan.pair import Pair, on_shared_pair
-from families.gan.play import Play, Term
-from families.layers.adversarial import Loss, non_saturating_generator, smoothed_critic
 from families.layers.convolutional import silent
-from families.layers.training import positive_or_zero, share, switch, whole
-from families.layers.virtual import VirtuallyNormalised
+from families.layers.options import positive_or_zero, share, switch, whole
 from families.outputs.base import at_least_single
-from genbench.interface import Batch
+from genbench.spec import Batch
 
 
-@on_shared_pair()
+@gan_recipe()
 def improved_gan(
-    pair: Pair,
+    pair: GANBuilder,
     *,
     feature_matching: bool = False,
     minibatch_discrimination: bool = True,
@@ -90,7 +90,7 @@ class FeatureMatching(Term):
         """In words, for :attr:`GAN.setting`."""
         return "feature matching"
 
-    def generator(self, game: GAN, play: Play) -> dict[str, Tensor]:
+    def generator(self, game: GAN, play: GameStep) -> dict[str, Tensor]:
         """The distance of the two batches' means."""
         if play.real is None:
             raise ValueError("real=None: feature matching reads the real images' features")
@@ -153,11 +153,11 @@ class HistoricalAverage(Term):
         """In words, for :attr:`GAN.setting`."""
         return f"historical averaging {self.weight:g}"
 
-    def critic(self, game: GAN, play: Play) -> dict[str, Tensor]:
+    def critic(self, game: GAN, play: GameStep) -> dict[str, Tensor]:
         """The critic's distance, weighted."""
         return {"history": self._distance(game, "critic")}
 
-    def generator(self, game: GAN, play: Play) -> dict[str, Tensor]:
+    def generator(self, game: GAN, play: GameStep) -> dict[str, Tensor]:
         """The generator's distance, weighted."""
         return {"history": self._distance(game, "generator")}
 

@@ -8,14 +8,14 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from families.adversarial.losses import NON_SATURATING
+from families.adversarial.terms import GameStep, Term
+from families.gan.builder import GANBuilder, gan_recipe
 from families.gan.codes import InfoCode, uniform_codes
 from families.gan.model import GAN
-from families.gan.pair import Pair, on_shared_pair
-from families.gan.play import Play, Term
-from families.layers.adversarial import NON_SATURATING
 from families.layers.evaluation import evaluation
+from families.layers.options import positive, whole
 from families.layers.scaling import to_uint8
-from families.layers.training import positive, whole
 from families.outputs.base import at_least_single
 
 LEAST_VARIANCE = 1e-3  # of Q(c given x): without one, a code that is read exactly would be worth any number of nats
@@ -58,11 +58,11 @@ class Information(Term):
         """In words, for :attr:`GAN.setting`."""
         return f"information {self.weight:g}" + (f", numbers {self.continuous_weight:g}" if self.continuous else "")
 
-    def critic(self, game: GAN, play: Play) -> dict[str, Tensor]:
+    def critic(self, game: GAN, play: GameStep) -> dict[str, Tensor]:
         """The bounds with their weights."""
         return self.generator(game, play)
 
-    def generator(self, game: GAN, play: Play) -> dict[str, Tensor]:
+    def generator(self, game: GAN, play: GameStep) -> dict[str, Tensor]:
         """The bounds with their weights.
 
         Raises:
@@ -119,9 +119,9 @@ class InfoGAN(GAN):
         return images.unflatten(0, (moved, steps))[:rows]
 
 
-@on_shared_pair(lr=1e-3, critic_lr=2e-4)
+@gan_recipe(lr=1e-3, critic_lr=2e-4)
 def infogan(
-    pair: Pair,
+    pair: GANBuilder,
     *,
     categories: int | None = None,
     continuous: int = 2,

@@ -11,19 +11,20 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
+from families.adversarial.augment import Augment
+from families.adversarial.losses import Loss
+from families.adversarial.penalties import Penalty
+from families.adversarial.terms import GameStep, Scored, Term
 from families.gan.codes import Code
 from families.gan.heads import Head
-from families.gan.play import Judged, Play, Term
-from families.layers.adversarial import Loss
 from families.layers.attention import Attention
-from families.layers.augment import Augment
 from families.layers.ema import Average
-from families.layers.penalties import Penalty
+from families.layers.options import positive, whole
 from families.layers.scaling import to_levels, to_unit
-from families.layers.training import positive, whole
 from families.outputs.base import at_least_single
 from genbench.implicit import ImplicitModel
-from genbench.interface import Batch, DataSpec, Phase, Step, Turn
+from genbench.interface import Phase, Step, Turn
+from genbench.spec import Batch, DataSpec
 
 MakeOptimizer = Callable[[Iterable[Parameter]], Optimizer]
 
@@ -142,10 +143,10 @@ class GAN(ImplicitModel):
         """One fake for each row of ``u`` and ``given``, on [-1, 1], from the network that learns."""
         return self.generator(self.code(u, given))
 
-    def judge(self, images: Tensor, given: Batch) -> Judged:
+    def judge(self, images: Tensor, given: Batch) -> Scored:
         """What the critic says of images on [-1, 1] with their conditions."""
         logit, features = self.critic(images)
-        return Judged(images, at_least_single(self.head(logit, features, given)), at_least_single(features), given)
+        return Scored(images, at_least_single(self.head(logit, features, given)), at_least_single(features), given)
 
     def score(self, images: Tensor, given: Batch) -> Tensor:
         """Images on [-1, 1] and their condition → logits ``(B,)``."""
@@ -157,7 +158,7 @@ class GAN(ImplicitModel):
         with torch.no_grad():
             fakes = self._shown(self.generate(u, given), step)
         real = self.judge(self._shown(self._real(batch), step), batch)
-        play = Play(step, u, self.judge(fakes, given), real)
+        play = GameStep(step, u, self.judge(fakes, given), real)
         logs = {"real": real.logits.mean(), "fake": play.fake.logits.mean()}
         logs["in_order"] = (real.logits > play.fake.logits).double().mean()
         logs |= _merged(term.watch(self, "critic", play) for term in self._terms())
@@ -175,7 +176,7 @@ class GAN(ImplicitModel):
         if self.loss.relativistic or any(term.reads_real for term in self._terms()):
             real = self.judge(self._shown(self._real(batch), step), batch)
         loss = self.loss.generator(fake.logits.new_empty(0) if real is None else real.logits, fake.logits)
-        play = Play(step, u, fake, real)
+        play = GameStep(step, u, fake, real)
         logs = _merged(term.watch(self, "generator", play) for term in self._terms())
         added = _merged(term.generator(self, play) for term in self._terms())
         return {"loss": sum(added.values(), loss), **logs, **added}

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from families.layers import dcgan, mlp, resnet
-from families.layers.critic import ImageCritic
+from families.adversarial import dcgan, mlp, resnet
+from families.adversarial.networks import ImageCritic
 
 
 @dataclass(frozen=True)

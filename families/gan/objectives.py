@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from families.gan.model import GAN
-from families.gan.pair import ADAM, Pair, on_shared_pair
-from families.layers.adversarial import (
+from families.adversarial.dcgan import unnormalised
+from families.adversarial.f_divergences import DIVERGENCES
+from families.adversarial.losses import (
     HINGE,
     LEAST_SQUARES,
     MINIMAX,
@@ -27,17 +27,17 @@ from families.layers.adversarial import (
     WASSERSTEIN,
     Loss,
 )
-from families.layers.dcgan import unnormalised
-from families.layers.f_divergences import DIVERGENCES
-from families.layers.penalties import divergence_penalty, gradient_penalty, local_penalty, one_sided_penalty
-from families.layers.spectral import spectrally_normalised
-from families.layers.training import one_of, positive, positive_or_zero, switch
+from families.adversarial.penalties import divergence_penalty, gradient_penalty, local_penalty, one_sided_penalty
+from families.adversarial.spectral import spectrally_normalised
+from families.gan.builder import ADAM, GANBuilder, gan_recipe
+from families.gan.model import GAN
+from families.layers.options import one_of, positive, positive_or_zero, switch
 
 SLOW = partial(torch.optim.Adam, betas=(0.0, 0.9))  # no momentum, as gradient penalties want it (1704.00028)
 
 
-@on_shared_pair()
-def gan(pair: Pair) -> GAN:
+@gan_recipe()
+def gan(pair: GANBuilder) -> GAN:
     """The first one (1406.2661), with the non-saturating loss: critic and generator step once on each batch.
 
     Departures: Adam(2e-4, (0.5, 0.999)) where the paper has momentum; Gaussian noise; samples of a moving average.
@@ -45,8 +45,8 @@ def gan(pair: Pair) -> GAN:
     return pair.game(NON_SATURATING)
 
 
-@on_shared_pair()
-def gan_minimax(pair: Pair) -> GAN:
+@gan_recipe()
+def gan_minimax(pair: GANBuilder) -> GAN:
     """The first one (1406.2661) with the game as its equation 1 writes it: the generator minimises E log(1 - D(fake)).
 
     Departures: as ``gan``.
@@ -54,8 +54,8 @@ def gan_minimax(pair: Pair) -> GAN:
     return pair.game(MINIMAX)
 
 
-@on_shared_pair()
-def f_gan(pair: Pair, *, divergence: str = "kl", saturating: bool = False, clip: float = 10.0) -> GAN:
+@gan_recipe()
+def f_gan(pair: GANBuilder, *, divergence: str = "kl", saturating: bool = False, clip: float = 10.0) -> GAN:
     """f-GAN (1606.00709): the critic raises ``E g_f(V(x)) - E f*(g_f(V(G(u))))``, a lower bound of ``D_f(data‖model)``.
 
     The Jensen–Shannon bound and the GAN's own differ by a constant: the game of either is that of ``gan``, or of
@@ -81,8 +81,8 @@ def f_gan(pair: Pair, *, divergence: str = "kl", saturating: bool = False, clip:
     return pair.game(DIVERGENCES[divergence].loss(saturating), clip=clip or None)
 
 
-@on_shared_pair()
-def lsgan(pair: Pair) -> GAN:
+@gan_recipe()
+def lsgan(pair: GANBuilder) -> GAN:
     """Least squares GAN (1611.04076): ``½(C - 1)²`` on real images and ``½C²`` on fakes, ``½(C - 1)²`` the generator's.
 
     Departures: Adam(2e-4), the paper's rate for characters; for scenes it has 1e-3.
@@ -90,8 +90,8 @@ def lsgan(pair: Pair) -> GAN:
     return pair.game(LEAST_SQUARES)
 
 
-@on_shared_pair(lr=5e-5, critic_steps=5)
-def wgan(pair: Pair, *, bound: float = 0.01) -> GAN:
+@gan_recipe(lr=5e-5, critic_steps=5)
+def wgan(pair: GANBuilder, *, bound: float = 0.01) -> GAN:
     """Wasserstein GAN (1701.07875): a linear critic whose weights are clipped, five of its steps to one, RMSprop.
 
     Args:
@@ -101,8 +101,8 @@ def wgan(pair: Pair, *, bound: float = 0.01) -> GAN:
     return pair.game(WASSERSTEIN, optimizer=torch.optim.RMSprop, bound=bound)
 
 
-@on_shared_pair(lr=1e-3, critic_steps=5)
-def wgan_gp(pair: Pair, *, weight: float = 10.0) -> GAN:
+@gan_recipe(lr=1e-3, critic_steps=5)
+def wgan_gp(pair: GANBuilder, *, weight: float = 10.0) -> GAN:
     """Wasserstein GAN with a two-sided gradient penalty on interpolates (1704.00028); no batch normalisation in C.
 
     Departures: a learning rate of 1e-3 where the paper has 1e-4, since runs here have hundreds of generator steps
@@ -115,8 +115,8 @@ def wgan_gp(pair: Pair, *, weight: float = 10.0) -> GAN:
     return _penalised(pair, WASSERSTEIN, gradient_penalty, weight=weight)
 
 
-@on_shared_pair(lr=1e-3, critic_steps=5)
-def wgan_lp(pair: Pair, *, weight: float = 10.0) -> GAN:
+@gan_recipe(lr=1e-3, critic_steps=5)
+def wgan_lp(pair: GANBuilder, *, weight: float = 10.0) -> GAN:
     """Wasserstein GAN with the one-sided penalty ``λ E max(0, ‖∇C‖ - 1)²`` (1709.08894).
 
     Departures: on interpolates, as ``wgan-gp``, so that the side is all that differs; the learning rate too is its.
@@ -128,8 +128,8 @@ def wgan_lp(pair: Pair, *, weight: float = 10.0) -> GAN:
     return _penalised(pair, WASSERSTEIN, one_sided_penalty, weight=weight)
 
 
-@on_shared_pair(lr=1e-3, critic_steps=5)
-def wgan_div(pair: Pair, *, weight: float = 2.0, power: float = 6.0) -> GAN:
+@gan_recipe(lr=1e-3, critic_steps=5)
+def wgan_div(pair: GANBuilder, *, weight: float = 2.0, power: float = 6.0) -> GAN:
     """Wasserstein divergence (1712.01026): ``k E ‖∇C‖^p`` on interpolates and no Lipschitz constraint.
 
     Departures: critic steps and learning rate of ``wgan-gp``, so that the penalty is all that differs, where the
@@ -149,8 +149,8 @@ def wgan_div(pair: Pair, *, weight: float = 2.0, power: float = 6.0) -> GAN:
     return _penalised(pair, WASSERSTEIN, partial(divergence_penalty, power=power), weight=weight)
 
 
-@on_shared_pair()
-def dragan(pair: Pair, *, weight: float = 10.0, spread: float = 0.5) -> GAN:
+@gan_recipe()
+def dragan(pair: GANBuilder, *, weight: float = 10.0, spread: float = 0.5) -> GAN:
     """DRAGAN (1705.07215): the non-saturating game with ``λ E (‖∇C(x + δ)‖ - 1)²`` round real images.
 
     Departures: no batch normalisation in the critic, where a sample's gradient would depend on its neighbours; C is
@@ -166,8 +166,8 @@ def dragan(pair: Pair, *, weight: float = 10.0, spread: float = 0.5) -> GAN:
     return _penalised(pair, NON_SATURATING, partial(local_penalty, spread=spread), weight=weight, optimizer=ADAM)
 
 
-@on_shared_pair()
-def sngan(pair: Pair) -> GAN:
+@gan_recipe()
+def sngan(pair: GANBuilder) -> GAN:
     """Spectrally normalised GAN (1802.05957): every layer of the critic divided by its spectral norm, hinge loss.
 
     Departures: one critic step and Adam(2e-4, (0.5, 0.999)) on any networks; with the hinge loss on residual ones the
@@ -176,8 +176,8 @@ def sngan(pair: Pair) -> GAN:
     return pair.game(HINGE, critic=spectrally_normalised(pair.critic(unnormalised)))
 
 
-@on_shared_pair()
-def rgan(pair: Pair, *, weight: float = 0.0) -> GAN:
+@gan_recipe()
+def rgan(pair: GANBuilder, *, weight: float = 0.0) -> GAN:
     """Relativistic GAN (1807.00734): both sides learn from ``C(real) - C(fake)``, pair by pair.
 
     Args:
@@ -187,8 +187,8 @@ def rgan(pair: Pair, *, weight: float = 0.0) -> GAN:
     return _relativistic(pair, RELATIVISTIC, weight)
 
 
-@on_shared_pair()
-def ragan(pair: Pair, *, weight: float = 0.0) -> GAN:
+@gan_recipe()
+def ragan(pair: GANBuilder, *, weight: float = 0.0) -> GAN:
     """Relativistic average GAN (1807.00734): each image against the mean of the other kind, on both sides.
 
     Args:
@@ -198,7 +198,7 @@ def ragan(pair: Pair, *, weight: float = 0.0) -> GAN:
     return _relativistic(pair, RELATIVISTIC_AVERAGE, weight)
 
 
-def _relativistic(pair: Pair, loss: Loss, weight: float) -> GAN:
+def _relativistic(pair: GANBuilder, loss: Loss, weight: float) -> GAN:
     positive_or_zero(weight=weight)
     if weight == 0:
         return pair.game(loss)
@@ -206,7 +206,7 @@ def _relativistic(pair: Pair, loss: Loss, weight: float) -> GAN:
 
 
 def _penalised(
-    pair: Pair,
+    pair: GANBuilder,
     loss: Loss,
     penalty: Callable[..., Tensor],
     *,

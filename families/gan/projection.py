@@ -7,18 +7,18 @@ from functools import partial
 
 from torch import nn
 
+from families.adversarial.conditional_norm import ClassBatchNorm
+from families.adversarial.dcgan import unnormalised
+from families.adversarial.losses import HINGE
+from families.adversarial.spectral import spectrally_normalised
+from families.gan.builder import GANBuilder, gan_recipe
 from families.gan.codes import ClassCode, Code
 from families.gan.heads import ProjectionHead
 from families.gan.model import GAN
-from families.gan.pair import Pair, on_shared_pair
-from families.layers.adversarial import HINGE
-from families.layers.conditional_norm import ClassBatchNorm
-from families.layers.dcgan import unnormalised
-from families.layers.spectral import spectrally_normalised
 
 
-@on_shared_pair()
-def projection_cgan(pair: Pair) -> GAN:
+@gan_recipe()
+def projection_cgan(pair: GANBuilder) -> GAN:
     """Conditional GAN with projection critic (1802.05637): score ``ψ(φ(x)) + ⟨V y, φ(x)⟩``, hinge loss.
 
     φ is the critic without its last layer, ψ that layer, and V a row for each label; all are spectrally normalised. The
@@ -40,13 +40,13 @@ def projection_cgan(pair: Pair) -> GAN:
     return pair.game(HINGE, generator=class_generator(pair, code), critic=critic, code=code, head=head)
 
 
-def class_generator(pair: Pair, code: Code, *, attention: bool = False) -> nn.Module:
+def class_generator(pair: GANBuilder, code: Code, *, attention: bool = False) -> nn.Module:
     """The pair's generator with a gain and a bias for each class in its batch normalisation."""
     return pair.generator(code, norm=partial(ClassBatchNorm, classes=pair.classes()), attention=attention)
 
 
 def projection_critic(
-    pair: Pair, *, attention: bool = False, initialise: Callable[[nn.Module], None] | None = None
+    pair: GANBuilder, *, attention: bool = False, initialise: Callable[[nn.Module], None] | None = None
 ) -> tuple[nn.Module, ProjectionHead]:
     """The pair's critic and a projection on the label, with no batch normalisation but spectral in every layer.
 

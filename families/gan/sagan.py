@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from families.adversarial.losses import HINGE
+from families.adversarial.spectral import spectrally_normalised
+from families.gan.builder import GANBuilder, gan_recipe
 from families.gan.codes import ClassCode
 from families.gan.model import GAN
 from families.gan.objectives import SLOW
-from families.gan.pair import Pair, on_shared_pair
 from families.gan.projection import class_generator, projection_critic
-from families.layers.adversarial import HINGE
-from families.layers.spectral import spectrally_normalised
 
 
-@on_shared_pair(network="residual", width=16, lr=4e-4, critic_lr=1.6e-3)
-def sagan(pair: Pair) -> GAN:
+@gan_recipe(network="residual", width=16, lr=4e-4, critic_lr=1.6e-3)
+def sagan(pair: GANBuilder) -> GAN:
     """Self-attention GAN (1805.08318): attention with a learned γ from 0 on, at one map of either network.
 
     Spectral normalisation in generator and critic; the critic learns four times as fast, step by step with the

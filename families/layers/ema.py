@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import nn
 
-from families.layers.training import share
+from families.layers.options import share
 
 
 class Average(nn.Module):

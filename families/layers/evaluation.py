@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import torch
 from torch import Generator, Tensor, nn
 
-from genbench.implicit import frozen
-from genbench.interface import Batch
+from genbench.interface import frozen
 from genbench.seed import generator as seeded
+from genbench.spec import Batch
 
 
 @contextmanager

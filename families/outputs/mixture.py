@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from families.layers.options import whole
 from families.layers.scaling import to_levels
-from families.layers.training import whole
 from families.outputs.base import at_least_single, invert
 from families.outputs.logistic import LOG_SCALE_FLOOR, log_bin, soft_log_scale
 

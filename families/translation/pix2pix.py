@@ -11,15 +11,16 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
-from families.layers.adversarial import NON_SATURATING, Loss
+from families.adversarial.losses import NON_SATURATING, Loss
+from families.adversarial.patch import PatchCritic
+from families.layers.options import positive
 from families.layers.scaling import to_levels, to_unit
-from families.layers.training import positive
 from families.outputs.base import at_least_single
-from families.translation.patch import PatchCritic
 from families.translation.unet import UNet
 from genbench.implicit import ImplicitModel
-from genbench.interface import Batch, DataSpec, GenerativeModel, Phase, Step, Turn
+from genbench.interface import GenerativeModel, Phase, Step, Turn
 from genbench.seed import normal
+from genbench.spec import Batch, DataSpec
 
 SOURCE_LEVELS = 256
 

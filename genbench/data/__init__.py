@@ -15,12 +15,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from genbench.cache import cache_dir
-from genbench.catalog import nearest
-from genbench.check import check_split
 from genbench.data.dataset import Dataset, Raw, digest, stratified
-from genbench.interface import DataSpec, Split
+from genbench.errors import nearest
+from genbench.files import cache_dir
 from genbench.seed import generator, uniform
+from genbench.spec import DataSpec, Split, check_split
 
 __all__ = ["Dataset", "data_dir", "listing", "load"]
 
@@ -54,10 +53,10 @@ class Source:
 SOURCES = {
     "digits": Source("Handwritten digits of scikit-learn", "digits", (1, 8, 8), 17, 10, (1258, 180, 359)),
     "mnist5k": Source("5,000 MNIST digits", "mnist5k", (1, 28, 28), 256, 10, (3500, 500, 1000)),
-    "mnist": Source("MNIST", "idx", (1, 28, 28), 256, 10, (54000, 6000, 10000), "MNIST"),
-    "fashion-mnist": Source("Fashion-MNIST", "idx", (1, 28, 28), 256, 10, (54000, 6000, 10000), "FashionMNIST"),
-    "cifar10": Source("CIFAR-10", "colour", (3, 32, 32), 256, 10, (45000, 5000, 10000), "cifar10"),
-    "svhn": Source("Street View House Numbers", "colour", (3, 32, 32), 256, 10, (65930, 7327, 26032), "svhn"),
+    "mnist": Source("MNIST", "mnist", (1, 28, 28), 256, 10, (54000, 6000, 10000), "MNIST"),
+    "fashion-mnist": Source("Fashion-MNIST", "mnist", (1, 28, 28), 256, 10, (54000, 6000, 10000), "FashionMNIST"),
+    "cifar10": Source("CIFAR-10", "cifar_svhn", (3, 32, 32), 256, 10, (45000, 5000, 10000), "cifar10"),
+    "svhn": Source("Street View House Numbers", "cifar_svhn", (3, 32, 32), 256, 10, (65930, 7327, 26032), "svhn"),
 }
 PATHS = {"folder": "a folder of images", "npz": "arrays in an .npz file"}
 VARIANTS = ("binarized", "edges")
@@ -191,7 +190,7 @@ def _binarized(spec: DataSpec, splits: dict[str, Split]) -> tuple[DataSpec, dict
 
 def _edges(spec: DataSpec, splits: dict[str, Split]) -> tuple[DataSpec, dict[str, Split]]:
     """Each image with its own edge map as source."""
-    from genbench.data.edges import edge_map
+    from genbench.data.variants import edge_map
 
     found = {name: replace(split, sources=edge_map(split.images, spec.levels)) for name, split in splits.items()}
     return replace(spec, source=(1, *spec.shape[1:])), found

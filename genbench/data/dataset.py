@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from genbench.interface import Batch, DataSpec, Split, Splits
 from genbench.seed import generator
+from genbench.spec import Batch, DataSpec, Split, Splits
 
 
 @dataclass(frozen=True)
@@ -125,3 +125,9 @@ def stratified(labels: Tensor | None, count: int, shares: tuple[float, ...], see
     if min(map(len, whole)) == 0:
         raise ValueError(f"{count} images are too few to split into parts of {shares}: give more")
     return [part[torch.randperm(len(part), generator=source)] for part in whole]
+
+
+def check_unchanged(dataset: Dataset, hashes: Mapping[str, str]) -> None:
+    """Raises ``ValueError`` where the data are no longer those that a run was laid out for: folders may change."""
+    if dict(dataset.hashes) != hashes:
+        raise ValueError(f"{dataset.name}: its files have changed since the run began; run again")

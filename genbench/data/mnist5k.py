@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from genbench.cache import cache_dir
 from genbench.data.dataset import Raw
-from genbench.folders import written_whole
+from genbench.files import cache_dir, written_whole
 
 SHA256 = "1f75c140503b3082c96134f5593303f3133e59989a92e21f060c644c655c3722"  # of the parsed arrays
 

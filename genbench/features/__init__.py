@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from genbench.cache import cache_dir
 from genbench.features.base import Extractor, Features
 from genbench.features.store import read, write
-from genbench.interface import Batch, DataSpec
+from genbench.files import cache_dir
+from genbench.spec import Batch, DataSpec
 
 __all__ = ["NAMES", "Extractor", "Features", "extractor", "real_features"]
 

@@ -15,6 +15,8 @@ from torch_fidelity import register_feature_extractor
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
+from genbench.spec import to_bytes
+
 
 @dataclass(frozen=True)
 class Features:
@@ -71,26 +73,6 @@ class Extractor:
     def _forward(self, batch: Tensor) -> tuple[Tensor, ...]:
         device = next(self.network.parameters()).device
         return tuple(layer.float().cpu() for layer in self.network(batch.to(device)))
-
-
-def to_bytes(images: Tensor, levels: int) -> Tensor:
-    """Integer levels ``0 … levels-1`` spread over 0 … 255, uint8: ``round(255 x / (levels - 1))``.
-
-    One to one, and the identity at 256 levels.
-
-    Raises:
-        ValueError: for images that are not uint8 ``(N, C, H, W)``, none at all, or beyond their levels.
-    """
-    if images.dtype != torch.uint8 or images.dim() != 4:
-        raise ValueError(f"images are {images.dtype} of shape {tuple(images.shape)}: give uint8 (N, C, H, W)")
-    if len(images) == 0:
-        raise ValueError("images: there are none, and features need at least one")
-    if int(images.max()) >= levels:
-        raise ValueError(f"images reach level {int(images.max())}: with levels={levels} they end at {levels - 1}")
-    if levels == 256:
-        return images
-    spread = (torch.arange(levels, dtype=torch.float64, device=images.device) * (255 / (levels - 1))).round()
-    return spread.to(torch.uint8)[images.int()]
 
 
 def to_rgb(images: Tensor) -> Tensor:

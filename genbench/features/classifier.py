@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, pad
 
-from genbench.cache import cache_dir
-from genbench.features.base import Extractor, TwoLayers, layers, register, to_bytes
-from genbench.features.store import digest, read, write
-from genbench.interface import Batch, DataSpec
+from genbench.features.base import Extractor, TwoLayers, layers, register
+from genbench.features.store import read, write
+from genbench.files import cache_dir, digest
 from genbench.seed import fork_rng, generator
+from genbench.spec import Batch, DataSpec, to_bytes
 
 NAME = "classifier"
 RESIZE = "none; x / 127.5 - 1"

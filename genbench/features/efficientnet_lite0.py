@@ -16,7 +16,8 @@ from torch.nn.functional import interpolate
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from genbench.features.base import Extractor, TwoLayers, layers, register, to_rgb
-from genbench.features.store import file_digest, weights_of
+from genbench.features.store import weights_of
+from genbench.files import file_digest
 
 NAME = "efficientnet-lite0"
 SIDE = 112

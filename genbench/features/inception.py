@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
-from genbench.cache import cache_dir
 from genbench.features.base import Extractor, layers, register, to_rgb
-from genbench.features.store import file_digest, weights_of
+from genbench.features.store import weights_of
+from genbench.files import cache_dir, file_digest
 
 NAME = "inception-v3"
 FILE = "weights-inception-2015-12-05-6726825d.pth"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genbench.metrics.summary import mean, standard_error
+from genbench.stats import mean, standard_error
 
 
 @dataclass(frozen=True)

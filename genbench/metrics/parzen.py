@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genbench.metrics.nll import spread
-from genbench.metrics.summary import mean, standard_error
+from genbench.stats import mean, spread, standard_error
 
 AT_ONCE = 256  # rows of distances
 MOST = 1_000  # validation and test images; samples are all centres

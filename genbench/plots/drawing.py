@@ -11,7 +11,7 @@ from typing import IO, Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from genbench.folders import written_whole
+from genbench.files import written_whole
 
 # Each at least 3:1 against white paper and against the page's dark one.
 COLOURS = ("#2f74d0", "#cf5a2e", "#23895d", "#b551a5", "#9a7820", "#776ae8", "#c94c61", "#2d8798")

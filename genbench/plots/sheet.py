@@ -16,7 +16,7 @@ from genbench.plots.drawing import STYLE, literal, save
 ACROSS, INCHES = 4, 1.75  # pictures a line; the width of the widest
 
 
-def sheet(pictures: Sequence[tuple[str, Path]], target: Path | IO[bytes], *, fmt: str | None = None) -> None:
+def draw_sheet(pictures: Sequence[tuple[str, Path]], target: Path | IO[bytes], *, fmt: str | None = None) -> None:
     """Pictures with their labels above, all at one scale, aligned at the top.
 
     Args:

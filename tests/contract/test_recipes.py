@@ -8,10 +8,12 @@ import pytest
 import torch
 
 import genbench
-from genbench import Budget, DataSpec, FitConfig, catalog, precision
-from genbench.interface import Split, Splits, Step
-from genbench.player import Player, restored
-from genbench.stream import Stream
+from genbench import Budget, DataSpec, FitConfig, catalog
+from genbench.interface import Step
+from genbench.spec import Split, Splits
+from genbench.training import precision
+from genbench.training.batches import Stream
+from genbench.training.turns import TurnRunner, restored
 from tests.contract.test_toys import Cut, same
 
 RECIPES = list(catalog.recipes())
@@ -170,7 +172,7 @@ def test_each_parameter_moves_in_exactly_the_turns_that_learn_it(case):
         model.train()
         if phase.enter is not None:
             phase.enter(splits, Step(0, 0.0, noise))
-        players = [Player.make(replace(turn, after=None)) for turn in phase.turns]
+        players = [TurnRunner.make(replace(turn, after=None)) for turn in phase.turns]
         moved = [set() for _ in players]
         with restored({p: p.requires_grad for p in model.parameters()}):
             for k in range(5):

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from genbench import cache, data
+from genbench import data, files
 from genbench.data import mnist5k
 from genbench.data.dataset import digest, stratified
-from genbench.data.edges import edge_map
+from genbench.data.variants import edge_map
 
 PINNED = {
     "digits": ("96432411b8f5d3b0", "7acaf37b069389ec", "2cb1fe53b6f9d835"),
@@ -101,9 +101,9 @@ def test_a_cache_that_cannot_be_written_costs_nothing_but_time(tmp_path, monkeyp
 def test_the_cache_is_where_it_is_said_to_be(monkeypatch, tmp_path):
     monkeypatch.delenv("GENBENCH_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache.cache_dir() == tmp_path / "genbench"
+    assert files.cache_dir() == tmp_path / "genbench"
     monkeypatch.setenv("GENBENCH_CACHE", str(tmp_path / "mine"))
-    assert cache.cache_dir() == tmp_path / "mine"
+    assert files.cache_dir() == tmp_path / "mine"
     monkeypatch.delenv("GENBENCH_DATA")
     assert data.data_dir() == tmp_path / "mine" / "data"
 
@@ -193,8 +193,8 @@ def test_a_user_without_a_home_can_load_data(monkeypatch):
 
     monkeypatch.delenv("GENBENCH_CACHE", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setattr(cache.Path, "home", homeless)
-    assert cache.cache_dir().is_absolute()
+    monkeypatch.setattr(files.Path, "home", homeless)
+    assert files.cache_dir().is_absolute()
 
 
 def test_a_cache_that_is_no_archive_of_ours_is_made_again(tmp_path, monkeypatch):

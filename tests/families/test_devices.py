@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from families.autoencoder import deterministic
-from genbench import Budget, FitConfig, gallery, implicit, seed
-from genbench.effort import EFFORTS, Effort
+from genbench import Budget, FitConfig, implicit, seed
+from genbench.likelihood.effort import EFFORTS, Effort
+from genbench.plots import gallery
 from genbench.seed import generator
 from tests.contract.test_recipes import CASES, build, conditions, data
 from tests.families.elsewhere import ELSEWHERE, Elsewhere, Generator

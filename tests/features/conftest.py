@@ -4,7 +4,7 @@ from sklearn.datasets import load_digits
 
 from genbench import features
 from genbench.features import classifier, inception
-from genbench.interface import DataSpec, Split
+from genbench.spec import DataSpec, Split
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from genbench.features import Extractor, extractor, real_features
-from genbench.features.base import TwoLayers, layers, to_bytes, to_rgb
+from genbench.features.base import TwoLayers, layers, to_rgb
+from genbench.spec import to_bytes
 
 IMAGES = torch.randint(0, 17, (10, 1, 4, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from genbench.features import classifier, extractor
-from genbench.interface import DataSpec, Split
+from genbench.spec import DataSpec, Split
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from torch.nn.functional import interpolate
 from torch.utils.data import Dataset
 
 from genbench.features import classifier, extractor
-from genbench.features.base import to_bytes
 from genbench.features.efficientnet_lite0 import EfficientNetLite0, embedded
-from genbench.features.store import file_digest
+from genbench.files import file_digest
 from genbench.metrics.quality import quality
+from genbench.spec import to_bytes
 
 
 class Bare(Dataset):

@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from genbench import files
 from genbench.features import store
 
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor(3)}
@@ -45,10 +46,10 @@ def test_digest_changes_with_names_types_shapes_and_values_and_not_with_order():
         {"a": TENSORS["a"].reshape(3, 2), "b": TENSORS["b"]},
         {"a": TENSORS["a"] + 1, "b": TENSORS["b"]},
     ]
-    assert len({store.digest(tensors) for tensors in [TENSORS, *other]}) == 5
-    assert store.digest(dict(reversed(TENSORS.items()))) == store.digest(TENSORS)
+    assert len({files.digest(tensors) for tensors in [TENSORS, *other]}) == 5
+    assert files.digest(dict(reversed(TENSORS.items()))) == files.digest(TENSORS)
 
 
 def test_file_digest_is_sha256(tmp_path):
     (tmp_path / "x").write_bytes(b"abc")
-    assert store.file_digest(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert files.file_digest(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

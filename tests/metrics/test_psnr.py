@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from genbench.metrics.psnr import psnr
+from genbench.metrics.paired import psnr
 
 
 def constant(*levels):

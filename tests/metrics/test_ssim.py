@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from genbench.metrics.ssim import ssim, window
+from genbench.metrics.paired import ssim, window
 
 
 def pair(count, side, top=256, channels=1):

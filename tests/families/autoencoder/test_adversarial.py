@@ -8,8 +8,8 @@ from torch.nn import functional as F
 from families.autoencoder.aae import aae, aae_supervised
 from families.autoencoder.adversarial import Discriminator
 from genbench import Batch, Budget, DataSpec, FitConfig, Phase, Step
-from genbench.interface import Split, Splits
 from genbench.seed import generator, normal
+from genbench.spec import Split, Splits
 from tests.families.autoencoder.tiny import PIXELS, randomised, trained
 from tests.families.helpers import every_image
 

@@ -8,8 +8,8 @@ from families.autoencoder.aae import aae_supervised
 from families.autoencoder.cvae import cvae
 from families.autoencoder.divergences import kl
 from genbench import Batch, Budget, DataSpec, FitConfig, Step
-from genbench.interface import Split, Splits
 from genbench.seed import generator, normal
+from genbench.spec import Split, Splits
 from tests.families.autoencoder.tiny import PIXELS, randomised, toy
 from tests.families.helpers import every_image
 

@@ -6,8 +6,8 @@ import torch
 
 from families.autoencoder.aae import aae_semi_supervised
 from genbench import Batch, Budget, DataSpec, FitConfig, Step
-from genbench.interface import Split, Splits
 from genbench.seed import generator, normal
+from genbench.spec import Split, Splits
 from tests.families.autoencoder.tiny import PIXELS, randomised, weights_over_all_images
 from tests.families.helpers import every_image
 

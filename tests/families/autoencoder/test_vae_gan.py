@@ -5,8 +5,8 @@ import torch
 
 from families.autoencoder.vae_gan import vae_gan
 from genbench import Batch, Budget, DataSpec, FitConfig, Step
-from genbench.interface import Split, Splits
 from genbench.seed import generator, normal
+from genbench.spec import Split, Splits
 from tests.families.helpers import every_image
 
 SPEC = DataSpec((1, 2, 2), 3)

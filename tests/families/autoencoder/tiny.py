@@ -6,8 +6,8 @@ from families.autoencoder.ae import ae
 from families.autoencoder.cvae import cvae
 from families.autoencoder.vae import vae
 from genbench import Batch, Budget, DataSpec, FitConfig
-from genbench.interface import Split, Splits
 from genbench.seed import fork_rng, generator
+from genbench.spec import Split, Splits
 from tests.families.helpers import every_image
 
 BOUNDED = {

@@ -3,8 +3,8 @@ import torch
 
 from families.autoregressive import diagonal_bilstm
 from families.autoregressive.diagonal_bilstm import DiagonalBiLSTM, diagonals, pixelrnn_diagonal_bilstm
+from families.autoregressive.masked import group_of
 from families.autoregressive.sampling import draw_cached, draw_naive
-from families.layers.masked import group_of
 from genbench import DataSpec
 from genbench.seed import generator
 from tests.families.autoregressive.test_every import influences, randomised, task

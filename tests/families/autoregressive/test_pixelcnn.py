@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
+from families.autoregressive.masked import MaskedConv2d
 from families.autoregressive.pixelcnn import Residual, pixelcnn
-from families.layers.masked import MaskedConv2d
 from genbench import Batch, DataSpec
 from tests.families.autoregressive.test_every import influences, randomised
 

@@ -5,10 +5,10 @@ import torch
 from torch.nn import functional as F
 
 from families.autoregressive.diagonal_bilstm import DiagonalBiLSTM, pixelrnn_diagonal_bilstm
+from families.autoregressive.masked import MaskedConv2d, group_of
 from families.autoregressive.pixelrnn import along_rows, cell, input_to_state
 from families.autoregressive.row_lstm import RowLSTM, pixelrnn_row_lstm
 from families.autoregressive.sampling import draw_cached, draw_naive
-from families.layers.masked import MaskedConv2d, group_of
 from genbench import Batch, DataSpec
 from tests.families.autoregressive.test_every import influences, randomised, task
 

@@ -3,8 +3,8 @@ import torch
 from torch.nn import functional as F
 
 from families.autoregressive import row_lstm
+from families.autoregressive.masked import group_of
 from families.autoregressive.row_lstm import RowLSTM, pixelrnn_row_lstm
-from families.layers.masked import group_of
 from genbench import DataSpec
 from genbench.seed import generator
 from tests.families.autoregressive.test_every import randomised

@@ -9,8 +9,8 @@ from nflows.flows.base import Flow
 
 from families.flow.multiscale import Chain
 from genbench import Batch, Budget, DataSpec, FitConfig, Step, build
-from genbench.interface import Split, Splits
 from genbench.seed import generator
+from genbench.spec import Split, Splits
 from tests.families.flow.helpers import (
     check_bijection,
     check_sum_is_one,

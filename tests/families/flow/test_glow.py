@@ -10,8 +10,8 @@ from families.flow.networks import PriorNetwork
 from families.flow.normalisation import ActNorm
 from families.flow.priors import LabelPrior
 from genbench import Batch, Budget, DataSpec, FitConfig, build
-from genbench.interface import Split, Splits
 from genbench.seed import generator
+from genbench.spec import Split, Splits
 from tests.families.flow.helpers import batch_of, check_bijection, images_of, randomise, randomised
 
 

@@ -6,8 +6,9 @@ import torch
 from families.flow.multiscale import Chain
 from families.flow.normalisation import ActNorm, BatchNorm, Scaling, Started, starting
 from genbench import Budget, DataSpec, FitConfig, build
-from genbench.interface import Split, Splits, Step
+from genbench.interface import Step
 from genbench.seed import generator
+from genbench.spec import Split, Splits
 from tests.families.flow.helpers import batch_of, check_bijection, images_of, randomise
 
 

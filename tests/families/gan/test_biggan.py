@@ -7,13 +7,13 @@ from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
 import genbench
+from families.adversarial.conditional_norm import Conditional, VectorBatchNorm
+from families.adversarial.losses import HINGE
+from families.adversarial.spectral import spectrally_normalised
 from families.gan.biggan import HierarchicalCode, Orthogonality, filters, overlap, truncated
-from families.layers.adversarial import HINGE
 from families.layers.attention import Attention
-from families.layers.conditional_norm import Conditional, VectorBatchNorm
-from families.layers.spectral import spectrally_normalised
 from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits
-from genbench.effort import Effort
+from genbench.likelihood.effort import Effort
 
 SPEC = DataSpec((1, 16, 16), levels=17, classes=3)
 NETWORKS = pytest.mark.parametrize("network", ["convolutional", "residual"])

@@ -3,9 +3,9 @@ import torch
 from torch import nn
 
 import genbench
+from families.adversarial.losses import NON_SATURATING
+from families.adversarial.terms import GameStep, Scored
 from families.gan.conditional import AuxiliaryClassifier
-from families.gan.play import Judged, Play
-from families.layers.adversarial import NON_SATURATING
 from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits, Step
 from tests.families.gan.tiny import moved_by
 
@@ -31,7 +31,7 @@ def step(seed=0):
 
 def judged(seed, labels):
     features = torch.randn(len(labels), 4, dtype=torch.float64, generator=gen(seed))
-    return Judged(features, features[:, 0], features, Batch(torch.zeros(len(labels), 0), torch.tensor(labels)))
+    return Scored(features, features[:, 0], features, Batch(torch.zeros(len(labels), 0), torch.tensor(labels)))
 
 
 def by_hand(term, seen):
@@ -47,7 +47,7 @@ def test_the_classifier_is_cross_entropy_on_logits_of_real_and_fake_for_the_crit
     term = AuxiliaryClassifier(4, 3, weight=0.7).double()
     real, fake = judged(1, [0, 2, 1]), judged(2, [1, 1, 0])
     (of_real, slope_real), (of_fake, slope_fake) = by_hand(term, real), by_hand(term, fake)
-    play = Play(step(), torch.zeros(3, 1), fake, real)
+    play = GameStep(step(), torch.zeros(3, 1), fake, real)
     for act, value, slope in (
         (term.critic, of_real + of_fake, slope_real + slope_fake),
         (term.generator, of_fake, slope_fake),

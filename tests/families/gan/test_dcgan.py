@@ -3,9 +3,9 @@ import torch
 from torch import nn
 
 import genbench
+from families.adversarial.losses import NON_SATURATING
 from families.gan.dcgan import UniformCode
 from families.gan.heads import Head
-from families.layers.adversarial import NON_SATURATING
 from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits
 
 SPEC = DataSpec((1, 8, 8), levels=17)

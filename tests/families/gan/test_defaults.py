@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from families.adversarial import losses, penalties
 from families.gan import biggan, conditional, energy, heads, improved, infogan
-from families.gan.pair import COMMON
-from families.layers import adversarial, penalties
+from families.gan.builder import COMMON
 from genbench import DataSpec, catalog
 from tests.families.gan.tiny import build, normalised
 
@@ -20,7 +20,7 @@ GANS = {name: entry for name, entry in catalog.recipes().items() if entry.family
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     own: dict = field(default_factory=dict)  # options that the pair has not, or not so
-    loss: adversarial.Loss | None = adversarial.NON_SATURATING  # None: made for it, proved by tests of its own
+    loss: losses.Loss | None = losses.NON_SATURATING  # None: made for it, proved by tests of its own
     penalty: object = None
     head: type = heads.Head
     terms: tuple = ()
@@ -29,8 +29,8 @@ class Recipe:
     normalised: bool = True  # the critic
 
 
-wasserstein = partial(Recipe, loss=adversarial.WASSERSTEIN, betas=(0.0, 0.9), normalised=False)
-hinge = partial(Recipe, loss=adversarial.HINGE, normalised=False)
+wasserstein = partial(Recipe, loss=losses.WASSERSTEIN, betas=(0.0, 0.9), normalised=False)
+hinge = partial(Recipe, loss=losses.HINGE, normalised=False)
 FIVE = {"lr": 1e-3, "critic_steps": 5}
 TWO_TIME_SCALES = {"network": "residual", "width": 16, "lr": 4e-4, "critic_lr": 1.6e-3}
 METHODS = {
@@ -50,12 +50,12 @@ DEEP = TWO_TIME_SCALES | {
 CODES = {"categories": None, "continuous": 2, "weight": 1.0, "continuous_weight": 0.1, "hidden": 128}
 RECIPES = {
     "gan": Recipe(),
-    "gan-minimax": Recipe(loss=adversarial.MINIMAX),
+    "gan-minimax": Recipe(loss=losses.MINIMAX),
     "f-gan": Recipe(own={"divergence": "kl", "saturating": False, "clip": 10.0}, loss=None),
-    "lsgan": Recipe(loss=adversarial.LEAST_SQUARES),
+    "lsgan": Recipe(loss=losses.LEAST_SQUARES),
     "wgan": Recipe(
         own={"lr": 5e-5, "critic_steps": 5, "bound": 0.01},
-        loss=adversarial.WASSERSTEIN,
+        loss=losses.WASSERSTEIN,
         rule=torch.optim.RMSprop,
         betas=None,
     ),
@@ -64,8 +64,8 @@ RECIPES = {
     "wgan-div": wasserstein(own=FIVE | {"weight": 2.0, "power": 6.0}, penalty=penalties.divergence_penalty),
     "dragan": Recipe(own={"weight": 10.0, "spread": 0.5}, penalty=penalties.local_penalty, normalised=False),
     "sngan": hinge(),
-    "rgan": Recipe(own={"weight": 0.0}, loss=adversarial.RELATIVISTIC),
-    "ragan": Recipe(own={"weight": 0.0}, loss=adversarial.RELATIVISTIC_AVERAGE),
+    "rgan": Recipe(own={"weight": 0.0}, loss=losses.RELATIVISTIC),
+    "ragan": Recipe(own={"weight": 0.0}, loss=losses.RELATIVISTIC_AVERAGE),
     "ebgan": Recipe(own={"lr": 1e-3, "code": 64, "margin": 0.36, "weight": 0.1}, loss=None, terms=(energy.PullAway,)),
     "began": Recipe(
         own={"lr": 3e-3, "critic_lr": 5e-4, "code": 64, "gamma": 0.75, "balance_rate": 0.1},

@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import nn
 
+from families.adversarial.autoencoding_critic import mean_absolute, root_mean_square
+from families.adversarial.networks import ImageCritic
 from families.gan.energy import PullAway, margin_loss, pull_away
-from families.layers.autoencoding import mean_absolute, root_mean_square
-from families.layers.critic import ImageCritic
 from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits
 from genbench.seed import normal
 from tests.contract.test_toys import same

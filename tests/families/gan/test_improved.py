@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from families.adversarial.losses import smoothed_critic
+from families.adversarial.virtual_norm import VirtuallyNormalised
 from families.gan.improved import FeatureMatching, HistoricalAverage, MinibatchHead
-from families.layers.adversarial import smoothed_critic
-from families.layers.virtual import VirtuallyNormalised
 from genbench import Batch, Budget, DataSpec, FitConfig
 from genbench.seed import normal
 from tests.contract.test_toys import Cut, same

@@ -4,7 +4,7 @@ from torch import nn
 
 from families.gan.improved import MinibatchHead
 from genbench import Budget, FitConfig
-from genbench.player import Player
+from genbench.training.turns import TurnRunner
 from tests.contract.test_toys import same
 from tests.families.gan.tiny import batch, build, gen, losses, only, randn, splits, step
 
@@ -93,7 +93,7 @@ def test_historical_averaging_alone_is_the_distance_to_the_mean_of_all_weights_s
     model, gan = only(historical_averaging=0.3), build("gan")
     torch.testing.assert_close(losses(model), losses(gan), msg="nothing has moved yet")
     assert same({k: v for k, v in model.state_dict().items() if not k.startswith("terms")}, gan.state_dict())
-    turns = {turn.name: Player.make(turn) for turn in model.phases()[0].turns}
+    turns = {turn.name: TurnRunner.make(turn) for turn in model.phases()[0].turns}
     past = {name: [weights(modules)] for name, modules in players(model).items()}
     for k in range(4):
         for name in ("critic", "critic", "generator") if k == 1 else ("critic", "generator"):

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 import genbench
+from families.adversarial.losses import NON_SATURATING
+from families.adversarial.terms import GameStep, Scored, Term
 from families.gan.infogan import LEAST_VARIANCE, InfoGAN, Information
-from families.gan.play import Judged, Play, Term
-from families.layers.adversarial import NON_SATURATING
 from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits, Step
 from tests.families.gan.tiny import moved_by
 
@@ -36,7 +36,7 @@ def randn(*shape, seed=0):
 
 def told(category, features, u):
     given = Batch(torch.zeros(len(features), 0), fields={"category": category})
-    return Play(step(), u, Judged(features, features[:, 0], features, given))
+    return GameStep(step(), u, Scored(features, features[:, 0], features, given))
 
 
 def test_information_is_the_weighted_surprise_of_q_less_the_entropy_of_the_codes():

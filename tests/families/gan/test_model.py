@@ -5,13 +5,13 @@ import torch
 from torch import nn
 
 import genbench
+from families.adversarial.losses import NON_SATURATING, Loss
 from families.gan.codes import Code
 from families.gan.heads import Head, JointHead
 from families.gan.model import GAN
-from families.layers.adversarial import NON_SATURATING, Loss
 from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits, Step
-from genbench.player import Player
 from genbench.seed import normal
+from genbench.training.turns import TurnRunner
 
 SPEC = DataSpec((1, 4, 4), levels=9, classes=3)
 
@@ -117,7 +117,7 @@ def test_the_clip_shortens_either_players_gradient_and_does_not_turn_it(which):
     def moved(**options):
         model = tiny(optimizer=lambda parameters: torch.optim.SGD(parameters, lr=1.0), **options)
         before = torch.cat([p.detach().flatten() for p in model.parameters()])
-        Player.make(model.phases()[0].turns[which]).step(model, batch(), step(), 0)
+        TurnRunner.make(model.phases()[0].turns[which]).step(model, batch(), step(), 0)
         return torch.cat([p.detach().flatten() for p in model.parameters()]) - before
 
     with torch.random.fork_rng([]):

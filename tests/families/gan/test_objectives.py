@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 import genbench
-from families.layers.f_divergences import DIVERGENCES
+from families.adversarial.f_divergences import DIVERGENCES
 from genbench import Budget, DataSpec, FitConfig, Split, Splits, Step, catalog
-from genbench.player import Player, restored
-from genbench.stream import Stream
+from genbench.training.batches import Stream
+from genbench.training.turns import TurnRunner, restored
 
 SPEC = DataSpec((1, 16, 16), levels=17)  # two scales: the critic has a layer to normalise
 TARGET = "families.gan.objectives:"
@@ -76,7 +76,7 @@ def test_each_parameter_moves_in_exactly_the_turns_that_learn_it(case):
     model, noise = build(case).train(), gen()
     stream = Stream(data().train, SPEC, 4, 0)
     (phase,) = model.phases()
-    players = [Player.make(replace(turn, after=None)) for turn in phase.turns]
+    players = [TurnRunner.make(replace(turn, after=None)) for turn in phase.turns]
     moved = [set(), set()]
     with restored({p: p.requires_grad for p in model.parameters()}):
         for k in range(3):

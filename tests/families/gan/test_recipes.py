@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 import genbench
-from families.layers.f_divergences import DIVERGENCES
-from families.layers.penalties import divergence_penalty, gradient_penalty
+from families.adversarial.f_divergences import DIVERGENCES
+from families.adversarial.penalties import divergence_penalty, gradient_penalty
 from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits
 from tests.families.gan.tiny import normalised
 

@@ -4,9 +4,9 @@ from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
 import genbench
-from families.layers.adversarial import HINGE
+from families.adversarial.conditional_norm import ClassBatchNorm
+from families.adversarial.losses import HINGE
 from families.layers.attention import Attention
-from families.layers.conditional_norm import ClassBatchNorm
 from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits
 
 SPEC = DataSpec((1, 8, 8), levels=17, classes=3)

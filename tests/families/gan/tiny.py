@@ -5,7 +5,7 @@ from torch import nn
 
 import genbench
 from genbench import Batch, DataSpec, Split, Splits, Step
-from genbench.player import Player, restored
+from genbench.training.turns import TurnRunner, restored
 
 SPEC = DataSpec((1, 8, 8), levels=17)
 OFF = {
@@ -71,6 +71,6 @@ def moved_by(model, which, batch):
     """Names of the modules that one step of a turn moves."""
     before = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     with restored(dict.fromkeys(model.parameters(), True)):
-        Player.make(model.phases()[0].turns[which]).step(model.train(), batch, step(), 0)
+        TurnRunner.make(model.phases()[0].turns[which]).step(model.train(), batch, step(), 0)
     names = {name for name, parameter in model.named_parameters() if not torch.equal(parameter, before[name])}
     return {name.split(".")[0] for name in names}

@@ -5,12 +5,12 @@ import torch
 from torch import nn
 
 import genbench
-from families.layers.adversarial import NON_SATURATING
+from families.adversarial.losses import NON_SATURATING
+from families.adversarial.patch import PatchCritic
 from families.translation.dropout import NoiseDropout
-from families.translation.patch import PatchCritic
 from families.translation.unet import UNet
 from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits, Step
-from genbench.metrics.observation import discretised_gaussian
+from genbench.likelihood.observation import discretised_gaussian
 from genbench.seed import normal
 
 SPEC = DataSpec((1, 8, 8), levels=17, source=(3, 8, 8))

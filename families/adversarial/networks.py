@@ -1,0 +1,66 @@
+"""What every network that judges images is."""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor, nn
+
+from families.adversarial.conditional_norm import Layers, parted
+from families.layers.options import whole
+from families.layers.scaling import halvings
+
+
+class ImageCritic(nn.Module):
+    """Images ``(B, C, H, W)`` on [-1, 1] → logit ``(B,)`` and features ``(B, F)``, which the logit is read from.
+
+    Attributes:
+        setting: which kind of network, in words for a column of the table; nothing where it is the shared pair's.
+        features: F.
+        layers: images → features.
+        logit: features → ``(B, 1)``, the logit; what judges by something else has none in its place.
+    """
+
+    setting: str = ""
+    features: int
+    layers: nn.Module
+    logit: nn.Module
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits and features."""
+        features = self.layers(images)
+        return self.logit(features)[:, 0], features
+
+
+class MapGenerator(nn.Module):
+    """A projection of the code to the coarsest map, then ``layers`` up to the image.
+
+    Args:
+        shape: ``(C, H, W)``.
+        features: size of what the projection takes.
+        width: channels at half the resolution, twice as many with every further halving.
+        bias: whether the projection has one.
+
+    Attributes:
+        doublings: how often ``layers`` double the map.
+        base: shape of the coarsest map.
+
+    Raises:
+        ValueError: for a width below 1.
+    """
+
+    layers: Layers
+
+    def __init__(self, shape: tuple[int, int, int], features: int, width: int, *, bias: bool) -> None:
+        super().__init__()
+        whole(1, width=width)
+        _, height, breadth = shape
+        self.doublings = halvings(height, breadth)
+        coarse = width * 2 ** max(self.doublings - 1, 0)
+        self.base = (coarse, height >> self.doublings, breadth >> self.doublings)
+        self.project = nn.Linear(features, math.prod(self.base), bias=bias)
+
+    def forward(self, code: Tensor | tuple[Tensor, ...]) -> Tensor:
+        """Code ``(B, features)``, with conditions behind it if any → images ``(B, C, H, W)`` on [-1, 1]."""
+        start, conditions = parted(code)
+        return self.layers(self.project(start).unflatten(1, self.base), conditions)

@@ -1,0 +1,185 @@
+"""The pair of networks that recipes share, so that a table compares what else they do, and the options of the pair.
+
+A recipe under :func:`on_shared_pair` takes a :class:`Pair` in place of a spec and says only what is its own::
+
+    @on_shared_pair()
+    def gan(pair: Pair) -> GAN:
+        return pair.game(NON_SATURATING)
+
+Its signature in the catalogue has the pair's options too, with the recipe's own defaults where it gives some.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, dataclass, fields
+from functools import partial, wraps
+from typing import Any
+
+import torch
+from torch import nn
+
+from families.adversarial.augment import augmentation
+from families.adversarial.dcgan import Norm
+from families.adversarial.losses import Loss
+from families.adversarial.networks import ImageCritic
+from families.adversarial.penalties import Penalty
+from families.adversarial.terms import Term
+from families.gan.codes import Code
+from families.gan.heads import Head
+from families.gan.model import GAN
+from families.gan.networks import NETWORKS
+from families.layers.options import one_of, positive, share
+from genbench.spec import DataSpec
+
+ADAM = partial(torch.optim.Adam, betas=(0.5, 0.999))
+
+
+@dataclass(frozen=True, kw_only=True)
+class GANBuilder:
+    """The options that recipes on the shared pair have in common.
+
+    Args:
+        spec: of the data.
+        network: ``"convolutional"`` (DCGAN's kind), ``"residual"`` or ``"dense"``, generator and critic alike.
+        width: channels at half the resolution, or units of a hidden layer where the network is dense.
+        latents: size Z of the noise, drawn from N(0, I).
+        lr: learning rate of both players.
+        critic_lr: the critic's own, if it has one (two time scales, 1706.08500).
+        critic_steps: critic steps for each generator step.
+        average: decay of the moving average of the generator that samples come from, 0 for none; its batch
+            normalisation uses the live generator's running statistics, its spectral one the live singular vectors.
+        augment: what is done to every image before the critic sees it (DiffAugment, 2006.10738): any of ``color``,
+            ``translation`` and ``cutout``, with commas between; nothing by default.
+
+    Raises:
+        ValueError: for an option out of range.
+    """
+
+    spec: DataSpec
+    network: str = "convolutional"
+    width: int = 32
+    latents: int = 64
+    lr: float = 2e-4
+    critic_lr: float | None = None
+    critic_steps: int = 1
+    average: float = 0.99
+    augment: str = ""
+
+    def __post_init__(self) -> None:
+        positive(lr=self.lr, critic_lr=self.lr if self.critic_lr is None else self.critic_lr)
+        share(average=self.average)
+        one_of(NETWORKS, network=self.network)
+
+    def classes(self) -> int:
+        """Number of labels of the data.
+
+        Raises:
+            ValueError: where there are none.
+        """
+        if not self.spec.classes:
+            raise ValueError("classes=0: this recipe needs a label for each image, and the data have none")
+        return self.spec.classes
+
+    def generator(self, code: Code, **parts: Norm | bool) -> nn.Module:
+        """Codes to images on [-1, 1].
+
+        Args:
+            code: what it is fed by.
+            parts: of a network of feature maps: ``norm``, in place of its normalisation, and whether ``attention``.
+        """
+        return NETWORKS[self.network].generator(self.spec.shape, code.features, self.width, **self._checked(parts))
+
+    def critic(self, norm: Norm | None = None, **parts: bool) -> ImageCritic:
+        """Images on [-1, 1] to a logit and features.
+
+        Args:
+            norm: in place of the network's own normalisation: batch normalisation, and none in a dense one.
+            parts: of a network of feature maps: whether ``attention``.
+        """
+        own = {} if norm is None else {"norm": norm}
+        return NETWORKS[self.network].critic(self.spec.shape, self.width, **own, **self._checked(parts))
+
+    def _checked(self, parts: dict[str, Any]) -> dict[str, Any]:
+        if any(parts.values()) and not NETWORKS[self.network].maps:
+            able = " or ".join(name for name, networks in NETWORKS.items() if networks.maps)
+            raise ValueError(f"network={self.network!r}: this recipe needs feature maps: give {able}")
+        return parts if NETWORKS[self.network].maps else {}
+
+    def game(
+        self,
+        loss: Loss,
+        *,
+        critic: nn.Module | None = None,
+        generator: nn.Module | None = None,
+        code: Code | None = None,
+        head: Head | None = None,
+        penalty: Penalty | None = None,
+        terms: Sequence[Term] = (),
+        optimizer: Callable[..., torch.optim.Optimizer] = ADAM,
+        bound: float | None = None,
+        clip: float | None = None,
+        kind: type[GAN] = GAN,
+    ) -> GAN:
+        """The game on this pair; parts that are not given are the pair's own.
+
+        Args:
+            loss: both sides.
+            critic: in place of the pair's, which has its network's own normalisation.
+            generator: in place of the pair's.
+            code: in place of plain noise.
+            head: in place of the critic's own logit.
+            penalty: of the critic.
+            terms: of either side.
+            optimizer: ``(parameters, lr=…)``, for both players.
+            bound: of the critic's weights.
+            clip: of the gradient's norm, of both players.
+            kind: the class of the game.
+        """
+        code = code or Code(self.latents)
+        return kind(
+            self.spec,
+            generator or self.generator(code),
+            critic or self.critic(),
+            code,
+            head or Head(),
+            loss=loss,
+            penalty=penalty,
+            terms=terms,
+            optimizer=partial(optimizer, lr=self.lr),
+            critic_optimizer=partial(optimizer, lr=self.critic_lr or self.lr),
+            critic_steps=self.critic_steps,
+            bound=bound,
+            clip=clip,
+            average=self.average,
+            augment=augmentation(self.augment),
+        )
+
+
+Recipe = Callable[..., GAN]
+COMMON = {item.name: item.default for item in fields(GANBuilder) if item.default is not MISSING}
+
+
+def gan_recipe(**defaults: Any) -> Callable[[Recipe], Recipe]:  # noqa: ANN401 - defaults of any option
+    """Make a recipe ``(spec, **options)`` of a function ``(pair, **own)``.
+
+    Args:
+        defaults: the recipe's own for options of the pair.
+    """
+    common = COMMON | defaults
+
+    def decorate(function: Recipe) -> Recipe:
+        own = list(inspect.signature(function).parameters.values())[1:]
+        spec = inspect.Parameter("spec", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=DataSpec)
+        shared = [inspect.Parameter(k, inspect.Parameter.KEYWORD_ONLY, default=v) for k, v in common.items()]
+
+        @wraps(function)
+        def recipe(spec: DataSpec, **options: Any) -> GAN:  # noqa: ANN401 - options of any type
+            mine = {name: options.pop(name, default) for name, default in common.items()}
+            return function(GANBuilder(spec=spec, **mine), **options)
+
+        vars(recipe)["__signature__"] = inspect.Signature([spec, *shared, *own])
+        return recipe
+
+    return decorate

@@ -1,0 +1,17 @@
+"""The recipes of the image-to-image models: where each is and what a table says of it; nothing is imported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+RECIPES: dict[str, dict[str, Any]] = {
+    "pix2pix": {
+        "target": "families.translation.pix2pix:pix2pix",
+        "family": "translation",
+        "title": "Image-to-image translation with conditional GANs",
+        "paper": "1611.07004",
+        "year": 2016,
+        "likelihood": "estimate",
+        "given": ("source",),
+    },
+}

@@ -1,0 +1,87 @@
+"""Samples of a model that was not trained here, as they come: an array, a folder of images, an ``.npz``, a ``.npy``."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genbench.data import folder as folders
+from genbench.spec import DataSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from genbench.data import Dataset
+
+
+def read(images: Tensor | ArrayLike | Path | str, spec: DataSpec) -> tuple[Tensor, Any]:
+    """Images and labels wherever they are; labels None where nothing says any.
+
+    Raises:
+        ValueError: for a file or folder that holds no such thing.
+    """
+    if not isinstance(images, Path | str):
+        return images.detach().cpu() if isinstance(images, Tensor) else _tensor(np.asarray(images), "images"), None
+    path = Path(images).expanduser()
+    if path.is_dir():
+        return _folder(path, spec)
+    if path.suffix not in (".npz", ".npy") or not path.is_file():
+        raise ValueError(f"{path}: give a folder of images, an .npz with an array 'images', or an .npy")
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return _tensor(loaded, str(path)), None
+        with loaded:
+            arrays = {name: loaded[name] for name in ("images", "labels") if name in loaded.files}
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path}: not a file of plain arrays, or damaged ({str(error).splitlines()[0]})") from error
+    if "images" not in arrays:
+        raise ValueError(f"{path}: no array 'images'; save one with numpy.savez({path.name!r}, images=…)")
+    return _tensor(arrays["images"], str(path)), arrays.get("labels")
+
+
+def _tensor(array: np.ndarray, name: str) -> Tensor:
+    if array.dtype.kind not in "buif":
+        raise ValueError(f"{name}: an array of {array.dtype}; give uint8")
+    # torch lacks some types of numpy's, and none of these is wanted.
+    return torch.from_numpy(array.copy() if array.dtype == np.uint8 else array.astype(np.float64, copy=True))
+
+
+def _folder(path: Path, spec: DataSpec) -> tuple[Tensor, Tensor | None]:
+    """Every image below a folder, grey ones in as many channels as the data set has."""
+    raw = folders.load(path, None)
+    if raw.test is not None:
+        raise ValueError(f"folder {path}: holds train/ and test/; give the folder of the samples")
+    images = raw.images.expand(-1, spec.shape[0], -1, -1) if raw.images.shape[1] == 1 else raw.images
+    if raw.classes and raw.classes != spec.classes:
+        raise ValueError(f"folder {path}: {raw.classes} class folders for {spec.classes} classes; put all into one")
+    return images, raw.labels if raw.classes else None
+
+
+def checked(images: Tensor, known: Dataset) -> Tensor:
+    """Samples as uint8 ``(N, C, H, W)``.
+
+    Raises:
+        ValueError: for images of another type, shape or range than the data set's.
+    """
+    (channels, height, width), levels = known.spec.shape, known.spec.levels
+    if images.dtype != torch.uint8:
+        scaled = "; of values from 0 to 1: (255 * x).round().astype('uint8')" if images.is_floating_point() else ""
+        raise ValueError(f"images are {str(images.dtype)[6:]}: give uint8, integer levels 0 to {levels - 1}{scaled}")
+    shape = tuple(images.shape)
+    if images.dim() == 3 and channels == 1:
+        images = images[:, None]
+    elif images.dim() == 4 and shape[1:] != known.spec.shape and shape[1:] == (height, width, channels):
+        images = images.permute(0, 3, 1, 2)
+    if tuple(images.shape[1:]) != known.spec.shape:
+        wanted = f"(N, {channels}, {height}, {width}) or (N, {height}, {width}, {channels})"
+        raise ValueError(f"images have shape {shape}: those of {known.name} are {wanted}; nothing is resized here")
+    if int(images.max()) >= levels:
+        raise ValueError(f"images reach level {int(images.max())}: {known.name} has levels 0 to {levels - 1}")
+    return images.contiguous()

@@ -1,0 +1,111 @@
+"""Files and folders: written whole or not at all, locked, told by their digests; and where the cache is."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which the system lets go of however the process ends.
+
+    Raises:
+        ValueError: where another process holds it, with its number; or for a folder that cannot be written.
+    """
+    new = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / ".lock").open("a+")
+    except OSError as error:
+        raise ValueError(f"--out {folder}: cannot be written ({error.strerror}); give another folder") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            file.seek(0)
+            other = file.read().strip() or "another process"
+            raise ValueError(f"--out {folder}: process {other} runs in it; wait, or give another folder") from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        try:
+            yield
+        finally:
+            if [entry.name for entry in folder.iterdir()] == [".lock"]:  # refused: leave nothing
+                (folder / ".lock").unlink()
+                for path in new:
+                    path.rmdir()
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A temporary path beside ``path`` that replaces it when the block ends well, and is removed when it does not."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def part_of(folder: Path) -> Path:
+    """Where a folder is made before it is whole."""
+    return folder.with_name(folder.name + ".part")
+
+
+def settle(part: Path, folder: Path) -> None:
+    """Put a whole ``part`` in the place of ``folder``; what was there goes only once the new one stands."""
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():
+        folder.rename(old)
+    part.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def restore(folder: Path) -> None:
+    """Bring back what a run killed in the middle of :func:`settle` had put aside."""
+    old = folder.with_name(f".{folder.name}.old")
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+
+
+def cache_dir() -> Path:
+    """``GENBENCH_CACHE``, else ``genbench`` in ``XDG_CACHE_HOME`` or ``~/.cache``; it need not exist."""
+    named = os.environ.get("GENBENCH_CACHE")
+    if named:
+        return Path(named)
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "genbench"
+    except RuntimeError:  # a container's user without a home: no reason not to load data
+        return Path(tempfile.gettempdir()) / f"genbench-{os.getuid()}"
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names, types, shapes and bytes, in the order of the names: 64 hexadecimal digits."""
+    total = hashlib.sha256()
+    for name in sorted(tensors):
+        value = tensors[name].detach().cpu().contiguous()
+        total.update(f"{name}|{value.dtype}|{tuple(value.shape)}|".encode())
+        total.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, as ``sha256sum`` prints it."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

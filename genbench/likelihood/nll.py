@@ -1,0 +1,138 @@
+"""Negative log-likelihood in bits per dimension: the one place where nats become bits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Generator, Tensor
+
+from genbench.interface import GenerativeModel, Kind, LogLikelihood, frozen
+from genbench.spec import Batch
+from genbench.stats import mean, spread, standard_error
+
+
+@dataclass(frozen=True)
+class NLL:
+    """Bits per dimension of a split, with all that decides what it may be compared with.
+
+    Args:
+        bpd: mean over images, lower is better; infinite where an image has probability 0.
+        standard_error: of that mean; None for one image or an infinite mean.
+        per_image: the bits per dimension of each image, for paired comparison.
+        images: how many.
+        kind: exact, a bound (the truth is at most ``bpd``), or an estimate.
+        given: what the probability is conditioned on.
+        method: how it was computed.
+        observation: ``"added"`` where the probability includes noise that samples do not have.
+        draws: importance weights, or chains, an image.
+        ess: mean over images of the effective sample size of their weights; None where there are not several.
+        acceptance: mean over images of the share of transitions that their chains accepted; None without chains.
+        step_size: geometric mean over images of their chains' leapfrog steps; None without chains.
+    """
+
+    bpd: float
+    standard_error: float | None
+    per_image: list[float]
+    images: int
+    kind: Kind
+    given: tuple[str, ...] = ()
+    method: str = ""
+    observation: Literal["own", "added"] = "own"
+    draws: int = 1
+    ess: float | None = None
+    acceptance: float | None = None
+    step_size: float | None = None
+
+
+def bits_per_dim(nats: Tensor, dimensions: int) -> Tensor:
+    """``-nats / (dimensions · ln 2)``, float64: log-probabilities of whole images to bits per dimension."""
+    return -nats.double() / (dimensions * math.log(2))
+
+
+def uniform_bpd(levels: int) -> float:
+    """Bits per dimension of the model that finds all images equally likely: ``log2(levels)``, exactly."""
+    return math.log2(levels)
+
+
+def nll(
+    model: GenerativeModel,
+    split: Batch,
+    *,
+    dimensions: int,
+    draws: int = 1,
+    effort: str = "fast",
+    limit: int | None = None,
+    batch_size: int = 64,
+    generator: Generator | None,
+) -> NLL:
+    """What ``model.log_likelihood`` answers on a split, in bits per dimension.
+
+    No gradients are kept (a model that needs them inside, as annealed importance sampling does, enables them itself),
+    the model is in evaluation mode, and in the mode it had afterwards.
+
+    Args:
+        model: asked in batches, on its own device.
+        split: images with whatever the likelihood is conditioned on.
+        dimensions: ``C·H·W``.
+        draws: passed on: importance weights an image.
+        effort: passed on.
+        limit: at most so many images, spread evenly over the split: the same ones for every model.
+        batch_size: images a call.
+        generator: passed on; the result depends on nothing else.
+
+    Raises:
+        ValueError: for a limit or batch size below 1, an empty split, or a log-likelihood that no probability of
+            integers has: not a number, or infinite. No image is ever left out: a mean over the images that went
+            well is not a likelihood. A probability of 0 is legitimate, and its bits are infinite.
+    """
+    rows = spread(len(split), limit)
+    if batch_size < 1:
+        raise ValueError(f"batch_size={batch_size}: give at least 1")
+    answers = []
+    with frozen(model), torch.no_grad():
+        for part in rows.split(batch_size):
+            batch = split.rows(part.to(split.images.device)).to(model.device)
+            answers.append(model.log_likelihood(batch, draws=draws, effort=effort, generator=generator))
+    nats = torch.cat([answer.nats.detach().double().cpu() for answer in answers])
+    if nats.shape != rows.shape:
+        raise ValueError(f"log_likelihood answers {tuple(nats.shape)} for {len(rows)} images: give one number an image")
+    wrong = nats.isnan() | (nats == math.inf)
+    if bool(wrong.any()):
+        raise ValueError(
+            f"log_likelihood is {float(nats[wrong][0])} for {int(wrong.sum())} of {len(rows)} images: "
+            "no probability is; the likelihood of this model cannot be reported"
+        )
+    found = summarise(bits_per_dim(nats, dimensions).tolist(), _common(answers))
+    steps = averaged([None if answer.step_size is None else answer.step_size.log() for answer in answers])
+    return replace(
+        found,
+        ess=averaged([answer.ess for answer in answers]),
+        acceptance=averaged([answer.acceptance for answer in answers]),
+        step_size=None if steps is None else math.exp(steps),
+    )
+
+
+def averaged(parts: Sequence[Tensor | None]) -> float | None:
+    """The mean over the images of all batches; None where a batch has nothing to say."""
+    known = [part for part in parts if part is not None]
+    return mean(torch.cat(known).double().tolist()) if known and len(known) == len(parts) else None
+
+
+def summarise(per_image: Sequence[float], how: LogLikelihood) -> NLL:
+    """Mean and standard error of bits per dimension, with ``how`` they were computed."""
+    bits = list(per_image)
+    return NLL(
+        mean(bits), standard_error(bits), bits, len(bits), how.kind, how.given, how.method, how.observation, how.draws
+    )
+
+
+def _common(answers: Sequence[LogLikelihood]) -> LogLikelihood:
+    """What all batches say of themselves; a mean over an exact and a bounded half would be neither."""
+    ways = {(answer.kind, answer.given, answer.method, answer.observation, answer.draws) for answer in answers}
+    if len(ways) > 1:
+        raise ValueError(f"log_likelihood answers in {len(ways)} ways on one split: {sorted(map(str, ways))}")
+    return answers[0]

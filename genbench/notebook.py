@@ -1,0 +1,210 @@
+"""For notebooks: runs, tables and evaluations as pandas objects, with the stamps of their figures attached."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genbench.records import layout
+from genbench.records.record import records
+from genbench.runs.command import Replay
+from genbench.runs.overrides import Overrides, overridden
+from genbench.runs.suite import Suite, read, slug, to_value, validated
+from genbench.tables.captions import footnotes
+from genbench.tables.keys import KEYS
+from genbench.training.precision import chosen_device
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from pandas import DataFrame
+    from torch import Tensor
+
+
+def run(
+    suite: str | Path | Mapping[str, Any] | Suite,
+    *,
+    out: str | Path | None = None,
+    dataset: str | None = None,
+    recipes: Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
+    seeds: Sequence[int] = (),
+    images: int | None = None,
+    steps: int | None = None,
+    seconds: float | None = None,
+    precision: str | None = None,
+    labelled: int | None = None,
+    effort: str | None = None,
+    size: int | None = None,
+    device: str = "auto",
+    fresh: bool = False,
+    measure_again: bool = False,
+    root: str | Path | None = None,
+    download: bool = False,
+    tensorboard: bool = False,
+    quiet: bool = False,
+) -> DataFrame:
+    """Train and measure a suite, as ``genbench run`` does, and return its table.
+
+    What is done is skipped, what was cut off goes on. A cell that diverges or fails is a row that says so.
+
+    Args:
+        suite: a name, the path of a ``.toml`` file, or what such a file says, as a mapping.
+        out: folder of the run; ``results/SUITE`` by default for a name or a path, needed for a mapping.
+        dataset: instead of the suite's.
+        recipes: only the rows of these labels, else of these recipes.
+        options: set where rows have them.
+        seeds: instead of the suite's.
+        images: budget of a cell; give one of this, ``steps`` and ``seconds``, or none.
+        steps: budget of a cell, in batches.
+        seconds: budget of a cell.
+        precision: of training.
+        labelled: training images that keep their label.
+        effort: of estimated likelihoods: ``"fast"``, ``"standard"`` or ``"paper"``.
+        size: side that a folder's images are resized to.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        fresh: do again what is done.
+        measure_again: measure again, by their weights, the cells that are done and were measured by older measures.
+        root: folder of data sets.
+        download: fetch data that are missing.
+        tensorboard: write logs for TensorBoard too, in each cell.
+        quiet: print nothing.
+
+    Returns:
+        As :func:`table`.
+
+    Raises:
+        ValueError: in one line, for whatever is wrong with the input, before any training.
+    """
+    from rich.console import Console
+
+    from genbench.console import console
+    from genbench.runs import runner
+
+    given = {"images": images, "steps": steps, "seconds": seconds}
+    budget = {name: value for name, value in given.items() if value is not None}
+    if len(budget) > 1:
+        raise ValueError(f"budget {budget}: give one of images, steps and seconds")
+    named = isinstance(suite, str | Path)
+    if out is None and not named:
+        raise ValueError("out is missing: a suite that is no file needs a folder for its run")
+    whole = read(str(suite)) if isinstance(suite, str | Path) else validated(suite)
+    folder = Path(out) if out is not None else Path("results") / slug(Path(str(suite)).stem)
+    words = [f"{name}={to_value(value)}" for name, value in (options or {}).items()]
+    changes = Overrides(dataset, size, tuple(recipes), words, tuple(seeds), budget, precision, labelled, effort)
+    where = None if root is None else Path(root)
+    wanted = overridden(whole, changes)
+    # A suite that is no file is in the run's folder as it was wanted, and asked for from there.
+    replay = (
+        Replay(str(suite), whole, changes, where) if named else Replay(str(folder / layout.SUITE), wanted, root=where)
+    )
+    runner.run(
+        wanted,
+        folder,
+        Console(file=io.StringIO()) if quiet else console(),
+        command=replay.command,
+        device=_device(device),
+        fresh=fresh,
+        measure_again=measure_again,
+        root=where,
+        download=download,
+        tensorboard=tensorboard,
+    )
+    return table(folder)
+
+
+def table(*folders: str | Path, sort: str | None = None) -> DataFrame:
+    """The table of one run or several: a row a recipe, a column a key of ``genbench table --format json``.
+
+    Absent is NaN or None. Column ``stamp`` says how each row was measured, as do ``attrs["stamps"]`` by
+    ``LABEL on DATASET``; ``attrs["notes"]`` are the footnotes, what is not ranked with what among them.
+
+    Args:
+        folders: that ``genbench run --out`` or :func:`run` wrote.
+        sort: a column to sort by, best first.
+
+    Raises:
+        ValueError: for a folder without records, or an unknown column.
+    """
+    from genbench.tables.rows import rows
+
+    if not folders:
+        raise ValueError("table: give the folder of a run, or several")
+    return _frame(rows(records(*map(Path, folders)), sort))
+
+
+def evaluate(
+    images: Tensor | ArrayLike | Path | str,
+    *,
+    dataset: str,
+    labels: Tensor | ArrayLike | None = None,
+    translations: bool = False,
+    label: str = "samples",
+    out: str | Path | None = None,
+    extractor: str = "efficientnet-lite0",
+    seed: int = 0,
+    size: int | None = None,
+    device: str = "auto",
+    root: str | Path | None = None,
+    fresh: bool = False,
+) -> DataFrame:
+    """Measure samples that come from anywhere, as :func:`genbench.runs.evaluate.evaluate` has it, and return their row.
+
+    Args:
+        images: uint8 array, tensor, or the path of a folder, an ``.npz`` or an ``.npy``.
+        dataset: that they are to look like.
+        labels: the class that each was asked for.
+        translations: sample i was made of the test split's source i.
+        label: of the row.
+        out: folder of a run that gets the row; None keeps nothing.
+        extractor: of features.
+        seed: of the row.
+        size: side that a folder data set's images are resized to.
+        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        root: folder of data sets.
+        fresh: replace a row of this label.
+
+    Raises:
+        ValueError: in one line, for images or labels that do not fit, or a label that is taken.
+    """
+    from genbench.runs import evaluate
+    from genbench.tables.rows import rows
+
+    with tempfile.TemporaryDirectory() as temporary:
+        record = evaluate.evaluate(
+            images,
+            dataset=dataset,
+            labels=labels,
+            translations=translations,
+            label=label,
+            out=Path(temporary if out is None else out),
+            extractor=extractor,
+            seed=seed,
+            size=size,
+            device=_device(device),
+            root=None if root is None else Path(root),
+            fresh=fresh,
+        )
+    if out is None and not isinstance(images, Path | str):
+        record = record.model_copy(update={"stamp": record.stamp | {"command": "none: the samples were not kept"}})
+    return _frame(rows([record]))
+
+
+def _frame(rows: list[dict[str, Any]]) -> DataFrame:
+    import pandas
+
+    found = pandas.DataFrame(rows, columns=list(KEYS))
+    names = [f"{row['label']} on {row['dataset']}" for row in rows]
+    # A row's lost seeds have a row of their own under its name.
+    lost = [f", {row['status']}" if row["status"] in ("diverged", "failed") else "" for row in rows]
+    found.attrs["stamps"] = {name + end: row["stamp"] for name, end, row in zip(names, lost, rows, strict=True)}
+    found.attrs["notes"] = footnotes(rows)
+    return found
+
+
+def _device(name: str) -> str:
+    if name not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"device={name!r}: give auto, cpu or cuda")
+    return chosen_device(name)

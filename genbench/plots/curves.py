@@ -1,0 +1,95 @@
+"""Training curves."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from genbench.plots.drawing import COLOURS, STYLE, literal, save
+
+HistoryColumns = Mapping[str, NDArray[np.float64]]
+
+
+def read_history(path: Path) -> HistoryColumns:
+    """``history.csv`` as columns: step, images, seconds, and the logs ``turn/name``; blanks are NaN.
+
+    Raises:
+        ValueError: for a file without a column of images, or with a cell that is no number.
+    """
+    with path.open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    names = [name for name in (lines[0] if lines else {}) if name != "phase"]
+    if "images" not in names:
+        raise ValueError(f"history {path}: no column of images, or no line")
+    try:
+        return {name: np.array([float(line[name] or "nan") for line in lines]) for name in names}
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"history {path}: {error}") from error
+
+
+def draw_curves(histories: Mapping[str, HistoryColumns], target: Path | IO[bytes], *, fmt: str | None = None) -> None:
+    """Training curves, a small panel a cell: each log against images seen, raw and as a running mean.
+
+    The range of a panel holds 98 % of its values, so that the first steps do not flatten all the others.
+
+    Args:
+        histories: label → :func:`history`.
+        target: a path, or an open binary file.
+        fmt: as in :func:`scatter`.
+
+    Raises:
+        ValueError: for no histories.
+    """
+    if not histories:
+        raise ValueError("histories: there are none to draw")
+    across = min(3, len(histories))
+    down = math.ceil(len(histories) / across)
+    legend = max(math.ceil(len(_chosen(columns)) / 2) for columns in histories.values())  # lines of it
+    with rc_context(STYLE | {"font.size": 8}):
+        figure = Figure(figsize=(3.2 * across, (2 + 0.14 * legend) * down), layout="constrained")
+        panels = figure.subplots(down, across, squeeze=False).ravel()
+        for panel, (label, columns) in zip(panels, histories.items(), strict=False):
+            _curve(panel, label, columns)
+        for panel in panels[len(histories) :]:
+            panel.set_axis_off()
+        save(figure, target, fmt)
+
+
+def _chosen(columns: HistoryColumns) -> HistoryColumns:
+    """The logs that are drawn: losses first, as many as there are colours."""
+    logs = {name: values for name, values in columns.items() if "/" in name and np.isfinite(values).any()}
+    return dict(sorted(logs.items(), key=lambda item: not item[0].endswith("/loss"))[: len(COLOURS)])
+
+
+def _curve(panel: Axes, label: str, columns: HistoryColumns) -> None:
+    images, chosen = columns["images"], _chosen(columns)
+    for colour, (name, values) in zip(COLOURS, chosen.items(), strict=False):
+        here = np.isfinite(values)
+        x, y = images[here], values[here]
+        window = max(1, len(y) // 25)
+        panel.plot(x, y, color=colour, linewidth=0.6, alpha=0.3 if window > 1 else 1)
+        if window > 1:
+            smooth = np.convolve(y, np.ones(window) / window, mode="valid")
+            panel.plot(x[window - 1 :], smooth, color=colour, linewidth=1.2)
+        panel.plot([], [], color=colour, linewidth=1.6, label=literal(name))
+    panel.set_title(literal(label), loc="left", fontsize=9)
+    panel.xaxis.set_major_formatter(lambda x, _: f"{x / 1000:g}k" if x >= 1000 else f"{x:g}")
+    panel.set_xlabel("images seen")
+    if chosen:
+        every = np.concatenate([values[np.isfinite(values)] for values in chosen.values()])
+        low, high = np.percentile(every, [1, 99])
+        pad = 0.08 * (high - low) or 0.5
+        panel.set_ylim(low - pad, high + pad)
+        panel.legend(
+            frameon=False, fontsize=6.5, loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2,
+            handlelength=1.2, labelspacing=0.3, columnspacing=1.2,
+        )  # fmt: skip

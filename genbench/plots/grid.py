@@ -1,0 +1,52 @@
+"""Grids of images."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import ArrayLike
+from PIL import Image
+
+from genbench.files import written_whole
+
+GAP, PAPER = 2, 255  # pixels between images, and their grey
+CELL = 56  # side, in pixels, to which small images are enlarged
+
+
+def draw_grid(images: ArrayLike, path: Path, *, levels: int = 256, columns: int = 8, scale: int | None = None) -> None:
+    """Write images as one PNG, row by row, enlarged by whole pixels.
+
+    Level ``v`` becomes the grey ``255 · v / (levels - 1)``: the range is the data set's, never a batch's own.
+
+    Args:
+        images: uint8 ``(N, C, H, W)``, grey or colour.
+        path: of the PNG, written whole or not at all.
+        levels: integer levels ``0 … levels-1``.
+        columns: images a line; 10 for classes in columns.
+        scale: pixels a pixel; by default as many as bring the longer side to about 56.
+
+    Raises:
+        ValueError: for images of another type or shape, beyond their levels, or columns or scale below 1.
+    """
+    array = np.asarray(images)
+    if array.dtype != np.uint8 or array.ndim != 4 or array.shape[1] not in (1, 3) or 0 in array.shape:
+        raise ValueError(f"images are {array.dtype} {array.shape}: give uint8 (N, 1 or 3, H, W), N at least 1")
+    if not 2 <= levels <= 256 or array.max() >= levels:
+        raise ValueError(f"levels={levels}: images have levels up to {array.max()}; give 2 to 256, above every level")
+    if columns < 1 or (scale is not None and scale < 1):
+        raise ValueError(f"columns={columns}, scale={scale}: give at least 1")
+    _, channels, height, width = array.shape
+    scale = scale or max(1, round(CELL / max(height, width)))
+    grey = (array.astype(np.uint16) * 255 // (levels - 1)).astype(np.uint8)
+    grey = grey.repeat(scale, axis=2).repeat(scale, axis=3).transpose(0, 2, 3, 1)
+    columns = min(columns, len(grey))
+    lines = math.ceil(len(grey) / columns)
+    high, wide = height * scale + GAP, width * scale + GAP
+    paper = np.full((lines * high - GAP, columns * wide - GAP, channels), PAPER, dtype=np.uint8)
+    for index, image in enumerate(grey):
+        top, left = index // columns * high, index % columns * wide
+        paper[top : top + high - GAP, left : left + wide - GAP] = image
+    with written_whole(Path(path)) as part:
+        Image.fromarray(paper[:, :, 0] if channels == 1 else paper).save(part, format="PNG", optimize=True)

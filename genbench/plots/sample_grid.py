@@ -1,0 +1,71 @@
+"""A cell's pictures: samples 0 to 63 as they were drawn, ordered so that what they were asked for shows.
+
+And the first of them above what in the training split is nearest to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from genbench.plots.grid import draw_grid
+from genbench.spec import Batch, to_bytes
+
+SHOWN, PAIRS, COLUMNS = 64, 16, 8
+
+
+def write(path: Path, samples: Tensor, levels: int, given: Batch | None = None, *, most: int | None = SHOWN) -> None:
+    """Write a grid as PNG.
+
+    Args:
+        path: of the picture.
+        samples: uint8 ``(N, C, H, W)`` with integer levels; the first ``most`` are shown, none is chosen.
+        levels: of the samples.
+        given: what each was asked for, and its target: labels give a row to each class, sources stand above outputs
+            and outputs above targets.
+        most: 64, or None for all.
+    """
+    shown, columns = samples[:most], COLUMNS
+    if given is not None and given.sources is not None:
+        sources = like(to_bytes(given.sources[:most], 256), shown)
+        parts = [sources, *(to_bytes(images[:most], levels) for images in (shown, given.images))]
+        shown, levels = bands(parts, columns), 256
+    elif given is not None and given.labels is not None:
+        shown, columns = by_class(shown, given.labels[:most])
+    draw_grid(shown.numpy(), path, levels=levels, columns=columns)
+
+
+def neighbours(path: Path, samples: Tensor, nearest: Tensor, levels: int) -> None:
+    """Write the first 16 samples as PNG, below each what is ``nearest`` to it; both uint8 ``(N, C, H, W)``."""
+    pairs = bands([samples[:PAIRS], nearest[:PAIRS]], COLUMNS)
+    draw_grid(pairs.numpy(), path, levels=levels, columns=COLUMNS)
+
+
+def by_class(samples: Tensor, labels: Tensor) -> tuple[Tensor, int]:
+    """Samples in rows by class, empty places black, and how many columns that takes."""
+    rows = [samples[labels == label] for label in labels.unique().tolist()]
+    columns = max(map(len, rows))
+    return torch.cat([_filled(row, columns) for row in rows]), columns
+
+
+def bands(parts: Sequence[Tensor], columns: int) -> Tensor:
+    """Rows of ``columns`` images: each part's first row, then each part's second, and so on; empty places black."""
+    rows = zip(*(part.split(columns) for part in parts), strict=True)
+    return torch.cat([_filled(row, columns) for band in rows for row in band])
+
+
+def like(images: Tensor, model: Tensor) -> Tensor:
+    """Images in the channels and at the size of ``model``: grey repeated, colour averaged, nearest pixels."""
+    channels, height, width = model.shape[1:]
+    if images.shape[1] not in (1, channels):
+        images = images.float().mean(1, keepdim=True).round().to(torch.uint8)
+    rows = torch.arange(height) * images.shape[2] // height
+    places = torch.arange(width) * images.shape[3] // width
+    return images[:, :, rows][:, :, :, places].expand(-1, channels, -1, -1)
+
+
+def _filled(row: Tensor, columns: int) -> Tensor:
+    return torch.cat([row, row.new_zeros((columns - len(row), *row.shape[1:]))])

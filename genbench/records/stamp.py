@@ -1,0 +1,92 @@
+"""The part of a record's stamp that the machine and the installation decide."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from genbench.records.record import Record
+
+
+PACKAGES = ("torch", "torchvision", "torch-fidelity", "torchmetrics", "nflows", "numpy", "scipy", "pillow")
+
+
+def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str | None]:
+    """genbench, Python and each of ``packages``; None for one that is not installed."""
+    return {"genbench": _version("genbench"), "python": platform.python_version()} | {
+        name: _version(name) for name in packages
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def revision() -> str | None:
+    """The git revision of the checkout that genbench runs from, ``-dirty`` with changes; None where it is installed."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        # Installed below somebody's repository, in a .venv, that repository's revision says nothing of genbench.
+        subprocess.run([*git, "ls-files", "--error-unmatch", "__init__.py"], check=True, capture_output=True)
+        described = [*git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+        return subprocess.run(described, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def of_training(stamp: Mapping[str, Any]) -> dict[str, Any]:
+    """A record's stamp with the place of the training, where it was measured again, for that of the measuring."""
+    trained = stamp.get("trained")
+    trained = trained if isinstance(trained, Mapping) else {}
+    versions = {**stamp.get("versions", {}), **trained.get("versions", {})}
+    return {**stamp, **trained} | ({"versions": versions} if versions else {})
+
+
+@cache
+def processor() -> str:
+    """The processor's name, as its maker calls it where the system says."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine() or sys.platform
+
+
+def machine(device: str) -> dict[str, object]:
+    """Device, threads of this process, and what they are of."""
+    import torch
+
+    return {
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "machine": {
+            "processor": processor(),
+            "accelerator": torch.cuda.get_device_name() if device == "cuda" else None,
+            **({"cuda": torch.version.cuda} if device == "cuda" else {}),
+            "system": f"{platform.system()} {platform.machine()}",
+        },
+    }
+
+
+EARLIER = {"effort": "fast"}  # what a configuration from before a key was known did
+
+
+# Raised with each change of a measure after which its figures are not those from before; older stamps have all at 1.
+MEASURES = {"likelihood": 2, "quality": 2, "speed": 1, "pairs": 1, "labels": 1}
+
+
+def older(record: Record) -> bool:
+    """Whether measures of earlier versions than these measured it."""
+    measured = record.stamp.get("measures") or {}
+    return any(measured.get(need, 1) < version for need, version in MEASURES.items())

@@ -1,0 +1,171 @@
+"""Rows that nobody trains, between which the others lie: real images, noise, simple models, lossless files."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from genbench.data.dataset import check_unchanged
+from genbench.likelihood.codecs import CODECS, available
+from genbench.likelihood.histogram import Histogram
+from genbench.plots import sample_grid
+from genbench.records import layout, record
+from genbench.records.pictures import NEIGHBOURS
+from genbench.records.stamp import older
+from genbench.runs import measures
+from genbench.runs.clock import Clock, Tell
+from genbench.runs.config import Cell, Setting
+from genbench.runs.stamping import stamped
+from genbench.runs.suite import ANCHOR_NAMES, slug
+from genbench.seed import generator
+from genbench.stats import spread
+
+if TYPE_CHECKING:
+    from genbench.data import Dataset
+
+BLOCK = 4096  # images at once
+LEAST_PIXELS = 65  # a file's header outweighs an 8×8 image
+CENTRES, MEMBERS = 1000, 10  # of k-means at most, and images a centre: a centre of one image would be a copy of it
+
+
+def names(shape: tuple[int, int, int], levels: int) -> tuple[str, ...]:
+    """The anchors of a data set: files hold 256 levels and more than 8×8 pixels of one or three channels."""
+    files = levels == 256 and shape[1] * shape[2] >= LEAST_PIXELS and shape[0] in (1, 3)
+    here = available() if files else ()
+    return tuple(name for name in ANCHOR_NAMES if name not in CODECS or name in here)
+
+
+def work(cell: Cell, setting: Setting, parts: dict[str, Path], tell: Tell) -> Iterator[record.Record]:
+    """Measure the anchors of a data set in folders ``parts``, by name; the records are not written."""
+    from genbench import data
+
+    clock = Clock(tell)
+    with clock("load"):
+        dataset = data.load(cell.dataset, root=setting.root, size=cell.size)
+    check_unchanged(dataset, cell.data)
+    for name, part in parts.items():
+        clock.seconds = {}
+        if (same := _of_twin(cell, part)) is not None:
+            judge = {"judge": same.stamp["judge"]["hash"]} if "judge" in same.stamp else {}
+            about = same.stamp.get("extractor")
+            stamp = stamped(cell, setting, dataset, about and about | judge)
+            stamp["measured"] = f"once, on {cell.twin}: the images are the same"
+            yield same.model_copy(update={"dataset": cell.dataset, "seconds": {}, "stamp": stamp})
+            continue
+        found, extractor = _measured(name, cell, dataset, part, clock)
+        yield record.Record(
+            dataset=cell.dataset,
+            recipe=name,
+            label=name,
+            family="anchor",
+            seed=cell.seed,
+            status="anchor",
+            **found,
+            seconds=clock.seconds,
+            stamp=stamped(cell, setting, dataset, extractor),
+        )
+
+
+def _of_twin(cell: Cell, part: Path) -> record.Record | None:
+    """The same anchor of the data set with the same images, its picture copied; None where it was not measured."""
+    if cell.twin is None:
+        return None
+    folder = part.parents[2] / slug(cell.twin) / part.parent.name / part.name.removesuffix(".part")
+    found = record.Record.read(folder) if (folder / layout.RECORD).is_file() else None
+    if found is None or found.status != "anchor" or older(found):
+        return None
+    for name in (layout.GRID, NEIGHBOURS.file):
+        if (folder / name).is_file():
+            shutil.copyfile(folder / name, part / name)
+    return found
+
+
+def noise(shape: tuple[int, ...], levels: int, seed: int) -> Tensor:
+    """Images of independent pixels, each level as likely as the others, uint8."""
+    return torch.randint(levels, shape, generator=generator(seed, "noise"), dtype=torch.uint8)
+
+
+def gaussian(images: Tensor, n: int, levels: int, seed: int) -> Tensor:
+    """``n`` images whose pixels are independent Gaussians, uint8: what the first two moments of each pixel give.
+
+    Each pixel of each channel has the mean and variance of ``images`` ``(N, C, H, W)`` there, is rounded and clamped to
+    ``0 … levels-1``. No likelihood is named: where all images are black the variance is 0, so that one test image with
+    another level there has no probability at all, and any floor under the variance would be what is measured.
+    """
+    parts = images.split(BLOCK)
+    mean = sum(part.double().sum(0) for part in parts) / len(images)
+    deviation = (sum(((part - mean) ** 2).sum(0) for part in parts) / len(images)).sqrt()
+    source, drawn = generator(seed, "pixel-gaussian"), []
+    for start in range(0, n, BLOCK):
+        noise = torch.randn((min(BLOCK, n - start), *mean.shape), dtype=torch.float64, generator=source)
+        drawn.append((mean + deviation * noise).round().clamp(0, levels - 1).to(torch.uint8))
+    return torch.cat(drawn)
+
+
+def centres(images: Tensor, n: int, seed: int) -> Tensor:
+    """``n`` images that are means of training images: near to them in pixels, and none of them.
+
+    Ten images a centre, a thousand centres at most (Lloyd's k-means from random images); they come again where ``n`` is
+    more than there are, since every row has equally many images.
+
+    Args:
+        images: uint8 ``(N, C, H, W)``.
+        n: images wanted.
+        seed: of the first centres.
+    """
+    from sklearn.cluster import KMeans
+
+    count = max(1, min(n, CENTRES, len(images) // MEMBERS))
+    some = images[spread(len(images), count * MEMBERS)].flatten(1).float().numpy()
+    model = KMeans(count, init="random", n_init=1, max_iter=20, random_state=seed).fit(some)
+    found = torch.from_numpy(model.cluster_centers_).round().to(torch.uint8).reshape(-1, *images.shape[1:])
+    return found[torch.arange(n) % count]
+
+
+def _samples(name: str, cell: Cell, dataset: Dataset) -> Tensor:
+    """The images of an anchor, uint8 ``(N, C, H, W)``."""
+    train, n, levels = dataset.train.images, cell.samples, dataset.spec.levels
+    if name == "real (test)":
+        return dataset.test.images[:n]
+    if name == "noise":
+        return noise((n, *dataset.spec.shape), levels, cell.seed)
+    if name == "k-means":
+        return centres(train, n, cell.seed)
+    if name == "pixel-histogram":
+        return Histogram.of(train, levels).sample(n, generator(cell.seed, name))
+    return gaussian(train, n, levels, cell.seed)
+
+
+def _likelihoods(name: str, cell: Cell, dataset: Dataset) -> dict[str, Any]:
+    """Bits per dimension of both splits, for an anchor that has them."""
+    levels = dataset.spec.levels
+    splits = {"test": dataset.test.images, "train": dataset.train.images}
+    rows = {half: images[spread(len(images), cell.likelihoods)] for half, images in splits.items()}
+    if name == "uniform":
+        return dict.fromkeys(rows, measures.uniform(cell.likelihoods, levels))
+    if name == "pixel-histogram":
+        model = Histogram.of(splits["train"], levels)
+        return {half: measures.kept(model.nll(images)) for half, images in rows.items()}
+    return {half: measures.codec(images, levels, name) for half, images in rows.items()} if name in CODECS else {}
+
+
+def _measured(
+    name: str, cell: Cell, dataset: Dataset, part: Path, clock: Clock
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The figures of one anchor, and what the stamp says of the extractor where it was used."""
+    with clock("nll"):
+        found = _likelihoods(name, cell, dataset)
+    if name == "uniform" or name in CODECS:
+        return found, None
+    with clock("sample"):
+        samples = _samples(name, cell, dataset)
+    asked = dataset.test.labels[: cell.samples] if name == "real (test)" and dataset.test.labels is not None else None
+    with clock("write"):
+        sample_grid.write(part / layout.GRID, samples, dataset.spec.levels)
+    seen, extractor = measures.sample_measures(samples, asked, cell, dataset, part, clock, keep=True)
+    return found | seen, extractor

@@ -1,0 +1,213 @@
+"""One cell, in a process of its own: build, fit, sample once, measure those samples, record."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genbench import catalog, files
+from genbench.abilities import Classifies
+from genbench.data.dataset import check_unchanged
+from genbench.interface import GenerativeModel
+from genbench.metrics.memory import peak_memory
+from genbench.plots import gallery, sample_grid
+from genbench.records import layout, record
+from genbench.runs import measures
+from genbench.runs.clock import Clock, Tell
+from genbench.runs.config import Cell, Setting
+from genbench.runs.likelihoods import estimated
+from genbench.runs.stamping import heading, stamped
+from genbench.seed import generator
+from genbench.spec import Batch
+from genbench.training import checkpoint
+from genbench.training import config as course
+from genbench.training.config import Budget, FitConfig, FitReport, Progress
+from genbench.training.logs import History, TensorBoard
+
+if TYPE_CHECKING:
+    from genbench.data import Dataset
+
+
+CHECKPOINT_SECONDS = 15.0  # what a killed run loses at most; a checkpoint of a quick cell takes tens of milliseconds
+
+
+def work(cell: Cell, setting: Setting, part: Path, tell: Tell, finished: Path | None = None) -> record.Record:
+    """Do all of a cell in the folder ``part``, going on from its ``checkpoint/training.pt`` if there is one.
+
+    ``tell(stage, fraction)`` hears how far it is. The record is returned, not written: a folder with a record is whole.
+    The model of a ``finished`` folder is not trained but read, and all is measured again.
+
+    Raises:
+        Diverged: when training does.
+        ValueError, OSError, RuntimeError: when anything fails.
+    """
+    from genbench import data
+
+    if cell.device == "cuda":  # "float32" means float32, and the same numbers each time
+        torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic = False, True
+    clock = Clock(tell)
+    with clock("load"):
+        dataset = data.load(cell.dataset, root=setting.root, size=cell.size)
+    check_unchanged(dataset, cell.data)
+    with clock("build"):
+        learned = dataset.with_labels(cell.labelled)
+        model = catalog.build(cell.recipe, learned.spec, seed=cell.seed, **cell.options).to(cell.device)
+    before = None
+    if finished is None:
+        report = train(cell, setting, model, learned, part, tell)
+        with clock("write"):
+            course.write_fractions(part / layout.FRACTIONS, report.fractions)
+            checkpoint.save(part / layout.MODEL, model)
+    else:
+        before = record.Record.read(finished)
+        spent = before.model_dump(include={"fit"})["fit"]
+        report = FitReport(**{name: value for name, value in spent.items() if name != "batch_size"})
+        model = _read(finished / layout.MODEL, model, before)
+    clock.seconds |= {"fit": report.seconds, "finish": report.finish_seconds}
+    digests = {"weights": files.digest(model.state_dict())}
+    with clock("sample"):
+        given = asked(cell.given, dataset, cell.samples)
+        noise = generator(cell.seed, "sample")
+        samples = model.sample(cell.samples, **conditions(given, cell.given), generator=noise).cpu()
+    memory = peak_memory(cell.device)
+    with clock("write"):
+        array = io.BytesIO()  # written by Python, whose errors say that a disk is full; numpy's do not
+        np.save(array, samples.numpy())
+        (part / layout.SAMPLES).write_bytes(array.getvalue())
+        digests["samples"] = files.digest({"samples": samples})
+        sample_grid.write(part / layout.GRID, samples, dataset.spec.levels, shown(given, cell.given, dataset))
+    found, extractor = measured(cell, model, dataset, samples, given, part, clock)
+    with clock("abilities"):  # behind the measures, so that none can change a figure
+        abilities = gallery.write(part, model, dataset.test, cell.seed)
+    if isinstance(model, Classifies) and dataset.spec.classes:
+        with clock("accuracy"):
+            attempt = partial(measures.accuracy, model, dataset.test)
+            found["accuracy"] = gallery.attempted(abilities, "classify", attempt)
+    prescribed = getattr(model, "setting", None)
+    made = record.Record(
+        **heading(cell),
+        status="done",
+        params=sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
+        fit=record.Fit(**report.spent, batch_size=min(cell.batch_size, len(dataset.train))),
+        setting=prescribed if isinstance(prescribed, str) else None,
+        **found,
+        abilities=abilities,
+        peak_memory_mb=memory.resident_mb if memory.cuda_mb is None else memory.cuda_mb,
+        seconds=clock.seconds,
+        digests=digests,
+        stamp=stamped(cell, setting, dataset, extractor, report, getattr(model, "temperature", None), found.get("test"))
+        | {"peak_memory": asdict(memory)},
+    )
+    return made if before is None else _remembering(made, before)
+
+
+def _read(path: Path, built: GenerativeModel, before: record.Record) -> GenerativeModel:
+    """The model that was measured before, which is to be the one that was ``built`` once it was trained."""
+    model = checkpoint.load(path, device=built.device)
+    digest = before.digests.get("weights")  # older records have none
+    same = digest is None or digest == files.digest(model.state_dict())
+    if not same or checkpoint.identity(model) != checkpoint.identity(built):
+        raise ValueError(f"{path}: not the weights that were measured; put these back, or train again with --fresh")
+    return model
+
+
+def _remembering(made: record.Record, before: record.Record) -> record.Record:
+    """With what measuring again cannot know: by what rules the model was trained, where, and in how much memory."""
+    whole = before.stamp
+    trained = {name: whole.get(name) for name in ("revision", "device", "threads", "machine")}
+    trained["versions"] = {name: whole.get("versions", {}).get(name) for name in ("torch", "python")}
+    kept = {name: whole[name] for name in ("course", "peak_memory") if name in whole}
+    stamp = made.stamp | kept | {"trained": whole.get("trained", trained)}
+    same = {"setting": before.setting, "peak_memory_mb": before.peak_memory_mb}
+    return made.model_copy(update=same | {"stamp": stamp})
+
+
+def train(cell: Cell, setting: Setting, model: GenerativeModel, dataset: Dataset, part: Path, tell: Tell) -> FitReport:
+    """Fit, from the last checkpoint if there is one, and write the history."""
+    training, budget = part / layout.TRAINING, Budget(**cell.budget)
+    each = (CHECKPOINT_SECONDS, cell.precision, setting.trace)
+    config = FitConfig(budget, cell.batch_size, cell.seed, training, *each)
+
+    def progressed(progress: Progress) -> None:
+        tell("fit", progress.fraction)
+
+    callbacks: list[Callable[[Progress], None]] = [History(part / layout.HISTORY), progressed]
+    tell("fit", 0.0)
+    resume = training if training.is_file() else None
+    with ExitStack() as closed:
+        if setting.tensorboard:
+            callbacks.append(closed.enter_context(TensorBoard(part / layout.TENSORBOARD)))
+        return model.fit(dataset.splits, config, callbacks=callbacks, resume=resume)
+
+
+def asked(given: tuple[str, ...], dataset: Dataset, n: int) -> Batch:
+    """What ``n`` samples are conditioned on: test sources and fields in order; labels as often as in training."""
+    test, spec = dataset.test.rows(slice(n)), dataset.spec
+    if not spec.classes or dataset.train.labels is None:
+        return test
+    ordered = "source" in given or any(name in spec.fields for name in given)
+    return test if ordered else replace(test, labels=measures.proportional(dataset.train.labels, spec.classes, n))
+
+
+def conditions(given: Batch, names: tuple[str, ...]) -> dict[str, Any]:
+    """The arguments of ``sample`` that say so, for a model that is given ``names``."""
+    fields = {name: given.fields[name] for name in names if name in given.fields}
+    wanted = {"labels": given.labels if "label" in names else None}
+    wanted |= {"sources": given.sources if "source" in names else None}
+    return {name: value for name, value in wanted.items() if value is not None} | ({"fields": fields} if fields else {})
+
+
+def shown(given: Batch, names: tuple[str, ...], dataset: Dataset) -> Batch:
+    """What the picture shows beside the samples: only what they were conditioned on."""
+    return Batch(
+        dataset.test.images[: len(given)],
+        given.labels if "label" in names else None,
+        given.sources if "source" in names else None,
+    )
+
+
+def measured(
+    cell: Cell,
+    model: GenerativeModel,
+    dataset: Dataset,
+    samples: Tensor,
+    given: Batch,
+    part: Path,
+    clock: Clock,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The measured parts of a record, all of the same samples, and what the stamp says of the extractor."""
+    found: dict[str, Any] = {}
+    recipe = catalog.recipe(cell.recipe)
+    with clock("nll"):
+        if recipe.likelihood == "estimate":
+            found["test"] = estimated(model, dataset.test, limit=cell.estimated, seed=cell.seed, effort=cell.effort)
+        else:
+            for name, split in (("test", dataset.test), ("train", dataset.train)):
+                draws = cell.draws if recipe.likelihood == "bound" else 1
+                found[name] = measures.likelihood(
+                    model, split, draws=draws, limit=cell.likelihoods, seed=cell.seed, name=name
+                )
+    paired = "source" in cell.given and dataset.spec.paired
+    labels = given.labels if paired or "label" in cell.given else None
+    judged, extractor = measures.sample_measures(samples, labels, cell, dataset, part, clock)
+    if paired:
+        with clock("paired"):
+            found["paired"] = measures.paired(samples, given.images, dataset.spec.levels)
+    with clock("speed"):
+        noise = generator(cell.seed, "speed")
+
+        def draw(n: int) -> Tensor:
+            rows = given.rows(torch.arange(n) % len(given))
+            return model.sample(n, **conditions(rows, cell.given), generator=noise).cpu()
+
+        found["speed"] = measures.speed(draw, cell.device, cell.timing)
+    return found | judged, extractor

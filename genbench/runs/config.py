@@ -1,0 +1,109 @@
+"""What a cell is told: its configuration, which decides its figures, and its setting, which does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict
+
+from genbench.records.stamp import EARLIER
+
+if TYPE_CHECKING:
+    from genbench.training.config import Trace
+
+
+ANCHORS = "anchors"  # a data set's rows that nobody trains: one cell for all of them
+
+
+EVALUATED = "evaluated"  # the recipe of samples whose model was not trained here
+
+
+class Cell(BaseModel):
+    """The configuration of a cell: two runs of equal cells are the same experiment.
+
+    Args:
+        dataset: as asked; ``size`` and ``data``, the hash of each split, say what that was.
+        recipe: the catalogue's name, or :data:`ANCHORS`.
+        label: of the row.
+        options: of the recipe.
+        labelled: training images that keep their label, if not all do.
+        given: what the model that they make is given.
+        twin: of anchors, a data set of the run with the same images and labels, whose anchors are the same. Like
+            ``given`` it follows from the rest.
+        seed: of weights, training, samples.
+        budget: ``{"seconds": 60.0}``, or images, or steps.
+        batch_size: images a batch.
+        extractor: of features.
+        precision: of training.
+        samples: how many are drawn.
+        likelihoods: images of each split for an exact likelihood or a bound.
+        draws: importance weights an image for a bound.
+        estimated: test images for an estimate.
+        effort: of its chains.
+        timing: cap on the seconds that speed is measured for.
+        device: ``"cpu"`` or ``"cuda"``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: str
+    size: int | None
+    data: dict[str, str]
+    recipe: str
+    label: str
+    options: dict[str, Any]
+    labelled: int | None
+    given: tuple[str, ...]
+    twin: str | None = None
+    seed: int
+    budget: dict[str, Any]
+    batch_size: int
+    extractor: str
+    precision: str
+    samples: int
+    likelihoods: int
+    draws: int
+    estimated: int
+    effort: str = "fast"
+    timing: float
+    device: str
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """All that decides the figures, as JSON has it."""
+        return self.model_dump(mode="json", exclude={"given", "twin"})
+
+    def differences(self, other: Mapping[str, Any]) -> list[str]:
+        """What differs from another configuration, in words; empty where they are the same."""
+        mine, other = self.configuration, EARLIER | dict(other)
+        return [
+            f"{key} was {other.get(key)!r} and is now {mine.get(key)!r}"
+            for key in dict.fromkeys((*mine, *other))
+            if mine.get(key) != other.get(key)
+        ]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a cell must know and what does not change its figures.
+
+    Args:
+        title: of the suite.
+        root: folder of data sets.
+        revision: for the stamp.
+        command: ``(cell, what it spent) → line for the shell`` that makes the cell again, for the stamp.
+        trace: the course of the training that this one repeats.
+        threads: of torch, where not as many as it takes by itself.
+        tensorboard: whether logs are also written for TensorBoard.
+    """
+
+    title: str
+    root: Path | None
+    revision: str | None
+    command: Callable[[Cell, Mapping[str, Any]], str]
+    trace: Trace | None = None
+    threads: int | None = None
+    tensorboard: bool = False

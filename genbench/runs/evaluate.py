@@ -1,0 +1,211 @@
+"""Samples of a model that was not trained here, measured as all others are, and a record of them."""
+
+from __future__ import annotations
+
+import io
+import shlex
+import shutil
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from genbench import data
+from genbench.data.external import checked, read
+from genbench.files import digest, locked, part_of, settle
+from genbench.metrics.quality import MINIMUM_IMAGES
+from genbench.plots import sample_grid
+from genbench.records import layout
+from genbench.records.record import Record, records
+from genbench.records.stamp import revision
+from genbench.runs import measures
+from genbench.runs.clock import Clock
+from genbench.runs.command import verbatim
+from genbench.runs.config import EVALUATED, Cell, Setting
+from genbench.runs.stamping import stamped
+from genbench.runs.suite import ANCHOR_NAMES, slug
+from genbench.spec import Batch, check_labels
+from genbench.tables import rows
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from genbench.data import Dataset
+
+FAMILY = "elsewhere"
+
+
+def evaluate(
+    images: Tensor | ArrayLike | Path | str,
+    *,
+    dataset: str,
+    out: Path,
+    labels: Tensor | ArrayLike | None = None,
+    translations: bool = False,
+    label: str = "samples",
+    extractor: str = "efficientnet-lite0",
+    seed: int = 0,
+    size: int | None = None,
+    device: str = "cpu",
+    root: Path | None = None,
+    fresh: bool = False,
+) -> Record:
+    """Measure samples with everything that a cell's samples are measured with, and write their row into a run.
+
+    As many are measured as of the other rows of the run, else as the test split has images, the first: their number
+    moves FID.
+
+    Args:
+        images: uint8 ``(N, C, H, W)``, ``(N, H, W, C)`` or ``(N, H, W)``, of the data set's size and levels; or the
+            path of a folder of images, of an ``.npz`` with an array ``images`` (and ``labels``), of an ``.npy``.
+        dataset: that they are to look like: its training split is the reference.
+        out: folder of a run, new or not; its table is written again.
+        labels: ``(N,)`` integers: the class that each sample was asked for. A folder's class folders say it too.
+        translations: sample i was made of the test split's source i, so that each has a target of its own, whose class
+            it is asked for; of a data set of pairs.
+        label: of the row.
+        extractor: of features.
+        seed: of the row: that of the model's training, where several are evaluated.
+        size: side that a folder data set's images are resized to; the samples never are.
+        device: ``"cpu"`` or ``"cuda"``, of the extractor.
+        root: folder of data sets.
+        fresh: replace a row of this label.
+
+    Raises:
+        ValueError: in one line, for images that are not that, labels that do not fit, or a label that is taken.
+    """
+    known = data.load(dataset, root=root, size=size)
+    came, found = read(images, known.spec)
+    whole = checked(came, known)
+    if len(whole) < MINIMUM_IMAGES:
+        raise ValueError(f"images: {len(whole)}, and measures of quality need {MINIMUM_IMAGES} or more")
+    asked = _asked(found if labels is None else labels, whole, known, translations)
+    wanted = _usual(out, dataset) or len(known.test)
+    n = min(len(whole), wanted)
+    samples, asked = whole[:n], None if asked is None else asked[:n]
+    if slug(label) in {slug(name) for name in ANCHOR_NAMES}:
+        raise ValueError(f"label {label!r} is an anchor's: give the row another")
+    target = layout.cell_folder(out, slug(dataset), slug(label), seed)
+    given = ("source",) if translations else ("label",) if asked is not None else ()
+    cell = Cell(
+        dataset=dataset, size=size, data=dict(known.hashes), recipe=EVALUATED, label=label, options={}, labelled=None,
+        given=given, seed=seed, budget={}, batch_size=0, extractor=extractor,
+        precision="float32", samples=n, likelihoods=0, draws=0, estimated=0, timing=0.0, device=device,
+    )  # fmt: skip
+    path = str(images) if isinstance(images, Path | str) else None
+    command = _command(path, cell, root, labels is not None)
+    setting = Setting(f"Samples of {label}", root, revision(), partial(verbatim, command))
+    with locked(out):
+        if target.exists():
+            if Record.read(target).status != "evaluated":
+                raise ValueError(f"{target}: a cell that was trained here; give another label")
+            if not fresh:
+                raise ValueError(f"{target}: there already; give another label, or replace it with fresh (--fresh)")
+        part = part_of(target)
+        shutil.rmtree(part, ignore_errors=True)
+        part.mkdir(parents=True)
+        try:
+            record = _measured(samples, asked, cell, setting, known, part)
+            _remarked(record, len(whole), wanted).write(part)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            for left in (target.parent, target.parents[1], target.parents[2]):
+                if not any(left.iterdir()):
+                    left.rmdir()
+            raise
+        settle(part, target)
+        rows.write(out, records(out))
+    return Record.read(target)
+
+
+def _asked(labels: Tensor | ArrayLike | None, images: Tensor, known: Dataset, translations: bool) -> Tensor | None:
+    """The class that each sample was asked for, int64 ``(N,)``; of translations that of its target."""
+    if translations:
+        if not known.spec.paired or known.test.sources is None:
+            raise ValueError(f"translations: {known.name} has no pairs of source and image; leave them out")
+        if labels is not None:
+            raise ValueError("translations: each is asked for its target's class; leave the labels out")
+        if len(images) > len(known.test):
+            raise ValueError(
+                f"translations: {len(images)} samples for {len(known.test)} test sources; give one for each"
+            )
+        return None if known.test.labels is None else known.test.labels[: len(images)]
+    if labels is None:
+        return None
+    array = np.asarray(labels.cpu() if isinstance(labels, Tensor) else labels)
+    if not known.spec.classes:
+        raise ValueError(f"labels: {known.name} has none, so nothing can judge them; leave them out")
+    if array.shape != (len(images),) or array.dtype.kind not in "iu":
+        raise ValueError(f"labels are {array.dtype} {array.shape}: give an integer for each of {len(images)} images")
+    found = torch.from_numpy(array.astype(np.int64))
+    check_labels(found, known.spec.classes)
+    return found
+
+
+def _measured(
+    samples: Tensor, asked: Tensor | None, cell: Cell, setting: Setting, known: Dataset, part: Path
+) -> Record:
+    clock, translated = Clock(lambda stage, fraction: None), "source" in cell.given
+    targets = known.test.rows(slice(len(samples)))
+    shown = Batch(targets.images, sources=targets.sources) if translated else Batch(samples, asked)
+    with clock("write"):
+        array = io.BytesIO()
+        np.save(array, samples.numpy())
+        (part / layout.SAMPLES).write_bytes(array.getvalue())
+        sample_grid.write(part / layout.GRID, samples, known.spec.levels, shown)
+    found, about = measures.sample_measures(samples, asked, cell, known, part, clock)
+    if translated:
+        with clock("paired"):
+            found["paired"] = measures.paired(samples, targets.images, known.spec.levels)
+    stamp = stamped(cell, setting, known, about)
+    stamp |= {"drawn": "labels as they came with the samples"} if "label" in cell.given else {}
+    return Record(
+        dataset=cell.dataset,
+        recipe=EVALUATED,
+        label=cell.label,
+        family=FAMILY,
+        seed=cell.seed,
+        given=cell.given,
+        status="evaluated",
+        **found,
+        seconds=clock.seconds,
+        digests={"samples": digest({"samples": samples})},
+        stamp=stamp,
+    )
+
+
+def _usual(out: Path, dataset: str) -> int | None:
+    """How many samples of that data set's rows a run measures, by most of them."""
+    found = records(out) if layout.record_files(out) else []
+    counts = Counter(r.quality.images for r in found if r.quality and r.dataset == dataset and r.status != EVALUATED)
+    return counts.most_common(1)[0][0] if counts else None
+
+
+def _remarked(record: Record, given: int, wanted: int) -> Record:
+    """With a note where there are more or fewer samples than rows have."""
+    note = ""
+    if given > wanted:
+        note = f"{record.label}: the first {wanted:,} of {given:,} samples, as many as other rows have"
+    elif given < wanted:
+        note = f"{record.label}: {given:,} samples where {wanted:,} are usual; fewer raise FID"
+    if not note or record.quality is None:
+        return record
+    quality = record.quality.model_copy(update={"notes": (*record.quality.notes, note)})
+    return record.model_copy(update={"quality": quality})
+
+
+def _command(path: str | None, cell: Cell, root: Path | None, labelled: bool) -> str:
+    """What measures the samples again: those of an array lie beside the record, as ``samples.npy``."""
+    if labelled:  # by an argument, that no file holds
+        about = {"dataset": cell.dataset, "label": cell.label, "extractor": cell.extractor, "seed": cell.seed}
+        arguments = ", ".join(f"{name}={value!r}" for name, value in about.items())
+        return f"genbench.evaluate({path or layout.SAMPLES!r}, labels=…, {arguments}, out='again')"
+    words = {"dataset": cell.dataset, "label": cell.label, "extractor": cell.extractor, "seed": cell.seed}
+    words |= {"size": cell.size, "device": cell.device, "data-dir": root, "out": "again"}
+    options = [word for name, value in words.items() if value is not None for word in (f"--{name}", str(value))]
+    options += ["--translations"] * ("source" in cell.given)
+    return shlex.join(["genbench", "evaluate", path or layout.SAMPLES, *options])

@@ -1,0 +1,236 @@
+"""What a trained cell is used for afterwards: more samples, completions, and the likelihood of other images."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from genbench import catalog, data, interface
+from genbench.abilities import Completes
+from genbench.data import folder
+from genbench.interface import GenerativeModel
+from genbench.likelihood.effort import check_effort, effort_named
+from genbench.likelihood.nll import nll
+from genbench.plots import sample_grid
+from genbench.records import layout
+from genbench.records.record import Record
+from genbench.runs.cell import asked, conditions, shown
+from genbench.seed import generator
+from genbench.spec import Batch, DataSpec, Split, check_given, check_split
+from genbench.training import checkpoint
+
+LEAST_DIAL = 1e-3  # what is divided by less leaves the range of numbers
+MARKS = {"exact": "=", "bound": "≤", "estimate": "~"}
+
+
+def model_of(cell: Path, device: str) -> GenerativeModel:
+    """The model of a cell's folder, or of a safetensors file.
+
+    Raises:
+        ValueError: where there is none.
+    """
+    path = cell if cell.suffix == ".safetensors" else cell / layout.MODEL
+    if not path.is_file():
+        raise ValueError(f"{cell}: no trained model in it; give a cell, DIR/cells/DATASET/LABEL/seed-N")
+    return checkpoint.load(path, device=device)
+
+
+def origin_of(model: GenerativeModel, cell: Path) -> interface.Origin:
+    """How the model of ``cell`` was built."""
+    if model.origin is None:
+        raise ValueError(f"{cell}: not known how it was built")
+    return model.origin
+
+
+def data_of(cell: Path, number: int, root: Path | None) -> data.Dataset:
+    """The data set that a cell was trained on.
+
+    Raises:
+        ValueError: where it has changed since, has fewer than ``number`` test images, or ``cell`` is no folder.
+    """
+    if not cell.is_dir():
+        raise ValueError(f"{cell}: give the cell's folder, whose record names the data set to start from")
+    record = Record.read(cell)
+    configuration = record.stamp.get("configuration", {})
+    dataset = data.load(record.dataset, root=root, size=configuration.get("size"))
+    if dict(dataset.hashes) != configuration.get("data"):
+        raise ValueError(f"{record.dataset}: not the images that {cell} was trained on; give theirs by --data-dir")
+    if number > len(dataset.test):
+        raise ValueError(f"-n {number}: {record.dataset} has {len(dataset.test)} test images to start from")
+    return dataset
+
+
+def set_dials(model: GenerativeModel, name: str, **dials: float | None) -> None:
+    """Set what a model's samples are drawn at, its attributes ``temperature`` and ``truncation``, where one is given.
+
+    Raises:
+        ValueError: for a model without it, or a value that is not positive.
+    """
+    for dial, value in dials.items():
+        if value is None:
+            continue
+        if not hasattr(model, dial):
+            raise ValueError(f"--{dial} {value}: {name} draws at no {dial}; leave it out")
+        if not LEAST_DIAL <= value < math.inf:
+            whole = "; 1 draws from the model" if dial == "temperature" else ""
+            raise ValueError(f"--{dial} {value}: give a positive number, {LEAST_DIAL} or more{whole}")
+        setattr(model, dial, value)
+
+
+def check_label(model: GenerativeModel, name: str, label: int | None) -> None:
+    """Refuse (``ValueError``) a label that the model does not take or know."""
+    if label is not None and "label" not in model.given:
+        raise ValueError(f"--label {label}: {name} draws without labels")
+    if label is not None and not 0 <= label < model.spec.classes:
+        raise ValueError(f"--label {label}: this model knows 0 to {model.spec.classes - 1}")
+
+
+def sample(
+    cell: Path,
+    number: int,
+    output: Path,
+    *,
+    label: int | None = None,
+    temperature: float | None = None,
+    truncation: float | None = None,
+    seed: int,
+    device: str,
+    root: Path | None = None,
+) -> None:
+    """Write ``number`` fresh samples as a picture.
+
+    Raises:
+        ValueError: for a label, temperature or truncation that the model does not take, or more samples than there are
+            sources.
+    """
+    model = model_of(cell, device)
+    name, given, spec = origin_of(model, cell).recipe, model.given, model.spec
+    check_label(model, name, label)
+    set_dials(model, name, temperature=temperature, truncation=truncation)
+    wanted: Batch | None = None
+    if given == ("label",):
+        labels = torch.full((number,), label) if label is not None else torch.arange(number) % spec.classes
+        wanted = Batch(torch.empty((number, 0), dtype=torch.uint8), labels)
+    elif given:
+        dataset = data_of(cell, number, root)
+        wanted = asked(given, dataset, number)
+        if label is not None and wanted.labels is not None:
+            wanted = replace(wanted, labels=torch.full((number,), label))
+        wanted = replace(shown(wanted, given, dataset), fields=wanted.fields)
+    arguments = {} if wanted is None else conditions(wanted, given)
+    samples = model.sample(number, **arguments, generator=generator(seed, "sample")).cpu()
+    sample_grid.write(output, samples, spec.levels, wanted, most=None)
+
+
+def complete(
+    cell: Path,
+    number: int,
+    output: Path,
+    *,
+    keep: int | None = None,
+    label: int | None = None,
+    temperature: float | None = None,
+    seed: int,
+    device: str,
+    root: Path | None = None,
+) -> None:
+    """Write the first ``number`` test images, each above its completion: its top ``keep`` rows kept, the rest drawn.
+
+    Half of the rows are kept by default. A model that is given labels is given the images' own, or ``label``.
+
+    Raises:
+        ValueError: for a model that does not complete, a number of rows that leaves nothing to keep or to draw, a label
+            or temperature that the model does not take, or more images than the test split has.
+    """
+    model = model_of(cell, device)
+    name, height = origin_of(model, cell).recipe, model.spec.shape[1]
+    if not isinstance(model, Completes):
+        raise ValueError(f"--complete: {name} does not complete images; the autoregressive recipes do")
+    rows = height // 2 if keep is None else keep
+    if not 0 < rows < height:
+        raise ValueError(f"--keep {rows}: images have {height} rows; give 1 to {height - 1}")
+    check_label(model, name, label)
+    set_dials(model, name, temperature=temperature)
+    batch = data_of(cell, number, root).test.rows(slice(number))
+    if label is not None:
+        batch = replace(batch, labels=torch.full((number,), label))
+    drawn = model.complete(batch.to(model.device), rows, generator=generator(seed, "complete")).cpu()
+    images = sample_grid.bands([batch.images, drawn], sample_grid.COLUMNS)
+    sample_grid.write(output, images, model.spec.levels, most=None)
+
+
+def score(
+    cell: Path,
+    dataset: str | None,
+    images: Path | None,
+    *,
+    draws: int | None,
+    effort: str | None = None,
+    limit: int | None,
+    seed: int,
+    device: str,
+    root: Path | None = None,
+) -> str:
+    """Bits per dimension of a data set's test split, or of a folder's images, in a line that says how.
+
+    Raises:
+        ValueError: for an effort that there is not, or of a model that anneals nothing; for images of another shape or
+            of other levels than the model's, or without its conditions.
+    """
+    chosen = effort_named(check_effort(effort or "fast"))
+    model = model_of(cell, device)
+    recipe, spec = catalog.recipe(origin_of(model, cell).recipe), model.spec
+    estimate = recipe.likelihood == "estimate"
+    if effort is not None and not estimate:
+        raise ValueError(f"--effort {effort}: the likelihood of {recipe.name} anneals nothing; leave it out")
+    if images is not None:
+        name, (split, theirs) = str(images), in_folder(images, spec)
+    else:
+        loaded = data.load(dataset or "", root=root, size=spec.shape[1] if "folder:" in (dataset or "") else None)
+        name, split, theirs = loaded.name, loaded.test, loaded.spec
+    if (theirs.shape, theirs.levels) != (spec.shape, spec.levels):
+        raise ValueError(
+            f"{name}: images of {theirs.shape} with {theirs.levels} levels; the model was trained on "
+            f"{spec.shape} with {spec.levels}"
+        )
+    has = {"label": split.labels, "source": split.sources, **split.fields}
+    lacks = [given for given in model.given if has.get(given) is None]
+    if lacks:
+        raise ValueError(f"{name}: {recipe.name} needs a {lacks[0]} with each image, and there is none")
+    if "label" in model.given and theirs.classes != spec.classes:
+        raise ValueError(f"{name}: {theirs.classes} classes; the model knows {spec.classes}")
+    check_split(theirs, split, name)
+    check_given(model.given, split, name)
+    found = nll(
+        model,
+        split,
+        dimensions=spec.dimensions,
+        draws=draws or (chosen.chains if estimate else 1),
+        effort=effort or "fast",
+        limit=limit or (10 if estimate else None),
+        generator=generator(seed, "score"),
+    )
+    error = "" if found.standard_error is None else f" ± {found.standard_error:.4f}"
+    given = f", given {' and '.join(found.given)}" if found.given else ""
+    worth = f" ({found.ess:.3g} effective)" if found.ess is not None else ""
+    hard = f", effort {effort or 'fast'}" if estimate else ""
+    added = ", with added noise that samples do not have" if found.observation == "added" else ""
+    return (
+        f"{MARKS[found.kind]} {found.bpd:.4f}{error} bits/dim ({found.kind}, {found.method}, draws {found.draws}"
+        f"{worth}{hard}{given}{added}; {found.images} images of {name})"
+    )
+
+
+def in_folder(path: Path, spec: DataSpec) -> tuple[Split, DataSpec]:
+    """Every image below a folder, at the model's size, with the classes of its folders."""
+    raw = folder.load(path, size=spec.shape[1])
+    parts = [(raw.images, raw.labels)] + ([raw.test] if raw.test is not None else [])
+    images = torch.cat([part for part, _ in parts])
+    if images.shape[1] == 1:  # grey files are as good as colour ones with three equal channels
+        images = images.expand(-1, spec.shape[0], -1, -1)
+    labels = torch.cat([part for _, part in parts if part is not None]) if raw.classes else None
+    shape = images.shape[1:]
+    return Split(images, labels), DataSpec((shape[0], shape[1], shape[2]), raw.levels, raw.classes)

@@ -1,0 +1,142 @@
+"""What the command line changes in a suite, and which of its rows it asks for."""
+
+from __future__ import annotations
+
+import math
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from genbench.catalog import recipe
+from genbench.errors import nearest
+from genbench.runs.config import ANCHORS
+from genbench.runs.suite import Suite, SuiteRow, complaint
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """What the command line changes in a suite: see ``genbench run --help``. None and empty change nothing."""
+
+    dataset: str | None = None
+    size: int | None = None
+    recipes: Sequence[str] = ()
+    options: Sequence[str] = ()
+    seeds: Sequence[int] = ()
+    budget: Mapping[str, float] | None = None
+    precision: str | None = None
+    labelled: int | None = None
+    effort: str | None = None
+
+
+def overridden(suite: Suite, overrides: Overrides) -> Suite:
+    """The suite as the command line changes it.
+
+    ``dataset`` replaces the suite's (:func:`moved`), ``recipes`` keeps the rows that they pick (:func:`picked`).
+    ``options`` are set in the rows whose recipes have them, ``labelled`` in all that are trained.
+
+    Raises:
+        ValueError: for a recipe or an option that nothing has, with the nearest names.
+    """
+    suite = moved(suite, overrides.dataset)
+    rows = picked(suite, overrides.recipes)
+    for item in overrides.options:
+        rows = _set(rows, item)
+    if overrides.labelled is not None:
+        told = {"labelled": overrides.labelled}
+        rows = [row if row.recipe == ANCHORS else row.model_copy(update=told) for row in rows]
+    raw = suite.model_dump() | {"row": [row.model_dump() for row in rows]}
+    raw |= {"size": overrides.size} if overrides.size is not None else {}
+    raw |= {"seeds": tuple(overrides.seeds)} if overrides.seeds else {}
+    raw |= {"budget": dict(overrides.budget)} if overrides.budget else {}
+    raw |= {"effort": overrides.effort} if overrides.effort is not None else {}
+    raw |= {"precision": overrides.precision} if overrides.precision is not None else {}
+    try:
+        return Suite.model_validate(raw)
+    except ValidationError as error:
+        raise ValueError(complaint(error)) from error
+
+
+def moved(suite: Suite, dataset: str | None) -> Suite:
+    """The suite on another data set: in the rows on its own, and in those on a variant of it, ``edges:`` and the like.
+
+    Two rows may then be the same: that is refused once it is known which of them are wanted.
+    """
+    if dataset is None:
+        return suite
+
+    def there(row: SuiteRow) -> SuiteRow:
+        prefix, _, _ = row.dataset.rpartition(suite.dataset)
+        whole = row.dataset == prefix + suite.dataset and (not prefix or prefix[-1] == ":")
+        return row.model_copy(update={"dataset": prefix + dataset}) if whole else row
+
+    return suite.model_copy(update={"dataset": dataset, "row": tuple(map(there, suite.row))})
+
+
+def picked(suite: Suite, names: Sequence[str]) -> list[SuiteRow]:
+    """The rows that ``names`` pick, each once; without names all.
+
+    A name picks the row ``LABEL on DATASET``; if there is none, the rows of that label; else those of that recipe. The
+    anchors of each data set answer to ``anchors``. A recipe that the suite does not have becomes a row with its
+    defaults on the suite's data set.
+
+    Raises:
+        ValueError: for a name that is no recipe's either, with the nearest.
+    """
+    if not names:
+        return list(suite.row)
+    rows = [row for name in names for row in _named(suite, name)]
+    return [row for i, row in enumerate(rows) if row not in rows[:i]]
+
+
+def _named(suite: Suite, name: str) -> list[SuiteRow]:
+    datasets = dict.fromkeys([*suite.datasets, suite.dataset])
+    rows = [*suite.row, *(SuiteRow(recipe=ANCHORS, label=ANCHORS, dataset=dataset) for dataset in datasets)]
+    for answers in ("name", "label", "recipe"):
+        if mine := [row for row in rows if getattr(row, answers) == name]:
+            return mine
+    return [SuiteRow(recipe=recipe(name).name, label=name, dataset=suite.dataset)]
+
+
+def option_name(item: str) -> str:
+    """Which option ``option=value`` sets.
+
+    Raises:
+        ValueError: for a text of another form.
+    """
+    name, equals, _ = item.partition("=")
+    if not equals or not name.strip():
+        raise ValueError(f"--set {item!r}: write option=value, for example width=32")
+    return name.strip()
+
+
+def _set(rows: Sequence[SuiteRow], item: str) -> list[SuiteRow]:
+    name, value = option_name(item), literal(item.partition("=")[2])
+    known = {row.recipe: recipe(row.recipe).options() if row.recipe != ANCHORS else {} for row in rows}
+    if not any(name in options for options in known.values()):
+        there = {option for options in known.values() for option in options}
+        raise ValueError(f"--set {item!r}: none of {', '.join(known)} has option {name!r}: {nearest(name, there)}")
+    return [
+        row.model_copy(update={"options": row.options | {name: value}}) if name in known[row.recipe] else row
+        for row in rows
+    ]
+
+
+def literal(text: str) -> Any:  # noqa: ANN401 - any TOML value
+    """A TOML value: ``32``, ``1e-3``, ``true``, ``[1, 2]``, ``"text"``; a bare word is a text.
+
+    Raises:
+        ValueError: for anything else, dates, nan and infinity among it.
+    """
+    text = text.strip()
+    try:
+        (value,) = tomllib.loads(f"value = {text}").values()
+    except ValueError:  # not TOML, or more than one line of it
+        value = text if re.fullmatch(r"[A-Za-z][\w.-]*", text) and text not in ("True", "False", "None") else None
+    odd = isinstance(value, float) and not math.isfinite(value)
+    if odd or not isinstance(value, str | bool | int | float | list):
+        raise ValueError(f'value {text!r}: give a TOML value such as 32, 1e-3, true, [1, 2] or "text"')
+    return value

@@ -1,0 +1,228 @@
+"""What a run will do, checked before any of it is done: which cells, from what, into which folders, for how long."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from genbench.data.dataset import digest
+from genbench.files import part_of, restore
+from genbench.records import layout
+from genbench.records.record import Record
+from genbench.records.stamp import older
+from genbench.runs import anchors
+from genbench.runs.config import ANCHORS, Cell
+from genbench.runs.preflight import built_models, checked_data, sample_count
+from genbench.runs.suite import Suite, SuiteRow, slug
+from genbench.runs.time_estimate import fit_seconds
+from genbench.spec import Batch
+from genbench.training.checkpoint import read_training
+
+if TYPE_CHECKING:
+    from genbench.data import Dataset
+
+
+How = Literal["run", "resume", "measure", "skip", "keep"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A cell and where it goes.
+
+    Args:
+        cell: its configuration.
+        folders: by name: one for a recipe's cell, one for each anchor of a data set.
+        how: whether it is run, resumed, measured again by its weights, skipped since it is done, or kept as older
+            measures had it since its weights are gone.
+        fit_seconds: expected of training.
+        measure_seconds: expected of all the rest.
+    """
+
+    cell: Cell
+    folders: dict[str, Path]
+    how: How
+    fit_seconds: float = 0.0
+    measure_seconds: float = 0.0
+
+    @property
+    def part(self) -> Path:
+        """Where a recipe's cell is made."""
+        return part_of(self.folders[self.cell.label])
+
+    @property
+    def trains(self) -> bool:
+        """Whether a model is to be trained, or trained on."""
+        return self.how in ("run", "resume") and self.cell.recipe != ANCHORS
+
+    @property
+    def todo(self) -> bool:
+        """Whether it is not done."""
+        return self.how not in ("skip", "keep")
+
+    @property
+    def title(self) -> str:
+        """As progress and messages call it."""
+        seed = "" if self.cell.recipe == ANCHORS else f", seed {self.cell.seed}"
+        return f"{self.cell.label} on {self.cell.dataset}{seed}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Jobs in order; ``seconds`` is an estimate of what is left to do."""
+
+    jobs: list[Job] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        """Expected of all jobs that are not skipped."""
+        return sum(job.fit_seconds + job.measure_seconds for job in self.jobs if job.todo)
+
+
+def plan(
+    suite: Suite,
+    folder: Path,
+    load: Callable[[str], Dataset],
+    *,
+    device: str,
+    fresh: bool,
+    measure_again: bool = False,
+) -> Plan:
+    """Check all that a run needs, and lay it out. The folder must be this process's own: see ``folders.locked``.
+
+    Args:
+        suite: with the command line's changes.
+        folder: of the run.
+        load: a data set by name.
+        device: ``"cpu"`` or ``"cuda"``.
+        fresh: do again what is done.
+        measure_again: measure again, by their weights, the cells that are done and were measured by older measures.
+
+    Raises:
+        ValueError: in one line, for a recipe, an option, a data set, an extractor, a count or a device that will not
+            do, or a folder that holds another configuration's cells.
+    """
+    if fresh and measure_again:
+        raise ValueError("--fresh trains again what --measure-again would not: give one of them")
+    datasets = checked_data(suite, load, device)
+    models = built_models(suite, datasets)
+    jobs = []
+    twins: dict[Hashable, str] = {}
+    for name, dataset in datasets.items():
+        twin = twins.setdefault(_images(dataset), name)
+        cell = _cell(suite, SuiteRow(recipe=ANCHORS, label=ANCHORS, dataset=name), dataset, suite.seeds[0], device, ())
+        untrained = {"budget": {}, "batch_size": 0, "estimated": 0, "draws": 0, "timing": 0.0, "precision": "float32"}
+        untrained |= {"effort": "fast"}
+        cell = cell.model_copy(update=untrained | {"twin": twin if twin != name else None})
+        shape, levels = dataset.spec.shape, dataset.spec.levels
+        folders = {anchor: _folder(folder, name, anchor, cell.seed) for anchor in anchors.names(shape, levels)}
+        seconds = 0.03 * (len(dataset.train) + 3 * cell.samples) if cell.twin is None else 1.0
+        jobs.append(_job(cell, folders, fresh, measure_again, seconds))
+    for row, model in zip(suite.trained, models, strict=True):
+        for seed in suite.seeds:
+            cell = _cell(suite, row, datasets[row.dataset], seed, device, model.given)
+            folders = {row.label: _folder(folder, row.dataset, row.label, seed)}
+            jobs.append(_job(cell, folders, fresh, measure_again, suite.timing + 0.03 * cell.samples))
+    if suite.budget.seconds is not None:
+        return Plan([_expected(job, suite.budget.seconds) for job in jobs])
+    each: dict[tuple[str, str], float] = {}
+    for row, model in zip(suite.trained, models, strict=True):
+        here = (row.dataset, row.label)
+        todo = [job.cell for job in jobs if (job.cell.dataset, job.cell.label) == here and job.trains]
+        if todo:
+            each[here] = fit_seconds(model, datasets[row.dataset], todo[0])
+    return Plan([_expected(job, each.get((job.cell.dataset, job.cell.label), 0.0)) for job in jobs])
+
+
+def _images(dataset: Dataset) -> Hashable:
+    """What the anchors of a data set rest on: its images and labels, and not what else it has."""
+    parts = (dataset.train, dataset.test)
+    return dataset.spec.levels, dataset.spec.classes, *(digest(Batch(part.images, part.labels)) for part in parts)
+
+
+def _cell(suite: Suite, row: SuiteRow, dataset: Dataset, seed: int, device: str, given: tuple[str, ...]) -> Cell:
+    return Cell(
+        dataset=row.dataset,
+        size=suite.size,
+        data=dict(dataset.hashes),
+        recipe=row.recipe,
+        label=row.label,
+        options=row.options,
+        labelled=row.labelled,
+        given=given,
+        seed=seed,
+        budget=suite.budget.given,
+        batch_size=suite.batch_size,
+        extractor=suite.extractor,
+        precision=suite.precision,
+        samples=sample_count(suite, dataset),
+        likelihoods=min(suite.likelihoods or len(dataset.test), len(dataset.test)),
+        draws=suite.draws,
+        estimated=min(suite.estimated, len(dataset.test)),
+        effort=suite.effort,
+        timing=suite.timing,
+        device=device,
+    )
+
+
+def _folder(folder: Path, dataset: str, label: str, seed: int) -> Path:
+    return layout.cell_folder(folder, slug(dataset), slug(label), seed)
+
+
+def _job(cell: Cell, folders: dict[str, Path], fresh: bool, measure_again: bool, measure_seconds: float) -> Job:
+    """Finished, cut off, or to do; another configuration's cells are refused unless they are to be done afresh."""
+    finished = []
+    for folder in folders.values():
+        restore(folder)
+        done = None if fresh else _configuration(folder)
+        if done is not None:
+            if done[1]:  # a failed cell may be tried again with what failed put right
+                _same(cell, done[0], folder)
+            finished.append(done[1])
+    if not fresh and len(finished) == len(folders) and all(finished):
+        return Job(cell, folders, _finished(cell, folders) if measure_again else "skip", 0.0, measure_seconds)
+    how: How = "run"
+    for folder in folders.values():
+        part = part_of(folder)
+        if not fresh and (part / layout.CONFIGURATION).is_file():
+            _same(cell, json.loads((part / layout.CONFIGURATION).read_text()), part)
+            how = "resume" if (part / layout.TRAINING).is_file() else "run"
+            if how == "resume":
+                try:
+                    read_training(part / layout.TRAINING)
+                except ValueError as error:
+                    raise ValueError(f"{error}; delete it, and the cell begins again") from error
+    return Job(cell, folders, how, measure_seconds=measure_seconds)
+
+
+def _configuration(folder: Path) -> tuple[dict[str, Any], bool] | None:
+    """Of a folder with a record: the configuration, and whether it is done; a failed cell is tried again."""
+    if not (folder / layout.RECORD).is_file():
+        return None
+    found = Record.read(folder)
+    return found.stamp.get("configuration", {}), found.status != "failed"
+
+
+def _same(cell: Cell, other: dict[str, Any], folder: Path) -> None:
+    differences = cell.differences(other)
+    if differences:
+        more = f" and {len(differences) - 2} more" if len(differences) > 2 else ""
+        what = ", ".join(differences[:2]) + more
+        hint = "say --fresh to replace it, another --out, or run that folder's own suite.toml"
+        raise ValueError(f"{folder} holds another configuration: {what}; {hint}")
+
+
+def _finished(cell: Cell, folders: Mapping[str, Path]) -> How:
+    """What is to be done with a finished job of which older measures are to be told from these."""
+    found = [Record.read(folder) for folder in folders.values()]
+    if not any(older(record) and record.status != "diverged" for record in found):
+        return "skip"
+    if cell.recipe == ANCHORS:
+        return "run"
+    return "measure" if (folders[cell.label] / layout.MODEL).is_file() else "keep"
+
+
+def _expected(job: Job, fit_seconds: float) -> Job:
+    return replace(job, fit_seconds=fit_seconds) if job.trains else job

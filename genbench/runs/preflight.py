@@ -1,0 +1,103 @@
+"""Whether a run can be done at all: its device, extractor, data and rows, before any of it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from genbench import catalog, errors, features
+from genbench.features.inception import find_weights
+from genbench.interface import GenerativeModel
+from genbench.metrics.paired import SMALLEST_SIDE
+from genbench.metrics.quality import MINIMUM_IMAGES
+from genbench.runs.suite import Suite, SuiteRow
+from genbench.spec import check_given, check_split
+from genbench.training import precision
+from genbench.training.config import Budget
+from genbench.training.precision import chosen_device
+
+if TYPE_CHECKING:
+    from genbench.data import Dataset
+
+
+def checked_data(suite: Suite, load: Callable[[str], Dataset], device: str) -> dict[str, Dataset]:
+    """The data sets of a suite by name, once all is well that can be known without building a model.
+
+    Raises:
+        ValueError: for a device, precision, recipe, extractor or data set that will not do.
+    """
+    chosen_device(device)
+    Budget(**suite.budget.given)
+    if suite.trained:
+        precision.check(suite.precision, device)
+    for row in suite.trained:
+        catalog.recipe(row.recipe)
+    _check_extractor(suite)
+    return {name: _checked(suite, load(name)) for name in suite.datasets}
+
+
+def built_models(suite: Suite, datasets: Mapping[str, Dataset]) -> list[GenerativeModel]:
+    """The model of each row that is trained, in order.
+
+    Raises:
+        ValueError: for a row that cannot be built, or rows that are to learn from few labels and need all.
+    """
+    models = [_built(row, datasets[row.dataset], suite.seeds[0]) for row in suite.trained]
+    _check_labels(suite.trained, models, datasets)
+    return models
+
+
+def sample_count(suite: Suite, dataset: Dataset) -> int:
+    """How many samples a cell draws."""
+    return min(suite.samples or len(dataset.test), len(dataset.test))
+
+
+def _check_extractor(suite: Suite) -> None:
+    if suite.extractor not in features.NAMES:
+        near = errors.nearest(suite.extractor, features.NAMES)
+        raise ValueError(f"extractor = {suite.extractor!r} is unknown: {near}")
+    if suite.extractor == "inception-v3":
+        find_weights()
+
+
+def _checked(suite: Suite, dataset: Dataset) -> Dataset:
+    for name in ("train", "validation", "test"):
+        check_split(dataset.spec, getattr(dataset, name), f"{dataset.name} {name}")
+    if dataset.spec.source is not None and dataset.spec.paired and min(dataset.spec.shape[1:]) < SMALLEST_SIDE:
+        sides = "×".join(map(str, dataset.spec.shape[1:]))
+        raise ValueError(f"{dataset.name}: images are {sides}, and SSIM of translations needs sides of {SMALLEST_SIDE}")
+    if suite.extractor == "classifier" and dataset.spec.classes < 2:
+        raise ValueError(f"extractor = 'classifier': {dataset.name} has no labels; say 'efficientnet-lite0'")
+    for split, count in (("samples", sample_count(suite, dataset)), ("training images", len(dataset.train))):
+        if count < MINIMUM_IMAGES:
+            raise ValueError(f"{dataset.name}: {count} {split}, and measures of quality need {MINIMUM_IMAGES} or more")
+    return dataset
+
+
+def _built(row: SuiteRow, dataset: Dataset, seed: int) -> GenerativeModel:
+    try:
+        model = catalog.build(row.recipe, dataset.with_labels(row.labelled).spec, seed=seed, **row.options)
+        if model.needs_every_label:
+            check_given(model.given, dataset.train, "train")
+        return model
+    except ValueError as error:
+        raise ValueError(f"row {row.label!r} on {row.dataset}: {error}") from error
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise ValueError(f"row {row.label!r} on {row.dataset} cannot be built with {row.options} ({said})") from error
+
+
+def _check_labels(rows: Sequence[SuiteRow], models: Sequence[GenerativeModel], datasets: Mapping[str, Dataset]) -> None:
+    """Refuses, in one line, all rows that are given the label of every image and are to know only some."""
+    short: dict[int, list[str]] = {}
+    for row, model in zip(rows, models, strict=True):
+        if row.labelled is not None and model.needs_every_label:
+            try:
+                check_given(model.given, datasets[row.dataset].with_labels(row.labelled).train, "train")
+            except ValueError:
+                short.setdefault(row.labelled, []).append(row.name)
+    for labelled, names in short.items():
+        raise ValueError(
+            f"labelled = {labelled}: {', '.join(names)} must be told the label of every image; "
+            "leave it out of them, or choose other rows by --recipe"
+        )

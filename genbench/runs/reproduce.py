@@ -1,0 +1,232 @@
+"""A cell made again by its own steps, and whether it came out equal, figure by figure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from pydantic import ValidationError
+from safetensors import safe_open
+
+from genbench import data
+from genbench.data.dataset import check_unchanged
+from genbench.files import digest, locked
+from genbench.records import layout
+from genbench.records.record import Record
+from genbench.records.stamp import of_training, revision
+from genbench.runs import runner
+from genbench.runs.command import verbatim
+from genbench.runs.config import EVALUATED, Cell, Setting
+from genbench.runs.plan import Job, Plan
+from genbench.runs.spawn import warm_up
+from genbench.runs.suite import slug
+from genbench.tables.comparable import said_of, short
+from genbench.tables.keys import FIGURES
+from genbench.training.config import Trace, read_fractions
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PLACE = (
+    "device",
+    "threads",
+    "machine",
+    "versions",
+    "revision",
+)  # of the stamp: where the same steps give the same bits
+TIMINGS = ("fit.seconds", "speed.", "peak_memory_mb")
+MEASURED = ("test", "train", "quality", "agreement", "collapse", "paired", "accuracy", "params")
+ERRORS = ("standard_error", "se", "std")
+WIDE = 2.0  # standard errors of the difference
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One figure of both: texts, whether they agree (None: no error is stated to judge by), and what was allowed."""
+
+    what: str
+    was: str
+    now: str
+    allowed: str
+    equal: bool | None
+
+    def row(self) -> dict[str, Any]:
+        """As it is printed."""
+        verdict = {True: "equal", False: "DIFFERS", None: "not judged"}[self.equal]
+        return {"figure": self.what, "was": self.was, "now": self.now, "allowed": self.allowed, "verdict": verdict}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All figures; ``exact`` where every bit was to be the same, else ``reasons`` say why not."""
+
+    lines: list[Compared]
+    reasons: list[str]
+
+    @property
+    def exact(self) -> bool:
+        """Whether every bit was to be the same."""
+        return not self.reasons
+
+    @property
+    def equal(self) -> bool:
+        """Whether nothing differs by more than was allowed."""
+        return all(line.equal is not False for line in self.lines)
+
+    @property
+    def said(self) -> Iterator[str]:
+        """The verdict, and what it rests on."""
+        for reason in self.reasons:
+            yield f"Bits need not be the same: {reason}."
+        if not self.equal:
+            yield f"NOT EQUAL in {', '.join(line.what for line in self.lines if line.equal is False)}"
+        elif self.exact:
+            yield "equal, bit for bit; timings and memory are not compared"
+        else:
+            yield f"equal within {WIDE:.0f} standard errors of the differences, as far as errors are stated"
+
+
+def reproduce(
+    folder: Path, out: Path, console: Console, *, root: Path | None = None, device: str | None = None
+) -> tuple[Comparison, Path]:
+    """Run the cell of ``folder`` again into ``out``, a new run, and compare; returns also the new cell's folder.
+
+    A budget in images or steps is spent again. One in seconds is not: the cell takes the steps of each phase that it
+    took, each at the fraction of its phase that the clock showed then (``fractions.npy``), so that schedules follow the
+    same course; without that file they follow the steps. Threads are as many as they were.
+
+    Raises:
+        ValueError: for a folder that holds no cell to be made again, data that are not the same, or a cell in ``out``.
+    """
+    before = Record.read(folder)
+    job, setting = planned(before, folder, out, root, device)
+    warm_up()
+    with locked(out):
+        runner.carry_out(Plan([job]), setting, console)
+    made = job.folders[before.label]
+    return compared(before, Record.read(made), folder, made), made
+
+
+def planned(before: Record, folder: Path, out: Path, root: Path | None, device: str | None) -> tuple[Job, Setting]:
+    """What makes a record's cell again in ``out``."""
+    stamp = before.stamp
+    if before.status == "failed" or before.status == EVALUATED:
+        why = "it failed" if before.status == "failed" else "its samples come from elsewhere"
+        raise ValueError(f"{folder}: {why}, so there is nothing to make again; give a cell that was trained")
+    try:
+        cell = Cell(**stamp["configuration"], given=before.given)
+    except (KeyError, TypeError, ValidationError) as error:
+        raise ValueError(f"{folder}: its record's configuration is not one of this version's cells") from error
+    cell = cell.model_copy(update={"device": device or cell.device})
+    if cell.device == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"{folder}: made on cuda, and torch sees no CUDA device here; say --device cpu")
+    made = layout.cell_folder(out, slug(before.dataset), slug(before.label), before.seed)
+    if made.exists():
+        raise ValueError(f"{made}: there already; give another --out")
+    check_unchanged(data.load(cell.dataset, root=root, size=cell.size), cell.data)
+    trace = None
+    if "seconds" in cell.budget and before.fit is not None:
+        steps, fractions = tuple(before.fit.phase_steps.values()), read_fractions(folder / layout.FRACTIONS)
+        trace = Trace(steps, fractions if len(fractions) == sum(steps) else ())
+    title, threads = str(stamp.get("title") or before.dataset), of_training(stamp).get("threads")
+    setting = Setting(title, root, revision(), partial(verbatim, str(stamp.get("command"))), trace, threads)
+    expected = (before.fit.seconds, sum(before.seconds.values()) - before.fit.seconds) if before.fit else (0.0, 10.0)
+    return Job(cell, {before.label: made}, "run", *expected), setting
+
+
+def compared(before: Record, after: Record, was: Path, now: Path) -> Comparison:
+    """Two records of one cell, with their folders: bit for bit where nothing parts them, else within their errors."""
+    reasons = list(_parted(before, after))
+    exact = not reasons
+    lines = [_same("status", before.status, after.status, True)]
+    if before.status == "diverged":
+        return Comparison([*lines, _same("reason", str(before.reason), str(after.reason), exact or None)], reasons)
+    if before.fit is not None and after.fit is not None:
+        lines.append(_same("steps", _steps(before), _steps(after), True))
+    ours, theirs = digests(before, was), digests(after, now)
+    for name in theirs:
+        lines.append(_same(name, ours.get(name), theirs[name], exact or None))
+    for figure in FIGURES:
+        if not figure.path.startswith((*TIMINGS, "fit.")):
+            one, other = figure.of(before), figure.of(after)
+            if one is not None or other is not None:
+                lines.append(_figure(figure.key, one, other, None if exact else _error(before, after, figure.path)))
+    if exact:
+        whole = [record.model_dump_json(include=set(MEASURED)) for record in (before, after)]
+        ends = [hashlib.sha256(text.encode()).hexdigest() for text in whole]
+        lines.append(_same("all, image by image", ends[0], ends[1], True))
+    return Comparison(lines, reasons)
+
+
+def digests(record: Record, folder: Path) -> dict[str, str]:
+    """SHA-256 of weights and samples: the record's, or else of the files that lie beside it."""
+    found = dict(record.digests)
+    if "weights" not in found and (folder / layout.MODEL).is_file():
+        with safe_open(str(folder / layout.MODEL), framework="pt", device="cpu") as file:
+            found["weights"] = digest({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 - not a dict
+    if "samples" not in found and (folder / layout.SAMPLES).is_file():
+        found["samples"] = digest({"samples": torch.from_numpy(np.load(folder / layout.SAMPLES, allow_pickle=False))})
+    return found
+
+
+def _parted(before: Record, after: Record) -> Iterator[str]:
+    """Why the same steps need not give the same bits."""
+    again = "trained" in before.stamp or "trained" in after.stamp
+    one, other = (said_of(r.stamp, PLACE, again=again) for r in (before, after))
+    for name in dict.fromkeys((*one, *other)):
+        # Older stamps name fewer packages.
+        if name in one and one.get(name) != other.get(name):
+            values = (short(json.dumps(values.get(name), default=str)) for values in (one, other))
+            yield f"{name.replace('.', ' ')} differs ({' / '.join(values)})"
+    if any(str(value).endswith("-dirty") for name, value in one.items() if name.endswith("revision")):
+        yield "the revision was dirty, so nobody knows its code"
+    if after.stamp.get("device") == "cuda":
+        yield "kernels of a GPU may add in another order"
+    if "seconds" in (before.stamp.get("budget") or {}) and "by the clock" not in str(after.stamp.get("course")):
+        yield "nobody kept what the clock showed at each step, so schedules followed the steps"
+
+
+def _same(what: str, was: str | None, now: str, judged: bool | None) -> Compared:
+    """Two texts that are to be the same."""
+    judged = None if was is None else judged
+    before = "not recorded" if was is None else short(json.dumps(was))
+    return Compared(what, before, short(json.dumps(now)), "the same" if judged else "–", was == now if judged else None)
+
+
+def _figure(key: str, was: float | None, now: float | None, error: float | None) -> Compared:
+    """Two numbers; ``error`` None: equal in every bit. What an older record did not have is not judged."""
+    equal: bool | None = was == now
+    allowed = "the same"
+    if error is not None:
+        allowed = "–" if math.isnan(error) else f"± {WIDE * error:.3g}"
+        if was is None or math.isnan(error):
+            equal = None
+        elif now is not None:
+            equal = abs(was - now) <= WIDE * error
+    before, after = ("–" if value is None else f"{value:.6g}" for value in (was, now))
+    return Compared(key, before, after, allowed, equal)
+
+
+def _error(before: Record, after: Record, path: str) -> float:
+    """The standard error of the difference by what both records state; NaN where they state none."""
+    part, _, name = path.partition(".")
+    names = [f"{name}_{end}" for end in ERRORS]
+    names += ["standard_error"] if name in ("bpd", part) else []
+    found = []
+    for record in (before, after):
+        of = getattr(record, part)
+        values = [value for item in names if isinstance(value := getattr(of, item, None), float)]
+        found.append(values[0] if values else math.nan)
+    return math.hypot(*found)
+
+
+def _steps(record: Record) -> str:
+    return ", ".join(f"{name} {steps}" for name, steps in record.fit.phase_steps.items()) if record.fit else ""

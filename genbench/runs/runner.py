@@ -1,0 +1,216 @@
+"""Cells → processes → records: the only module that sees everything."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from multiprocessing import connection
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from rich.console import Console
+
+from genbench import data
+from genbench.files import locked, written_whole
+from genbench.records import layout
+from genbench.records.record import Record, records
+from genbench.records.stamp import revision
+from genbench.runs import worker
+from genbench.runs.config import Cell, Setting
+from genbench.runs.plan import Job, Plan, plan
+from genbench.runs.progress import Display, duration
+from genbench.runs.spawn import SPAWN, unnamed_main, warm_up
+from genbench.runs.suite import Suite
+from genbench.runs.suite import write as write_suite
+from genbench.tables import rows
+from genbench.training import logs
+
+SAID = {
+    "skip": "done already, skipped",
+    "keep": f"older measures kept, since {layout.MODEL} is gone (--fresh trains again)",
+    "resume": "cut off, resumed",
+    "measure": "trained already, measured again",
+}
+
+
+class DiskFull(OSError):
+    """A cell had no room to write: no other has any, so the run stops and everything whole stays."""
+
+
+class Ended(NamedTuple):
+    """How a job ended: ``done``, ``diverged``, ``failed``; what to say of it; and how long it took."""
+
+    status: str
+    said: str
+    seconds: float
+
+
+def run(
+    suite: Suite,
+    out: Path,
+    console: Console,
+    *,
+    command: Callable[[Cell, Mapping[str, Any]], str],
+    device: str = "cpu",
+    fresh: bool = False,
+    measure_again: bool = False,
+    root: Path | None = None,
+    download: bool = False,
+    tensorboard: bool = False,
+) -> int:
+    """Run what of a suite is not done yet, and write the table; the exit status: 1 where a cell failed, else 0.
+
+    Args:
+        suite: with the command line's changes.
+        out: folder of the run.
+        console: for progress and the table.
+        command: ``(cell, what it spent) → line for the shell`` that makes a cell again, for the stamps.
+        device: ``"cpu"`` or ``"cuda"``.
+        fresh: do again what is done.
+        measure_again: measure again, by their weights, the cells that are done and were measured by older measures.
+        root: folder of data sets.
+        download: fetch data that are missing, as far as their sources allow.
+        tensorboard: write what training logs into each cell's ``tensorboard`` too.
+
+    Raises:
+        ValueError: for whatever is wrong with the input, before any training.
+        DiskFull: when there is no room left; what is whole stays, what is not is gone on with by the next run.
+    """
+    began = time.monotonic()
+    if tensorboard:
+        logs.check()
+    warm_up()
+    with locked(out):
+        laid = plan(
+            suite,
+            out,
+            lambda name: data.load(name, root=root, size=suite.size, download=download),
+            device=device,
+            fresh=fresh,
+            measure_again=measure_again,
+        )
+        write_suite(suite, out)
+        _announce(laid, suite, console)
+        setting = Setting(suite.title, root, revision(), command, tensorboard=tensorboard)
+        ended = carry_out(laid, setting, console)
+        found = records(out)
+        rows.write(out, found)
+        rows.show(found, console)
+        console.print(f"{out / 'table.md'}; genbench report {out} makes a page of it", markup=False, soft_wrap=True)
+        _log(out, laid, ended, began)
+    return 1 if any(end.status == "failed" for end in ended.values()) else 0
+
+
+def _announce(laid: Plan, suite: Suite, console: Console) -> None:
+    console.print(suite.title, style="bold", markup=False)
+    for how, said in SAID.items():
+        if titles := "; ".join(job.title for job in laid.jobs if job.how == how):
+            console.print(f"{said}: {titles}", markup=False, highlight=False, soft_wrap=True)
+    todo = sum(job.todo for job in laid.jobs)
+    if todo:
+        line = f"{todo} cells to do: about {duration(laid.seconds)} on this machine"
+        console.print(line, markup=False, highlight=False)
+
+
+def carry_out(laid: Plan, setting: Setting, console: Console) -> dict[int, Ended]:
+    """Do every job that is not done, one after the other: they would take each other's processor otherwise."""
+    display, ended = Display(console, laid), dict[int, Ended]()
+    with display.live():
+        number = 0
+        for i, job in enumerate(laid.jobs):
+            if job.todo:
+                number += 1
+                display.begin(number, job)
+                ended[i] = _one(job, setting, display)
+                display.end(number, ended[i].said)
+    return ended
+
+
+def _one(job: Job, setting: Setting, display: Display) -> Ended:
+    """One job in a process of its own; if that dies, this does not."""
+    began = time.monotonic()
+    if job.how in ("run", "measure"):
+        for folder in job.folders.values():
+            shutil.rmtree(worker.part_of(folder), ignore_errors=True)
+    here, there = SPAWN.Pipe(duplex=False)
+    child = SPAWN.Process(target=worker.main, args=(job, setting, there), daemon=True)
+    with unnamed_main():
+        child.start()
+    there.close()
+    failure: tuple[str, str, bool] | None = None
+    try:
+        while True:
+            connection.wait([here, child.sentinel])
+            if here.poll():
+                try:
+                    kind, *rest = here.recv()
+                except (EOFError, OSError):
+                    break
+                if kind == "at":
+                    display.at(*rest)
+                else:
+                    failure = tuple(rest)
+            elif not child.is_alive():
+                break
+        child.join()
+    finally:
+        if child.is_alive():
+            child.kill()
+            child.join()
+        here.close()
+    return _ended(job, setting, failure, child.exitcode, time.monotonic() - began)
+
+
+def _ended(
+    job: Job, setting: Setting, failure: tuple[str, str, bool] | None, status: int | None, seconds: float
+) -> Ended:
+    if failure is not None and failure[2]:
+        raise DiskFull(f"{job.title}: {failure[0]}; make room and run again: what is done stays done")
+    if failure is None and status != 0:
+        cause = f"signal {-status}" if status is not None and status < 0 else f"exit status {status}"
+        hint = " (memory?)" if status == -9 else ""
+        failure = (f"its process died of {cause}{hint}", "", False)
+    if failure is not None:
+        worker.failed(job, setting, failure[0], failure[1] or None)
+        return Ended("failed", f"failed: {failure[0]}", seconds)
+    found = [Record.read(folder) for folder in job.folders.values()]
+    if found[0].status == "diverged":
+        return Ended("diverged", f"diverged: {found[0].reason}", seconds)
+    fit = found[0].fit if job.how != "measure" else None
+    said = f"{fit.steps:,} steps, {fit.images:,} images" if fit is not None else "measured"
+    return Ended(found[0].status, said, seconds)
+
+
+def _log(out: Path, laid: Plan, ended: dict[int, Ended], began: float) -> None:
+    """Add this run to ``runs.json``: how long it took in all, and which cells it did, from which overhead follows."""
+    path = out / layout.RUNS
+    try:
+        before: list[Any] = json.loads(path.read_text()) if path.is_file() else []
+    except ValueError:
+        before = []
+    cells = [
+        {
+            "folders": [str(folder.relative_to(out)) for folder in job.folders.values()],
+            "how": job.how,
+            "status": ended[i].status if i in ended else None,
+            "seconds": ended[i].seconds if i in ended else 0.0,
+        }
+        for i, job in enumerate(laid.jobs)
+    ]
+    before.append(
+        {"seconds": time.monotonic() - began, "start_up": _age() - (time.monotonic() - began), "cells": cells}
+    )
+    with written_whole(path) as part:
+        part.write_text(json.dumps(before, indent=1) + "\n")
+
+
+def _age() -> float:
+    """Seconds since this process began, where the system says so; else since the clock began to matter: 0."""
+    try:
+        started = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - started
+    except (OSError, ValueError, IndexError, AttributeError):
+        return 0.0

@@ -1,0 +1,239 @@
+"""A suite: which recipes are trained on which data, for how long, and how they are measured. One TOML file each."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from genbench.errors import nearest
+from genbench.files import written_whole
+from genbench.likelihood.effort import EFFORTS
+from genbench.records import layout
+from genbench.runs.config import ANCHORS
+from genbench.suites import texts
+from genbench.training.precision import NAMES
+
+ANCHOR_NAMES = (
+    *("real (test)", "noise", "pixel-gaussian", "pixel-histogram", "k-means"),
+    *("uniform", "png", "webp", "jpeg-xl"),
+)
+
+
+class Part(BaseModel):
+    """Frozen, typed strictly, unknown keys refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class SuiteRow(Part):
+    """A row of the table: a recipe with options, on the suite's data set unless it names its own.
+
+    ``labelled`` is how many training images keep their label, if not all do: for semi-supervised recipes. Every data
+    set of a row has its anchors measured; the recipe ``anchors`` asks for those of one that no recipe is trained on.
+    """
+
+    recipe: str
+    label: str = ""
+    dataset: str = ""
+    options: dict[str, Any] = {}
+    labelled: int | None = Field(default=None, gt=0)
+
+    @property
+    def name(self) -> str:
+        """``LABEL on DATASET``: no other row of a suite has it."""
+        return f"{self.label} on {self.dataset}"
+
+
+class BudgetPart(Part):
+    """Exactly one of images, steps and seconds, as :class:`genbench.Budget` checks."""
+
+    images: int | None = Field(None, gt=0)
+    steps: int | None = Field(None, gt=0)
+    seconds: float | None = Field(None, gt=0, allow_inf_nan=False)
+
+    @model_validator(mode="after")
+    def _one(self) -> BudgetPart:
+        if len(self.given) != 1:
+            raise ValueError("give exactly one of images, steps and seconds")
+        return self
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The one that is given."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+class Suite(Part):
+    """What a suite file says.
+
+    Args:
+        title: over the table.
+        dataset: of every row that names none; ``size`` is the side that a folder's images are resized to.
+        budget: the same for every row: ``images``, ``steps`` or ``seconds`` of training.
+        batch_size: images a batch.
+        seeds: each row is trained once with each.
+        extractor: of features for FID and its kin.
+        precision: of training: ``"float32"``, or ``"bfloat16"`` where the processor has it.
+        samples: at most so many a cell; by default as many as the test split has images.
+        likelihoods: at most so many test and training images for an exact likelihood or a bound; by default as many as
+            the test split has.
+        draws: importance weights an image for a bound.
+        estimated: test images for an estimated likelihood; chains are dear.
+        effort: of these chains: ``"fast"``, ``"standard"`` or ``"paper"``.
+        timing: cap on the seconds that a cell's speed is measured for.
+        row: the rows.
+    """
+
+    title: str
+    dataset: str
+    size: int | None = Field(None, gt=0)
+    budget: BudgetPart
+    batch_size: int = Field(64, gt=0)
+    seeds: tuple[int, ...] = Field((0,), min_length=1, strict=False)
+    extractor: str = "efficientnet-lite0"
+    precision: str = "float32"
+    samples: int | None = Field(None, gt=0)
+    likelihoods: int | None = Field(None, gt=0)
+    draws: int = Field(1, gt=0)
+    estimated: int = Field(10, gt=0)
+    effort: str = "fast"
+    timing: float = Field(10.0, gt=0, allow_inf_nan=False)
+    row: tuple[SuiteRow, ...] = Field(min_length=1, strict=False)
+
+    @field_validator("precision")
+    @classmethod
+    def _precision(cls, value: str) -> str:
+        if value not in NAMES:
+            raise ValueError(f"give {' or '.join(NAMES)}")
+        return value
+
+    @field_validator("effort")
+    @classmethod
+    def _effort(cls, value: str) -> str:
+        if value not in EFFORTS:
+            raise ValueError(nearest(value, EFFORTS))
+        return value
+
+    @model_validator(mode="after")
+    def _rows(self) -> Suite:
+        """Labels and data sets filled in; each row and seed has a folder of its own."""
+        if not all(0 <= seed < 2**32 for seed in self.seeds):
+            raise ValueError(f"seeds {list(self.seeds)}: give whole numbers from 0 to {2**32 - 1}")
+        if len(set(self.seeds)) < len(self.seeds):
+            raise ValueError(f"seeds {list(self.seeds)}: each counts once")
+        rows = [
+            r.model_copy(update={"label": r.label or r.recipe, "dataset": r.dataset or self.dataset}) for r in self.row
+        ]
+        taken = {slug(anchor) for anchor in (*ANCHOR_NAMES, ANCHORS)}
+        seen: dict[tuple[str, str], SuiteRow] = {}
+        for r in rows:
+            if r.recipe == ANCHORS and r != SuiteRow(recipe=ANCHORS, label=ANCHORS, dataset=r.dataset):
+                raise ValueError(f"row {r.label!r}: nobody trains anchors; give them a data set and nothing else")
+            if r.recipe != ANCHORS and slug(r.label) in taken:
+                raise ValueError(f"label {r.label!r} is an anchor's: give the row another")
+            other = seen.setdefault((slug(r.dataset), slug(r.label)), r)
+            if other is not r:
+                raise ValueError(f"two rows are labelled {r.label!r} on {r.dataset}: give each a label of its own")
+        object.__setattr__(self, "row", tuple(rows))
+        return self
+
+    @property
+    def datasets(self) -> list[str]:
+        """Each data set that a row is of, in order."""
+        return list(dict.fromkeys(row.dataset for row in self.row))
+
+    @property
+    def trained(self) -> list[SuiteRow]:
+        """The rows but for those that ask for anchors."""
+        return [row for row in self.row if row.recipe != ANCHORS]
+
+
+def slug(name: str) -> str:
+    """``name`` as a folder's name: lower case, letters, digits and single hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[-100:] or "-"
+
+
+def read(name: str) -> Suite:
+    """The suite of that name, or in the file of that path.
+
+    Raises:
+        ValueError: for a name or file that does not exist or does not hold a suite, with the nearest names.
+    """
+    suites = texts()
+    if name in suites:
+        return parse(suites[name], name)
+    if not name.endswith(".toml"):
+        raise ValueError(f"unknown suite {name!r}: {nearest(name, suites)} (or give the path of a .toml file)")
+    try:
+        text = Path(name).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"suite {name}: cannot be read ({error})") from error
+    return parse(text, name)
+
+
+def parse(text: str, name: str) -> Suite:
+    """The suite that a TOML text holds; ``ValueError`` names the first key that is wrong."""
+    try:
+        return Suite.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"suite {name}: not TOML ({error})") from error
+    except ValidationError as error:
+        raise ValueError(f"suite {name}: {complaint(error)}") from error
+
+
+def validated(raw: Mapping[str, Any] | Suite) -> Suite:
+    """The suite that a mapping says; ``ValueError`` names the first key that is wrong."""
+    if isinstance(raw, Suite):
+        return raw
+    try:
+        return Suite.model_validate(dict(raw))
+    except ValidationError as error:
+        raise ValueError(f"suite: {complaint(error)}") from error
+
+
+def complaint(error: ValidationError) -> str:
+    """The first complaint, in our words: an unknown key with the nearest known ones."""
+    what = error.errors()[0]
+    path = [str(part) for part in what["loc"]]
+    where = ".".join(path)
+    if what["type"] == "extra_forbidden":
+        parts: dict[str, type[BaseModel]] = {"row": SuiteRow, "budget": BudgetPart}
+        owner = parts.get(path[0], Suite) if len(path) > 1 else Suite
+        return f"unknown key {where}: {nearest(path[-1], owner.model_fields)}"
+    if what["type"] == "missing":
+        return f"key {where} is missing"
+    reason = what["msg"].removeprefix("Value error, ")
+    return f"{where} = {what['input']!r}: {reason}" if path and path != ["row"] else reason
+
+
+def write(suite: Suite, folder: Path) -> None:
+    """Write the suite, resolved, as ``suite.toml`` into ``folder``."""
+    with written_whole(folder / layout.SUITE) as part:
+        part.write_text(to_toml(suite))
+
+
+def to_toml(suite: Suite) -> str:
+    """The suite as TOML that :func:`parse` reads back as the same suite."""
+    raw = suite.model_dump(exclude_none=True)
+    rows = raw.pop("row")
+    lines = [f"{key} = {to_value(value)}" for key, value in raw.items()]
+    for row in rows:
+        lines += ["", "[[row]]", *(f"{key} = {to_value(value)}" for key, value in row.items() if value != {})]
+    return "\n".join(lines) + "\n"
+
+
+def to_value(value: Any) -> str:  # noqa: ANN401 - any TOML value
+    """A value as TOML writes it."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{json.dumps(k)} = {to_value(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(to_value, value)) + "]"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,47 @@
+"""How long a training will take, from a few rounds that are thrown away."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from genbench.interface import GenerativeModel
+from genbench.runs.config import Cell
+from genbench.training.config import Budget, FitConfig, Progress
+
+if TYPE_CHECKING:
+    from genbench.data import Dataset
+
+SECONDS, ROUNDS = 3.0, 8
+
+
+class _Enough(Exception):
+    """A probe has seen enough."""
+
+
+def fit_seconds(model: GenerativeModel, dataset: Dataset, cell: Cell) -> float:
+    """Expected of a budget in images or steps; 0 where trying a few costs more than doing them all."""
+    rounds = Budget(**cell.budget).rounds(min(cell.batch_size, len(dataset.train))) or 0
+    return rounds * probe(model, dataset, cell) if rounds > 2 * ROUNDS else 0.0
+
+
+def probe(model: GenerativeModel, dataset: Dataset, cell: Cell) -> float:
+    """Seconds a round takes, from a few that are thrown away; 0 where the model does not even learn so far."""
+    times: list[float] = []
+    began = time.monotonic()
+
+    def heard(progress: Progress) -> None:
+        times.append(progress.seconds)
+        if len(times) > ROUNDS or time.monotonic() - began > SECONDS:
+            raise _Enough
+
+    try:
+        config = FitConfig(Budget(steps=ROUNDS + 2), cell.batch_size, cell.seed, precision=cell.precision)
+        splits = dataset.with_labels(cell.labelled).splits
+        model.to(cell.device).fit(splits, config, callbacks=[heard])
+    except _Enough:
+        pass
+    except Exception:  # the cell itself will say what is wrong, and the others go on
+        return 0.0
+    # The first round warms up: it says nothing of the others unless it is the only one.
+    return (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else times[-1] if times else 0.0

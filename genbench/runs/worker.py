@@ -1,0 +1,143 @@
+"""A cell's process: does one job, writes its folder whole, and says how it went."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import threading
+import time
+import traceback
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from genbench.errors import disk_full, reason
+from genbench.files import part_of, settle, written_whole
+from genbench.records import layout
+from genbench.records.record import Record
+from genbench.runs import anchors, cell, stamping
+from genbench.runs.clock import Tell
+from genbench.runs.config import ANCHORS, Setting
+from genbench.runs.plan import Job
+from genbench.training.turns import Diverged
+
+TELL_SECONDS = 0.1  # between two words of progress
+WAIT_SECONDS = 10.0  # for the process of a killed run to let its folder go
+
+
+def main(job: Job, setting: Setting, wire: Connection) -> None:
+    """Do ``job``. Sends ``("at", stage, fraction)`` on the way, and ``("failed", reason, trace, disk)`` if it fails."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal: the runner decides
+    threading.Thread(target=_die_with_runner, daemon=True).start()
+    told = 0.0
+
+    def tell(stage: str, fraction: float) -> None:
+        nonlocal told
+        if fraction in (0.0, 1.0) or time.monotonic() - told > TELL_SECONDS:
+            told = time.monotonic()
+            with contextlib.suppress(OSError):
+                wire.send(("at", stage, fraction))
+
+    try:
+        do(job, setting, tell)
+    except Exception as error:
+        wire.send(("failed", reason(error), traceback.format_exc(), disk_full(error)))
+    wire.close()
+
+
+def do(job: Job, setting: Setting, tell: Tell) -> None:
+    """Make the job's folders."""
+    if setting.threads is not None:
+        torch.set_num_threads(setting.threads)
+    parts = {name: part_of(folder) for name, folder in job.folders.items()}
+    with contextlib.ExitStack() as held:
+        for part in parts.values():
+            part.mkdir(parents=True, exist_ok=True)
+            held.enter_context(_held(part))
+            with written_whole(part / layout.CONFIGURATION) as file:
+                file.write_text(json.dumps(job.cell.configuration, indent=1))
+        if job.cell.recipe == ANCHORS:
+            for record in anchors.work(job.cell, setting, parts, tell):
+                _whole(record, parts[record.label], job.folders[record.label])
+            return
+        finished = job.folders[job.cell.label] if job.how == "measure" else None
+        if finished is not None:
+            shutil.copytree(
+                finished, job.part, dirs_exist_ok=True, ignore=shutil.ignore_patterns(layout.RECORD, layout.ERROR)
+            )
+        try:
+            record = cell.work(job.cell, setting, job.part, tell, finished)
+        except Diverged as error:
+            stamp = stamping.stamped(job.cell, setting) | {"diverged": {"turn": error.turn, "step": error.step}}
+            record = Record(**stamping.heading(job.cell), status="diverged", reason=str(error), stamp=stamp)
+        _whole(record, job.part, job.folders[job.cell.label])
+
+
+def failed(job: Job, setting: Setting, why: str, trace: str | None = None) -> None:
+    """Leave a record that says ``why`` in each of the job's folders that has none; its unfinished work stays beside.
+
+    What was to be measured again stays as it was, with the trace beside it.
+    """
+    if job.how == "measure":
+        shutil.rmtree(job.part, ignore_errors=True)
+        if trace is not None:
+            (job.folders[job.cell.label] / layout.ERROR).write_text(trace)
+        return
+    for name, folder in job.folders.items():
+        if job.cell.recipe == ANCHORS:
+            if (folder / layout.RECORD).is_file():
+                continue
+            heading: dict[str, Any] = {"dataset": job.cell.dataset, "recipe": name, "label": name, "family": "anchor"}
+            heading |= {"seed": job.cell.seed}
+        else:
+            heading = stamping.heading(job.cell)
+        # Not the .part: that holds what the next run goes on from.
+        fresh = folder.with_name(f".{folder.name}.failed")
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(parents=True)
+        if trace is not None:
+            (fresh / layout.ERROR).write_text(trace)
+        Record(**heading, status="failed", reason=why, stamp=stamping.stamped(job.cell, setting)).write(fresh)
+        settle(fresh, folder)
+
+
+def _whole(record: Record, part: Path, folder: Path) -> None:
+    """The last steps of a folder: the record comes, it takes its name, and what only an unfinished one needs goes.
+
+    In this order: cut off anywhere, it is either whole or can be gone on with.
+    """
+    record.write(part)
+    settle(part, folder)
+    for name in (layout.CONFIGURATION, layout.TRAINING, ".lock"):
+        (folder / name).unlink(missing_ok=True)
+    for left in (folder / layout.TRAINING.parent).glob(".*.part"):  # of a write that was killed
+        left.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _held(part: Path) -> Any:  # noqa: ANN401 - a context manager
+    """The unfinished folder's lock: the process of a run that was killed may take a moment to notice."""
+    with (part / ".lock").open("w") as file:
+        for _ in range(int(WAIT_SECONDS / 0.05)):
+            with contextlib.suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            time.sleep(0.05)
+        else:
+            raise ValueError(f"{part}: another process is still at work in it")
+        yield
+
+
+def _die_with_runner() -> None:
+    """Nobody waits for the result of a run that is gone, and the next one wants the folder."""
+    runner = multiprocessing.parent_process()
+    if runner is not None:
+        runner.join()
+        os._exit(1)

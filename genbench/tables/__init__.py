@@ -1,0 +1,1 @@
+"""From records to tables and pages. Nothing here imports torch."""

@@ -1,0 +1,130 @@
+"""One page that holds a run: tables, sample grids, curves, scatter and stamps, in a file that needs no network."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from genbench.files import written_whole
+from genbench.plots.curves import draw_curves
+from genbench.plots.drawing import files, inline
+from genbench.plots.pareto import pareto_front
+from genbench.plots.scatter import draw_scatter, drawable
+from genbench.plots.sheet import draw_sheet
+from genbench.records import layout
+from genbench.tables.captions import phrase
+from genbench.tables.columns import Row
+from genbench.tables.panels import StoredCell, cells, galleries, histories, samples
+from genbench.tables.render import environment, sections
+from genbench.tables.rows import rows
+
+FIGURES = "figures"
+
+
+def write(folder: Path) -> Path:
+    """Write ``report.html`` of a run into its folder, whole or not at all, and return its path.
+
+    Raises:
+        ValueError: for a folder without records, or with one that cannot be read.
+    """
+    there = cells(folder)
+    pages = []
+    for index, section in enumerate(sections(rows(cell.record for cell in there))):
+        table = section["rows"]
+        mine = [cell for cell in there if cell.record.dataset == section["dataset"]]
+        pages.append(
+            section
+            | {
+                "families": list(dict.fromkeys(row["family"] for row in table if row["status"] != "anchor")),
+                "grids": samples(table, mine),
+                "galleries": list(galleries(table, mine)),
+                "scatters": [
+                    scatter | {"svg": Markup(inline(draw_scatter, scatter["rows"], f"s{index}-{number}"))}
+                    for number, scatter in enumerate(_scatters(table))
+                ],
+                "curves": [
+                    {"index": place, "label": label, "svg": Markup(inline(draw_curves, {label: history}, name))}
+                    for place, (label, history) in histories(table, mine).items()
+                    for name in [f"c{index}-{place}"]
+                ],
+                "stamps": [_stamp(row) for row in table],
+            }
+        )
+    titles = dict.fromkeys(str(cell.record.stamp["title"]) for cell in there if cell.record.stamp.get("title"))
+    text = environment().get_template("report.html").render(title=" / ".join(titles) or folder.name, pages=pages)
+    with written_whole(folder / layout.REPORT) as part:
+        part.write_text(text, encoding="utf-8")
+    return folder / layout.REPORT
+
+
+def figures(folder: Path) -> list[Path]:
+    """Write the page's figures into ``figures/`` of a run's folder, each as PDF, SVG and PNG, and return the paths.
+
+    ``DATASET-scatter``, ``DATASET-curves``, ``DATASET-samples`` and one for each further kind of picture.
+
+    Raises:
+        ValueError: as :func:`write`.
+    """
+    there = cells(folder)
+    written: list[Path] = []
+    for section in sections(rows(cell.record for cell in there)):
+        name = re.sub("[^a-z0-9]+", "-", section["dataset"].lower()).strip("-")
+        mine = [cell for cell in there if cell.record.dataset == section["dataset"]]
+        for what, draw, data in _drawn(section["rows"], mine):
+            written += files(draw, data, folder / FIGURES / f"{name}-{what}")
+    return written
+
+
+def _drawn(table: Sequence[Row], there: Sequence[StoredCell]) -> Iterator[tuple[str, Callable[..., None], Any]]:
+    """Each figure of a data set: its name, what draws it, and of what."""
+    scatters = list(_scatters(table))
+    for scatter in scatters:
+        yield "scatter" if len(scatters) == 1 else f"scatter-{scatter['extractor']}", draw_scatter, scatter["rows"]
+    if curves := dict(histories(table, there).values()):
+        yield "curves", draw_curves, curves
+    for what, grids in [
+        ("samples", samples(table, there)),
+        *((g["name"], g["grids"]) for g in galleries(table, there)),
+    ]:
+        if grids:
+            yield what, draw_sheet, [(grid["row"]["label"], grid["path"]) for grid in grids]
+
+
+def _scatters(table: Sequence[Row]) -> Iterator[dict[str, Any]]:
+    """One drawing an extractor: FIDs under two do not compare."""
+    for extractor in dict.fromkeys(row["extractor"] for row in table if row["fid"] is not None):
+        mine = [row for row in table if row["extractor"] == extractor]
+        if any(drawable(row) for row in mine):
+            recipes = [row for row in table if row["status"] != "anchor" and row["extractor"] in (extractor, None)]
+            yield {
+                "extractor": extractor,
+                "rows": mine,
+                "front": [mine[index]["label"] for index in pareto_front(mine)],
+                "left_out": [row["label"] for row in recipes if not drawable(row)],
+            }
+
+
+def _stamp(row: Row) -> dict[str, Any]:
+    """What a row's details say: the reason first, then options, then the stamp line by line."""
+    entries = {name: row[name] for name in ("status", "reason", "seeds", "options")}
+    entries |= {"likelihood on": f"{row['nll_images']:,} test images" if row["nll_images"] else None}
+    entries |= {"moved when temperatures doubled": _signed(row["nll_moved"])} | row["stamp"]
+    lines = [(name.replace("_", " "), _value(value)) for name, value in entries.items()]
+    return {"label": row["label"], "status": row["status"], "lines": [(n, t) for n, t in lines if t]}
+
+
+def _value(value: Any) -> str:  # noqa: ANN401 - anything that JSON has
+    if isinstance(value, Mapping | list):
+        text = phrase(value)
+        return text if len(text) < 200 else json.dumps(value, ensure_ascii=False, default=str)
+    return "" if value is None else str(value)
+
+
+def _signed(value: float | None) -> str | None:
+    return None if value is None or not math.isfinite(value) else f"{value:+.3f} bits/dim"

@@ -1,0 +1,126 @@
+"""What a run's folder has beside its records: the pictures and histories of each row, found for the report page."""
+
+from __future__ import annotations
+
+import base64
+import io
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from genbench.plots.curves import HistoryColumns, read_history
+from genbench.records import layout
+from genbench.records.pictures import PICTURES
+from genbench.records.record import Record, records
+from genbench.tables.columns import Row, bits, number, status
+
+
+@dataclass(frozen=True)
+class StoredCell:
+    """A record with the folder that it was read from."""
+
+    record: Record
+    folder: Path
+
+
+def cells(folder: Path) -> list[StoredCell]:
+    """Every cell below a run's folder, by path; ``ValueError`` where there is none or one cannot be read."""
+    found = records(folder)  # refuses a folder without records
+    paths = (path.parent for path in layout.record_files(folder))
+    return [StoredCell(*pair) for pair in zip(found, (path for path in paths if path.suffix != ".part"), strict=True)]
+
+
+def pictures(table: Sequence[Row], there: Sequence[StoredCell], file: str) -> list[dict[str, Any]]:
+    """A picture for each row that has one, real images first, of its first seed.
+
+    Each has its ``row`` and the row's ``index``, ``cell``, ``path``, ``source`` for a page, and ``ratio``: its width
+    over the commonest, by which every image comes out as large in one grid as in another.
+    """
+    found: list[dict[str, Any]] = []
+    for index, row in enumerate(table):
+        cell = _cell(row, there)
+        if cell is not None and (path := cell.folder / file).is_file():
+            source, wide = embedded(path)
+            found.append({"index": index, "row": row, "cell": cell, "path": path, "source": source, "wide": wide})
+    for grid in found:
+        grid["ratio"] = grid["wide"] / statistics.mode(other["wide"] for other in found)
+    return sorted(found, key=lambda grid: grid["row"]["recipe"] != "real (test)")
+
+
+def embedded(path: Path) -> tuple[str, int]:
+    """A PNG as a data URI, and its width in pixels: as lossless WebP where that is shorter, pixel for pixel the same.
+
+    Raises:
+        ValueError: for a file that is no picture.
+    """
+    try:
+        with Image.open(path) as picture:
+            shorter = io.BytesIO()
+            picture.save(shorter, format="WEBP", lossless=True, exact=True, method=2)
+            wide = picture.width
+    except OSError as error:
+        raise ValueError(f"picture {path}: cannot be read ({error})") from error
+    kind, data = min(("png", path.read_bytes()), ("webp", shorter.getvalue()), key=lambda form: len(form[1]))
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}", wide
+
+
+def samples(table: Sequence[Row], there: Sequence[StoredCell]) -> list[dict[str, Any]]:
+    """The samples of each row that has some, with what was measured of them as ``facts``."""
+    found = pictures(table, there, layout.GRID)
+    for grid in found:
+        row, cell = grid["row"], grid["cell"]
+        facts = [f"{bits(row)} bits/dim"] if row["nll_bpd"] is not None else []
+        facts += [f"FID {number(row['fid'])}"] if row["fid"] is not None else []
+        facts += [status(row)] if status(row) else []
+        facts += [f"{number(100 * row['agreement'])} % of the class asked for"] if row["agreement"] is not None else []
+        facts += [f"entropy {number(row['entropy'])} bits"] if row["entropy"] is not None else []
+        facts += [f"class entropy {number(row['class_entropy'])} bits"] if row["class_entropy"] is not None else []
+        facts += [f"seed {cell.record.seed}, one of {row['seeds_run']}"] if row["seeds_run"] > 1 else []
+        grid["facts"] = facts
+    return found
+
+
+def galleries(table: Sequence[Row], there: Sequence[StoredCell]) -> Iterator[dict[str, Any]]:
+    """A section for each picture that some row has, laid out alike for all; of abilities, why they failed."""
+    for picture in PICTURES:
+        grids = pictures(table, there, picture.file)
+        for grid in grids:
+            grid["facts"] = []
+        said = [
+            (row["label"], cell.record.abilities.get(picture.ability or "", ""))
+            for row in table
+            if (cell := _cell(row, there))
+        ]
+        failed = [f"{label} {text}" for label, text in said if text.startswith("failed")]
+        if grids or failed:
+            name = picture.file.partition(".")[0]
+            yield {"title": picture.title, "hint": picture.hint, "name": name, "grids": grids, "failed": failed}
+
+
+def histories(table: Sequence[Row], there: Sequence[StoredCell]) -> dict[int, tuple[str, HistoryColumns]]:
+    """The training curves of each row that has some, by its place, with their label."""
+    found: dict[int, tuple[str, HistoryColumns]] = {}
+    for index, row in enumerate(table):
+        cell = _cell(row, there)
+        if cell is not None and (cell.folder / layout.HISTORY).is_file():
+            named = {label for label, _ in found.values()}
+            label = row["label"] if row["label"] not in named else f"{row['label']}, {row['status']}"
+            try:
+                found[index] = (label, read_history(cell.folder / layout.HISTORY))
+            except ValueError:  # a run that diverged before its first line has no curve, and that is no fault
+                continue
+    return found
+
+
+def _cell(row: Row, there: Sequence[StoredCell]) -> StoredCell | None:
+    """The first of a row's cells."""
+    for cell in there:
+        r = cell.record
+        same = (r.label, r.status, r.options) == (row["plain_label"], row["status"], row["options"])
+        if same and r.seed in row["seeds"]:
+            return cell
+    return None

@@ -1,0 +1,262 @@
+"""From records to rows: one a data set and label, its seeds in one, its ranks among what may be compared.
+
+Numbers are made here, texts in :mod:`genbench.tables.columns` and :mod:`genbench.tables.render`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from genbench.errors import nearest
+from genbench.files import written_whole
+from genbench.records import layout
+from genbench.records.record import Likelihood, Record
+from genbench.tables import render as texts
+from genbench.tables.comparable import RESTS_ON, alike, parts, refusals, remarks
+from genbench.tables.keys import BETTER_HIGH, FIGURES, KEYS, RANKED, UNSORTABLE
+from genbench.tables.labels import disambiguated
+from genbench.tables.ranks import ranks
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Row = dict[str, Any]
+
+KINDS = {"exact": 0, "bound": 1, "estimate": 2, None: 3}
+# Standard errors beside figures of one seed.
+ERRORS = {
+    "accuracy": "accuracy.standard_error",
+    "agreement": "agreement.standard_error",
+    "fid": "quality.fid_standard_error",
+    "fid_infinity": "quality.fid_infinity_standard_error",
+    "parzen": "parzen.standard_error",
+    "kid": "quality.kid_standard_error",
+}
+OF_EXTRACTOR = {figure.key for figure in FIGURES if figure.need == "quality"}
+STATUSES = {"done": 0, "evaluated": 0, "diverged": 1, "failed": 2}
+
+
+def rows(records: Iterable[Record], sort: str | None = None) -> list[Row]:
+    """The table: a row for each data set, label and status, in order. Data sets with most rows first.
+
+    Cells that differ in seed alone share a row: means, with sample standard deviations in ``…_std``. Seeds that
+    diverged or failed have a row of their own, so that no mean hides them, and ``seeds_run`` counts all. Seeds are
+    never pooled across protocols. ``refused`` says what a row is not ranked with, and which part of the stamp differs
+    (:mod:`genbench.tables.comparable`); it stands among the ``notes``. Where rows of a data set have one label,
+    ``label`` also says what differs between them, and ``plain_label`` is as it was. Absent is None; the keys are
+    :data:`genbench.tables.keys.KEYS`.
+
+    Args:
+        records: of one run or several.
+        sort: a key to sort by within each data set, best first; by default family, then likelihood. Anchors come last.
+
+    Raises:
+        ValueError: for a key that rows do not have, with the nearest names.
+    """
+    sortable = [key for key in KEYS if key not in UNSORTABLE]
+    if sort is not None and sort not in sortable:
+        raise ValueError(f"sort={sort!r}: no such column; {nearest(sort, sortable)}")
+    groups = _groups(records)
+    labels = disambiguated(groups)
+    table = [_row(cells, label) for cells, label in zip(groups, labels, strict=True)]
+    for row, refused, said in zip(table, refusals(groups, labels), remarks(groups), strict=True):
+        row["refused"] = refused or None
+        row["notes"] = [*(row["notes"] or ()), *refused, *said] or None
+    tried: dict[Hashable, set[int]] = {}
+    lost: Counter[Hashable] = Counter()
+    for cells in groups:
+        tried.setdefault(_cell(cells[0]), set()).update(record.seed for record in cells)
+        if cells[0].status in ("diverged", "failed"):
+            lost[_cell(cells[0])] += len(cells)
+    for row, cells in zip(table, groups, strict=True):
+        row["seeds_run"] = len(tried[_cell(cells[0])])
+    for figure in RANKED:
+        name = figure.key.removesuffix("_bpd")
+        for row, cells, rank in zip(table, groups, ranks(groups, figure), strict=True):
+            if rank is not None:
+                best = rank.best and not lost[_cell(cells[0])]
+                row |= {f"{name}_rank": rank.place, f"{name}_ranked": rank.among, f"{name}_best": best}
+    for row, cells in zip(table, groups, strict=True):
+        count = lost[_cell(cells[0])]
+        if count and any(row[f"{figure.key.removesuffix('_bpd')}_rank"] for figure in RANKED):
+            text = f"{row['label']}: its ranks count the seeds that ended well, {count} did not; it is nowhere bold."
+            row["notes"] = [*(row["notes"] or ()), text]
+    models = Counter(row["dataset"] for row in table if row["status"] != "anchor")
+    found = dict.fromkeys(row["dataset"] for row in table)
+    place = {name: index for index, name in enumerate(sorted(found, key=lambda name: -models[name]))}
+    return sorted(table, key=lambda row: (place[row["dataset"]], row["status"] == "anchor", *_order(row, sort)))
+
+
+def _cell(record: Record) -> Hashable:
+    """What the seeds of one recipe have in common, however they ended."""
+    budget = json.dumps(record.stamp.get("budget"), sort_keys=True, default=str)
+    options = json.dumps(record.options, sort_keys=True)
+    return record.dataset, record.label, record.recipe, options, record.labelled, budget
+
+
+def _groups(records: Iterable[Record]) -> list[list[Record]]:
+    """The cells of each row. A seed that comes twice under one protocol opens another row: it is no second draw."""
+    found: dict[Hashable, list[Record]] = {}
+    for record in records:
+        how: tuple[Hashable, ...] = (_cell(record), record.status, record.given, record.extractor)
+        how += tuple(tuple(parts(record, need).items()) for need in RESTS_ON)
+        for half in (record.test, record.train):
+            how += (None,) if half is None else (_how(half),)
+        copy = 0
+        while any(other.seed == record.seed for other in found.get((how, copy), [])):
+            copy += 1
+        found.setdefault((how, copy), []).append(record)
+    return list(found.values())
+
+
+def _how(half: Likelihood) -> Hashable:
+    return half.kind, half.given, half.method, half.observation, half.draws, half.effort
+
+
+def _row(cells: Sequence[Record], label: str) -> Row:
+    first, test, quality = cells[0], cells[0].test, cells[0].quality
+    row: Row = dict.fromkeys(KEYS)
+    row |= {name: getattr(first, name) for name in ("dataset", "recipe", "family", "status", "extractor")}
+    reasons = {r.seed: r.reason for r in cells if r.reason}
+    row |= {
+        "label": label,
+        "plain_label": first.label,
+        "seeds": [record.seed for record in cells],
+        "given": list(first.given),
+        "labelled": first.labelled,
+        "setting": first.setting,
+        "options": first.options,
+        "reason": "; ".join(f"seed {s}: {why}" if len(cells) > 1 else why for s, why in reasons.items()) or None,
+        "notes": list(dict.fromkeys(note for r in cells for note in _notes(r, label))) or None,
+        "alike": alike(first),
+        "stamp": _merged([record.stamp for record in cells]),
+    }
+    for figure in FIGURES:
+        values = [value for record in cells if (value := figure.of(record)) is not None]
+        row[figure.key] = _mean(values)
+        if figure.better and 0 < len(values) < len(cells):  # a mean of the others would hide it
+            without = ", ".join(str(record.seed) for record in cells if figure.of(record) is None)
+            row[figure.key] = None
+            row["notes"] = [*(row["notes"] or ()), f"{label}: no {figure.key} of seed {without}, so no mean of it."]
+            continue
+        if figure.better and len(values) > 1 and all(map(math.isfinite, values)):
+            row[f"{figure.key}_std"] = statistics.stdev(values)
+    if test is not None:
+        converged = [record.test.converged for record in cells if record.test and record.test.converged is not None]
+        moved = [record.test.moved for record in cells if record.test and record.test.moved is not None]
+        row |= {
+            "nll_kind": test.kind,
+            "nll_given": list(test.given),
+            "nll_method": test.method,
+            "nll_draws": test.draws,
+            "nll_se": _finite(test.standard_error) if len(cells) == 1 else None,
+            "nll_observation": test.observation,
+            "nll_effort": test.effort,
+            "nll_gap_se": _finite(test.gap.standard_error) if test.gap and len(cells) == 1 else None,
+            "nll_gap_images": test.gap.images if test.gap else None,
+            "nll_images": test.images,
+            "nll_moved": max(moved, key=abs) if moved else None,
+            "nll_converged": all(converged) if converged else None,
+        }
+    if quality is not None:
+        row |= {"sample_images": quality.images, "reference_images": quality.reference_images}
+    if first.parzen is not None:
+        row["parzen_samples"] = first.parzen.samples
+    for name in ERRORS if len(cells) == 1 else ():
+        part, _, field = ERRORS[name].partition(".")
+        row[f"{name}_se"] = _finite(getattr(getattr(first, part), field, None))
+    return row
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _notes(record: Record, label: str) -> Iterator[str]:
+    """What a reader of the figures has to know."""
+    if record.quality is not None:
+        yield from record.quality.notes
+    if record.status == "evaluated":
+        yield f"{label}: samples from elsewhere. What their model was trained with is not known, so nothing ranks it."
+    for ability, said in record.abilities.items():
+        if said.startswith("failed"):
+            yield f"{label}, seed {record.seed}: {ability} {said}"
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    """The mean; a value that all share is kept as it is, whole numbers whole."""
+    if not values:
+        return None
+    return values[0] if len(set(values)) == 1 else math.fsum(values) / len(values)
+
+
+def _merged(stamps: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One stamp for several seeds: a key on which they differ holds the list of their values."""
+    keys = dict.fromkeys(key for stamp in stamps for key in stamp)
+    merged = {}
+    for key in keys:
+        values = [stamp.get(key) for stamp in stamps]
+        merged[key] = values[0] if all(value == values[0] for value in values) else values
+    return merged
+
+
+def _order(row: Row, sort: str | None) -> tuple[Any, ...]:
+    """What rows of one data set are sorted by; absent last."""
+    if sort is None:
+        bits = math.inf if row["nll_bpd"] is None else row["nll_bpd"]
+        fid = math.inf if row["fid"] is None else row["fid"]
+        if row["status"] == "anchor":
+            return fid, bits
+        return row["family"], KINDS[row["nll_kind"]], bits, fid, row["plain_label"], STATUSES[row["status"]]
+    value = row[sort]
+    if value is None or value == []:
+        return (1,)
+    # Figures of two extractors have no order.
+    return 0, (row["extractor"] or "") if sort in OF_EXTRACTOR else "", -value if sort in BETTER_HIGH else value
+
+
+def render(records: Iterable[Record], fmt: str, sort: str | None = None) -> str:
+    """The table as ``md``, ``csv``, ``tex``, ``json`` or ``html`` text.
+
+    Raises:
+        ValueError: for another format, or a column that there is not.
+    """
+    if fmt not in texts.FORMATS:
+        raise ValueError(f"format={fmt!r}: {nearest(fmt, [*texts.FORMATS, 'parquet'])}")
+    return texts.FORMATS[fmt](rows(records, sort))
+
+
+def save(path: Path, records: Iterable[Record], fmt: str | None = None, sort: str | None = None) -> None:
+    """Write the table into one file, whole or not at all; the format is that of the file's name unless given.
+
+    Raises:
+        ValueError: for another format, a column that there is not, or Parquet without pyarrow.
+    """
+    fmt = fmt or path.suffix.lstrip(".").lower()
+    if fmt == "parquet":
+        from genbench.tables.parquet import write as write_parquet
+
+        write_parquet(path, rows(records, sort))
+        return
+    text = render(records, fmt, sort)
+    with written_whole(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+def write(folder: Path, records: Iterable[Record]) -> None:
+    """Write ``table.csv``, ``table.md``, ``table.tex`` and ``table.json`` into ``folder``, each whole or not at all."""
+    table = rows(records)
+    for fmt in layout.TABLES:
+        with written_whole(folder / f"table.{fmt}") as part:
+            part.write_text(texts.FORMATS[fmt](table), encoding="utf-8")
+
+
+def show(records: Iterable[Record], console: Console, sort: str | None = None) -> None:
+    """Print the table to a terminal; columns that do not fit are left to the files."""
+    texts.show(rows(records, sort), console)

@@ -1,0 +1,139 @@
+"""Models and half-finished trainings as files that cannot run code and are never half written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Generator
+from torch.optim import Optimizer
+
+from genbench.errors import named
+from genbench.files import written_whole
+from genbench.interface import GenerativeModel, Origin
+
+if TYPE_CHECKING:
+    from genbench.training.config import FitConfig, State
+
+
+def save(path: Path | str, model: GenerativeModel) -> None:
+    """Write a model, weights and buffers, as one safetensors file.
+
+    Raises:
+        ValueError: for a model that :func:`genbench.build` did not make: nobody could load it.
+    """
+    origin = model.origin
+    if origin is None:
+        raise ValueError(f"{type(model).__name__} was not made by genbench.build: save its state_dict instead")
+    tensors = {
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, value in model.state_dict().items()
+    }
+    with written_whole(Path(path)) as part:
+        save_file(tensors, part, metadata={"genbench": origin.to_json()})
+
+
+def load(path: Path | str, *, device: torch.device | str = "cpu") -> GenerativeModel:
+    """The model that :func:`save` wrote, in evaluation mode.
+
+    Raises:
+        ValueError: for a file that is missing, cut short or not a genbench model. No code in a file is ever run.
+    """
+    from genbench.catalog import build
+
+    try:
+        with safe_open(str(path), framework="pt", device="cpu") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+        origin = Origin.from_json(metadata["genbench"])
+    except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f"checkpoint {path}: not a genbench model ({named(error)})") from error
+    model = build(origin.recipe, origin.spec, seed=origin.seed, **origin.options)
+    try:
+        model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise ValueError(f"checkpoint {path}: not of this version's {origin.recipe!r} ({named(error)})") from error
+    return model.to(device).eval()
+
+
+def identity(model: GenerativeModel) -> str:
+    """What a training checkpoint must agree on with the model that resumes from it."""
+    return type(model).__qualname__ if model.origin is None else model.origin.to_json()
+
+
+def _settings(config: FitConfig) -> dict[str, Any]:
+    same = ("batch_size", "seed", "precision")
+    trace = {} if config.trace is None else {"trace": list(config.trace.steps)}
+    return {"budget": asdict(config.budget)} | trace | {name: getattr(config, name) for name in same}
+
+
+def save_training(
+    path: Path,
+    model: GenerativeModel,
+    config: FitConfig,
+    state: State,
+    noise: Generator,
+    optimizers: Sequence[Optimizer],
+) -> None:
+    """Write the whole state of a training, between two rounds."""
+    cuda = torch.cuda.get_rng_state() if model.device.type == "cuda" else None
+    whole = {
+        "identity": identity(model),
+        "settings": _settings(config),
+        "state": asdict(state),
+        "model": model.state_dict(),
+        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+        "noise": noise.get_state(),
+        "cpu": torch.get_rng_state(),
+        "cuda": cuda,
+    }
+    with written_whole(path) as part, part.open("wb") as file:
+        torch.save(whole, file)  # to an open file: a full disk is then an OSError
+
+
+TRAINING_KEYS = {"identity", "settings", "state", "model", "optimizers", "noise", "cpu", "cuda"}
+
+
+def read_training(path: Path) -> dict[str, Any]:
+    """All that :func:`save_training` wrote; no code in the file is run.
+
+    Raises:
+        ValueError: for a file that is missing, cut short or something else.
+    """
+    try:
+        whole = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a cut or foreign file makes torch.load raise almost anything
+        raise ValueError(f"checkpoint {path}: not a training of genbench ({named(error)})") from error
+    if not isinstance(whole, dict) or set(whole) != TRAINING_KEYS:
+        raise ValueError(f"checkpoint {path}: not a training of genbench (other contents)")
+    return whole
+
+
+def load_training(
+    path: Path, model: GenerativeModel, config: FitConfig, state: State, noise: Generator
+) -> list[dict[str, Any]]:
+    """Put model, state and random states back; returns the optimisers' states, for when they are made.
+
+    Raises:
+        ValueError: for a file that is missing, cut short, another recipe's or another configuration's.
+    """
+    whole = read_training(path)
+    theirs, settings = whole["identity"], whole["settings"]
+    if theirs != identity(model):
+        raise ValueError(f"checkpoint {path} is of {theirs}, not of {identity(model)}")
+    if settings != _settings(config):
+        raise ValueError(f"checkpoint {path} was trained under {settings}, not under {_settings(config)}")
+    model.load_state_dict(whole["model"])
+    for item in fields(state):
+        setattr(state, item.name, whole["state"].get(item.name, getattr(state, item.name)))
+    noise.set_state(whole["noise"])
+    torch.set_rng_state(whole["cpu"])
+    if whole["cuda"] is not None and model.device.type == "cuda":
+        torch.cuda.set_rng_state(whole["cuda"])
+    return whole["optimizers"]

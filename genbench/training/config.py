@@ -1,0 +1,208 @@
+"""How long to train and how far training is: a budget, laid out over phases."""
+
+from __future__ import annotations
+
+import io
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from genbench.interface import Phase
+from genbench.training import precision
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train: exactly one of images, steps (batches) or seconds of training.
+
+    Raises:
+        ValueError: unless exactly one is given and it is positive.
+    """
+
+    images: int | None = None
+    steps: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        if len(given) != 1:
+            raise ValueError(f"budget {given or 'is empty'}: give exactly one of images, steps and seconds")
+        for name, value in given.items():
+            if not (value > 0 and math.isfinite(value)):
+                raise ValueError(f"budget {name}={value}: give a positive number")
+
+    def rounds(self, batch_size: int) -> int | None:
+        """Batches to train on, or None where seconds decide."""
+        return -(-self.images // batch_size) if self.images is not None else self.steps
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The course that a training took, to be taken again whatever the clock says.
+
+    Args:
+        steps: batches of each phase.
+        fractions: of its phase that was spent when each batch began, phase after phase; empty where nobody kept them:
+            they then follow the steps.
+
+    Raises:
+        ValueError: for a number of fractions that is neither 0 nor that of the steps.
+    """
+
+    steps: Sequence[int]
+    fractions: Sequence[float] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.fractions) not in (0, sum(self.steps)):
+            raise ValueError(f"trace: {len(self.fractions)} fractions for {sum(self.steps)} steps")
+
+
+def write_fractions(path: Path, fractions: Sequence[float]) -> None:
+    """Write the fractions of a training, 8 bytes a batch, where there are any."""
+    if fractions:
+        array = io.BytesIO()  # written by Python, whose errors say that a disk is full; numpy's do not
+        np.save(array, np.asarray(fractions, dtype=np.float64))
+        path.write_bytes(array.getvalue())
+
+
+def read_fractions(path: Path) -> list[float]:
+    """The fractions that :func:`keep` wrote; none where there is no such file."""
+    return np.load(path, allow_pickle=False).tolist() if path.is_file() else []
+
+
+@dataclass
+class State:
+    """Where training stands between two rounds: all that a checkpoint holds beside weights and random states."""
+
+    steps: list[int] = field(default_factory=list)  # batches in each phase that has begun
+    fractions: list[float] = field(default_factory=list)  # of the phase, at each batch, where seconds decide
+    images: int = 0
+    seconds: float = 0.0
+    finish_seconds: float = 0.0
+    done: bool = False
+
+    @contextmanager
+    def clock(self) -> Iterator[None]:
+        """Count the block's seconds as training: not callbacks, not checkpoints."""
+        started = time.perf_counter()
+        yield
+        self.seconds += time.perf_counter() - started
+
+
+@dataclass(frozen=True)
+class PhasePlan:
+    """The budget over the phases: phase ``i`` runs from ``marks[i]`` to ``marks[i + 1]``, in rounds or seconds.
+
+    ``fractions`` are those of a :class:`Trace`, where one is followed.
+    """
+
+    marks: Sequence[float]
+    timed: bool
+    fractions: Sequence[float] = ()
+
+    @classmethod
+    def plan(cls, phases: Sequence[Phase], budget: Budget, batch_size: int, trace: Trace | None = None) -> PhasePlan:
+        """Refuses shares that do not sum to 1, and a trace of other phases."""
+        shares, names = [phase.share for phase in phases], [phase.name for phase in phases]
+        if len(set(names)) < len(names):
+            raise ValueError(f"phases {names}: give each a name of its own")
+        if not phases or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
+            raise ValueError(f"phases with shares {shares}: shares are 0 or more and sum to 1")
+        if trace is not None:
+            if len(trace.steps) != len(phases):
+                raise ValueError(f"trace of {len(trace.steps)} phases: {names} are {len(phases)}")
+            return cls([sum(trace.steps[:i]) for i in range(len(phases) + 1)], False, trace.fractions)
+        rounds = budget.rounds(batch_size)
+        whole = float(rounds if rounds is not None else budget.seconds or 0)
+        marks = [whole * sum(shares[:i]) for i in range(len(shares) + 1)]
+        return cls(marks if rounds is None else [round(mark) for mark in marks], rounds is None)
+
+    def fraction(self, state: State) -> float:
+        """How much of the phase that ``state`` is in has been spent; 1 and more where it is over."""
+        begin, end = self.marks[len(state.steps) - 1 : len(state.steps) + 1]
+        spent = state.seconds - begin if self.timed else state.steps[-1]
+        if self.fractions and spent < end - begin:
+            return self.fractions[int(begin + spent)]
+        return max(spent / (end - begin), 0.0) if end > begin else 1.0
+
+    def count(self, state: State, fraction: float) -> None:
+        """A batch begins; the fraction at which it does is kept where no count of steps gives it again."""
+        state.steps[-1] += 1
+        if self.timed or self.fractions:
+            state.fractions.append(fraction)
+
+    def whole(self, state: State) -> float:
+        """How much of the whole budget has been spent, at most 1."""
+        return min((state.seconds if self.timed else sum(state.steps)) / self.marks[-1], 1.0)
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """What ``fit`` is told beside the model and the data.
+
+    Args:
+        budget: how long.
+        batch_size: images a batch, at most the training split's length.
+        seed: of the order of the data and of all noise in training.
+        checkpoint: file to write the whole state of training to, if any.
+        checkpoint_seconds: how often; 0 writes behind every round.
+        precision: ``"float32"``, or ``"bfloat16"`` for losses computed under autocast; all else stays in float32.
+        trace: the course of a training to take again, instead of what ``budget`` says.
+
+    Raises:
+        ValueError: for a batch size below 1, a negative interval or an unknown precision.
+    """
+
+    budget: Budget
+    batch_size: int = 64
+    seed: int = 0
+    checkpoint: Path | None = None
+    checkpoint_seconds: float = 60.0
+    precision: str = "float32"
+    trace: Trace | None = None
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size={self.batch_size}: give at least 1")
+        if self.checkpoint_seconds < 0:
+            raise ValueError(f"checkpoint_seconds={self.checkpoint_seconds}: give 0 or more")
+        precision.check_name(self.precision)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a callback hears behind each round. ``fraction`` is of the whole budget; log names are ``turn/name``."""
+
+    phase: str
+    step: int
+    fraction: float
+    images: int
+    seconds: float
+    logs: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """What training took: images seen, batches in all and by phase, seconds in the loop and in ``finish``.
+
+    ``fractions`` of its phase were spent when each batch began, where the clock decided: what a :class:`Trace` needs.
+    """
+
+    images: int
+    steps: int
+    seconds: float
+    finish_seconds: float
+    phase_steps: Mapping[str, int]
+    fractions: Sequence[float] = ()
+
+    @property
+    def spent(self) -> dict[str, Any]:
+        """All but the fractions, which are too many for a record."""
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.name != "fractions"}

@@ -1,0 +1,102 @@
+"""The one training loop: phases of rounds, and in each round a batch and the turns that are due on it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from genbench.interface import GenerativeModel, Step
+from genbench.seed import derive, fork_rng, generator
+from genbench.spec import Splits, check_given, check_split
+from genbench.training import checkpoint, precision
+from genbench.training.batches import Stream
+from genbench.training.config import FitConfig, FitReport, PhasePlan, Progress, State
+from genbench.training.turns import TurnRunner, restore, restored
+
+WATCH_WEIGHTS_EVERY = 100  # rounds; a loss is watched in every one
+
+
+def fit(
+    model: GenerativeModel,
+    data: Splits,
+    config: FitConfig,
+    *,
+    callbacks: Sequence[Callable[[Progress], None]] = (),
+    resume: Path | None = None,
+) -> FitReport:
+    """Train ``model`` on ``data`` until the budget is spent, then let it ``finish``.
+
+    Args:
+        model: trained in place, on the device where it is; left in evaluation mode.
+        data: training and validation splits, uint8.
+        config: budget, batch size, seed, checkpoint.
+        callbacks: called behind each round with a :class:`Progress`.
+        resume: a checkpoint of this recipe under this configuration. With a budget in images or steps, on one machine
+            and thread count, the end is bit for bit that of a run never cut off.
+
+    Raises:
+        Diverged: when a loss or a weight is not finite.
+        ValueError: for data that do not fit the model, phases that do not add up, another run's checkpoint, or a
+            precision that the device lacks.
+    """
+    precision.check(config.precision, model.device)
+    for name, split in (("train", data.train), ("validation", data.validation)):
+        check_split(model.spec, split, name)
+        if name != "train" or model.needs_every_label:
+            check_given(model.given, split, name)
+    data = Splits(data.train.to(model.device), data.validation.to(model.device))
+    phases, state = model.phases(), State()
+    course = PhasePlan.plan(phases, config.budget, min(config.batch_size, len(data.train)), config.trace)
+    stream = Stream(data.train, model.spec, config.batch_size, config.seed)
+    noise = generator(config.seed, "fit", device=model.device)
+    learns = {parameter: parameter.requires_grad for parameter in model.parameters()}
+    laid_out = precision.training_in(config.precision, model)
+    with fork_rng(derive(config.seed, "fit", "global")), restored(learns), laid_out as arithmetic:
+        saved = checkpoint.load_training(resume, model, config, state, noise) if resume else None
+        for phase in phases[max(len(state.steps) - 1, 0) :]:
+            model.train()
+            with state.clock():
+                if saved is None:
+                    state.steps.append(0)
+                    restore(learns)
+                    if phase.enter is not None:
+                        phase.enter(data, Step(0, 0.0, noise))
+                players = [TurnRunner.make(turn) for turn in phase.turns]
+            optimizers = [player.optimizer for player in players]
+            if saved is not None:
+                for optimizer, its_state in zip(optimizers, saved, strict=True):
+                    optimizer.load_state_dict(its_state)
+                saved = None
+            written = time.monotonic()
+            while players and not state.done and (fraction := course.fraction(state)) < 1:
+                with state.clock():
+                    batch = stream.batch(sum(state.steps))
+                    step = Step(state.steps[-1], fraction, noise)
+                    course.count(state, fraction)
+                    state.images += len(batch)
+                    total, logs = sum(state.steps), {}
+                    for player in players:
+                        if state.steps[-1] % player.turn.every == 0:
+                            for name, value in player.step(model, batch, step, total, arithmetic).items():
+                                logs[f"{player.turn.name}/{name}"] = value
+                        if total % WATCH_WEIGHTS_EVERY == 0:
+                            player.watch(total)
+                progress = Progress(phase.name, total, course.whole(state), state.images, state.seconds, logs)
+                for callback in callbacks:
+                    callback(progress)
+                if config.checkpoint is not None and time.monotonic() - written >= config.checkpoint_seconds:
+                    checkpoint.save_training(config.checkpoint, model, config, state, noise, optimizers)
+                    written = time.monotonic()
+            for player in players:
+                player.watch(sum(state.steps))
+        model.eval()
+        if not state.done:
+            started = time.perf_counter()
+            restore(learns)
+            model.finish(data, noise)
+            state.finish_seconds, state.done = time.perf_counter() - started, True
+            if config.checkpoint is not None:
+                checkpoint.save_training(config.checkpoint, model, config, state, noise, optimizers)
+    steps = dict(zip((phase.name for phase in phases), state.steps, strict=True))
+    return FitReport(state.images, sum(state.steps), state.seconds, state.finish_seconds, steps, state.fractions)

@@ -1,0 +1,96 @@
+"""The arithmetic that training is done in. Likelihoods, samples and measures are always in float32 or better."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+
+NAMES = ("float32", "bfloat16")
+FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # of x86 and, last, ARM processors that multiply in bfloat16 themselves
+
+Arithmetic = Callable[[], AbstractContextManager]
+
+
+def check_name(name: str) -> None:
+    """Refuse (``ValueError``) a precision that there is not."""
+    if name not in NAMES:
+        raise ValueError(f"precision={name!r}: give {' or '.join(NAMES)}")
+
+
+def check(name: str, device: torch.device | str) -> None:
+    """Refuse what a device cannot do, or would only imitate.
+
+    Raises:
+        ValueError: for an unknown precision, or one that the device does not have.
+    """
+    check_name(name)
+    if name == "bfloat16" and not _has_bfloat16(str(device)):
+        needs = "a GPU that has it" if str(device).startswith("cuda") else f"one of {', '.join(sorted(FLAGS))}"
+        raise ValueError(f"precision='bfloat16': {device} lacks it (it takes {needs}); say float32")
+
+
+def _has_bfloat16(device: str) -> bool:
+    import torch
+
+    if device.startswith("cuda"):
+        return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+    return device == "cpu" and bool(FLAGS & processor_flags())
+
+
+@cache
+def processor_flags() -> frozenset[str]:
+    """What the processor says it can do; nothing where the system does not tell."""
+    cpuinfo = Path("/proc/cpuinfo")
+    text = cpuinfo.read_text(errors="replace") if cpuinfo.is_file() else ""
+    words = [line.partition(":")[2].split() for line in text.splitlines() if line.startswith(("flags", "Features"))]
+    return frozenset(words[0] if words else ())
+
+
+@contextmanager
+def training_in(name: str, model: nn.Module) -> Iterator[Arithmetic]:
+    """Inside the block ``model`` is laid out for ``name``, and each loss is to be computed under what is yielded.
+
+    bfloat16 is autocast: weights, their gradients and the optimiser stay in float32, products are in bfloat16. Images
+    and kernels are then laid out channels last, which is what makes it fast (``benchmarks/precision.py``).
+    """
+    if name == "float32":
+        yield nullcontext
+        return
+    import torch
+
+    kind = next((parameter.device.type for parameter in model.parameters()), "cpu")
+    _lay_out(model, torch.channels_last)
+    try:
+        # Without the cache: in some versions of torch it keeps a weight that is first used under no_grad without its
+        # gradient. Few weights are used twice in a loss.
+        yield partial(torch.autocast, kind, dtype=torch.bfloat16, cache_enabled=False)
+    finally:
+        _lay_out(model, torch.contiguous_format)
+
+
+def _lay_out(model: nn.Module, memory: torch.memory_format) -> None:
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.dim() == 4:
+            tensor.data = tensor.data.contiguous(memory_format=memory)
+
+
+def chosen_device(device: str) -> str:
+    """``cuda`` or ``cpu`` for ``auto``, whichever there is.
+
+    Raises:
+        ValueError: for ``cuda`` where there is none.
+    """
+    import torch
+
+    there = torch.cuda.is_available()
+    if device == "cuda" and not there:
+        raise ValueError("--device cuda: torch sees no CUDA device here; say auto or cpu")
+    return ("cuda" if there else "cpu") if device == "auto" else device

@@ -1,0 +1,100 @@
+"""One turn at play: its parameters, its optimiser, and a step that moves nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import Parameter
+from torch.optim import Optimizer
+
+from genbench.interface import Step, Turn
+from genbench.spec import Batch
+from genbench.training.precision import Arithmetic
+
+
+class Diverged(RuntimeError):
+    """A loss or a weight is no longer finite. Carries the ``turn``, the ``step`` (batches so far) and ``what``."""
+
+    def __init__(self, what: str, turn: str, step: int) -> None:
+        super().__init__(what, turn, step)  # what a process sends back to another
+        self.what, self.turn, self.step = what, turn, step
+
+    def __str__(self) -> str:
+        return f"{self.what} is not finite in turn {self.turn!r} at step {self.step}"
+
+
+Learning = Mapping[Parameter, bool]
+
+
+def restore(learning: Learning) -> None:
+    """Put ``requires_grad`` back to what it was."""
+    for parameter, requires_grad in learning.items():
+        parameter.requires_grad_(requires_grad)
+
+
+@contextmanager
+def restored(learning: Learning) -> Iterator[None]:
+    """Put ``requires_grad`` back when the block ends, however it ends."""
+    try:
+        yield
+    finally:
+        restore(learning)
+
+
+@dataclass(frozen=True)
+class TurnRunner:
+    """A turn with its parameters, its optimiser and the learning rates that a schedule scales."""
+
+    turn: Turn
+    parameters: Sequence[Parameter]
+    optimizer: Optimizer
+    rates: Sequence[float]
+
+    @classmethod
+    def make(cls, turn: Turn) -> TurnRunner:
+        """Gathers what the turn learns; parameters that were frozen beforehand stay so."""
+        parameters = list(dict.fromkeys(p for module in turn.learns for p in module.parameters() if p.requires_grad))
+        if not parameters or turn.every < 1:
+            raise ValueError(f"turn {turn.name!r}: it learns {len(parameters)} parameters every {turn.every} batches")
+        optimizer = turn.optimizer(parameters)
+        return cls(turn, parameters, optimizer, [group["lr"] for group in optimizer.param_groups])
+
+    def step(
+        self, model: nn.Module, batch: Batch, step: Step, total: int, arithmetic: Arithmetic = nullcontext
+    ) -> dict[str, Tensor]:
+        """Loss, under ``arithmetic``, gradient, update, and what comes after; returns the detached logs.
+
+        Beside them stands the gradient's 2-norm, taken before it is clipped.
+        """
+        turn, learns = self.turn, set(self.parameters)
+        for parameter in model.parameters():
+            parameter.requires_grad_(parameter in learns)
+        with arithmetic():
+            logs = turn.loss(batch, step)
+        if not torch.isfinite(logs["loss"]):
+            raise Diverged("the loss", turn.name, total)
+        self.optimizer.zero_grad(set_to_none=True)
+        logs["loss"].backward()
+        logs = {name: value.detach() for name, value in logs.items()}
+        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
+        logs["gradient_norm"] = nn.utils.get_total_norm(gradients)
+        if turn.clip is not None:
+            nn.utils.clip_grads_with_norm_(self.parameters, turn.clip, logs["gradient_norm"])
+        if turn.schedule is not None:
+            for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
+                group["lr"] = rate * turn.schedule(step.fraction)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        if turn.after is not None:
+            with torch.no_grad():
+                turn.after(logs, step)
+        return logs
+
+    def watch(self, total: int) -> None:
+        """Raises :class:`Diverged` where a weight is not finite."""
+        if not all(torch.isfinite(parameter).all() for parameter in self.parameters):
+            raise Diverged("a weight", self.turn.name, total)

@@ -1,0 +1,74 @@
+import math
+
+import pytest
+import torch
+
+from genbench import Batch
+from genbench.interface import frozen
+from genbench.likelihood import bidirectional, effort
+from genbench.likelihood.effort import Effort
+from genbench.records.record import Likelihood
+from genbench.runs.likelihoods import estimated, gap
+from genbench.seed import generator
+from genbench.stats import spread
+from tests.contract.toys import Toy
+from tests.likelihood.test_bidirectional import Bent
+
+IMAGES = torch.randint(0, 17, (7, 1, 2, 2), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    monkeypatch.setitem(effort.EFFORTS, "fast", Effort(8, 2, 2))
+    monkeypatch.setitem(effort.EFFORTS, "standard", Effort(12, 3, 3))
+
+
+def test_an_estimate_carries_its_worth_its_chains_and_the_gap_of_half_as_many_images():
+    found = estimated(Bent(1), Batch(IMAGES), limit=5, seed=0, effort="standard")
+    assert (found.kind, found.method, found.effort, found.draws, found.images) == ("estimate", "ais", "standard", 3, 5)
+    assert 1 < found.ess < 3
+    assert 0 < found.acceptance < 1
+    assert found.step_size > 0
+    assert (found.gap.images, found.gap.draws) == (3, 3)
+    assert found.gap.standard_error > 0
+    assert Likelihood.model_validate_json(found.model_dump_json()) == found
+
+
+def test_the_gap_is_the_distance_of_both_bounds_in_bits_a_dimension():
+    model = Bent(1, classes=7).eval()
+    split = Batch(IMAGES, torch.arange(7))
+    found = gap(model, split, limit=3, seed=4, effort="fast")
+    given = Batch(IMAGES[:3], torch.arange(7)[spread(7, 3)])
+    with frozen(model):
+        sides = bidirectional.bidirectional(
+            model, given, draws=2, effort=Effort(8, 2), generator=generator(4, "nll", "gap")
+        )
+    lower, upper = (side.log_weights.exp().mean(0).log() for side in sides)
+    bits = (-upper - lower) / (4 * math.log(2))
+    assert found.bpd == pytest.approx(float(bits.mean()))
+    assert found.standard_error == pytest.approx(float(bits.std()) / math.sqrt(3))
+    assert found.greatest == pytest.approx(float(-lower.mean()) / (4 * math.log(2)))
+    assert found.greatest - found.least == pytest.approx(found.bpd)
+    assert found.acceptance == pytest.approx(float(sides[0].acceptance.mean()))
+    assert found.backward_acceptance == pytest.approx(float(sides[1].acceptance.mean()))
+
+
+def test_asking_leaves_the_model_as_it_was():
+    model = Bent(1).train()
+    gap(model, Batch(IMAGES), limit=1, seed=0, effort="fast")
+    assert model.training
+    assert model.net.weight.requires_grad
+    assert model.net.weight.grad is None
+
+
+def test_an_estimate_by_other_means_has_no_gap():
+    model = Toy(Bent(1).spec)
+    found = estimated(model, Batch(IMAGES), limit=2, seed=0)
+    assert (found.gap, found.ess, found.acceptance, found.step_size) == (None, None, None, None)
+    assert (found.moved, found.converged) == (0, True)
+
+
+def test_a_record_from_before_reads_as_having_none():
+    old = {"bpd": 1.0, "standard_error": 0.1, "images": 10, "kind": "estimate", "method": "ais", "draws": 2}
+    found = Likelihood.model_validate(old)
+    assert (found.ess, found.acceptance, found.step_size, found.gap) == (None, None, None, None)

@@ -1,0 +1,114 @@
+import pytest
+
+from genbench.runs.overrides import Overrides, literal, overridden, picked
+from genbench.runs.suite import parse
+
+TEXT = """
+title = "Two"
+dataset = "digits"
+budget = { steps = 3 }
+[[row]]
+recipe = "vae"
+[[row]]
+recipe = "pix2pix"
+dataset = "edges:digits"
+label = "pix2pix (no dropout)"
+options = { dropout = 0.0 }
+"""
+
+
+def two(**changes):
+    return overridden(parse(TEXT, "two"), Overrides(**changes))
+
+
+def test_a_data_set_replaces_the_suites_behind_prefixes_too():
+    assert two(dataset="mnist5k").datasets == ["mnist5k", "edges:mnist5k"]
+
+
+def test_budget_and_seeds_are_replaced():
+    suite = two(budget={"images": 64}, seeds=[3, 4])
+    assert suite.budget.given == {"images": 64}
+    assert suite.seeds == (3, 4)
+    with pytest.raises(ValueError, match=r"budget\.seconds = -1"):
+        two(budget={"seconds": -1.0})
+
+
+def test_recipes_choose_rows_by_name_or_label_and_add_what_the_suite_lacks():
+    assert [row.label for row in two(recipes=["pix2pix"]).row] == ["pix2pix (no dropout)"]
+    assert [row.label for row in two(recipes=["pix2pix (no dropout)", "pix2pix"]).row] == ["pix2pix (no dropout)"]
+    assert [(row.recipe, row.dataset) for row in two(recipes=["gan"]).row] == [("gan", "digits")]
+    with pytest.raises(ValueError, match=r"unknown recipe 'gann': did you mean"):
+        two(recipes=["gann"])
+
+
+def test_options_are_set_where_rows_have_them():
+    suite = two(options=["latents=7", "width = 8"])
+    assert [row.options for row in suite.row] == [{"latents": 7, "width": 8}, {"dropout": 0.0, "width": 8}]
+    with pytest.raises(ValueError, match=r"none of vae, pix2pix has option 'latent': did you mean latents"):
+        two(options=["latent=7"])
+    with pytest.raises(ValueError, match="write option=value"):
+        two(options=["latents"])
+
+
+def labelled(*rows):
+    """A suite of rows ``(recipe, label, dataset)``."""
+    lines = ['title = "t"', 'dataset = "digits"', "budget = { steps = 3 }"]
+    for recipe, label, dataset in rows:
+        lines += ["[[row]]", f'recipe = "{recipe}"', f'label = "{label}"', f'dataset = "{dataset}"']
+    return parse("\n".join(lines), "mine")
+
+
+def test_a_label_wins_over_a_recipe_of_that_name_and_a_row_on_a_data_set_over_both():
+    suite = labelled(
+        ("vae", "big", "digits"), ("gan", "vae", "digits"), ("vae", "vae", "binarized:digits"), ("gan", "c", "digits")
+    )
+    names = {name: [(row.recipe, row.label, row.dataset) for row in picked(suite, [name])] for name in ("vae", "gan")}
+    assert names["vae"] == [("gan", "vae", "digits"), ("vae", "vae", "binarized:digits")]
+    assert names["gan"] == [("gan", "vae", "digits"), ("gan", "c", "digits")]
+    assert [row.recipe for row in picked(suite, ["vae on digits"])] == ["gan"]
+    assert [row.recipe for row in picked(suite, ["vae on binarized:digits"])] == ["vae"]
+    assert picked(suite, ["big", "vae on digits", "big"]) == [suite.row[0], suite.row[1]]
+
+
+def test_rows_are_picked_on_the_data_set_that_replaces_the_suites():
+    assert [row.name for row in two(dataset="mnist5k", recipes=["vae on mnist5k"]).row] == ["vae on mnist5k"]
+    suite = labelled(("vae", "vae", "digits"), ("vae", "vae", "mnist5k"), ("gan", "gan", "digits"))
+    assert [row.name for row in overridden(suite, Overrides("mnist5k", recipes=["gan"])).row] == ["gan on mnist5k"]
+    with pytest.raises(ValueError, match="two rows are labelled 'vae' on mnist5k"):
+        overridden(suite, Overrides("mnist5k"))
+
+
+def test_anchors_are_picked_by_their_own_name():
+    assert [row.name for row in two(recipes=["anchors"]).row] == ["anchors on digits", "anchors on edges:digits"]
+    assert not two(recipes=["anchors"], labelled=5).trained
+    suite = two(recipes=["vae", "anchors on edges:digits"])
+    assert [row.name for row in suite.row] == ["vae on digits", "anchors on edges:digits"]
+    with pytest.raises(ValueError, match="none of anchors has option 'width'"):
+        two(recipes=["anchors"], options=["width=3"])
+
+
+def test_a_labelled_share_goes_to_every_row():
+    assert [row.labelled for row in two(labelled=50).row] == [50, 50]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("32", 32),
+        ("1e-3", 1e-3),
+        ("true", True),
+        ("[1, 2]", [1, 2]),
+        ('"a b"', "a b"),
+        ("kl", "kl"),
+        ("js-x.2", "js-x.2"),
+    ],
+)
+def test_literals_have_types(text, value):
+    assert literal(text) == value
+    assert type(literal(text)) is type(value)
+
+
+@pytest.mark.parametrize("text", ["True", "3 2", "a b", "", "1\nb = 2", "1979-05-27", "nan", "inf", "{a = 1}"])
+def test_what_is_no_literal_is_refused(text):
+    with pytest.raises(ValueError, match="give a TOML value"):
+        literal(text)

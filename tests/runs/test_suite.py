@@ -1,0 +1,128 @@
+import pytest
+
+from genbench import catalog
+from genbench.runs.suite import Suite, parse, read, slug, to_toml
+from genbench.suites import texts
+
+TEXT = """
+title = "Two"
+dataset = "digits"
+budget = { steps = 3 }
+[[row]]
+recipe = "vae"
+[[row]]
+recipe = "pix2pix"
+dataset = "edges:digits"
+label = "pix2pix (no dropout)"
+options = { dropout = 0.0 }
+"""
+
+
+def test_rows_are_resolved():
+    suite = parse(TEXT, "two")
+    assert [(row.recipe, row.label, row.dataset) for row in suite.row] == [
+        ("vae", "vae", "digits"),
+        ("pix2pix", "pix2pix (no dropout)", "edges:digits"),
+    ]
+    assert suite.seeds == (0,)
+    assert suite.datasets == ["digits", "edges:digits"]
+
+
+@pytest.mark.parametrize("name", texts())
+def test_an_embedded_suite_is_whole(name):
+    suite = read(name)
+    recipes = {row.recipe for row in suite.row}
+    if name in ("smoke", "full"):
+        assert recipes == set(catalog.recipes())
+        assert len(recipes) == len(suite.row)
+    if name in ("gans", "gans-long"):
+        assert recipes == {name for name, recipe in catalog.recipes().items() if recipe.family == "gan"}
+    for row in suite.row:
+        assert set(row.options) <= set(catalog.recipe(row.recipe).options())
+    assert parse(to_toml(suite), name) == suite
+
+
+def test_what_is_written_reads_back_the_same():
+    odd = {"a": 'quote " and \\ back', "b": [1, 2.5, True], "c": {"x y": "ü\x7f\n"}, "d": 1e-5, "e": 1e16}
+    row = {"recipe": "vae", "options": odd}
+    suite = Suite.model_validate(
+        {"title": "Ü\n", "dataset": "folder:/a b", "size": 8, "budget": {"seconds": 1}, "seeds": (1, 2), "row": (row,)}
+    )
+    assert parse(to_toml(suite), "again") == suite
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("title", "titel", r"unknown key titel: did you mean title\?|key title is missing"),
+        ("budget = { steps = 3 }", "budget = { step = 3 }", r"unknown key budget.step: did you mean steps\?"),
+        ("budget = { steps = 3 }", "budget = { steps = 3, images = 2 }", "budget = .*: give exactly one of"),
+        ("budget = { steps = 3 }", "budget = {}", "give exactly one of"),
+        ("budget = { steps = 3 }", "budget = { steps = 0 }", "budget.steps = 0: .*greater than 0"),
+        ("budget = { steps = 3 }", "budget = { seconds = nan }", "budget.seconds = nan"),
+        ("budget = { steps = 3 }", "", "key budget is missing"),
+        ('label = "pix2pix (no dropout)"', 'lable = "x"', r"unknown key row.1.lable: did you mean label"),
+        ('label = "pix2pix (no dropout)"', 'label = "Noise"', "'Noise' is an anchor's"),
+        ('label = "pix2pix (no dropout)"', 'label = "anchors"', "'anchors' is an anchor's"),
+        (
+            'recipe = "vae"',
+            'recipe = "anchors"\nlabelled = 9',
+            "row 'anchors': nobody trains anchors; give them a data set and nothing else",
+        ),
+        ('recipe = "vae"', 'recipe = "anchors"\nlabel = "x"', "row 'x': nobody trains anchors"),
+        ('title = "Two"', 'title = "Two"\neffort = "standrd"', "effort = 'standrd': did you mean standard"),
+        ('title = "Two"', 'title = "Two"\neffort = "fast/2"', "effort = 'fast/2': did you mean fast"),
+        ('title = "Two"', 'title = "Two"\nprecision = "float16"', "precision = 'float16': give float32 or bfloat16"),
+        ('recipe = "vae"', 'recipe = "vae"\nlabelled = 0', "row.0.labelled = 0: .*greater than 0"),
+        ('recipe = "vae"', 'recipe = "vae"\nlabeled = 100', r"unknown key row.0.labeled: did you mean labelled"),
+        ('title = "Two"', 'title = "Two"\nbatch_size = "64"', "batch_size = '64'"),
+        ('title = "Two"', 'title = "Two"\nseeds = []', "seeds"),
+        ('title = "Two"', 'title = "Two"\nseeds = [1, 1]', "each counts once"),
+        ('title = "Two"', "title = Two", "not TOML"),
+        ('recipe = "pix2pix"\ndataset = "edges:digits"\nlabel = "pix2pix (no dropout)"', 'recipe = "vae"', "two rows"),
+    ],
+)
+def test_a_wrong_suite_is_refused_in_one_line(old, new, said):
+    assert old in TEXT
+    with pytest.raises(ValueError, match=said) as error:
+        parse(TEXT.replace(old, new), "mine.toml")
+    assert str(error.value).startswith("suite mine.toml: ")
+    assert "\n" not in str(error.value)
+
+
+def test_an_unknown_suite_names_the_nearest(tmp_path):
+    with pytest.raises(ValueError, match=r"unknown suite 'quik': did you mean quick\?"):
+        read("quik")
+    with pytest.raises(ValueError, match="cannot be read"):
+        read(str(tmp_path / "no.toml"))
+
+
+def test_slugs_are_folder_names():
+    assert slug("f-gan (KL)") == "f-gan-kl"
+    assert slug("folder:/a/B c") == "folder-a-b-c"
+    assert slug("../..") == "-"
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("seeds = [-1]", r"seeds \[-1\]: give whole numbers from 0"),
+        ("seeds = [4294967296]", "give whole numbers from 0 to 4294967295"),
+        ("budget = { seconds = true }", "budget"),
+        ('budget = { seconds = "60" }', "budget"),
+    ],
+)
+def test_numbers_that_would_fail_later_are_refused_at_once(tmp_path, line, message):
+    lines = {"budget": "budget = { steps = 1 }", "seeds": "seeds = [0]"} | {line.split()[0]: line}
+    path = tmp_path / "s.toml"
+    path.write_text("\n".join(['title = "t"', 'dataset = "digits"', *lines.values(), "[[row]]", 'recipe = "vae"']))
+    with pytest.raises(ValueError, match=message):
+        read(str(path))
+
+
+def test_a_row_may_ask_for_the_anchors_of_a_data_set_alone():
+    asked = '[[row]]\nrecipe = "anchors"\ndataset = "binarized:digits"\n'
+    suite = parse(TEXT + asked, "three")
+    assert suite.datasets == ["digits", "edges:digits", "binarized:digits"]
+    assert [row.label for row in suite.trained] == ["vae", "pix2pix (no dropout)"]
+    assert parse(to_toml(suite), "again") == suite
