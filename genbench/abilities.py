@@ -57,3 +57,24 @@ class Classifies(Protocol):
     def classify(self, batch: Batch) -> Tensor:
         """Probabilities of the classes, ``(B, classes)``; the batch's own labels play no part."""
         ...
+
+
+@runtime_checkable
+class Detects(Protocol):
+    """Models that say how strange an image is to them."""
+
+    def anomaly(self, batch: Batch, *, generator: Generator | None = None) -> Tensor:
+        """A score for each image, float64 ``(B,)``: the larger, the stranger.
+
+        Without a generator it is the same at every call, and for an image alone or in company.
+        """
+        ...
+
+
+@runtime_checkable
+class Pairs(Protocol):
+    """Models that draw an image and its source together, though they have never seen a pair."""
+
+    def pairs(self, n: int, *, generator: Generator) -> tuple[Tensor, Tensor]:
+        """Images, uint8 ``(n, C, H, W)``, and the source that belongs to each, uint8 ``(n, C', H', W')``."""
+        ...

@@ -123,7 +123,8 @@ def load(name: str, *, root: Path | None = None, size: int | None = None, downlo
         spec, splits = (_binarized if variant == "binarized" else _edges)(spec, splits)
     for part, split in splits.items():
         check_split(spec, split, f"{name} {part}")
-    return Dataset(name, title, spec, **splits, hashes={part: digest(split) for part, split in splits.items()})
+    hashes = {part: digest(split) for part, split in splits.items()}
+    return Dataset(name, title, spec, **splits, hashes=hashes, aligned=spec.source is not None and spec.paired)
 
 
 def _parsed(name: str) -> tuple[list[str], str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -44,6 +44,10 @@ class Dataset:
         validation: seen in training, learned from by no gradient.
         test: never seen by a model.
         hashes: SHA-256 of each split, hexadecimal.
+        aligned: whether source i belongs to image i in validation and test, even where training is unpaired. No model
+            hears of it: it says what may be measured.
+        anomalous: held-out images of a class that no split has, for what detects them.
+        source_of: uint8 images ``(N, C, H, W)`` → their sources, where each source is a known map of its image alone.
     """
 
     name: str
@@ -53,6 +57,9 @@ class Dataset:
     validation: Split
     test: Split
     hashes: Mapping[str, str]
+    aligned: bool = False
+    anomalous: Split | None = None
+    source_of: Callable[[Tensor], Tensor] | None = None
 
     @property
     def splits(self) -> Splits:
