@@ -52,6 +52,7 @@ NO_TORCH = (
     "genbench.likelihood",
     "genbench.suites",
     "genbench.cli",
+    *(f"genbench.{name}" for name in ("catalog", "console", "errors", "files", "stats")),
 )
 ANY_TORCH = {"genbench.plots.gallery", "genbench.plots.sample_grid"} | {
     f"genbench.likelihood.{name}" for name in ("ais", "bidirectional", "codecs", "histogram", "nll", "observation")
