@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from genbench.errors import nearest
@@ -222,18 +222,25 @@ def to_toml(suite: Suite) -> str:
     """The suite as TOML that :func:`parse` reads back as the same suite."""
     raw = suite.model_dump(exclude_none=True)
     rows = raw.pop("row")
-    lines = [f"{key} = {to_value(value)}" for key, value in raw.items()]
-    for row in rows:
-        lines += ["", "[[row]]", *(f"{key} = {to_value(value)}" for key, value in row.items() if value != {})]
-    return "\n".join(lines) + "\n"
+    tables = [tomli_w.dumps({"row": _without_empty(row)}) for row in rows]
+    # By itself tomli-w writes short rows as one array; a table each is what people add rows to.
+    return tomli_w.dumps(raw) + "".join("\n" + table.replace("[row]", "[[row]]", 1) for table in tables)
+
+
+def _without_empty(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if value != {}}
 
 
 def to_value(value: Any) -> str:  # noqa: ANN401 - any TOML value
-    """A value as TOML writes it."""
+    """A value on one line, as TOML has it behind ``key =``.
+
+    Raises:
+        ValueError: for what TOML has no word for, such as None, and for a mapping, which is a table there.
+    """
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{json.dumps(k)} = {to_value(v)}" for k, v in value.items()) + " }"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(to_value, value)) + "]"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    return str(value).lower() if isinstance(value, bool) else str(value)
+        raise ValueError(f"value {value!r}: a mapping is no single value; give a number, a text, true, false or a list")
+    try:
+        text = tomli_w.dumps({"value": value}, indent=0)
+    except TypeError as error:
+        raise ValueError(f"value {value!r}: give a number, a text, true, false or a list") from error
+    return text.removeprefix("value = ").strip().replace("\n", " ")  # within texts a new line is written as \\n
