@@ -3,7 +3,8 @@ import torch
 from torch_fidelity import feature_extractor_inceptionv3 as theirs
 
 from genbench.features import extractor
-from genbench.features.inception import FILE, VARIABLE
+from genbench.pretrained import INCEPTION_FILE as FILE
+from genbench.pretrained import INCEPTION_VARIABLE as VARIABLE
 
 
 @pytest.fixture(scope="module")
