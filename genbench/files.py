@@ -9,10 +9,12 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from filelock import FileLock, Timeout
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LOCK = ".lock"  # in a folder that a process is at work in; left there by one that was killed, it is free
 
@@ -98,6 +100,8 @@ def cache_dir() -> Path:
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 over names, types, shapes and bytes, in the order of the names: 64 hexadecimal digits."""
+    import torch
+
     total = hashlib.sha256()
     for name in sorted(tensors):
         value = tensors[name].detach().cpu().contiguous()
