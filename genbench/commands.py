@@ -13,7 +13,7 @@ from genbench.console import CellPath, DataDir, Device, console, listed
 from genbench.training.precision import chosen_device
 
 RecipeName = Annotated[str, typer.Argument(help="Name of a recipe.", autocompletion=completion.recipes)]
-EFFORT = "Of annealed importance sampling: fast, standard or paper."
+EFFORT = "Effort of annealed importance sampling: fast, standard or paper."
 
 
 def describe(
@@ -60,7 +60,7 @@ def sample(
     truncation: Annotated[float | None, typer.Option(help="Noise within ±T: better images, fewer kinds.")] = None,
     complete: Annotated[bool, typer.Option("--complete", help="Test images, the top kept, the rest drawn.")] = False,
     keep: Annotated[int | None, typer.Option(help="Rows kept by --complete; half of them by default.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
     device: Device = "auto",
     data_dir: DataDir = None,
 ) -> None:
@@ -92,7 +92,7 @@ def score(
     draws: Annotated[int | None, typer.Option(min=1, help="Importance weights, or chains, an image.")] = None,
     effort: Annotated[str | None, typer.Option(help=EFFORT)] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many images.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
     device: Device = "auto",
     data_dir: DataDir = None,
 ) -> None:
@@ -127,10 +127,12 @@ def evaluate(
     dataset: Annotated[
         str, typer.Option(help="Data set that they are to look like.", autocompletion=completion.datasets)
     ],
-    label: Annotated[str, typer.Option(help="Of the row.")],
+    label: Annotated[str, typer.Option(help="Label of the row.")],
     out: Annotated[Path, typer.Option(help="Folder of the run that gets the row.")],
-    extractor: Annotated[str, typer.Option(help="Of features, as in the other rows.")] = "efficientnet-lite0",
-    seed: Annotated[int, typer.Option(help="Of the row: that of the model's training, where there are several.")] = 0,
+    extractor: Annotated[str, typer.Option(help="Feature extractor, as in the other rows.")] = "efficientnet-lite0",
+    seed: Annotated[
+        int, typer.Option(help="Seed of the row: that of the model's training, where there are several.")
+    ] = 0,
     translations: Annotated[
         bool, typer.Option("--translations", help="Sample i was made of test source i: adds PSNR and SSIM.")
     ] = False,

@@ -66,7 +66,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def part_of(folder: Path) -> Path:
-    """Where a folder is made before it is whole."""
+    """The path at which ``folder`` is made, until it is whole."""
     return folder.with_name(folder.name + ".part")
 
 

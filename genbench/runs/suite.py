@@ -70,23 +70,23 @@ class BudgetPart(Part):
 
 
 class Suite(Part):
-    """What a suite file says.
+    """The content of a suite file.
 
     Args:
-        title: over the table.
-        dataset: of every row that names none; ``size`` is the side that a folder's images are resized to.
-        budget: the same for every row: ``images``, ``steps`` or ``seconds`` of training.
-        batch_size: images a batch.
-        seeds: each row is trained once with each.
-        extractor: of features for FID and its kin.
-        precision: of training: ``"float32"``, or ``"bfloat16"`` where the processor has it.
-        samples: at most so many a cell; by default as many as the test split has images.
-        likelihoods: at most so many test and training images for an exact likelihood or a bound; by default as many as
-            the test split has.
-        draws: importance weights an image for a bound.
-        estimated: test images for an estimated likelihood; chains are dear.
-        effort: of these chains: ``"fast"``, ``"standard"`` or ``"paper"``.
-        timing: cap on the seconds that a cell's speed is measured for.
+        title: title over the table.
+        dataset: data set of every row that names none; ``size`` is the side that a folder's images are resized to.
+        budget: budget of every row: ``images``, ``steps`` or ``seconds`` of training.
+        batch_size: number of images a batch.
+        seeds: the seeds; each row is trained once with each.
+        extractor: name of the feature extractor for FID and its kin.
+        precision: arithmetic of training: ``"float32"``, or ``"bfloat16"`` where the processor has it.
+        samples: the most samples of a cell; by default as many as the test split has images.
+        likelihoods: the most test and training images for an exact likelihood or a bound; by default as many as the
+            test split has.
+        draws: number of importance weights an image for a bound.
+        estimated: number of test images for an estimated likelihood; chains are dear.
+        effort: effort of these chains: ``"fast"``, ``"standard"`` or ``"paper"``.
+        timing: the most seconds that a cell's speed is measured for.
         row: the rows.
     """
 
@@ -198,7 +198,7 @@ def validated(raw: Mapping[str, Any] | Suite) -> Suite:
 
 
 def complaint(error: ValidationError) -> str:
-    """The first complaint, in our words: an unknown key with the nearest known ones."""
+    """The first complaint, in plain words: an unknown key with the nearest known ones."""
     what = error.errors()[0]
     path = [str(part) for part in what["loc"]]
     where = ".".join(path)
