@@ -172,7 +172,7 @@ def _folder(folder: Path, dataset: str, label: str, seed: int) -> Path:
 
 
 def _job(cell: Cell, folders: dict[str, Path], fresh: bool, measure_again: bool, measure_seconds: float) -> Job:
-    """Lay out a cell: finished, cut off, or to do. Another configuration's is refused unless it is to be done afresh."""
+    """Lay out a cell: finished, cut off or to do. Another configuration's is refused where it is not done afresh."""
     finished = []
     for folder in folders.values():
         restore(folder)

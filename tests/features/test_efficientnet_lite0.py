@@ -131,7 +131,7 @@ def test_building_the_extractor_draws_no_random_numbers():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_foreign_weights_are_refused_and_run_no_code(tmp_path, trap):
+def test_another_programs_weights_are_refused_and_run_no_code(tmp_path, trap):
     torch.save(trap(tmp_path / "ran"), tmp_path / "trap.pth")
     torch.save({"a": torch.zeros(2)}, tmp_path / "other.pth")
     (tmp_path / "cut.pth").write_bytes(efficientnet_lite0().read_bytes()[:10_000])

@@ -73,7 +73,7 @@ def test_a_named_file_that_is_missing_is_never_replaced_by_another(weights, cach
         extractor("inception-v3")
 
 
-def test_foreign_weights_are_refused_and_run_no_code(tmp_path, trap):
+def test_another_programs_weights_are_refused_and_run_no_code(tmp_path, trap):
     torch.save(trap(tmp_path / "ran"), tmp_path / "trap.pth")
     torch.save({"a": torch.zeros(2)}, tmp_path / "other.pth")
     for name in ("trap.pth", "other.pth"):
