@@ -34,7 +34,7 @@ class Histogram:
 
         Args:
             images: uint8 ``(N, C, H, W)``.
-            levels: of the images.
+            levels: how many levels the images have.
         """
         pixels = images[0].numel()
         counts = torch.zeros(pixels * levels, dtype=torch.int64)

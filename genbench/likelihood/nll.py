@@ -21,7 +21,7 @@ class NLL:
 
     Args:
         bpd: mean over images, lower is better; infinite where an image has probability 0.
-        standard_error: of that mean; None for one image or an infinite mean.
+        standard_error: standard error of that mean; None for one image or an infinite mean.
         per_image: the bits per dimension of each image, for paired comparison.
         images: how many.
         kind: exact, a bound (the truth is at most ``bpd``), or an estimate.
@@ -69,7 +69,7 @@ def nll(
     batch_size: int = 64,
     generator: Generator | None,
 ) -> NLL:
-    """What ``model.log_likelihood`` answers on a split, in bits per dimension.
+    """Bits per dimension of a split, by what ``model.log_likelihood`` answers.
 
     No gradients are kept (a model that needs them inside, as annealed importance sampling does, enables them itself),
     the model is in evaluation mode, and in the mode it had afterwards.
@@ -80,7 +80,7 @@ def nll(
         dimensions: ``C·H·W``.
         draws: passed on: importance weights an image.
         effort: passed on.
-        limit: at most so many images, spread evenly over the split: the same ones for every model.
+        limit: the largest number of images, spread evenly over the split: the same ones for every model.
         batch_size: images a call.
         generator: passed on; the result depends on nothing else.
 
@@ -131,7 +131,7 @@ def summarise(per_image: Sequence[float], how: LogLikelihood) -> NLL:
 
 
 def _common(answers: Sequence[LogLikelihood]) -> LogLikelihood:
-    """What all batches say of themselves; a mean over an exact and a bounded half would be neither."""
+    """The kind and method that all batches agree on; a mean over an exact and a bounded half would be neither."""
     ways = {(answer.kind, answer.given, answer.method, answer.observation, answer.draws) for answer in answers}
     if len(ways) > 1:
         raise ValueError(f"log_likelihood answers in {len(ways)} ways on one split: {sorted(map(str, ways))}")
