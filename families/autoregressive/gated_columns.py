@@ -12,16 +12,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from families.autoregressive.columns import ColumnConvolution, RowConvolution
+from families.autoregressive.gated_network import GatedLayer, GatedPixelCNN
 from families.autoregressive.masked import MaskedConv2d, group_members, group_slices, stretches
-
-if TYPE_CHECKING:
-    from families.autoregressive.gated_pixelcnn import GatedLayer, GatedPixelCNN
 
 
 class Gate:

@@ -8,19 +8,15 @@ four pixels that hear of it, so that an image costs the arithmetic of one pass.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from families.autoregressive.shifted import concat_elu
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from families.autoregressive.pixelcnn_pp import Coarser, Layer, PixelCNNPP, Scale
-    from families.autoregressive.shifted import GatedBlock, ShiftedConv2d
+from families.autoregressive.pixelcnn_pp_network import Coarser, Layer, PixelCNNPP, Scale
+from families.autoregressive.shifted import GatedBlock, ShiftedConv2d, concat_elu
 
 
 class RowConv:
