@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from einops import rearrange
 from torch import Generator, Tensor, nn
 
 from families.autoencoder.distributions import CodeDistribution
@@ -111,7 +112,8 @@ class Coded(GenerativeModel):
                 reach = torch.linspace(-FARTHEST, FARTHEST, steps).to(code)
                 codes[row, :, latent] = prior.mean[0, latent] + reach * prior.spread[0, latent]
             given = given.rows(torch.zeros(rows * steps, dtype=torch.int64, device=self.device))
-            return self._images(codes.flatten(0, 1), given, None).unflatten(0, (rows, steps))
+            images = self._images(rearrange(codes, "row step z -> (row step) z"), given, None)
+            return rearrange(images, "(row step) c y x -> row step c y x", step=steps)
 
     def influence(self, generator: Generator) -> Tensor:
         """By how many levels each latent changes a pixel between one standard deviation below and one above: ``(Z,)``.
@@ -129,7 +131,8 @@ class Coded(GenerativeModel):
                 moved.diagonal(dim1=1, dim2=2).copy_(prior.mean + side * prior.spread)
                 rows = given.rows(torch.arange(PROBES, device=self.device).repeat_interleave(size))
                 ends.append(self._images(moved.flatten(0, 1), rows, None).float())
-            return (ends[1] - ends[0]).abs().flatten(1).mean(1).view(PROBES, size).mean(0)
+            changes = (ends[1] - ends[0]).abs().flatten(1).mean(1)
+            return rearrange(changes, "(probe latent) -> probe latent", probe=PROBES).mean(0)
 
     def _codes(self, batch: Batch) -> Tensor:
         return torch.cat([self.encode(batch.rows(rows)) for rows in row_chunks(batch)])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import torch
+from einops import repeat
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -37,8 +38,8 @@ class Encoder(nn.Module):
     def forward(self, x: Tensor, given: Batch) -> Gaussian:
         """Images ``(B, C, H, W)`` on [-1, 1] to a Gaussian over codes ``(B, Z)``."""
         if self.classes:
-            planes = one_hot(given, self.classes, x)[:, :, None, None]
-            x = torch.cat([x, planes.expand(-1, -1, *x.shape[2:])], 1)
+            planes = repeat(one_hot(given, self.classes, x), "b k -> b k y x", y=x.shape[2], x=x.shape[3])
+            x = torch.cat([x, planes], 1)
         mean, raw = at_least_single(self.network(x)).chunk(2, 1)
         return Gaussian(mean, LOG_STD_RANGE * torch.tanh(raw / LOG_STD_RANGE))
 

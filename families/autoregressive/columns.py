@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from einops import rearrange
 from torch import Tensor
 
 
@@ -19,7 +20,8 @@ def in_turn(weight: Tensor) -> list[Tensor]:
     """
     taps = weight.shape[2]
     slots = torch.arange(taps, device=weight.device)
-    return [weight[:, :, (slots - newest - 1) % taps].permute(2, 1, 0).flatten(0, 1).contiguous() for newest in slots]
+    turned = [weight[:, :, (slots - newest - 1) % taps] for newest in slots]
+    return [rearrange(each, "outputs inputs tap -> (tap inputs) outputs").contiguous() for each in turned]
 
 
 FEW = 16  # inputs: fewer make products too narrow to pay one by one
@@ -44,9 +46,13 @@ class RowConvolution:
         else:
             beside, self.starts, offsets = 1, range(reach, reach + 1), range(kernel)
         self.seen = weight.new_zeros(width + kernel - 1, n, self.rows, beside, inputs)
-        self.matrices = [self.seen[at : at + width].flatten(0, 1).flatten(1) for at in offsets]  # the same memory
-        taps = [in_turn(tap.permute(0, 3, 1, 2).flatten(1, 2)) for tap in weight.split(beside, 3)]
-        self.products = list(zip(*taps, strict=True))  # [newest row][tap]
+        self.matrices = [  # views of the same memory
+            rearrange(self.seen[at : at + width], "x n row beside inputs -> (x n) (row beside inputs)")
+            for at in offsets
+        ]
+        taps = weight.split(beside, 3)
+        by_row = [in_turn(rearrange(tap, "outputs inputs row beside -> outputs (beside inputs) row")) for tap in taps]
+        self.products = list(zip(*by_row, strict=True))  # [newest row][tap]
 
     def push(self, row: Tensor) -> None:
         """Take the next row, ``(W, n, I)``, in the place of the oldest."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import cast
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -70,8 +71,10 @@ class DiagonalBiLSTM(Recurrence):
         order, counts = diagonals(height, width, x.device)
         mirrored = torch.arange(height * width, device=x.device).view(height, width).flip(1).flatten()[order]
         both = torch.cat([order, mirrored])
-        skewed = x.flatten(0, 1).index_select(0, both).view(PASSES, height * width * n, -1)
-        gates = (skewed @ self.weights()).unflatten(1, (-1, n)) + self.biases(labels)[:, None]
+        skewed = rearrange(x, "y x n f -> (y x) n f").index_select(0, both)
+        skewed = rearrange(skewed, "(direction place) n f -> direction (place n) f", direction=PASSES)
+        gates = rearrange(skewed @ self.weights(), "direction (place n) f -> direction place n f", n=n)
+        gates = gates + self.biases(labels)[:, None]
         states: list[Tensor] = []
         memory = None
         for column, now in enumerate(gates.split(counts, 1)):
@@ -86,7 +89,9 @@ class DiagonalBiLSTM(Recurrence):
             state, memory = (part.unflatten(1, (-1, n)) for part in cell(sums, memory))
             states.append(state)
         place = torch.cat([order.argsort(), height * width + mirrored.argsort()])
-        left, right = torch.cat(states, 1).flatten(0, 1).index_select(0, place).view(PASSES, height, width, n, -1)
+        skewed = rearrange(torch.cat(states, 1), "direction place n f -> (direction place) n f")
+        unskewed = skewed.index_select(0, place)
+        left, right = rearrange(unskewed, "(direction y x) n f -> direction y x n f", direction=PASSES, y=height)
         return left + F.pad(right[:-1], (0, 0, 0, 0, 0, 0, 1, 0))
 
     @staticmethod

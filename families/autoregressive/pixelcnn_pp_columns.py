@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import cast
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -41,7 +42,7 @@ class PixelConv:
     def __init__(self, conv: ShiftedConv2d, n: int, width: int) -> None:
         inputs, stride = conv.in_channels, conv.stride[0]
         weight = conv.weight.detach()
-        self.above, self.own = (weight[:, :, row].permute(2, 1, 0).reshape(-1, len(weight)) for row in range(2))
+        self.above, self.own = rearrange(weight, "outputs inputs row column -> row (column inputs) outputs")
         self.bias = conv.bias.detach()
         self.row = weight.new_zeros(n, width + 1, inputs)  # the first column is the border
         self.slots = self.row.unbind(1)[1:]
@@ -54,8 +55,8 @@ class PixelConv:
 
         To be called while the input of the row above is still there.
         """
-        seen = self.windows.transpose(0, 1).flatten(0, 1)
-        known = torch.addmm(self.bias, seen, self.above).unflatten(0, (len(self.pairs), -1))
+        seen = rearrange(self.windows, "n x window -> (x n) window")
+        known = rearrange(torch.addmm(self.bias, seen, self.above), "(x n) f -> x n f", x=len(self.pairs))
         self.so_far = sum(more, known).unbind(0)
 
     def read(self, x: int) -> Tensor:
@@ -91,7 +92,7 @@ class RightPixels:
 
     def begin(self, down: Tensor) -> None:
         """Take the down stream's row, ``(n, F, 1, W)``."""
-        self.first.begin(self.of_down(concat_elu(down))[:, :, 0].permute(2, 0, 1), *self.biases)
+        self.first.begin(rearrange(self.of_down(concat_elu(down)), "n f 1 x -> x n f"), *self.biases)
         self.second.begin(*self.labels)
 
     def read(self, x: int, value: Tensor, *kept: Tensor) -> Tensor:
@@ -153,9 +154,8 @@ class CoarserColumns:
     def __init__(self, coarser: Coarser, n: int, width: int, labels: Tensor | None) -> None:
         self.rows, self.pixels = RowConv(coarser.shrink_down, n, width), PixelConv(coarser.shrink_right, n, width)
         self.scale, self.grow = ScaleColumns(coarser.scale, n, width // 2, labels), coarser.grow_down
-        self.matrix = (
-            coarser.grow_right.weight.detach().permute(0, 2, 3, 1).flatten(1)
-        )  # (F, 4F): two rows of two columns
+        grow = coarser.grow_right.weight.detach()
+        self.matrix = rearrange(grow, "inputs outputs row column -> inputs (row column outputs)")
         self.bias = coarser.grow_right.bias.detach().repeat(4)
         self.two_rows = torch.empty(0)
         self.fours: list[tuple[Tensor, ...]] = [()] * (width // 2)
@@ -209,4 +209,5 @@ class PixelCNNPPColumns:
         self.row = torch.cat((torch.zeros_like(above[:, :-1]), torch.ones_like(above[:, -1:])), 1)
         self.scales.row(y, self.rows_above.read(above))
         aslant = F.conv2d(F.pad(above, (1, -1)), left.weight[:, :, :1], left.bias)
-        self.so_far = (self.network.row_above(above) + aslant)[:, :, 0].permute(2, 0, 1).contiguous().unbind(0)
+        known = self.network.row_above(above) + aslant
+        self.so_far = rearrange(known, "n f 1 x -> x n f").contiguous().unbind(0)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol, cast
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -74,7 +75,8 @@ def label_bias(classes: int, width: int) -> nn.Embedding | None:
 
 def matrix(conv: MaskedConv2d) -> Tensor:
     """A masked convolution along a row as a matrix, ``(taps · inputs, outputs)``, without the taps to the right."""
-    return (conv.weight * conv.mask)[:, :, 0, : conv.kernel // 2 + 1].permute(2, 1, 0).flatten(0, 1)
+    taps = (conv.weight * conv.mask)[:, :, 0, : conv.kernel // 2 + 1]
+    return rearrange(taps, "outputs inputs tap -> (tap inputs) outputs")
 
 
 def along_rows(conv: MaskedConv2d, x: Tensor) -> Tensor:
@@ -134,10 +136,10 @@ class PixelRNN(CausalNetwork):
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """``(B, C, H, W)`` on [-1, 1] to ``(B, P, H, W)``."""
-        x = self.first(F.pad(x, (0, self.margin))).permute(2, 3, 0, 1).contiguous()
+        x = rearrange(self.first(F.pad(x, (0, self.margin))), "b f y x -> y x b f").contiguous()
         for layer, up in zip(self.layers, cast("Iterable[MaskedConv2d]", self.ups), strict=True):
             x = x + along_rows(up, layer(x, labels))
-        x = x[:, : self.shape[2]].permute(2, 3, 0, 1).contiguous()
+        x = rearrange(x[:, : self.shape[2]], "y x b f -> b f y x").contiguous()
         return self.last(F.relu(self.hidden(F.relu(x))))
 
     @torch.no_grad()

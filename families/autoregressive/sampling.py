@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Protocol
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from families.layers.scaling import to_unit
@@ -132,9 +133,9 @@ def draw_cached(task: Task) -> Tensor:
 
 def draw(columns: Columns, task: Task) -> Tensor:
     """Fill images in raster order."""
-    n, channels, height, width = len(task.uniforms), *task.shape
-    uniforms = task.uniforms.unflatten(1, (task.groups, -1)).flatten(3)[..., None, None]
-    noise = [group.unbind(2) for group in uniforms.unbind(1)]  # [group][pixel], each (n, ·, 1, 1)
+    _, height, width = task.shape
+    uniforms = rearrange(task.uniforms, "n (group draw) y x -> group (y x) n draw 1 1", group=task.groups)
+    noise = [group.unbind(0) for group in uniforms.unbind(0)]  # [group][pixel], each (n, draws, 1, 1)
     pixels = []
     for pixel, (y, x) in enumerate(task.raster()):
         for group in range(task.groups):
@@ -148,7 +149,7 @@ def draw(columns: Columns, task: Task) -> Tensor:
             pixels.append(levels)
             for channel, values in enumerate(task.unit(levels).unbind(1), start=group):
                 columns.write(y, x, channel, values)
-    return torch.cat(pixels, 1).view(n, height, width, channels).permute(0, 3, 1, 2).contiguous()
+    return rearrange(pixels, "(y x group) n c -> n (group c) y x", y=height, x=width).contiguous()
 
 
 def draw_fixed_point(task: Task) -> Tensor:

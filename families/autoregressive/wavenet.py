@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -110,7 +111,7 @@ class WaveNet(CausalNetwork):
 
     def places(self) -> Tensor:
         """What each value is told of its row, column and channel, ``(T, 1, width)``: a sequence has none of them."""
-        return (self.row[:, None] + self.column + self.channel).flatten(0, 2)[:, None]
+        return rearrange(self.row[:, None] + self.column + self.channel, "y x c f -> (y x c) 1 f")
 
     def gated_layers(self) -> list[GatedLayer]:
         """From the first on."""
@@ -118,8 +119,8 @@ class WaveNet(CausalNetwork):
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """``(B, C, H, W)`` on [-1, 1] to ``(B, P, H, W)``."""
-        n, channels, height, width = x.shape
-        values = x.permute(2, 3, 1, 0).flatten(0, 2)
+        n, _, height, width = x.shape
+        values = rearrange(x, "n c y x -> (y x c) n")
         before = F.pad(values, (0, 0, TAPS, 0))  # a value sees the two before it, never itself
         x = self.first(torch.stack([before[start : start + len(values)] for start in range(TAPS)], -1))
         x = x + self.places()
@@ -129,8 +130,9 @@ class WaveNet(CausalNetwork):
             handed = torch.addmm(handed, z.flatten(0, 1), layer.skip)
             if layer.residual is not None:
                 x = x + z @ layer.residual
-        handed = handed.view(height * width, channels, n, -1).permute(2, 1, 3, 0).flatten(0, 1)  # (B·C, F, H·W)
-        return self.last(F.relu(self.hidden(F.relu(handed)))).view(n, -1, height, width)
+        handed = rearrange(handed, "(y x c n) f -> (n c) f (y x)", y=height, x=width, n=n)
+        parameters = self.last(F.relu(self.hidden(F.relu(handed))))
+        return rearrange(parameters, "(n c) k (y x) -> n (c k) y x", n=n, y=height)
 
     @torch.no_grad()
     def columns(self, n: int, labels: Tensor | None = None) -> WaveNetColumns:

@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Iterable
 
 import torch
+from einops import rearrange
 from nflows.transforms.base import CompositeTransform, Transform
 from torch import Tensor
-from torch.nn import functional as F
 
 Shape = tuple[int, int, int]
 
@@ -28,16 +28,18 @@ class Chain(CompositeTransform):
 class Squeeze(Transform):
     """``(B, C, H, W)`` to ``(B, 4C, H/2, W/2)``: each 2×2 square becomes four channels, a channel's side by side.
 
-    The order is that of nflows' ``SqueezeTransform``, which does without maps whose channels are last in memory.
+    The order is that of nflows' ``SqueezeTransform``, which refuses maps whose channels are last in memory.
     """
 
     def forward(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Nothing stretches: ``log |det|`` is 0."""
-        return F.pixel_unshuffle(inputs, 2), inputs.new_zeros(len(inputs))
+        outputs = rearrange(inputs, "b c (y dy) (x dx) -> b (c dy dx) y x", dy=2, dx=2)
+        return outputs, inputs.new_zeros(len(inputs))
 
     def inverse(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Back to squares."""
-        return F.pixel_shuffle(inputs, 2), inputs.new_zeros(len(inputs))
+        outputs = rearrange(inputs, "b (c dy dx) y x -> b c (y dy) (x dx)", dy=2, dx=2)
+        return outputs, inputs.new_zeros(len(inputs))
 
 
 def squeezed(shape: Shape) -> Shape:
@@ -92,7 +94,8 @@ class FactorOut(Transform):
         _, height, width = self.shape
         vectors, finished = inputs.tensor_split((self.on * height * width,), 1)
         going_on, log_det = self.rest.inverse(vectors, context)
-        return torch.cat((going_on, finished.reshape(-1, self.shape[0] - self.on, height, width)), 1), log_det
+        finished = rearrange(finished, "b (c y x) -> b c y x", y=height, x=width)
+        return torch.cat((going_on, finished), 1), log_det
 
 
 def shape_on(shape: Shape) -> Shape:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from einops import rearrange
 from nflows.transforms.base import Transform
 from torch import Tensor
 
@@ -28,7 +29,9 @@ class LabelPrior(Transform):
         self.shape, self.table = shape, blank(classes, 2 * math.prod(shape))
 
     def _moments(self, context: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_std = self.table(context).unflatten(1, (2, *self.shape)).unbind(1)
+        _, height, width = self.shape
+        numbers = self.table(context)
+        mean, log_std = rearrange(numbers, "b (moment c y x) -> moment b c y x", moment=2, y=height, x=width)
         return mean, log_std
 
     def forward(self, inputs: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:

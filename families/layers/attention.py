@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from families.layers.scaling import halvings
@@ -30,9 +31,11 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, C, H, W)`` → map."""
-        f, g, h = (layer(x).flatten(2) for layer in (self.f, self.g, self.h))  # (B, ·, N) with N = H·W places
-        shares = (f.transpose(1, 2) @ g).softmax(1)  # (B, N, N): of every i, in a column for each j
-        return x + self.gamma * self.v((h @ shares).unflatten(2, x.shape[2:]))
+        f = rearrange(self.f(x), "b c y x -> b (y x) c")
+        g = rearrange(self.g(x), "b c y x -> b c (y x)")
+        h = rearrange(self.h(x), "b c y x -> b c (y x)")
+        shares = (f @ g).softmax(1)  # (B, H·W, H·W): of every i, in a column for each j
+        return x + self.gamma * self.v(rearrange(h @ shares, "b c (y x) -> b c y x", x=x.shape[3]))
 
 
 def attention_scale(height: int, width: int) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -33,9 +34,10 @@ class Categorical:
     def log_prob(self, parameters: Tensor, images: Tensor) -> Tensor:
         """``logit_x - logsumexp(logits)``, summed over channels: ``(B, H, W)``."""
         # Channels go into the batch, which costs nothing: a softmax over a transposed axis takes twice as long.
-        logits = at_least_single(parameters).reshape(-1, self.levels, *images.shape[2:])  # (B·C, K, H, W)
-        nats = -F.cross_entropy(logits, images.long().flatten(0, 1), reduction="none")
-        return nats.view(images.shape).sum(1)
+        logits = rearrange(at_least_single(parameters), "b (c level) y x -> (b c) level y x", level=self.levels)
+        levels = rearrange(images.long(), "b c y x -> (b c) y x")
+        nats = -F.cross_entropy(logits, levels, reduction="none")
+        return rearrange(nats, "(b c) y x -> b c y x", b=len(images)).sum(1)
 
     def sample(self, parameters: Tensor, uniforms: Tensor, temperature: float = 1.0) -> Tensor:
         """The level whose stretch of the distribution function holds the uniform."""
