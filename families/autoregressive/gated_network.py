@@ -14,13 +14,13 @@ from families.autoregressive.sampling import CausalNetwork, Columns
 
 
 def gate(x: Tensor) -> Tensor:
-    """``tanh(a) · σ(b)`` of the two halves of the features."""
+    """Return ``tanh(a) · σ(b)`` of the two halves of the features."""
     a, b = x.chunk(2, 1)
     return torch.tanh(a) * torch.sigmoid(b)
 
 
 class GatedLayer(nn.Module):
-    """One layer of both stacks (figure 2).
+    """One layer of both stacks, vertical and horizontal (figure 2).
 
         r  = V * v + label                        of rows above
         v' = gate(r)
@@ -33,15 +33,16 @@ class GatedLayer(nn.Module):
         inputs: features of what both stacks are given.
         width: features that each hands on.
         kernel: odd side.
-        groups: of channels that are drawn one after the other.
-        classes: of labels, 0 for none.
-        first: of the stacks: mask A, a vertical kernel that ends a row above, and no residual.
+        groups: how many groups of channels are drawn one after the other.
+        classes: number of labels, 0 for none.
+        first: whether it is the stacks' first layer: mask A, a vertical kernel that ends a row above, no residual.
     """
 
     def __init__(self, inputs: int, width: int, kernel: int, groups: int, classes: int, first: bool = False) -> None:
         super().__init__()
         reach = kernel // 2
-        self.first, self.padding = first, (reach, reach, reach, -1 if first else 0)
+        self.first = first
+        self.padding = (reach, reach, reach, -1 if first else 0)
         self.vertical = nn.Conv2d(inputs, 2 * width, (reach if first else reach + 1, kernel))
         self.down = nn.Conv2d(2 * width, 2 * width, 1)
         self.across = MaskedConv2d(inputs, 2 * width, kernel, "A" if first else "B", groups, above=0, parts=2)
@@ -50,7 +51,7 @@ class GatedLayer(nn.Module):
         self._initialise()
 
     def _initialise(self) -> None:
-        """Gates begin half open, and the vertical stack, which has no residual, hands on the variance it is given.
+        """Open the gates by half, and let the vertical stack, which has no residual, hand on the variance that it gets.
 
         For (a, b) of unit variance and b about 1, E[tanh(a)²]·E[σ(b)²] = 0.21: a gate divides a deviation by 2.2.
         """
@@ -63,25 +64,28 @@ class GatedLayer(nn.Module):
             nn.init.zeros_(self.label.weight)
 
     def forward(self, v: Tensor, h: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Features of the vertical and the horizontal stack, ``(B, width, H, W)`` each, to the next."""
-        rows, here = self.vertical(F.pad(v, self.padding)), self.across(h)
+        """Map both stacks' features, vertical and horizontal, to the next layer's, ``(B, width, H, W)`` each."""
+        rows = self.vertical(F.pad(v, self.padding))
+        here = self.across(h)
         if self.label is not None:
             above, beside = self.label(labels)[:, :, None, None].chunk(2, 1)
-            rows, here = rows + above, here + beside
+            rows = rows + above
+            here = here + beside
         step = self.out(gate(here + self.down(rows)))
         return gate(rows), step if self.first else h + step
 
 
 class GatedPixelCNN(CausalNetwork):
-    """First a layer of 7 columns under mask A, then layers of 3 under mask B, then 1×1 convolutions under mask B.
+    """A layer of 7 columns under mask A, then layers of 3 under mask B, then 1×1 convolutions under mask B.
 
     Args:
-        shape: of the image, ``(C, H, W)``.
+        shape: the image's, ``(C, H, W)``.
         width: features of either stack.
         depth: layers, the first included.
         parameters: numbers a pixel that the output takes, group by group.
-        groups: of channels that are drawn one after the other: all for most outputs, 1 for a joint one.
-        classes: of labels, 0 for none.
+        groups: how many groups of channels are drawn one after the other: one a channel for most outputs, 1 for a
+            joint one.
+        classes: number of labels, 0 for none.
         cache: makes what computes this network row by row and pixel by pixel, from the network, the number of images
             and their labels.
         first: side of the first kernel.
@@ -111,7 +115,7 @@ class GatedPixelCNN(CausalNetwork):
         nn.init.zeros_(self.last.weight)  # begins as the uniform model
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """``(B, C, H, W)`` on [-1, 1] to ``(B, P, H, W)``."""
+        """Map images ``(B, C, H, W)`` on [-1, 1] to all pixels' parameters, ``(B, P, H, W)``."""
         v = h = x
         for layer in self.layers:
             v, h = layer(v, h, labels)

@@ -21,7 +21,7 @@ def gated_pixelcnn(
     temperature: float = 1.0,
     output: str = "categorical",
 ) -> AutoregressiveModel:
-    """Gated PixelCNN (1606.05328).
+    """Build Gated PixelCNN: a vertical and a horizontal stack of masked convolutions under gates (1606.05328).
 
     Differs from the paper in size (20 layers of 384 features under 5×5 kernels, for ImageNet, there), in optimiser
     (Adam for RMSProp), and in where it begins: the network's last layer is zero, so that training starts from the
@@ -35,7 +35,7 @@ def gated_pixelcnn(
         lr: learning rate.
         conditional: whether every gate is told the label.
         sampler: ``"cached"``, ``"fixed-point"`` or ``"naive"``.
-        temperature: of sampling.
+        temperature: divides the logits in sampling; 1 draws from the model.
         output: ``"categorical"``, or another of :data:`families.outputs.OUTPUTS`.
 
     Raises:

@@ -22,7 +22,7 @@ def pixelcnn_pp(
     sampler: str = "cached",
     temperature: float = 1.0,
 ) -> AutoregressiveModel:
-    """PixelCNN++: two streams at three scales, and a mixture of logistics for each pixel (1701.05517).
+    """Build PixelCNN++: two streams at three scales, and a mixture of logistics for each pixel (1701.05517).
 
     Sides halve twice, 28 → 14 → 7, or as often as they can without falling below 4. A pixel hears of far rows through
     the coarser scales, and of its own row, and of rows that a coarse one does not hold yet, through the layers at its
@@ -44,7 +44,7 @@ def pixelcnn_pp(
         lr: learning rate.
         conditional: whether every block is told the label.
         sampler: ``"cached"``, ``"fixed-point"`` or ``"naive"``.
-        temperature: of sampling: the mixture's logits are divided by it, its scales multiplied.
+        temperature: divides the mixture's logits in sampling and multiplies its scales; 1 draws from the model.
 
     Raises:
         ValueError: for options out of range, or labels that the data do not have.

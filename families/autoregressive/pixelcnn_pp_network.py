@@ -31,10 +31,12 @@ class Layer(nn.Module):
         self.right = GatedBlock(width, RIGHT, 1 + kept, classes, dropout)
 
     def forward(self, down: Tensor, right: Tensor, kept: Streams | None, labels: Tensor | None) -> Streams:
-        """Both streams, ``(B, F, H, W)`` each."""
-        of_down, of_right = ((), ()) if kept is None else ((kept[0],), (kept[1],))
+        """Return both streams behind the layer, ``(B, F, H, W)`` each."""
+        of_down = () if kept is None else kept[:1]
+        of_right = () if kept is None else kept[1:]
         down = self.down(down, *of_down, labels=labels)
-        return down, self.right(right, down, *of_right, labels=labels)
+        right = self.right(right, down, *of_right, labels=labels)
+        return down, right
 
 
 class Coarser(nn.Module):
@@ -47,14 +49,14 @@ class Coarser(nn.Module):
 
     def __init__(self, width: int, scale: Scale) -> None:
         super().__init__()
-        self.shrink_down, self.shrink_right = (
-            ShiftedConv2d(width, width, kernel, stride=2) for kernel in (DOWN, RIGHT)
-        )
+        self.shrink_down = ShiftedConv2d(width, width, DOWN, stride=2)
+        self.shrink_right = ShiftedConv2d(width, width, RIGHT, stride=2)
         self.scale = scale
-        self.grow_down, self.grow_right = (GrowingConv2d(width, kernel) for kernel in (DOWN, RIGHT))
+        self.grow_down = GrowingConv2d(width, DOWN)
+        self.grow_right = GrowingConv2d(width, RIGHT)
 
     def forward(self, down: Tensor, right: Tensor, labels: Tensor | None) -> Streams:
-        """Both streams, ``(B, F, H, W)`` each."""
+        """Return what the coarser scales say to both streams, ``(B, F, H, W)`` each."""
         down, right = self.scale(self.shrink_down(down), self.shrink_right(right), labels)
         return self.grow_down(down), self.grow_right(right)
 
@@ -77,7 +79,7 @@ class Scale(nn.Module):
         self.after = nn.ModuleList(Layer(width, kept=1, classes=classes, dropout=dropout) for _ in range(depth))
 
     def forward(self, down: Tensor, right: Tensor, labels: Tensor | None) -> Streams:
-        """Both streams, ``(B, F, H, W)`` each."""
+        """Return both streams behind the scale, ``(B, F, H, W)`` each."""
         kept = []
         for layer in self.before:
             down, right = layer(down, right, None, labels)
@@ -90,10 +92,10 @@ class Scale(nn.Module):
 
 
 class PixelCNNPP(CausalNetwork):
-    """The two streams from shifted images to the mixture's parameters.
+    """PixelCNN++'s network: two streams from shifted images to the mixture's parameters.
 
     Args:
-        shape: of the image, ``(C, H, W)``.
+        shape: the image's, ``(C, H, W)``.
         width: features of each stream.
         depth: layers on either way at each scale.
         start: the parameters ``(P,)`` that every pixel has to begin with.
@@ -126,11 +128,14 @@ class PixelCNNPP(CausalNetwork):
         self.last.bias.data.copy_(start)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """``(B, C, H, W)`` on [-1, 1] to ``(B, P, H, W)``."""
+        """Map images ``(B, C, H, W)`` on [-1, 1] to all pixels' parameters, ``(B, P, H, W)``."""
         # beyond the border there are no ones, so that it can be told from grey
         x = torch.cat((x, torch.ones_like(x[:, :1])), 1)
-        above, left = F.pad(x, (0, 0, 1, -1)), F.pad(x, (1, -1, 0, 0))  # shifted past what must not be seen
-        down, right = self.rows_above(above), self.row_above(above) + self.columns_left(left)
+        # shifted past what must not be seen
+        above = F.pad(x, (0, 0, 1, -1))
+        left = F.pad(x, (1, -1, 0, 0))
+        down = self.rows_above(above)
+        right = self.row_above(above) + self.columns_left(left)
         _, right = self.scales(down, right, labels)
         return self.last(F.elu(right))
 

@@ -26,7 +26,8 @@ class LabelPrior(Transform):
 
     def __init__(self, shape: Shape, classes: int) -> None:
         super().__init__()
-        self.shape, self.table = shape, blank(classes, 2 * math.prod(shape))
+        self.shape = shape
+        self.table = blank(classes, 2 * math.prod(shape))
 
     def _moments(self, context: Tensor) -> tuple[Tensor, Tensor]:
         _, height, width = self.shape
@@ -35,11 +36,11 @@ class LabelPrior(Transform):
         return mean, log_std
 
     def forward(self, inputs: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-        """``(B, C, H, W)`` given labels ``(B,)``, and ``log |det|``, float64 ``(B,)``."""
+        """Standardise ``(B, C, H, W)`` given labels ``(B,)``, and return ``log |det|``, float64 ``(B,)``."""
         mean, log_std = self._moments(context)
         return (inputs - mean) * (-log_std).exp(), -log_std.sum((1, 2, 3), dtype=torch.float64)
 
     def inverse(self, inputs: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-        """Back again."""
+        """Undo the standardisation given labels ``(B,)``, and return ``log |det|`` of that, float64 ``(B,)``."""
         mean, log_std = self._moments(context)
         return inputs * log_std.exp() + mean, log_std.sum((1, 2, 3), dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""A probability for every level."""
+"""The categorical output: a probability for every level."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class Categorical:
     joint = False
 
     def parameters(self, channels: int) -> int:
-        """One logit a level and channel."""
+        """Return how many numbers a pixel takes: one logit for each level and channel."""
         return channels * self.levels
 
     def uniforms(self, channels: int) -> int:
-        """One a channel."""
+        """Return how many uniforms draw a pixel: one a channel."""
         return channels
 
     def log_prob(self, parameters: Tensor, images: Tensor) -> Tensor:
-        """``logit_x - logsumexp(logits)``, summed over channels: ``(B, H, W)``."""
+        """Return ``logit_x - logsumexp(logits)``, summed over channels: ``(B, H, W)``."""
         # Channels go into the batch, which costs nothing: a softmax over a transposed axis takes twice as long.
         logits = rearrange(at_least_single(parameters), "b (c level) y x -> (b c) level y x", level=self.levels)
         levels = rearrange(images.long(), "b c y x -> (b c) y x")
@@ -40,6 +40,6 @@ class Categorical:
         return rearrange(nats, "(b c) y x -> b c y x", b=len(images)).sum(1)
 
     def sample(self, parameters: Tensor, uniforms: Tensor, temperature: float = 1.0) -> Tensor:
-        """The level whose stretch of the distribution function holds the uniform."""
+        """Return the level whose stretch of the distribution function holds the uniform."""
         logits = parameters.unflatten(1, (uniforms.shape[1], self.levels)).movedim(2, -1)  # (B, C, H, W, K)
         return invert(logits, uniforms, temperature).to(torch.uint8)
