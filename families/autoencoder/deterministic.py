@@ -59,8 +59,9 @@ class PointAutoencoder(LatentModel):
             chosen = torch.randperm(len(data.train), generator=generator, device=generator.device)[:FITTED]
             train = data.train.rows(chosen.to(data.train.images.device))
             with evaluation(self):
-                parts = (train.rows(rows).to(self.device) for rows in row_chunks(train))
-                self.prior.fit(torch.cat([self.encode(part) for part in parts]), generator)
+                batches = (train.rows(rows).to(self.device) for rows in row_chunks(train))
+                codes = torch.cat([self.encode(batch) for batch in batches])
+                self.prior.fit(codes, generator)
         self.find_width(data.validation.rows(slice(SEARCH_IMAGES)).to(self.device), generator)
 
     def find_width(self, batch: Batch, generator: Generator) -> None:

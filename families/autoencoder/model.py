@@ -82,8 +82,8 @@ class LatentModel(Coded):
     def draw(self, given: Batch, generator: Generator) -> Tensor:
         """Draw a code from the prior, then every pixel from its output distribution: what the likelihood is of."""
         with evaluation(self):
-            parts = [given.rows(rows) for rows in row_chunks(given)]
-            return torch.cat([self.show(self.prior(part).draw(generator), part, generator) for part in parts])
+            batches = [given.rows(rows) for rows in row_chunks(given)]
+            return torch.cat([self.show(self.prior(batch).draw(generator), batch, generator) for batch in batches])
 
     def show(self, codes: Tensor, given: Batch, generator: Generator | None) -> Tensor:
         """Draw images from the output distribution; without a generator, return each channel's median.

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from families.autoregressive.masked import MaskedColumns, MaskedConv2d, group_slices
 from families.autoregressive.model import AutoregressiveModel
-from families.autoregressive.pixelrnn import GATES, Recurrence, cell, input_to_state, label_bias, matrix, pixelrnn
+from families.autoregressive.pixelrnn import GATES, Recurrence, input_to_state, label_bias, lstm_step, matrix, pixelrnn
 from genbench.spec import DataSpec
 
 PASSES = 2  # from the left, from the right
@@ -87,7 +87,7 @@ class DiagonalBiLSTM(Recurrence):
                 around = torch.cat([last[:, :-1], last[:, 1:]], -1).flatten(1, 2)
                 sums = torch.baddbmm(sums, around, self.state)
                 memory = F.pad(memory, border)[:, 1:].flatten(1, 2)
-            state, memory = (part.unflatten(1, (-1, n)) for part in cell(sums, memory))
+            state, memory = (part.unflatten(1, (-1, n)) for part in lstm_step(sums, memory))
             states.append(state)
         place = torch.cat([order.argsort(), height * width + mirrored.argsort()])
         skewed = rearrange(torch.cat(states, 1), "direction place n f -> (direction place) n f")
@@ -151,7 +151,7 @@ class DiagonalStates:
         self.inputs[layer].write(y, x, group, values)
         sums = self.inputs[layer].read(y, x, group)
         sums = torch.addmm(sums, self.around[layer], self.from_states[layer][group])
-        state, memory = cell(sums, self.memory[layer, :, own])
+        state, memory = lstm_step(sums, self.memory[layer, :, own])
         left[x, :, own] = state
         self.memory[layer, :, own] = memory
         return state + self.right[layer, x, :, own]
@@ -167,7 +167,7 @@ class DiagonalStates:
             sums = gates[:, x]
             if memory is not None:
                 sums = torch.baddbmm(sums, self.right[:, x + 1], self.from_beside)
-            self.right[:, x], memory = cell(sums, memory)
+            self.right[:, x], memory = lstm_step(sums, memory)
 
 
 def pixelrnn_diagonal_bilstm(

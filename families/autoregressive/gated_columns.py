@@ -75,7 +75,7 @@ class LayerColumns:
             told = layer.label(labels).chunk(2, 1)
             above = above + told[0]
             beside = beside + told[1]
-        members = group_members(2 * features, across.groups, parts=2)
+        members = group_members(2 * features, across.groups, chunks=2)
         order = torch.cat(members)  # what a group's gates are given is one stretch: both of its halves
 
         self.first = layer.first

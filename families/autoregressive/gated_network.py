@@ -45,7 +45,7 @@ class GatedLayer(nn.Module):
         self.padding = (reach, reach, reach, -1 if first else 0)
         self.vertical = nn.Conv2d(inputs, 2 * width, (reach if first else reach + 1, kernel))
         self.down = nn.Conv2d(2 * width, 2 * width, 1)
-        self.across = MaskedConv2d(inputs, 2 * width, kernel, "A" if first else "B", groups, above=0, parts=2)
+        self.across = MaskedConv2d(inputs, 2 * width, kernel, "A" if first else "B", groups, above=0, chunks=2)
         self.out = MaskedConv2d(width, width, 1, "B", groups, bias=False)
         self.label = nn.Embedding(classes, 4 * width) if classes else None
         self._initialise()

@@ -51,7 +51,7 @@ class PixelConv:
         self.row = weight.new_zeros(n, width + 1, inputs)  # the first column is the border
         self.slots = self.row.unbind(1)[1:]
         self.windows = self.row.flatten(1).unfold(1, 2 * inputs, stride * inputs)  # (n, W / stride, 2 · inputs)
-        self.pairs = self.windows.unbind(1)
+        self.by_column = self.windows.unbind(1)
         self.so_far: tuple[Tensor, ...] = ()
 
     def begin(self, *more: Tensor) -> None:
@@ -60,12 +60,12 @@ class PixelConv:
         To be called while the input of the row above is still there.
         """
         seen = rearrange(self.windows, "n x window -> (x n) window")
-        known = rearrange(torch.addmm(self.bias, seen, self.above), "(x n) f -> x n f", x=len(self.pairs))
+        known = rearrange(torch.addmm(self.bias, seen, self.above), "(x n) f -> x n f", x=len(self.by_column))
         self.so_far = sum(more, known).unbind(0)
 
     def read(self, x: int) -> Tensor:
         """Return the convolution's answer ``(n, outputs)`` at an output's column."""
-        return torch.addmm(self.so_far[x], self.pairs[x], self.own)
+        return torch.addmm(self.so_far[x], self.by_column[x], self.own)
 
 
 class DownRows:

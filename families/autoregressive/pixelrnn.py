@@ -65,7 +65,7 @@ def input_to_state(width: int, kernel: int, groups: int) -> MaskedConv2d:
 
     The gates ``o, f, i, g`` stand one behind the other and each has all groups, so that they survive the split.
     """
-    conv = MaskedConv2d(2 * width, GATES * width, kernel, "B", groups, above=0, parts=GATES)
+    conv = MaskedConv2d(2 * width, GATES * width, kernel, "B", groups, above=0, chunks=GATES)
     cast("Tensor", conv.bias).data[width : 2 * width] = FORGET
     return conv
 
@@ -90,7 +90,7 @@ def along_rows(conv: MaskedConv2d, x: Tensor) -> Tensor:
     return F.linear(x, matrix(conv).T, conv.bias)
 
 
-def cell(gates: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor]:
+def lstm_step(gates: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor]:
     """Take one step of an LSTM from the sums ``(…, 4h)`` at its gates: ``c' = f·c + i·g`` and ``o·tanh(c')``.
 
     Args:

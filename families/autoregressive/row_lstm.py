@@ -10,7 +10,15 @@ from torch.nn import functional as F
 
 from families.autoregressive.masked import MaskedColumns, group_slices
 from families.autoregressive.model import AutoregressiveModel
-from families.autoregressive.pixelrnn import GATES, Recurrence, along_rows, cell, input_to_state, label_bias, pixelrnn
+from families.autoregressive.pixelrnn import (
+    GATES,
+    Recurrence,
+    along_rows,
+    input_to_state,
+    label_bias,
+    lstm_step,
+    pixelrnn,
+)
 from genbench.spec import DataSpec
 
 REACH = 1  # of the state-to-state kernel, 3×1
@@ -50,7 +58,7 @@ class RowLSTM(Recurrence):
             gates = row.flatten(0, 1)
             if states:
                 gates = torch.addmm(gates, beside(states[-1]).flatten(0, 1), self.state)
-            state, memory = cell(gates, memory)
+            state, memory = lstm_step(gates, memory)
             states.append(state.unflatten(0, row.shape[:2]))
         return torch.stack(states)
 
@@ -91,7 +99,7 @@ class RowColumns:
         own = self.own[group]
         self.inputs.write(y, x, group, values)
         gates = self.inputs.read(y, x, group) + self.above[x][:, :, own].flatten(1)
-        state, memory = cell(gates, self.memory[x, :, own])
+        state, memory = lstm_step(gates, self.memory[x, :, own])
         self.state[x, :, own] = state
         self.memory[x, :, own] = memory
         return state

@@ -77,6 +77,7 @@ class InvertibleConv(Transform):
 
 def pointwise(inputs: Tensor, weight: Tensor) -> Tensor:
     """Apply one matrix at every pixel of ``(B, C, H, W)``: a product, 2 to 200 times as fast as ``conv2d`` here."""
+    # two views, not a pattern: the product is so small that a pattern's few microseconds would show
     return (weight @ inputs.flatten(2)).unflatten(2, inputs.shape[2:])
 
 

@@ -52,13 +52,13 @@ class Glow:
     def scales(self, shape: Shape, count: int) -> Transform:
         """Build the map from ``(B, C, H, W)`` to vectors, with ``count`` squeezes (figure 2b)."""
         below = squeezed(shape) if count else shape
-        parts: list[Transform] = [Squeeze()] if count else []
+        bijections: list[Transform] = [Squeeze()] if count else []
         for _ in range(self.depth):
-            parts += self.step(below)
+            bijections += self.step(below)
         if count > 1:
-            return Chain([*parts, self.prior(below), FactorOut(below, self.scales(shape_on(below), count - 1))])
+            return Chain([*bijections, self.prior(below), FactorOut(below, self.scales(shape_on(below), count - 1))])
         top = [LabelPrior(below, self.classes)] if self.classes else []
-        return Chain([*parts, *top, Flatten(below)])
+        return Chain([*bijections, *top, Flatten(below)])
 
 
 def glow(

@@ -58,7 +58,7 @@ def nice(
     size = math.prod(shape)
     sides = ((size + 1) // 2, size // 2)  # dimensions 0, 2, 4 … and 1, 3, 5 …
     networks = [dense(sides[k % 2], width, depth, sides[1 - k % 2], last=silent) for k in range(couplings)]
-    parts = [AdditiveCoupling(k % 2, network) for k, network in enumerate(networks)]
-    transform = Chain([OpenLinear(spec.levels), Flatten(shape), *parts, Scaling(size)])
+    bijections = [AdditiveCoupling(k % 2, network) for k, network in enumerate(networks)]
+    transform = Chain([OpenLinear(spec.levels), Flatten(shape), *bijections, Scaling(size)])
     base = PRIORS[prior](size)
     return FlowModel(spec, transform, base, lr=lr, clip=50.0, temperature=temperature, padding=padding)

@@ -164,8 +164,8 @@ class Scaling(Started):
 @contextmanager
 def starting(model: nn.Module) -> Iterator[None]:
     """Start, inside the block, each part that has not been started by what flows into it, one behind the other."""
-    parts = [part for part in model.modules() if isinstance(part, Started) and not part.started]
-    hooks = [part.register_forward_pre_hook(lambda part, given: part.start(given[0])) for part in parts]
+    bijections = [each for each in model.modules() if isinstance(each, Started) and not each.started]
+    hooks = [each.register_forward_pre_hook(lambda its, given: its.start(given[0])) for each in bijections]
     try:
         yield
     finally:

@@ -15,7 +15,7 @@ class OpenEnds(Transform):
     A curve that ends at finite values makes a flow put mass where no image is: probabilities of integers would sum to
     less than one. So the outer part of the first and of the last level's bin goes on to ±∞,
 
-        y = y_δ + δ·y'_δ · log(x / δ)        for x < δ = part / levels,       and in mirror image at the other end,
+        y = y_δ + δ·y'_δ · log(x / δ)        for x < δ = share / levels,       and in mirror image at the other end,
 
     which meets the curve in value and slope at δ. Everywhere else the map is the curve. So every real value is an
     image, samples need no clamping, and the probabilities of all images sum to one.
@@ -24,15 +24,15 @@ class OpenEnds(Transform):
 
     Args:
         levels: how many levels a pixel has.
-        part: share of an end bin that is opened, up to 1.
+        share: share of an end bin that is opened, up to 1.
     """
 
     like: Tensor
 
-    def __init__(self, levels: int, part: float) -> None:
+    def __init__(self, levels: int, share: float) -> None:
         super().__init__()
         self.levels = levels
-        self.delta = part / levels
+        self.delta = share / levels
         self.register_buffer("like", torch.zeros(()), persistent=False)  # holds the model's dtype
 
     def _open(self) -> None:
@@ -84,7 +84,7 @@ class OpenLogit(OpenEnds):
     """
 
     def __init__(self, levels: int, alpha: float = 0.05) -> None:
-        super().__init__(levels, part=0.1)
+        super().__init__(levels, share=0.1)
         if not 0 < alpha < 0.5:
             raise ValueError(f"alpha={alpha}: give a number between 0 and 0.5, ends excluded")
         self.alpha = alpha
@@ -109,7 +109,7 @@ class OpenLinear(OpenEnds):
     """
 
     def __init__(self, levels: int) -> None:
-        super().__init__(levels, part=1.0)
+        super().__init__(levels, share=1.0)
         self._open()
 
     def _curve(self, x: Tensor) -> tuple[Tensor, Tensor]:

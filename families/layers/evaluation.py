@@ -56,9 +56,9 @@ def weigh(
     if draws < 1:
         raise ValueError(f"draws={draws}: give at least 1 importance weight an image")
     source = generator or seeded(0, "log_likelihood")
-    found = []
+    logs = []
     for rows in torch.arange(len(batch), device=batch.images.device).split(at_once):
         images = batch.rows(rows)
-        parts = [log_weights(images, k, source).double() for k in chunks(draws, max(at_once // len(rows), 1))]
-        found.append(torch.cat(parts))
-    return torch.cat(found, 1)
+        counts = chunks(draws, max(at_once // len(rows), 1))
+        logs.append(torch.cat([log_weights(images, count, source).double() for count in counts]))
+    return torch.cat(logs, 1)

@@ -41,5 +41,6 @@ class Categorical:
 
     def sample(self, parameters: Tensor, uniforms: Tensor, temperature: float = 1.0) -> Tensor:
         """Return the level whose stretch of the distribution function holds the uniform."""
+        # cached samplers come here for every pixel: two views cost less than a pattern
         logits = parameters.unflatten(1, (uniforms.shape[1], self.levels)).movedim(2, -1)  # (B, C, H, W, K)
         return invert(logits, uniforms, temperature).to(torch.uint8)

@@ -78,5 +78,6 @@ class DiscretisedLogistic:
         return to_uint8(to_levels(mean + log_scale.exp() * noise, self.levels), self.levels)
 
     def _mean_and_log_scale(self, parameters: Tensor, channels: int) -> tuple[Tensor, Tensor]:
+        # cached samplers come here for every pixel: two views cost less than a pattern
         mean, raw = parameters.unflatten(1, (channels, 2)).unbind(2)
         return mean, soft_log_scale(raw, self.floor)

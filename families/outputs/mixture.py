@@ -82,6 +82,7 @@ class LogisticMixture:
         """
         channels = uniforms.shape[1] - 1
         uniforms = uniforms.double()
+        # cached samplers come here for every pixel: two views cost less than a pattern
         rows = parameters.unflatten(1, (-1, self.components)).movedim(2, -1)  # (B, R, H, W, M)
         chosen = invert(rows[:, 0], uniforms[:, 0], temperature)[:, None, ..., None].expand(*rows.shape[:-1], 1)
         own = rows.gather(-1, chosen).squeeze(-1).double()
