@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from families.autoregressive.gated_network import GatedLayer, gate
+from families.autoregressive.gated_network import GatedLayer, GatedPixelCNN, gate
 from families.autoregressive.gated_pixelcnn import gated_pixelcnn
 from families.autoregressive.sampling import draw_cached, draw_naive
 from genbench import Batch, DataSpec
@@ -116,3 +116,13 @@ def test_a_new_model_is_uniform_and_its_features_neither_die_nor_explode():
         v, h = layer(v, h, None)
     assert 0.1 < v[:, :, 4:].std() < 1
     assert 0.1 < h.std() < 5
+
+
+def test_columns_are_what_the_network_was_handed_to_make_them():
+    asked, labels = [], torch.tensor([1, 0, 1])
+    network = GatedPixelCNN((1, 4, 4), 4, 2, 3, 1, classes=2, cache=lambda *given: asked.append(given) or "columns")
+    assert network.columns(3, labels) == "columns"
+    ((its, n, told),) = asked
+    assert its is network
+    assert n == 3
+    assert told is labels
