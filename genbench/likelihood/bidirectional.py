@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+from einops import rearrange
 from torch import Generator, Tensor
 
 from genbench.interface import log_mean_exp
@@ -100,8 +101,8 @@ def below(model: Decoder, batch: Batch, steps: Steps, *, draws: int, effort: Eff
     image = place // (draws * values)
     start, owner = model.draw_noise(len(place), generator), image * values + place % values
     annealed = _run(model, model.under(batch.rows(image), place), start, steps, owner, effort, generator)
-    weights = log_mean_exp(annealed.log_weights.view(-1, draws, values), 2)
-    return _by_image(weights, annealed)
+    weights = rearrange(annealed.log_weights, "(image draw value) -> image draw value", draw=draws, value=values)
+    return _by_image(log_mean_exp(weights, 2), annealed)
 
 
 def above(
@@ -117,7 +118,7 @@ def above(
     if model.categories > 1:
         owner = owner + batch.fields["category"][image]
     annealed = _run(model, batch.rows(image), u[image], steps, owner, effort, generator, backward=True)
-    return _by_image(annealed.log_weights.view(-1, draws), annealed)
+    return _by_image(rearrange(annealed.log_weights, "(image draw) -> image draw", draw=draws), annealed)
 
 
 def bidirectional(
