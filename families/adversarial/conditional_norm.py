@@ -79,6 +79,8 @@ class ClassBatchNorm(ConditionalBatchNorm):
         classes: number of labels.
     """
 
+    normalisation = "class batch norm"
+
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__(channels)
         self.gain = nn.Parameter(torch.ones(classes, channels))
@@ -96,6 +98,8 @@ class VectorBatchNorm(ConditionalBatchNorm):
         channels: C.
         features: size of c.
     """
+
+    normalisation = "vector batch norm"
 
     def __init__(self, channels: int, features: int) -> None:
         super().__init__(channels)

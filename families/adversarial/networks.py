@@ -1,4 +1,4 @@
-"""What every network that judges images is."""
+"""What every network that scores images, or makes them of a map, is."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class ImageCritic(nn.Module):
     """Images ``(B, C, H, W)`` on [-1, 1] → logit ``(B,)`` and features ``(B, F)``, which the logit is read from.
 
     Attributes:
-        setting: which kind of network, in words for a column of the table; nothing where it is the shared pair's.
+        setting: which kind of network, in words for a column of the table; empty for the shared ones.
         features: F.
         layers: images → features.
-        logit: features → ``(B, 1)``, the logit; what judges by something else has none in its place.
+        logit: features → ``(B, 1)``, the logit; what scores by something else has none in its place.
     """
 
     setting: str = ""

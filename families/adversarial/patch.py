@@ -1,7 +1,8 @@
-"""A critic that judges patches (1611.07004, section 6.1.2)."""
+"""A critic that scores patches (1611.07004, section 6.1.2)."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
@@ -13,7 +14,7 @@ class PatchCritic(nn.Module):
     batch normalisation behind the second convolution.
 
     Args:
-        channels: of what it judges, source and image together.
+        channels: of all that it sees, source and image together.
         height: of the image.
         breadth: of the image.
         width: channels behind the first convolution.
@@ -42,6 +43,6 @@ class PatchCritic(nn.Module):
             nn.Conv2d(2 * width, 1, *later),
         )
 
-    def forward(self, pairs: Tensor) -> Tensor:
-        """Pairs ``(B, channels, H, W)`` → a map of logits ``(B, 1, h, w)``."""
-        return self.layers(pairs)
+    def forward(self, images: Tensor, source: Tensor | None = None) -> Tensor:
+        """Map images ``(B, C, H, W)``, behind their source in the channels if any, to logits ``(B, 1, h, w)``."""
+        return self.layers(images if source is None else torch.cat([source, images], 1))

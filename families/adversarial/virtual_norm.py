@@ -21,6 +21,8 @@ class VirtualNorm(nn.Module):
         rows: R.
     """
 
+    normalisation = "virtual norm"
+
     def __init__(self, norm: BatchNorm, rows: int) -> None:
         super().__init__()
         self.weight, self.bias, self.eps, self.rows = norm.weight, norm.bias, norm.eps, rows

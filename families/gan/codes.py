@@ -36,11 +36,11 @@ class Code(nn.Module):
         self.latents = self.features = latents
 
     def forward(self, u: Tensor, given: Batch) -> Tensor | tuple[Tensor, ...]:
-        """Noise ``(B, Z)`` → code ``(B, features)``, with conditions of the generator's layers behind it if any."""
+        """Map noise ``(B, Z)`` to codes ``(B, features)``, with conditions of the generator's layers behind if any."""
         return u
 
-    def tempered(self, u: Tensor) -> Tensor:
-        """What samples are made of in place of ``u``: itself, unless sampling is truncated. No likelihood sees it."""
+    def truncated(self, u: Tensor) -> Tensor:
+        """Return what samples are made of in place of ``u``: itself, unless truncated. No likelihood sees it."""
         return u
 
 
@@ -67,7 +67,7 @@ class LabelCode(Code):
         self.setting = f"label in the code ×{strength:g}"
 
     def forward(self, u: Tensor, given: Batch) -> Tensor:
-        """Noise ``(B, Z)`` and labels → ``(B, Z + classes)``."""
+        """Map noise ``(B, Z)`` and labels to codes ``(B, Z + classes)``."""
         return torch.cat([u, self.strength * F.one_hot(labels_of(given), self.classes).to(u)], 1)
 
 
@@ -82,7 +82,7 @@ class ClassCode(Code):
     setting = "label in the norm"
 
     def forward(self, u: Tensor, given: Batch) -> tuple[Tensor, ...]:
-        """Noise ``(B, Z)`` and labels → both, labels int64 ``(B,)``."""
+        """Return noise ``(B, Z)`` and labels, both, labels int64 ``(B,)``."""
         return u, labels_of(given)
 
 
@@ -109,18 +109,18 @@ class InfoCode(Code):
         self.setting = f"code of {categories} values and {continuous} numbers"
 
     def forward(self, u: Tensor, given: Batch) -> Tensor:
-        """Noise ``(B, Z)`` and categories → ``(B, z + categories + continuous)``."""
+        """Map noise ``(B, Z)`` and categories to codes ``(B, z + categories + continuous)``."""
         z, category = u[:, : self.latents - self.continuous], given.fields["category"]
         return torch.cat([z, F.one_hot(category, self.categories).to(u), uniform_codes(u, self.continuous)], 1)
 
 
 def uniform_codes(u: Tensor, continuous: int) -> Tensor:
-    """``2Φ(v) - 1`` of the last ``continuous`` columns v of Gaussian noise: uniform on [-1, 1]."""
+    """Return ``2Φ(v) - 1`` of the last ``continuous`` columns v of Gaussian noise: uniform on [-1, 1]."""
     return 2 * torch.special.ndtr(u[:, u.shape[1] - continuous :]) - 1
 
 
 def labels_of(batch: Batch) -> Tensor:
-    """The batch's labels.
+    """Return the batch's labels.
 
     Raises:
         ValueError: where it has none.

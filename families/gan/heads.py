@@ -27,7 +27,7 @@ class JointHead(Head):
     """Image and label meet in a hidden layer, whose output joins the logit (1411.1784, figure 1).
 
     ``logit + v · LeakyReLU((W features + b) ⊙ E[label])``: a product, since a critic whose joint layer added the two
-    was seen to judge images alone for their first 50,000.
+    was seen to score images alone for their first 50,000.
 
     Args:
         features: F.
@@ -51,7 +51,7 @@ class JointHead(Head):
 
 
 class ProjectionHead(Head):
-    """``logit + ⟨V[label], features⟩``: what is judged of the image alone, and how it fits its label (1802.05637).
+    """``logit + ⟨V[label], features⟩``: a score of the image alone, and how it fits its label (1802.05637).
 
     Args:
         features: F.

@@ -113,7 +113,7 @@ def test_the_bound_covers_critic_and_head_and_nothing_else():
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_the_clip_shortens_either_players_gradient_and_does_not_turn_it(which):
+def test_the_clip_shortens_either_sides_gradient_and_does_not_turn_it(which):
     def moved(**options):
         model = tiny(optimizer=lambda parameters: torch.optim.SGD(parameters, lr=1.0), **options)
         before = torch.cat([p.detach().flatten() for p in model.parameters()])
@@ -179,12 +179,12 @@ def test_a_penalty_sees_scaled_images_and_a_score_and_is_added_and_logged():
 def test_the_generator_steps_on_every_fifth_batch():
     model, moved = tiny(critic_steps=5), []
 
-    def watch(progress):
+    def note(progress):
         moved.append("generator/loss" in progress.logs)
 
     data = Splits(Split(**vars(batch(24))), Split(**vars(batch(6))))
     model.optimizer = lambda parameters: torch.optim.SGD(parameters, 0.1)
-    model.fit(data, FitConfig(Budget(steps=11), batch_size=6), callbacks=[watch])
+    model.fit(data, FitConfig(Budget(steps=11), batch_size=6), callbacks=[note])
     assert [k + 1 for k, m in enumerate(moved) if m] == [5, 10]
 
 
