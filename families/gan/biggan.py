@@ -6,6 +6,7 @@ import math
 from functools import partial
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from families.adversarial.conditional_norm import VectorBatchNorm
@@ -182,7 +183,9 @@ FILTERED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 def filters(layer: nn.Module) -> Tensor:
     """Return a layer's weight before any spectral normalisation, one filter a row."""
     weight = next(value for name, value in layer.named_parameters() if "weight" in name)
-    return (weight.transpose(0, 1) if isinstance(layer, nn.ConvTranspose2d) else weight).flatten(1)
+    if isinstance(layer, nn.ConvTranspose2d):
+        return rearrange(weight, "into out height width -> out (into height width)")
+    return weight.flatten(1)
 
 
 def overlap(rows: Tensor) -> Tensor:

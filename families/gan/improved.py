@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from families.adversarial.losses import Loss, non_saturating_generator, smoothed_critic
@@ -123,10 +124,10 @@ class MinibatchHead(Head):
     def forward(self, logit: Tensor, features: Tensor, given: Batch) -> Tensor:
         """Map logits ``(B,)`` and features ``(B, F)`` to scores ``(B,)``."""
         rows = torch.tensordot(features, self.tensor.to(features), 1)  # (B, kernels, size)
-        rows = at_least_single(rows).transpose(0, 1)
+        rows = rearrange(at_least_single(rows), "image kernel size -> kernel image size")
         itself = torch.eye(len(features), dtype=torch.bool, device=features.device)
         near = torch.exp(-torch.cdist(rows, rows, p=1)).masked_fill(itself, 0).sum(2)
-        return logit + self.closeness(near.T)[:, 0]
+        return logit + self.closeness(rearrange(near, "kernel image -> image kernel"))[:, 0]
 
 
 class HistoricalAverage(Term):

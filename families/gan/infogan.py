@@ -6,6 +6,7 @@ import math
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Generator, Tensor, nn
 
 from families.adversarial.losses import NON_SATURATING
@@ -119,7 +120,7 @@ class InfoGAN(GAN):
             u[start : start + steps, self.latents - self.code.continuous + number] = reach
         with evaluation(self):
             images = to_uint8(self.decode(u, self.under(given, category)), self.spec.levels)
-        return images.unflatten(0, (moved, steps))[:rows]
+        return rearrange(images, "(row step) c h w -> row step c h w", step=steps)[:rows]
 
 
 @gan_recipe(lr=1e-3, critic_lr=2e-4)

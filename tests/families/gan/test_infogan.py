@@ -36,7 +36,7 @@ def randn(*shape, seed=0):
 
 def told(category, features, u):
     given = Batch(torch.zeros(len(features), 0), fields={"category": category})
-    return GameStep(step(), u, Scored(features, features[:, 0], features, given))
+    return GameStep(step(), Scored(features, features[:, 0], features, given), u=u)
 
 
 def test_information_is_the_weighted_surprise_of_q_less_the_entropy_of_the_codes():
