@@ -21,7 +21,8 @@ Augment = Callable[[Tensor, Generator], Tensor]
 def color(images: Tensor, generator: Generator) -> Tensor:
     """Return images of other colours: each is moved and scaled by numbers of its own.
 
-    Brightness moves by up to ½, saturation is scaled by 0 to 2 and contrast by ½ to 3/2. Saturation is the distance from grey, the mean over channels: a single channel has none.
+    Brightness moves by up to ½, saturation is scaled by 0 to 2 and contrast by ½ to 3/2. Saturation is the distance
+    from grey, the mean over channels: a single channel has none.
     """
     numbers = _numbers(images, generator, 3).to(images.dtype)
     brightness, saturation, contrast = rearrange(numbers, "number image -> number image 1 1 1")
@@ -62,7 +63,7 @@ AUGMENTATIONS: dict[str, Augment] = {"color": color, "translation": translation,
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Some of :data:`AUGMENTATIONS`, one behind the other.
+    """An augmentation made of some of :data:`AUGMENTATIONS`, one behind the other.
 
     Args:
         names: which.
@@ -72,7 +73,7 @@ class Augmentation:
 
     @property
     def setting(self) -> str:
-        """In words, for a column of the table."""
+        """What is done to the images, in words, for a column of the table."""
         return f"augmented by {' and '.join(self.names)}"
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:

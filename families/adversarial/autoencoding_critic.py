@@ -48,7 +48,7 @@ MEAN_ABSOLUTE = CopyingError("mean absolute error", mean_absolute)
 
 
 class AutoencodingCritic(ImageCritic):
-    """Images x → minus their energy ``error(x, Dec(Enc(x)))`` as the logit, and the codes ``Enc(x)`` as features.
+    """A critic whose logit is minus the energy ``error(x, Dec(Enc(x)))`` and whose features are the codes ``Enc(x)``.
 
     A logit is high where a critic says real, an energy low, hence the sign.
 

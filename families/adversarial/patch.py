@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class PatchCritic(nn.Module):
-    """Convolutions alone, so that each logit of the map they end in sees one patch.
+    """A critic of convolutions alone, so that each logit of the map they end in sees one patch.
 
     Sides from 16 take the paper's 16×16 PatchGAN: 4×4 convolutions of strides 2, 1, 1. Sides of 4 to 15 take 4×4
     patches, the later convolutions 1×1, and smaller ones single pixels (the paper's PixelGAN). LeakyReLU(0.2) between,

@@ -84,7 +84,7 @@ class BigGAN(GAN):
 
     @property
     def truncation(self) -> float | None:
-        """Largest size of the noise that samples are made of; None for no bound."""
+        """The largest size of the noise that samples are made of; None for no bound."""
         return self.code.truncation
 
     @truncation.setter
@@ -95,7 +95,7 @@ class BigGAN(GAN):
 
 
 class HierarchicalCode(Code):
-    """Noise in chunks: the first for the generator's first layer, each other for a block, beside the class's vector.
+    """A code of noise in chunks: one for the generator's first layer, the others for blocks, beside the class's vector.
 
     Chunks are of one size but for the first, which has what is left over.
 

@@ -11,7 +11,7 @@ from genbench.spec import Batch
 
 
 class Code(nn.Module):
-    """The noise itself: ``z = u``.
+    """A code that is the noise itself: ``z = u``.
 
     Args:
         latents: size Z of u.
@@ -45,7 +45,7 @@ class Code(nn.Module):
 
 
 class LabelCode(Code):
-    """The noise with the label beside it as a one-hot vector (1411.1784), times ``strength``.
+    """A code of noise with the label beside it as a one-hot vector (1411.1784), times ``strength``.
 
     Too strong a label drowns the noise, and each class becomes one image; too weak a one goes unheard.
 
@@ -72,7 +72,7 @@ class LabelCode(Code):
 
 
 class ClassCode(Code):
-    """The noise, and beside it the label for a generator whose normalisation is conditional (1802.05637).
+    """A code of noise, and beside it the label for a generator whose normalisation is conditional (1802.05637).
 
     Args:
         latents: size Z of u.
@@ -87,7 +87,7 @@ class ClassCode(Code):
 
 
 class InfoCode(Code):
-    """Noise z, a hidden category as a one-hot vector, and numbers uniform on [-1, 1] (1606.03657).
+    """A code of noise z, a hidden category as a one-hot vector, and numbers uniform on [-1, 1] (1606.03657).
 
     ``u`` is z and, behind it, what :func:`uniform_codes` makes the numbers of.
 

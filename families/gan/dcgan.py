@@ -12,7 +12,7 @@ from genbench.spec import Batch
 
 
 class UniformCode(Code):
-    """Noise uniform on [-1, 1], as ``2 Φ(u) - 1`` of Gaussian u.
+    """A code of noise uniform on [-1, 1], as ``2 Φ(u) - 1`` of Gaussian u.
 
     Args:
         latents: size Z of u.

@@ -122,7 +122,7 @@ def pull_away(codes: Tensor) -> Tensor:
 
 
 class PullAway(Term):
-    """The generator's :func:`pull_away` of the critic's codes of fakes (1609.03126, section 2.4).
+    """A term of the generator: :func:`pull_away` of the critic's codes of fakes (1609.03126, section 2.4).
 
     Args:
         weight: of the term.
@@ -143,7 +143,7 @@ class PullAway(Term):
 
 
 class Balance(Term):
-    """The k of ``-k L(G(z))`` in the critic's loss, and its control (1703.10717).
+    """A term with the k of ``-k L(G(z))`` in the critic's loss, and its control (1703.10717).
 
     Args:
         gamma: γ.

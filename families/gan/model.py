@@ -29,7 +29,7 @@ MakeOptimizer = Callable[[Iterable[Parameter]], Optimizer]
 
 
 class GAN(ImplicitModel):
-    """Images ``generator(code(u, condition))`` against scores ``head(*critic(image), condition)``.
+    """A GAN of images ``generator(code(u, condition))`` and scores ``head(*critic(image), condition)``.
 
     In each round the critic steps on real images and on fakes made without gradient; on every ``critic_steps``-th
     round the generator steps too. Both networks stay in training mode for that. Samples come from the moving average

@@ -27,7 +27,9 @@ SOURCE_LEVELS = 256
 
 
 class Pix2Pix(ImplicitModel):
-    """``G = argmin_G max_D L_GAN(G, D) + λ E ‖y - G(x, z)‖₁``, x the source and y its image (1611.07004, equation 4).
+    """A translator of a source x to its image y by a game and an L1 distance (1611.07004, equation 4).
+
+    ``G = argmin_G max_D L_GAN(G, D) + λ E ‖y - G(x, z)‖₁``.
 
     The critic scores an image beside its source. z is the generator's dropout, whose masks are functions of u, in
     training and in sampling. They are piecewise constant in u, so that the likelihood has no gradient there and
