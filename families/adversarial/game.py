@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
@@ -30,8 +30,8 @@ class Game:
 
     Args:
         generator: makes the fakes. The game never calls it; terms look at its weights.
-        critic: images → logits, or → ``(logits, features)``. Without a head a critic that is given something takes it
-            behind the images.
+        critic: images → logits, or ``(logits, features)``, or a ``Scored`` where it shows more. Without a head a critic
+            that is given something takes it behind the images.
         code: makes what the generator takes, where something that learns does.
         head: ``(logit, features, given) → score``, where the condition meets the critic's answer and not its input.
         loss: both sides of the game.
@@ -78,10 +78,18 @@ class Game:
         """
         conditioned = self.head is None and given is not None
         answer = self.critic(images, given) if conditioned else self.critic(images)
-        logits, features = (answer, answer.new_empty(len(images), 0)) if isinstance(answer, Tensor) else answer
-        if self.head is not None:
-            logits = self.head(logits, features, given)
-        return Scored(images, at_least_single(logits), at_least_single(features), given)
+        if isinstance(answer, Tensor):
+            answer = answer, answer.new_empty(len(images), 0)
+        if not isinstance(answer, Scored):
+            answer = Scored(images, *answer)
+        logits = answer.logits if self.head is None else self.head(answer.logits, answer.features, given)
+        return replace(
+            answer,
+            images=images,
+            logits=at_least_single(logits),
+            features=at_least_single(answer.features),
+            given=given,
+        )
 
     def critic_loss(
         self,

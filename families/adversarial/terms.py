@@ -20,12 +20,16 @@ class Scored:
         logits: scores ``(B,)``, or a map of them.
         features: what the critic's last layer reads, ``(B, F)``; ``(B, 0)`` of a critic that shows none.
         given: what the images were scored under, as the game's holder gave it: a batch, a source, a code; or None.
+        hidden: maps of the critic's hidden layers in order, of a critic that shows them for matching.
+        classes: logits of classes ``(B, K)``, of a critic that tells them.
     """
 
     images: Tensor
     logits: Tensor
     features: Tensor
     given: Any = None
+    hidden: tuple[Tensor, ...] = ()
+    classes: Tensor | None = None
 
 
 @dataclass(frozen=True)

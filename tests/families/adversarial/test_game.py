@@ -80,6 +80,23 @@ def test_a_head_takes_the_condition_in_the_critics_place():
     assert torch.equal(score.features, 2 * images)
 
 
+def test_what_a_critic_shows_beside_its_score_is_kept():
+    """StarGAN's critic tells domains beside its score, pix2pixHD's shows its layers."""
+
+    class Telling(nn.Module):
+        def forward(self, images):
+            return Scored(images, images[:, 0], images, hidden=(images, 2 * images), classes=images[:, :2])
+
+    images = randn(4, 3)
+    score = game(Telling()).scored(images)
+    assert torch.equal(score.classes, images[:, :2])
+    assert torch.equal(score.hidden[1], 2 * images)
+    assert torch.equal(score.logits, images[:, 0])
+    headed = game(Telling(), Head()).scored(images, randn(4))
+    assert not torch.equal(headed.logits, images[:, 0])
+    assert torch.equal(headed.classes, images[:, :2])
+
+
 def test_a_joint_critic_of_image_and_code_is_a_critic_with_a_condition_and_both_sides_may_carry_gradient():
     """BiGAN's game: pairs (x, E(x)) and (G(z), z), whose coders minimise the loss with its targets exchanged."""
 

@@ -149,6 +149,17 @@ def test_losses_are_those_of_the_logits_of_real_and_fake():
     torch.testing.assert_close(model.generator_loss(given, step(3))["loss"], NON_SATURATING.generator(real, fake))
 
 
+def test_the_game_is_over_the_models_own_networks_also_in_a_copy_and_where_one_is_replaced():
+    model = build("cgan")
+    other = copy.deepcopy(model)
+    for one in (model, other):
+        assert one.game.sides == {"critic": [one.critic, one.head], "generator": [one.generator, one.code]}
+    assert other.game.critic is not model.critic
+    other.critic = FlatCritic()
+    assert other.game.critic is other.critic
+    assert not any("game" in key for key in model.state_dict())
+
+
 def test_a_relativistic_generator_sees_the_real_logits():
     paired = Loss(lambda r, f: (f - r).mean(), lambda r, f: (r - f).square().mean(), relativistic=True)
     model, given = tiny(paired), batch()
