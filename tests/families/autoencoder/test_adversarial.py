@@ -83,10 +83,10 @@ def test_the_adversary_brings_the_codes_to_the_prior_and_without_it_they_are_els
     """Moments of all codes together: means 0 and covariance I where there was a game."""
     source, spec = torch.Generator().manual_seed(0), DataSpec((1, 2, 2), 16)
     split, found = Split(torch.randint(0, 16, (300, 1, 2, 2), generator=source, dtype=torch.uint8)), {}
-    for played in (True, False):
+    for adversarial in (True, False):
         torch.manual_seed(0)
         model = aae(spec, width=16, latents=2, hidden=32, lr=1e-2, game_lr=3e-3)
-        if not played:
+        if not adversarial:
             only = [turns(model)["reconstruction"]]
             model.phases = lambda only=only: [Phase("reconstruction", 1.0, only)]
         model.finish = lambda data, generator: None  # no likelihood is asked for
@@ -94,7 +94,7 @@ def test_the_adversary_brings_the_codes_to_the_prior_and_without_it_they_are_els
         with torch.no_grad():
             codes = model.encode(split)
         off = (torch.cov(codes.T) - torch.eye(2)).abs().max()
-        found[played] = max(off.item(), codes.mean(0).abs().max().item())
+        found[adversarial] = max(off.item(), codes.mean(0).abs().max().item())
     assert found[True] < 0.45
     assert found[False] > 0.6
 
