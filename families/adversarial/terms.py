@@ -64,7 +64,7 @@ class GameView(Protocol):
 
     @property
     def sides(self) -> Mapping[str, Sequence[nn.Module]]:
-        """The modules of each side by the name of its turn, ``"critic"`` or ``"generator"``, head and code among them."""
+        """The modules of each side by the name of its turn, ``"critic"`` or ``"generator"``, with head and code."""
         ...
 
 
