@@ -86,25 +86,25 @@ OWN = {
     "sngan": {"lr": 1e-3},
     "ebgan": {"code": 1},
     "began": {"code": 1},
-    "improved-gan": {"virtual_batch_normalisation": False},  # the dense pair has no batch normalisation
+    "improved-gan": {"virtual_batch_normalisation": False},  # the dense networks have no batch normalisation
 }
 BEYOND = ("dcgan", "improved-gan", "infogan")  # differ in more than the objective
 
 
-def on_pair() -> list[str]:
-    """Every recipe without a condition that takes the dense pair."""
+def unconditional() -> list[str]:
+    """Every recipe without a condition that takes dense networks."""
     every = catalog.recipes()
     return [name for name in every if not every[name].given and "network" in every[name].options()]
 
 
 def build(recipe: str, seed: int, width: int = 128, **options: object) -> GenerativeModel:
-    """The recipe with the dense pair, its options those of this page."""
+    """The recipe with dense networks, its options those of this page."""
     chosen = {"lr": RATE} | OWN.get(recipe, {}) | options
     return genbench.build(recipe, SPEC, seed=seed, network="dense", width=width, latents=16, **chosen)
 
 
 def trained(recipe: str, mixture: Mixture, steps: int, seed: int, **options: object) -> GenerativeModel:
-    """The recipe after so many batches, with the dense pair."""
+    """The recipe after so many batches, with dense networks."""
     model = build(recipe, seed, **options)
     data = Splits(Split(mixture.draw(POINTS, seed)), Split(mixture.draw(256, seed + 1)))
     model.fit(data, genbench.FitConfig(genbench.Budget(steps=steps), batch_size=BATCH, seed=seed))
@@ -137,7 +137,7 @@ def row(name: str, drawn: dict[str, Sequence[Tensor]]) -> str:
 def main() -> None:
     """Print the table, and draw the samples of the first seed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("recipes", nargs="*", default=[name for name in on_pair() if name not in BEYOND])
+    parser.add_argument("recipes", nargs="*", default=[name for name in unconditional() if name not in BEYOND])
     parser.add_argument("--options", nargs="+", default=[], metavar="NAME=VALUE")
     parser.add_argument("--steps", type=int, default=20_000)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Generator, Tensor
 
 from genbench.seed import uniform
@@ -18,12 +19,13 @@ Augment = Callable[[Tensor, Generator], Tensor]
 
 
 def color(images: Tensor, generator: Generator) -> Tensor:
-    """Brightness moved by up to ½, saturation and contrast scaled by 0 to 2 and by ½ to 3/2, each image its own.
+    """Return images of other colours: each is moved and scaled by numbers of its own.
 
-    Saturation is the distance from grey, the mean over channels: a single channel has none.
+    Brightness moves by up to ½, saturation is scaled by 0 to 2 and contrast by ½ to 3/2. Saturation is the distance
+    from grey, the mean over channels: a single channel has none.
     """
     numbers = _numbers(images, generator, 3).to(images.dtype)
-    brightness, saturation, contrast = numbers.view(3, -1, 1, 1, 1)
+    brightness, saturation, contrast = rearrange(numbers, "number image -> number image 1 1 1")
     images = images + brightness - 0.5
     grey = images.mean(1, keepdim=True)
     images = grey + (images - grey) * 2 * saturation
@@ -32,19 +34,21 @@ def color(images: Tensor, generator: Generator) -> Tensor:
 
 
 def translation(images: Tensor, generator: Generator) -> Tensor:
-    """Moved by up to an eighth of each side, whole pixels; what comes in is 0, the middle of [-1, 1]."""
+    """Return images moved by up to an eighth of each side, whole pixels; what comes in is 0, the middle of [-1, 1]."""
     moves = [int(SHIFT * side + 0.5) for side in images.shape[2:]]
-    padded = F.pad(images, (moves[1], moves[1], moves[0], moves[0])).movedim(1, 3)
+    padded = F.pad(images, (moves[1], moves[1], moves[0], moves[0]))
+    padded = rearrange(padded, "image channel row column -> image row column channel")
     rows, columns = (
         (share * (2 * move + 1)).long()[:, None] + torch.arange(side, device=images.device)
         for share, side, move in zip(_numbers(images, generator, 2), images.shape[2:], moves, strict=True)
     )
     each = torch.arange(len(images), device=images.device)[:, None, None]
-    return padded[each, rows[:, :, None], columns[:, None, :]].movedim(3, 1)
+    moved = padded[each, rows[:, :, None], columns[:, None, :]]
+    return rearrange(moved, "image row column channel -> image channel row column")
 
 
 def cutout(images: Tensor, generator: Generator) -> Tensor:
-    """A square of half of each side set to 0, its middle anywhere."""
+    """Return images in which a square of half of each side is set to 0, its middle anywhere."""
     inside = []
     for share, side in zip(_numbers(images, generator, 2), images.shape[2:], strict=True):
         size = int(CUT * side + 0.5)
@@ -59,7 +63,7 @@ AUGMENTATIONS: dict[str, Augment] = {"color": color, "translation": translation,
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Some of :data:`AUGMENTATIONS`, one behind the other.
+    """An augmentation made of some of :data:`AUGMENTATIONS`, one behind the other.
 
     Args:
         names: which.
@@ -69,18 +73,18 @@ class Augmentation:
 
     @property
     def setting(self) -> str:
-        """In words, for a column of the table."""
+        """What is done to the images, in words, for a column of the table."""
         return f"augmented by {' and '.join(self.names)}"
 
     def __call__(self, images: Tensor, generator: Generator) -> Tensor:
-        """Images ``(B, C, H, W)`` on [-1, 1] → the same, changed."""
+        """Return images ``(B, C, H, W)`` on [-1, 1], changed."""
         for name in self.names:
             images = AUGMENTATIONS[name](images, generator)
         return images
 
 
 def augmentation(names: str) -> Augment | None:
-    """All of ``names``, one behind the other; None for an empty string.
+    """Return all of ``names``, one behind the other, as one augmentation; None for an empty string.
 
     Raises:
         ValueError: for a name that there is not, or anything but a string.
@@ -96,5 +100,8 @@ def augmentation(names: str) -> Augment | None:
 
 
 def _numbers(images: Tensor, generator: Generator, count: int) -> Tensor:
-    """``(count, B)`` on [0, 1), in float32: in bfloat16 they could round to 1, and a place drawn so to one too many."""
+    """Return ``(count, B)`` numbers on [0, 1), in float32.
+
+    In bfloat16 they could round to 1, and a place drawn so to one too many.
+    """
     return uniform((count, len(images)), generator, images.device)

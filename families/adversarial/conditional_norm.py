@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 
 class Conditional(nn.Module):
-    """A layer that takes a condition beside the map; None where there is none."""
+    """A layer that takes a condition beside the map, or None where there is no condition."""
 
     def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        """Map ``(B, C, H, W)`` and condition of B rows → map."""
+        """Map ``(B, C, H, W)`` maps and conditions of B rows to maps."""
         raise NotImplementedError(f"{type(self).__name__} does not say what it does: write forward()")
 
 
@@ -24,7 +24,7 @@ class Layers(nn.Sequential):
     """
 
     def forward(self, x: Tensor, conditions: Sequence[Tensor | None] = ()) -> Tensor:
-        """Map and conditions → map."""
+        """Return the map behind all layers, from a map and conditions."""
         waiting, condition = iter(conditions), None
         for layer in self:
             if isinstance(layer, Conditional):
@@ -36,12 +36,12 @@ class Layers(nn.Sequential):
 
 
 def parted(code: Tensor | Sequence[Tensor]) -> tuple[Tensor, Sequence[Tensor]]:
-    """A generator's code as what its first layer takes, and the conditions of those behind it."""
+    """Return a generator's code as what its first layer takes, and the conditions of those behind it."""
     return (code, ()) if isinstance(code, Tensor) else (code[0], code[1:])
 
 
 class ConditionalBatchNorm(Conditional):
-    """``γ(c) ⊙ (x - μ) / √(σ² + ε) + β(c)``, with the batch's μ and σ over all of its conditions.
+    """Batch normalisation ``γ(c) ⊙ (x - μ) / √(σ² + ε) + β(c)``, with the batch's μ and σ over all of its conditions.
 
     In evaluation mode μ and σ are running ones, as ever.
 
@@ -54,11 +54,11 @@ class ConditionalBatchNorm(Conditional):
         self.norm = nn.BatchNorm2d(channels, affine=False)
 
     def affine(self, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """γ and β of each row, ``(B, C)`` both."""
+        """Return γ and β of each row, ``(B, C)`` both."""
         raise NotImplementedError(f"{type(self).__name__} does not say what a condition does: write affine()")
 
     def forward(self, x: Tensor, condition: Tensor | None) -> Tensor:
-        """Map ``(B, C, H, W)`` and condition of B rows → map.
+        """Map ``(B, C, H, W)`` maps and conditions of B rows to maps.
 
         Raises:
             ValueError: without a condition.
@@ -70,7 +70,9 @@ class ConditionalBatchNorm(Conditional):
 
 
 class ClassBatchNorm(ConditionalBatchNorm):
-    """A gain and a bias for each class (1610.07629, 1802.05637): 1 and 0 at first. The condition is the label.
+    """Batch normalisation with a gain and a bias for each class, 1 and 0 at first (1610.07629, 1802.05637).
+
+    The condition is the label.
 
     These tables are parameters and no layers, so that spectral normalisation of the network leaves them as they are.
 
@@ -79,23 +81,27 @@ class ClassBatchNorm(ConditionalBatchNorm):
         classes: number of labels.
     """
 
+    normalisation = "class batch norm"
+
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__(channels)
         self.gain = nn.Parameter(torch.ones(classes, channels))
         self.bias = nn.Parameter(torch.zeros(classes, channels))
 
     def affine(self, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Labels ``(B,)`` → γ and β."""
+        """Return γ and β of labels ``(B,)``."""
         return F.embedding(condition, self.gain), F.embedding(condition, self.bias)
 
 
 class VectorBatchNorm(ConditionalBatchNorm):
-    """``γ = 1 + W c`` and ``β = V c`` of a vector c, such as a shared embedding beside noise (1809.11096).
+    """Batch normalisation by ``γ = 1 + W c``, ``β = V c`` of a vector c, an embedding beside noise (1809.11096).
 
     Args:
         channels: C.
         features: size of c.
     """
+
+    normalisation = "vector batch norm"
 
     def __init__(self, channels: int, features: int) -> None:
         super().__init__(channels)
@@ -103,5 +109,5 @@ class VectorBatchNorm(ConditionalBatchNorm):
         self.bias = nn.Linear(features, channels, bias=False)
 
     def affine(self, condition: Tensor) -> tuple[Tensor, Tensor]:
-        """Vectors ``(B, features)`` → γ and β."""
+        """Return γ and β of vectors ``(B, features)``."""
         return 1 + self.gain(condition), self.bias(condition)

@@ -21,12 +21,12 @@ Norm = Callable[[int], nn.Module]
 
 
 def unnormalised(channels: int) -> nn.Module:
-    """No normalisation: for critics whose gradient at one image must not depend on the others."""
+    """Return what normalises nothing, for critics whose gradient at one image must not depend on the others."""
     return nn.Identity()
 
 
 class Generator(MapGenerator):
-    """Projection to the coarsest map, then transposed 4×4 convolutions that double it.
+    """A projection to the coarsest map, then transposed 4×4 convolutions that double it.
 
     Batch normalisation (momentum 0.1) and ReLU follow every layer but the last; tanh follows the last.
 
@@ -112,7 +112,7 @@ class Critic(ImageCritic):
 
 @torch.no_grad()
 def dcgan_init(module: nn.Module) -> None:
-    """Weights from N(0, 0.02²), batch normalisation's scale from N(1, 0.02²), biases 0; for ``nn.Module.apply``."""
+    """Draw weights from N(0, 0.02²), batch normalisation's scale from N(1, 0.02²); for ``nn.Module.apply``."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
         nn.init.normal_(module.weight, 0.0, 0.02)
         if module.bias is not None:

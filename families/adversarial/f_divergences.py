@@ -20,7 +20,7 @@ from families.adversarial.losses import Loss
 
 @dataclass(frozen=True)
 class Divergence:
-    """One of the divergences, as functions of V.
+    """An f-divergence, as functions of V.
 
     Args:
         activation: ``g_f(V)``.
@@ -31,11 +31,11 @@ class Divergence:
     conjugate: Callable[[Tensor], Tensor]
 
     def bound(self, real: Tensor, fake: Tensor) -> Tensor:
-        """``E T(real) - E f*(T(fake))``: at most ``D_f(data‖model)``, in nats, and equal to it at the best critic."""
+        """Return ``E T(real) - E f*(T(fake))``, at most ``D_f(data‖model)`` in nats, and so much at the best critic."""
         return self.activation(real).mean() - self.conjugate(fake).mean()
 
     def loss(self, saturating: bool) -> Loss:
-        """The critic raises the bound; the generator lowers it, or raises ``E T(fake)`` instead (section 3.2)."""
+        """Return the game in which the critic raises the bound, and the generator lowers it or raises ``E T(fake)``."""
 
         def critic(real: Tensor, fake: Tensor) -> Tensor:
             return -self.bound(real, fake)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-Term = Callable[[Tensor, Tensor], Tensor]
+Objective = Callable[[Tensor, Tensor], Tensor]
+Share = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -25,41 +26,87 @@ class Loss:
         relativistic: whether the generator's side reads the real logits. Where it does not, it is handed none (an
             empty tensor, whose mean is NaN), which saves a pass through the critic.
         setting: what options make of it, in words for a table; empty for nothing.
+        real_share: what real logits alone add to the critic's side, where that is a sum over real and fake ones.
+        fake_share: what the logits of fakes alone add to it.
     """
 
-    critic: Term
-    generator: Term
+    critic: Objective
+    generator: Objective
     relativistic: bool = False
     setting: str = ""
+    real_share: Share | None = None
+    fake_share: Share | None = None
+
+    def on_real(self, logits: Tensor) -> Tensor:
+        """Return what real images alone add to the critic's side.
+
+        Raises:
+            ValueError: where that side is no sum over real images and fakes.
+        """
+        return _shared(self.real_share)(logits)
+
+    def on_fake(self, logits: Tensor) -> Tensor:
+        """Return what fakes alone add to the critic's side, so that it can have several kinds of them.
+
+        Raises:
+            ValueError: where that side is no sum over real images and fakes.
+        """
+        return _shared(self.fake_share)(logits)
+
+
+def _shared(share: Share | None) -> Share:
+    if share is None:
+        raise ValueError("loss: its critic's side cannot be taken apart: give one that is a sum over real and fake")
+    return share
+
+
+def logistic_real(real: Tensor) -> Tensor:
+    """Return ``-E log D(real)``."""
+    return F.softplus(-real).mean()
+
+
+def logistic_fake(fake: Tensor) -> Tensor:
+    """Return ``-E log(1 - D(fake))``."""
+    return F.softplus(fake).mean()
 
 
 def logistic_critic(real: Tensor, fake: Tensor) -> Tensor:
-    """``-E log D(real) - E log(1 - D(fake))``, from logits (1406.2661, equation 1)."""
-    return F.softplus(-real).mean() + F.softplus(fake).mean()
+    """Return ``-E log D(real) - E log(1 - D(fake))``, from logits (1406.2661, equation 1)."""
+    return logistic_real(real) + logistic_fake(fake)
 
 
 def non_saturating_generator(real: Tensor, fake: Tensor) -> Tensor:
-    """``-E log D(fake)``: its gradient is largest where the critic is sure of a fake (1406.2661, section 3)."""
+    """Return ``-E log D(fake)``: its gradient is largest where the critic is sure of a fake (1406.2661, section 3)."""
     return F.softplus(-fake).mean()
 
 
+def wasserstein_real(real: Tensor) -> Tensor:
+    """Return ``-E C(real)``."""
+    return -real.mean()
+
+
+def wasserstein_fake(fake: Tensor) -> Tensor:
+    """Return ``E C(fake)``."""
+    return fake.mean()
+
+
 def wasserstein_critic(real: Tensor, fake: Tensor) -> Tensor:
-    """``E C(fake) - E C(real)``: minus the Wasserstein distance where C is 1-Lipschitz (1701.07875)."""
+    """Return ``E C(fake) - E C(real)``: minus the Wasserstein distance where C is 1-Lipschitz (1701.07875)."""
     return fake.mean() - real.mean()
 
 
 def wasserstein_generator(real: Tensor, fake: Tensor) -> Tensor:
-    """``-E C(fake)``."""
+    """Return ``-E C(fake)``."""
     return -fake.mean()
 
 
 def minimax_generator(real: Tensor, fake: Tensor) -> Tensor:
-    """``E log(1 - D(fake))``: the game as written; its gradient fades where the critic wins (1406.2661, equation 1)."""
+    """Return ``E log(1 - D(fake))``, the game as written (1406.2661, equation 1): it fades where the critic wins."""
     return -F.softplus(fake).mean()
 
 
-def smoothed_critic(target: float) -> Term:
-    """The logistic critic whose target for real images is ``target`` instead of 1 (1606.03498, section 3.4).
+def smoothed_critic(target: float) -> Objective:
+    """Return the logistic critic whose target for real images is ``target`` instead of 1 (1606.03498, section 3.4).
 
     Raises:
         ValueError: for a target outside (0, 1].
@@ -75,44 +122,79 @@ def smoothed_critic(target: float) -> Term:
 
 
 def least_squares_critic(real: Tensor, fake: Tensor) -> Tensor:
-    """``½ E (C(real) - b)² + ½ E (C(fake) - a)²`` with b = 1, a = 0 (1611.04076, equation 2)."""
+    """Return ``½ E (C(real) - b)² + ½ E (C(fake) - a)²`` with b = 1, a = 0 (1611.04076, equation 2)."""
     return ((real - 1).square().mean() + fake.square().mean()) / 2
 
 
 def least_squares_generator(real: Tensor, fake: Tensor) -> Tensor:
-    """``½ E (C(fake) - c)²`` with c = 1."""
+    """Return ``½ E (C(fake) - c)²`` with c = 1."""
     return (fake - 1).square().mean() / 2
 
 
+def whole_square_real(real: Tensor) -> Tensor:
+    """Return ``E (C(real) - 1)²``, which is also the generator's side where ``real`` are its fakes."""
+    return (real - 1).square().mean()
+
+
+def whole_square_fake(fake: Tensor) -> Tensor:
+    """Return ``E C(fake)²``."""
+    return fake.square().mean()
+
+
+def whole_squares_critic(real: Tensor, fake: Tensor) -> Tensor:
+    """Return ``E (C(real) - 1)² + E C(fake)²``: least squares without the halves, as translators write it."""
+    return whole_square_real(real) + whole_square_fake(fake)
+
+
+def whole_squares_generator(real: Tensor, fake: Tensor) -> Tensor:
+    """Return ``E (C(fake) - 1)²``."""
+    return whole_square_real(fake)
+
+
+def hinge_real(real: Tensor) -> Tensor:
+    """Return ``E max(0, 1 - C(real))``."""
+    return F.relu(1 - real).mean()
+
+
+def hinge_fake(fake: Tensor) -> Tensor:
+    """Return ``E max(0, 1 + C(fake))``."""
+    return F.relu(1 + fake).mean()
+
+
 def hinge_critic(real: Tensor, fake: Tensor) -> Tensor:
-    """``E max(0, 1 - C(real)) + E max(0, 1 + C(fake))`` (1802.05957, equation 16)."""
-    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+    """Return ``E max(0, 1 - C(real)) + E max(0, 1 + C(fake))`` (1802.05957, equation 16)."""
+    return hinge_real(real) + hinge_fake(fake)
 
 
 def relativistic_critic(real: Tensor, fake: Tensor) -> Tensor:
-    """``-E log σ(C(real) - C(fake))``, over pairs (1807.00734)."""
+    """Return ``-E log σ(C(real) - C(fake))``, over pairs (1807.00734)."""
     return F.softplus(fake - real).mean()
 
 
 def relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
-    """``-E log σ(C(fake) - C(real))``: the same with real and fake exchanged."""
+    """Return ``-E log σ(C(fake) - C(real))``: the same with real and fake exchanged."""
     return F.softplus(real - fake).mean()
 
 
 def relativistic_average_critic(real: Tensor, fake: Tensor) -> Tensor:
-    """``-E log σ(C(real) - E C(fake)) - E log(1 - σ(C(fake) - E C(real)))`` (1807.00734)."""
+    """Return ``-E log σ(C(real) - E C(fake)) - E log(1 - σ(C(fake) - E C(real)))`` (1807.00734)."""
     return F.softplus(fake.mean() - real).mean() + F.softplus(fake - real.mean()).mean()
 
 
 def relativistic_average_generator(real: Tensor, fake: Tensor) -> Tensor:
-    """The same with real and fake exchanged."""
+    """Return the critic's side with real and fake exchanged."""
     return relativistic_average_critic(fake, real)
 
 
-NON_SATURATING = Loss(logistic_critic, non_saturating_generator)
-MINIMAX = Loss(logistic_critic, minimax_generator, setting="saturating")
+NON_SATURATING = Loss(logistic_critic, non_saturating_generator, real_share=logistic_real, fake_share=logistic_fake)
+MINIMAX = Loss(
+    logistic_critic, minimax_generator, setting="saturating", real_share=logistic_real, fake_share=logistic_fake
+)
 LEAST_SQUARES = Loss(least_squares_critic, least_squares_generator)
-WASSERSTEIN = Loss(wasserstein_critic, wasserstein_generator)
-HINGE = Loss(hinge_critic, wasserstein_generator)
+LEAST_SQUARES_WHOLE = Loss(
+    whole_squares_critic, whole_squares_generator, real_share=whole_square_real, fake_share=whole_square_fake
+)
+WASSERSTEIN = Loss(wasserstein_critic, wasserstein_generator, real_share=wasserstein_real, fake_share=wasserstein_fake)
+HINGE = Loss(hinge_critic, wasserstein_generator, real_share=hinge_real, fake_share=hinge_fake)
 RELATIVISTIC = Loss(relativistic_critic, relativistic_generator, relativistic=True)
 RELATIVISTIC_AVERAGE = Loss(relativistic_average_critic, relativistic_average_generator, relativistic=True)

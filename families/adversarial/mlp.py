@@ -14,7 +14,7 @@ from families.layers.options import whole
 
 
 class Generator(nn.Module):
-    """Code → two hidden layers of rectifiers → tanh, without normalisation.
+    """A dense generator: code, two hidden layers of rectifiers, tanh; nothing is normalised.
 
     Args:
         shape: ``(C, H, W)``.
@@ -31,12 +31,12 @@ class Generator(nn.Module):
         self.layers = nn.Sequential(dense(features, width, 2, math.prod(shape)), nn.Tanh(), nn.Unflatten(1, shape))
 
     def forward(self, code: Tensor) -> Tensor:
-        """Code ``(B, features)`` → images ``(B, C, H, W)`` on [-1, 1]."""
+        """Map codes ``(B, features)`` to images ``(B, C, H, W)`` on [-1, 1]."""
         return self.layers(code)
 
 
 class Critic(ImageCritic):
-    """Image → two hidden layers of LeakyReLU(0.2) → one linear logit.
+    """A dense critic: image, two hidden layers of LeakyReLU(0.2), one linear logit.
 
     The second hidden layer is a map of side one, so that any normalisation of maps fits behind it. Batch
     normalisation is not the default: so near to the logit it hides where a whole batch of fakes lies (after 1,500

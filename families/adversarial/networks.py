@@ -1,4 +1,4 @@
-"""What every network that judges images is."""
+"""What every network that scores images, or makes them of a map, is."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from families.layers.scaling import halvings
 
 
 class ImageCritic(nn.Module):
-    """Images ``(B, C, H, W)`` on [-1, 1] → logit ``(B,)`` and features ``(B, F)``, which the logit is read from.
+    """A critic of images ``(B, C, H, W)`` on [-1, 1]: logits ``(B,)`` and the features ``(B, F)`` they are read from.
 
     Attributes:
-        setting: which kind of network, in words for a column of the table; nothing where it is the shared pair's.
+        setting: which kind of network, in words for a column of the table; empty for the shared ones.
         features: F.
         layers: images → features.
-        logit: features → ``(B, 1)``, the logit; what judges by something else has none in its place.
+        logit: features → ``(B, 1)``, the logit; what scores by something else has none in its place.
     """
 
     setting: str = ""
@@ -27,13 +27,13 @@ class ImageCritic(nn.Module):
     logit: nn.Module
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits and features."""
+        """Return logits and features."""
         features = self.layers(images)
         return self.logit(features)[:, 0], features
 
 
 class MapGenerator(nn.Module):
-    """A projection of the code to the coarsest map, then ``layers`` up to the image.
+    """A generator: a projection of the code to the coarsest map, then ``layers`` up to the image.
 
     Args:
         shape: ``(C, H, W)``.
@@ -61,6 +61,6 @@ class MapGenerator(nn.Module):
         self.project = nn.Linear(features, math.prod(self.base), bias=bias)
 
     def forward(self, code: Tensor | tuple[Tensor, ...]) -> Tensor:
-        """Code ``(B, features)``, with conditions behind it if any → images ``(B, C, H, W)`` on [-1, 1]."""
+        """Map codes ``(B, features)``, with conditions behind if any, to images ``(B, C, H, W)`` on [-1, 1]."""
         start, conditions = parted(code)
         return self.layers(self.project(start).unflatten(1, self.base), conditions)

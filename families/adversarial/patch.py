@@ -1,19 +1,20 @@
-"""A critic that judges patches (1611.07004, section 6.1.2)."""
+"""A critic that scores patches (1611.07004, section 6.1.2)."""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
 class PatchCritic(nn.Module):
-    """Convolutions alone, so that each logit of the map they end in sees one patch.
+    """A critic of convolutions alone, so that each logit of the map they end in sees one patch.
 
     Sides from 16 take the paper's 16×16 PatchGAN: 4×4 convolutions of strides 2, 1, 1. Sides of 4 to 15 take 4×4
     patches, the later convolutions 1×1, and smaller ones single pixels (the paper's PixelGAN). LeakyReLU(0.2) between,
     batch normalisation behind the second convolution.
 
     Args:
-        channels: of what it judges, source and image together.
+        channels: of all that it sees, source and image together.
         height: of the image.
         breadth: of the image.
         width: channels behind the first convolution.
@@ -42,6 +43,6 @@ class PatchCritic(nn.Module):
             nn.Conv2d(2 * width, 1, *later),
         )
 
-    def forward(self, pairs: Tensor) -> Tensor:
-        """Pairs ``(B, channels, H, W)`` → a map of logits ``(B, 1, h, w)``."""
-        return self.layers(pairs)
+    def forward(self, images: Tensor, source: Tensor | None = None) -> Tensor:
+        """Map images ``(B, C, H, W)``, behind their source in the channels if any, to logits ``(B, 1, h, w)``."""
+        return self.layers(images if source is None else torch.cat([source, images], 1))

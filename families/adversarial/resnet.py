@@ -18,7 +18,7 @@ from families.layers.scaling import halvings
 
 
 class Residual(Conditional):
-    """``path(x) + skip(x)``, with one condition for all of the path."""
+    """A block ``path(x) + skip(x)``, with one condition for all of the path."""
 
     def __init__(self, path: Layers, skip: nn.Module) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Residual(Conditional):
 
 
 def up(into: int, out: int, norm: Norm, scale: int) -> Residual:
-    """A generator's block: norm, ReLU, enlarge ``scale`` times, 3×3, norm, ReLU, 3×3; a 1×1 convolution beside it.
+    """Make a generator's block: norm, ReLU, enlarge ``scale`` times, 3×3, norm, ReLU, 3×3; a 1×1 convolution beside it.
 
     No biases: the batch normalisation behind the last block would take them out again.
     """
@@ -44,7 +44,7 @@ def up(into: int, out: int, norm: Norm, scale: int) -> Residual:
 
 
 def down(into: int, out: int, norm: Norm, *, halve: bool, first: bool = False) -> Residual:
-    """A critic's block: norm, ReLU, 3×3, norm, ReLU, 3×3, mean of each 2×2; the mean and a 1×1 convolution beside it.
+    """Make a critic's block: norm, ReLU, 3×3, norm, ReLU, 3×3, mean of each 2×2; beside it the mean and a 1×1.
 
     The first block reads the image, with no norm and ReLU before it. Where size and channels stay, so does x itself.
     """
@@ -60,7 +60,7 @@ def down(into: int, out: int, norm: Norm, *, halve: bool, first: bool = False) -
 
 
 class Generator(MapGenerator):
-    """Projection to the coarsest map, a block for each doubling, batch normalisation, ReLU, 3×3 convolution, tanh.
+    """A generator: projection to the coarsest map, a block for each doubling, batch norm, ReLU, 3×3 convolution, tanh.
 
     Args:
         shape: ``(C, H, W)``.
@@ -99,12 +99,12 @@ class SumOverPlaces(nn.Module):
     """Map ``(B, C, H, W)`` → ``(B, C)``."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """The sum."""
+        """Return the sum over places."""
         return x.sum((2, 3))
 
 
 class Critic(ImageCritic):
-    """A block for each halving, one at the coarsest map, ReLU, sum over places, then one linear logit.
+    """A critic: a block for each halving, one at the coarsest map, ReLU, sum over places, then one linear logit.
 
     Args:
         shape: ``(C, H, W)``.
@@ -143,7 +143,7 @@ class Critic(ImageCritic):
 
 
 def glorot(module: nn.Module) -> None:
-    """Glorot's initialisation, √2 times as wide for 3×3 convolutions, biases 0; for ``nn.Module.apply``."""
+    """Initialise as Glorot, √2 times as wide for 3×3 convolutions, biases 0; for ``nn.Module.apply``."""
     if isinstance(module, nn.Conv2d | nn.Linear):
         before_relu = isinstance(module, nn.Conv2d) and module.kernel_size != (1, 1)
         nn.init.xavier_uniform_(module.weight, gain=math.sqrt(2) if before_relu else 1.0)

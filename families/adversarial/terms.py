@@ -1,52 +1,71 @@
-"""What one turn of the game sees, and the terms that a recipe adds to either side's loss."""
+"""What one turn of an adversarial game sees, and the terms that a recipe adds to either side's loss."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
 from genbench.interface import Step
-from genbench.spec import Batch
-
-if TYPE_CHECKING:
-    from families.gan.model import GAN
 
 
 @dataclass(frozen=True)
 class Scored:
-    """A batch of images and what the critic says of it.
+    """A batch of images, or of codes, and what a critic says of it.
 
     Args:
-        images: ``(B, C, H, W)`` on [-1, 1], as the critic saw them.
-        logits: scores ``(B,)``.
-        features: what the critic's last layer reads, ``(B, F)``.
-        given: conditions of the images.
+        images: what the critic saw, ``(B, C, H, W)`` on [-1, 1], or codes ``(B, Z)``.
+        logits: scores ``(B,)``, or a map of them.
+        features: what the critic's last layer reads, ``(B, F)``; ``(B, 0)`` of a critic that shows none.
+        given: what the images were scored under, as the game's holder gave it: a batch, a source, a code; or None.
+        hidden: maps of the critic's hidden layers in order, of a critic that shows them for matching.
+        classes: logits of classes ``(B, K)``, of a critic that tells them.
     """
 
     images: Tensor
     logits: Tensor
     features: Tensor
-    given: Batch
+    given: Any = None
+    hidden: tuple[Tensor, ...] = ()
+    classes: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class GameStep:
-    """One turn: the fakes, the noise they were made of, and the real images where the turn judges them.
+    """One turn of a game: the fakes, the noise they were made of, and the real images where the turn scores them.
 
     Args:
         step: where training stands; all further noise comes from its generator.
-        u: noise of the fakes, ``(B, Z)``.
         fake: the generator's images; without gradient towards the generator in the critic's turn.
-        real: real images; None in the generator's turn unless the loss or a term reads them.
+        real: real images; None in the generator's turn unless the loss or a term needs them.
+        u: noise that the fakes were made of, ``(B, Z)``; None where the holder of the game gives none.
     """
 
     step: Step
-    u: Tensor
     fake: Scored
     real: Scored | None = None
+    u: Tensor | None = None
+
+
+class GameView(Protocol):
+    """What a term sees of the game that it belongs to: the networks and nothing of how they are trained."""
+
+    @property
+    def generator(self) -> nn.Module:
+        """The network that makes the fakes."""
+        ...
+
+    @property
+    def critic(self) -> nn.Module:
+        """The network that scores real images and fakes."""
+        ...
+
+    @property
+    def sides(self) -> Mapping[str, Sequence[nn.Module]]:
+        """The modules of each side by the name of its turn, ``"critic"`` or ``"generator"``, with head and code."""
+        ...
 
 
 class Term(nn.Module):
@@ -55,28 +74,28 @@ class Term(nn.Module):
     A term's weights learn in the critic's turn, its buffers are saved with the model.
 
     Attributes:
-        setting: what it is in words, with its weight, for :attr:`GAN.setting`.
-        reads_real: whether the generator's side reads the real images, which costs a pass through the critic.
+        setting: what the term is in words, with its weight, for the table's column; empty where it says nothing.
+        needs_real: whether the generator's side needs the real images, which costs a pass through the critic.
     """
 
-    reads_real = False
+    needs_real = False
 
     @property
     def setting(self) -> str:
-        """Its name, unless it says more."""
-        return type(self).__name__
+        """What the term is in words, with its weight: nothing, unless it says more."""
+        return ""
 
-    def critic(self, game: GAN, play: GameStep) -> dict[str, Tensor]:
-        """What the critic minimises beside its loss."""
+    def critic(self, game: GameView, step: GameStep) -> dict[str, Tensor]:
+        """Return what the critic minimises beside its loss."""
         return {}
 
-    def generator(self, game: GAN, play: GameStep) -> dict[str, Tensor]:
-        """What the generator minimises beside its loss."""
+    def generator(self, game: GameView, step: GameStep) -> dict[str, Tensor]:
+        """Return what the generator minimises beside its loss."""
         return {}
 
-    def watch(self, game: GAN, turn: str, play: GameStep) -> dict[str, Tensor]:
-        """What is logged of the turn, ``"critic"`` or ``"generator"``, and added to nothing."""
+    def logs(self, game: GameView, turn: str, step: GameStep) -> dict[str, Tensor]:
+        """Return what is logged of the turn, ``"critic"`` or ``"generator"``, and added to nothing."""
         return {}
 
-    def after(self, game: GAN, turn: str, logs: Mapping[str, Tensor]) -> None:
-        """Runs behind a step of ``"critic"`` or ``"generator"``, without gradient."""
+    def after(self, game: GameView, turn: str, logs: Mapping[str, Tensor]) -> None:
+        """Act behind a step of ``"critic"`` or ``"generator"``, without gradient; ``logs`` are those of the step."""

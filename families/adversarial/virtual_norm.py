@@ -12,7 +12,7 @@ BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d
 
 
 class VirtualNorm(nn.Module):
-    """Each row by the statistics of the reference and of itself together, as of one batch of ``R + 1``.
+    """A normalisation of each row by the statistics of the reference and itself together, a batch of ``R + 1``.
 
     The reference is the first R rows that come in; they are normalised by their own statistics alone.
 
@@ -21,12 +21,14 @@ class VirtualNorm(nn.Module):
         rows: R.
     """
 
+    normalisation = "virtual norm"
+
     def __init__(self, norm: BatchNorm, rows: int) -> None:
         super().__init__()
         self.weight, self.bias, self.eps, self.rows = norm.weight, norm.bias, norm.eps, rows
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(R + B, C, …)`` → the same."""
+        """Map ``(R + B, C, …)`` to the same, normalised."""
         x = at_least_single(x)
         places = tuple(range(2, x.dim()))
         means = x.mean(places, keepdim=True) if places else x
@@ -70,5 +72,5 @@ class VirtuallyNormalised(nn.Module):
         self.register_buffer("reference", torch.randn(rows, features))
 
     def forward(self, codes: Tensor) -> Tensor:
-        """Codes ``(B, F)`` → what the network makes of them."""
+        """Return what the network makes of codes ``(B, F)``."""
         return self.network(torch.cat([self.reference, codes]))[len(self.reference) :]

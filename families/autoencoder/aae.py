@@ -167,7 +167,7 @@ def _one_part(
     lr: float,
     game_lr: float,
 ) -> AdversarialAutoencoder:
-    """All of the code under one adversary; it and the decoder are told so many classes."""
+    """Build an autoencoder whose whole code has one adversary; it and the decoder are told so many classes."""
     positive(lr=lr, game_lr=game_lr)
     whole(1, width=width, latents=latents, hidden=hidden)
     whole(0, depth=depth)

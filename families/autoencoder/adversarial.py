@@ -8,7 +8,9 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from families.adversarial.game import Game
 from families.adversarial.losses import NON_SATURATING
+from families.adversarial.terms import Scored
 from families.autoencoder.deterministic import PointAutoencoder
 from families.autoencoder.networks import one_hot
 from families.layers.convolutional import he
@@ -37,7 +39,7 @@ class Discriminator(nn.Module):
         self.layers = nn.Sequential(he(first), nn.LeakyReLU(0.2), he(second), nn.LeakyReLU(0.2), he(last))
 
     def forward(self, codes: Tensor, given: Batch) -> Tensor:
-        """``(B, features)`` → logits ``(B,)``."""
+        """Map codes ``(B, features)`` to logits ``(B,)``, told the labels of ``given`` if it has classes."""
         if self.classes:
             codes = torch.cat([codes, one_hot(given, self.classes, codes)], 1)
         return at_least_single(self.layers(codes))[:, 0]
@@ -68,11 +70,12 @@ class AdversarialAutoencoder(PointAutoencoder):
         game_lr: float,
     ) -> None:
         super().__init__(spec, encoder, decoder, prior, output, given=given, lr=lr)
-        self.discriminators, self.game_lr = nn.ModuleList(discriminators), game_lr
+        self.discriminators = nn.ModuleList(discriminators)
+        self.game_lr = game_lr
         self.sizes = [discriminator.features for discriminator in discriminators]
 
     def phases(self) -> Sequence[Phase]:
-        """Reconstruction, discriminator, encoder as the discriminator's opponent: in turns on every batch."""
+        """Return the one phase: reconstruction, discriminator, encoder as its opponent, in turns on every batch."""
         adam = partial(torch.optim.Adam, lr=self.game_lr, betas=BETAS)
         discriminator = Turn(
             "discriminator", [self.discriminators], self.discriminator_loss, adam, schedule=warm_cosine
@@ -80,22 +83,33 @@ class AdversarialAutoencoder(PointAutoencoder):
         generator = Turn("generator", [self.encoder], self.generator_loss, adam, schedule=warm_cosine)
         return [Phase("adversarial", 1.0, [self.reconstruction_turn(), discriminator, generator])]
 
+    @property
+    def games(self) -> Sequence[Game]:
+        """A game of the encoder with each discriminator, over its own part of the code."""
+        return [Game(self.encoder, discriminator, loss=NON_SATURATING) for discriminator in self.discriminators]
+
     def discriminator_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """``-log D(z) - log(1 - D(code))``, z from the prior, summed over the code's parts; logs the mean logits."""
-        reals = self.prior(batch).draw(step.generator)
+        """Return ``-log D(z) - log(1 - D(code))``, z from the prior, summed over the code's parts; log mean logits."""
+        prior_codes = self.prior(batch).draw(step.generator)
         with torch.no_grad():
-            fakes = self.learning_code(batch, step)
-        real, fake = self.judge(reals, batch), self.judge(fakes, batch)
-        loss = torch.stack([NON_SATURATING.critic(*pair) for pair in zip(real, fake, strict=True)]).sum()
-        return {"loss": loss, "real": torch.stack(real).mean(), "fake": torch.stack(fake).mean()}
+            codes = self.learning_code(batch, step)
+        reals = self.scored(prior_codes, batch)
+        fakes = self.scored(codes, batch)
+        rounds = zip(self.games, reals, fakes, strict=True)
+        losses = [game.critic_loss(real, fake, step)["loss"] for game, real, fake in rounds]
+        return {
+            "loss": torch.stack(losses).sum(),
+            "real": torch.stack([real.logits for real in reals]).mean(),
+            "fake": torch.stack([fake.logits for fake in fakes]).mean(),
+        }
 
     def generator_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """``-log D(code)``, summed over the code's parts."""
-        nobody = torch.empty(0)
-        logits = self.judge(self.learning_code(batch, step), batch)
-        return {"loss": torch.stack([NON_SATURATING.generator(nobody, fake) for fake in logits]).sum()}
+        """Return ``-log D(code)``, summed over the code's parts."""
+        fakes = self.scored(self.learning_code(batch, step), batch)
+        losses = [game.generator_loss(fake, step)["loss"] for game, fake in zip(self.games, fakes, strict=True)]
+        return {"loss": torch.stack(losses).sum()}
 
-    def judge(self, codes: Tensor, given: Batch) -> list[Tensor]:
-        """Each discriminator's logits of its own part of the codes, ``(B,)``."""
+    def scored(self, codes: Tensor, given: Batch) -> list[Scored]:
+        """Return what each discriminator says of its own part of the codes."""
         pieces = codes.split(self.sizes, 1)
-        return [discriminator(piece, given) for discriminator, piece in zip(self.discriminators, pieces, strict=True)]
+        return [game.scored(piece, given) for game, piece in zip(self.games, pieces, strict=True)]

@@ -50,12 +50,12 @@ class SemiSupervisedAutoencoder(AdversarialAutoencoder):
         self.noise = noise
 
     def noisy(self, batch: Batch, step: Step) -> Tensor:
-        """The images as the encoder learns from them."""
+        """Return the images as the encoder learns from them."""
         images = self.scaled(batch)
         return images + self.noise * normal(images.shape, step.generator, self.device).to(images.dtype)
 
     def learning_code(self, batch: Batch, step: Step) -> Tensor:
-        """The classes' probabilities and the style of the noisy images, ``(B, K + Z)``."""
+        """Return the classes' probabilities and the style of the noisy images, ``(B, K + Z)``."""
         return self._soft(self.noisy(batch, step))
 
     def _soft(self, images: Tensor) -> Tensor:
@@ -63,18 +63,18 @@ class SemiSupervisedAutoencoder(AdversarialAutoencoder):
         return torch.cat([logits.softmax(1), style], 1)
 
     def phases(self) -> Sequence[Phase]:
-        """The three turns of the adversarial autoencoder, and behind them one on the labelled minibatch."""
+        """Return the three turns of the adversarial autoencoder, and behind them one on the labelled minibatch."""
         (phase,) = super().phases()
         adam = partial(torch.optim.Adam, lr=self.lr)
         classification = Turn("classification", [self.encoder], self.classification_loss, adam, schedule=warm_cosine)
         return [replace(phase, turns=[*phase.turns, classification])]
 
     def encode(self, batch: Batch) -> Tensor:
-        """The classes' probabilities and the style, ``(B, K + Z)``."""
+        """Return the classes' probabilities and the style, ``(B, K + Z)``."""
         return self._soft(self.scaled(batch))
 
     def classification_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """Cross-entropy on the labelled minibatch; logs the accuracy there.
+        """Return the cross-entropy on the labelled minibatch; log the accuracy there.
 
         Raises:
             ValueError: where the batch has no labelled minibatch.
@@ -86,7 +86,7 @@ class SemiSupervisedAutoencoder(AdversarialAutoencoder):
         return {"loss": F.cross_entropy(logits, batch.labelled.labels), "accuracy": right.float().mean()}
 
     def classify(self, batch: Batch) -> Tensor:
-        """Probabilities of the classes, ``(B, classes)``; the batch's own labels play no part."""
+        """Return the probabilities of the classes, ``(B, classes)``; the batch's own labels play no part."""
         batch = self.checked(batch, given=())
         with evaluation(self):
             parts = [self.scaled(batch.rows(rows)) for rows in row_chunks(batch)]

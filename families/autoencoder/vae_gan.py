@@ -7,10 +7,11 @@ from functools import partial
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn import functional as F
 
 from families.adversarial.dcgan import Critic
 from families.adversarial.dcgan import Generator as ImageGenerator
+from families.adversarial.game import Game
+from families.adversarial.losses import NON_SATURATING
 from families.autoencoder.abilities import Coded
 from families.autoencoder.divergences import kl
 from families.autoencoder.networks import Encoder
@@ -65,11 +66,16 @@ class VAEGAN(Coded, ImplicitModel):
         lr: float,
     ) -> None:
         super().__init__(spec, latents)
-        self.encoder, self.generator, self.critic = encoder, generator, critic
-        self.prior, self.gamma, self.spread, self.lr = StandardNormal(latents), gamma, spread, lr
+        self.encoder = encoder
+        self.generator = generator
+        self.critic = critic
+        self.prior = StandardNormal(latents)
+        self.gamma = gamma
+        self.spread = spread
+        self.lr = lr
 
     def phases(self) -> Sequence[Phase]:
-        """Encoder, decoder, discriminator: one after the other on every batch."""
+        """Return the one phase: encoder, decoder, discriminator, one after the other on every batch."""
         adam = partial(torch.optim.Adam, lr=self.lr, betas=(0.5, 0.999))
         turns = [
             Turn("encoder", [self.encoder], self.encoder_loss, adam, schedule=warm_cosine),
@@ -78,56 +84,63 @@ class VAEGAN(Coded, ImplicitModel):
         ]
         return [Phase("adversarial", 1.0, turns)]
 
-    def judge(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The discriminator's logits ``(B,)`` and features ``(B, F)`` of images on [-1, 1]."""
-        logits, features = self.critic(images)
-        return at_least_single(logits), at_least_single(features)
+    @property
+    def game(self) -> Game:
+        """The game between decoder and discriminator."""
+        return Game(self.generator, self.critic, loss=NON_SATURATING)
 
     def likeness(self, features: Tensor, reconstructed: Tensor) -> Tensor:
-        """``L_like`` but for its constant: ``‖D_l(x) - D_l(x̃)‖² / 2σ²``, the mean over images."""
+        """Return ``L_like`` but for its constant: ``‖D_l(x) - D_l(x̃)‖² / 2σ²``, the mean over images."""
         return 0.5 * ((features - reconstructed) / self.spread).square().sum(1).mean()
 
     def encoder_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """``L_prior + L_like``."""
+        """Return ``L_prior + L_like``."""
         posterior = self.encoder(self.scaled(batch), batch)
         codes = posterior.draw(step.generator)
-        _, features = self.judge(self.scaled(batch))
-        _, reconstructed = self.judge(self.generator(codes))
+        features = self.game.scored(self.scaled(batch)).features
+        reconstructed = self.game.scored(self.generator(codes)).features
         divergence = kl(posterior, self.prior(batch), codes).mean()
         likeness = self.likeness(features, reconstructed)
         return {"loss": divergence + likeness, "divergence": divergence, "likeness": likeness}
 
     def decoder_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """``γ L_like - log D(x̃) - log D(x_p)``."""
+        """Return ``γ L_like - log D(x̃) - log D(x_p)``."""
         reconstructions, samples = self._fakes(batch, step)
-        _, features = self.judge(self.scaled(batch))
-        logits, reconstructed = self.judge(reconstructions)
-        likeness = self.likeness(features.detach(), reconstructed)
-        game = F.softplus(-logits).mean() + F.softplus(-self.judge(samples)[0]).mean()
+        features = self.game.scored(self.scaled(batch)).features
+        again = self.game.scored(reconstructions)
+        likeness = self.likeness(features.detach(), again.features)
+        game = self.game.generator_loss(again, step)["loss"]
+        game = game + self.game.generator_loss(self.game.scored(samples), step)["loss"]
         return {"loss": self.gamma * likeness + game, "likeness": likeness, "game": game}
 
     def discriminator_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """``-L_GAN``: real images against reconstructions and samples; logs the mean logits."""
+        """Return ``-L_GAN``: real images against reconstructions and samples; log the mean logits."""
         with torch.no_grad():
             reconstructions, samples = self._fakes(batch, step)
-        real = self.judge(self.scaled(batch))[0]
-        again, drawn = self.judge(reconstructions)[0], self.judge(samples)[0]
-        loss = F.softplus(-real).mean() + F.softplus(again).mean() + F.softplus(drawn).mean()
-        return {"loss": loss, "real": real.mean(), "reconstruction": again.mean(), "sample": drawn.mean()}
+        real = self.game.scored(self.scaled(batch))
+        again = self.game.scored(reconstructions)
+        drawn = self.game.scored(samples)
+        logs = self.game.critic_loss(real, again, step, decoys=[(1.0, drawn)])
+        return {
+            "loss": logs["loss"],
+            "real": logs["real"],
+            "reconstruction": logs["fake"],
+            "sample": drawn.logits.mean(),
+        }
 
     def _fakes(self, batch: Batch, step: Step) -> tuple[Tensor, Tensor]:
-        """Reconstructions of the batch and as many images of the prior's codes; no gradient reaches the encoder."""
+        """Return reconstructions and as many images of the prior's codes; no gradient reaches the encoder."""
         with torch.no_grad():
             codes = self.posterior(batch).draw(step.generator)
         drawn = self.prior(batch).draw(step.generator)
         return self.generator(codes), self.generator(drawn)
 
     def decode(self, u: Tensor, given: Batch) -> Tensor:
-        """Codes from N(0, I), ``(B, Z)``, → images ``(B, C, H, W)`` in levels."""
+        """Map codes from N(0, I), ``(B, Z)``, to images ``(B, C, H, W)`` in levels."""
         return to_levels(at_least_single(self.generator(u)), self.spec.levels)
 
     def show(self, codes: Tensor, given: Batch, generator: Generator | None) -> Tensor:
-        """The image of each code; there is nothing to draw."""
+        """Return the image of each code; there is nothing to draw."""
         return to_uint8(self.decode(codes, given), self.spec.levels).reshape(-1, *self.spec.shape)
 
 
@@ -140,9 +153,9 @@ def vae_gan(
     spread: float = 4.5,
     lr: float = 1e-3,
 ) -> VAEGAN:
-    """A VAE whose reconstructions are compared in a discriminator's features and judged by it (1512.09300).
+    """A VAE whose reconstructions are compared in a discriminator's features and scored by it (1512.09300).
 
-    Departures: generator and discriminator are the pair that the GANs here share, of which the features are the last
+    Departures: generator and discriminator are the networks that GANs here share, of which the features are the last
     hidden layer; Adam along a cosine for RMSprop; the decoder's game is the non-saturating one; features have a
     standard deviation of their own (for the reasons see ``VAEGAN``). Encoder, decoder and discriminator step in turn on
     a batch, each on what the steps before it left, where the paper takes all three gradients at once; batch

@@ -1,4 +1,4 @@
-"""BigGAN, at the size of the data."""
+"""BigGAN at the size of the data, and the parts that are its own."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import math
 from functools import partial
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from families.adversarial.conditional_norm import VectorBatchNorm
 from families.adversarial.losses import HINGE
 from families.adversarial.spectral import spectrally_normalised
-from families.adversarial.terms import GameStep, Term
+from families.adversarial.terms import GameStep, GameView, Term
 from families.gan.builder import GANBuilder, gan_recipe
 from families.gan.codes import Code, labels_of
 from families.gan.model import GAN
@@ -26,7 +27,7 @@ ADAM = partial(torch.optim.Adam, betas=(0.0, 0.999))
 
 @gan_recipe(network="residual", width=16, lr=4e-4, critic_lr=1.6e-3, critic_steps=2)
 def biggan(
-    pair: GANBuilder,
+    builder: GANBuilder,
     *,
     embedding: int = 32,
     weight: float = 1e-4,
@@ -42,12 +43,12 @@ def biggan(
 
     Departures: size and depth are the data's, attention is an option and off, and the critic's blocks widen in their
     second convolution, as the other rows' do; both learning rates are eight times the paper's 5e-5 and 2e-4, since runs
-    here have hundreds of steps (at the paper's, 400 of them left noise), and the average's decay is the pair's, where
-    0.9999 would outlast such a run; its batch normalisation has the live generator's running statistics, where the
-    paper's are gathered anew for every truncation.
+    here have hundreds of steps (at the paper's, 400 of them left noise), and the average's decay is that of other rows,
+    where 0.9999 would outlast such a run; its batch normalisation has the live generator's running statistics, where
+    the paper's are gathered anew for every truncation.
 
     Args:
-        pair: what all share.
+        builder: what all recipes share.
         embedding: size of the class embedding.
         weight: β of the orthogonal regularisation.
         attention: whether both networks attend to the map at half the resolution, as the paper's do at 64 of 128 px.
@@ -60,11 +61,11 @@ def biggan(
     """
     positive(weight=weight)
     switch(attention=attention)
-    blocks = max(halvings(*pair.spec.shape[1:]), 1)
-    code = HierarchicalCode(pair.latents, pair.classes(), embedding, blocks, truncation)
-    generator = pair.generator(code, norm=partial(VectorBatchNorm, features=code.condition), attention=attention)
-    critic, head = projection_critic(pair, attention=attention, initialise=orthogonal_init)
-    return pair.game(
+    blocks = max(halvings(*builder.spec.shape[1:]), 1)
+    code = HierarchicalCode(builder.latents, builder.classes(), embedding, blocks, truncation)
+    generator = builder.generator(code, norm=partial(VectorBatchNorm, features=code.condition), attention=attention)
+    critic, head = projection_critic(builder, attention=attention, initialise=orthogonal_init)
+    return builder.build(
         HINGE,
         generator=spectrally_normalised(generator.apply(orthogonal_init)),
         critic=critic,
@@ -83,7 +84,7 @@ class BigGAN(GAN):
 
     @property
     def truncation(self) -> float | None:
-        """Largest size of the noise that samples are made of; None for no bound."""
+        """The largest size of the noise that samples are made of; None for no bound."""
         return self.code.truncation
 
     @truncation.setter
@@ -94,7 +95,7 @@ class BigGAN(GAN):
 
 
 class HierarchicalCode(Code):
-    """Noise in chunks: the first for the generator's first layer, each other for a block, beside the class's vector.
+    """A code of noise in chunks: one for the generator's first layer, the others for blocks, beside the class's vector.
 
     Chunks are of one size but for the first, which has what is left over.
 
@@ -130,18 +131,18 @@ class HierarchicalCode(Code):
         self.setting = f"noise and label embedding {embedding} in every block"
 
     def forward(self, u: Tensor, given: Batch) -> tuple[Tensor, ...]:
-        """Noise ``(B, Z)`` and labels → first chunk, and a condition ``(B, condition)`` for each block."""
+        """Map noise ``(B, Z)`` and labels to the first chunk, and a condition ``(B, condition)`` for each block."""
         first, *others = u.split(self.sizes, 1)
         shared = self.embedding(labels_of(given))
         return first, *(torch.cat([shared, chunk], 1) for chunk in others)
 
-    def tempered(self, u: Tensor) -> Tensor:
-        """Noise within ±truncation."""
-        return u if self.truncation is None else truncated(u, self.truncation)
+    def truncated(self, u: Tensor) -> Tensor:
+        """Return noise within ±truncation."""
+        return u if self.truncation is None else truncated_normal(u, self.truncation)
 
 
-def truncated(u: Tensor, bound: float) -> Tensor:
-    """Noise from N(0, 1) → noise from N(0, 1) given that it lies within ±bound, the larger for the larger u.
+def truncated_normal(u: Tensor, bound: float) -> Tensor:
+    """Map noise from N(0, 1) to noise from N(0, 1) given that it lies within ±bound, the larger for the larger u.
 
     The inverse distribution function of the one at the distribution function of the other: drawn so, values are
     distributed as if those outside were drawn again (1809.11096), and still come from u alone.
@@ -167,11 +168,11 @@ class Orthogonality(Term):
 
     @property
     def setting(self) -> str:
-        """In words, for :attr:`GAN.setting`."""
+        """What the term is in words, for a column of the table."""
         return f"orthogonality {self.weight:g}"
 
-    def generator(self, game: GAN, play: GameStep) -> dict[str, Tensor]:
-        """Over all linear layers and convolutions."""
+    def generator(self, game: GameView, step: GameStep) -> dict[str, Tensor]:
+        """Return the sum over all linear layers and convolutions, weighted."""
         layers = [module for module in game.generator.modules() if isinstance(module, FILTERED)]
         return {"orthogonality": self.weight * torch.stack([overlap(filters(layer)) for layer in layers]).sum()}
 
@@ -180,19 +181,21 @@ FILTERED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 
 
 def filters(layer: nn.Module) -> Tensor:
-    """A layer's weight before any spectral normalisation, one filter a row."""
+    """Return a layer's weight before any spectral normalisation, one filter a row."""
     weight = next(value for name, value in layer.named_parameters() if "weight" in name)
-    return (weight.transpose(0, 1) if isinstance(layer, nn.ConvTranspose2d) else weight).flatten(1)
+    if isinstance(layer, nn.ConvTranspose2d):
+        return rearrange(weight, "into out height width -> out (into height width)")
+    return weight.flatten(1)
 
 
 def overlap(rows: Tensor) -> Tensor:
-    """Sum of the squared inner products of different rows, each pair counted twice."""
+    """Return the sum of the squared inner products of different rows, each two counted twice."""
     return at_least_single(rows @ rows.T).fill_diagonal_(0).square().sum()
 
 
 @torch.no_grad()
 def orthogonal_init(module: nn.Module) -> None:
-    """Orthogonal weights, biases 0; for ``nn.Module.apply``."""
+    """Set orthogonal weights and biases of 0, for ``nn.Module.apply``."""
     if isinstance(module, (*FILTERED, nn.Embedding)):
         nn.init.orthogonal_(module.weight)
     if isinstance(module, FILTERED) and module.bias is not None:

@@ -4,7 +4,7 @@ A recipe under :func:`on_shared_pair` takes a :class:`Pair` in place of a spec a
 
     @on_shared_pair()
     def gan(pair: Pair) -> GAN:
-        return pair.game(NON_SATURATING)
+        return builder.build(NON_SATURATING)
 
 Its signature in the catalogue has the pair's options too, with the recipe's own defaults where it gives some.
 """
@@ -38,14 +38,14 @@ ADAM = partial(torch.optim.Adam, betas=(0.5, 0.999))
 
 @dataclass(frozen=True, kw_only=True)
 class GANBuilder:
-    """The options that recipes on the shared pair have in common.
+    """The options that the recipes of GANs have in common, and a GAN of shared networks under them.
 
     Args:
         spec: of the data.
         network: ``"convolutional"`` (DCGAN's kind), ``"residual"`` or ``"dense"``, generator and critic alike.
         width: channels at half the resolution, or units of a hidden layer where the network is dense.
         latents: size Z of the noise, drawn from N(0, I).
-        lr: learning rate of both players.
+        lr: learning rate of both networks.
         critic_lr: the critic's own, if it has one (two time scales, 1706.08500).
         critic_steps: critic steps for each generator step.
         average: decay of the moving average of the generator that samples come from, 0 for none; its batch
@@ -73,7 +73,7 @@ class GANBuilder:
         one_of(NETWORKS, network=self.network)
 
     def classes(self) -> int:
-        """Number of labels of the data.
+        """Return the number of labels of the data.
 
         Raises:
             ValueError: where there are none.
@@ -83,7 +83,7 @@ class GANBuilder:
         return self.spec.classes
 
     def generator(self, code: Code, **parts: Norm | bool) -> nn.Module:
-        """Codes to images on [-1, 1].
+        """Make a generator: codes to images on [-1, 1].
 
         Args:
             code: what it is fed by.
@@ -92,7 +92,7 @@ class GANBuilder:
         return NETWORKS[self.network].generator(self.spec.shape, code.features, self.width, **self._checked(parts))
 
     def critic(self, norm: Norm | None = None, **parts: bool) -> ImageCritic:
-        """Images on [-1, 1] to a logit and features.
+        """Make a critic: images on [-1, 1] to a logit and features.
 
         Args:
             norm: in place of the network's own normalisation: batch normalisation, and none in a dense one.
@@ -107,7 +107,7 @@ class GANBuilder:
             raise ValueError(f"network={self.network!r}: this recipe needs feature maps: give {able}")
         return parts if NETWORKS[self.network].maps else {}
 
-    def game(
+    def build(
         self,
         loss: Loss,
         *,
@@ -122,20 +122,20 @@ class GANBuilder:
         clip: float | None = None,
         kind: type[GAN] = GAN,
     ) -> GAN:
-        """The game on this pair; parts that are not given are the pair's own.
+        """Build a GAN of these options; parts that are not given are the shared ones.
 
         Args:
-            loss: both sides.
-            critic: in place of the pair's, which has its network's own normalisation.
-            generator: in place of the pair's.
+            loss: both sides of the game.
+            critic: in place of the shared one, which has its network's own normalisation.
+            generator: in place of the shared one.
             code: in place of plain noise.
             head: in place of the critic's own logit.
-            penalty: of the critic.
-            terms: of either side.
-            optimizer: ``(parameters, lr=…)``, for both players.
+            penalty: added to the critic's loss.
+            terms: added to either side's loss.
+            optimizer: ``(parameters, lr=…)``, for both sides.
             bound: of the critic's weights.
-            clip: of the gradient's norm, of both players.
-            kind: the class of the game.
+            clip: of the norm of either side's gradient.
+            kind: the class of the model.
         """
         code = code or Code(self.latents)
         return kind(
@@ -162,7 +162,7 @@ COMMON = {item.name: item.default for item in fields(GANBuilder) if item.default
 
 
 def gan_recipe(**defaults: Any) -> Callable[[Recipe], Recipe]:  # noqa: ANN401 - defaults of any option
-    """Make a recipe ``(spec, **options)`` of a function ``(pair, **own)``.
+    """Make a recipe ``(spec, **options)`` of a function ``(builder, **own)``.
 
     Args:
         defaults: the recipe's own for options of the pair.

@@ -11,7 +11,7 @@ from genbench.spec import Batch
 
 
 class Code(nn.Module):
-    """The noise itself: ``z = u``.
+    """A code that is the noise itself: ``z = u``.
 
     Args:
         latents: size Z of u.
@@ -36,16 +36,16 @@ class Code(nn.Module):
         self.latents = self.features = latents
 
     def forward(self, u: Tensor, given: Batch) -> Tensor | tuple[Tensor, ...]:
-        """Noise ``(B, Z)`` → code ``(B, features)``, with conditions of the generator's layers behind it if any."""
+        """Map noise ``(B, Z)`` to codes ``(B, features)``, with conditions of the generator's layers behind if any."""
         return u
 
-    def tempered(self, u: Tensor) -> Tensor:
-        """What samples are made of in place of ``u``: itself, unless sampling is truncated. No likelihood sees it."""
+    def truncated(self, u: Tensor) -> Tensor:
+        """Return what samples are made of in place of ``u``: itself, unless truncated. No likelihood sees it."""
         return u
 
 
 class LabelCode(Code):
-    """The noise with the label beside it as a one-hot vector (1411.1784), times ``strength``.
+    """A code of noise with the label beside it as a one-hot vector (1411.1784), times ``strength``.
 
     Too strong a label drowns the noise, and each class becomes one image; too weak a one goes unheard.
 
@@ -67,12 +67,12 @@ class LabelCode(Code):
         self.setting = f"label in the code ×{strength:g}"
 
     def forward(self, u: Tensor, given: Batch) -> Tensor:
-        """Noise ``(B, Z)`` and labels → ``(B, Z + classes)``."""
+        """Map noise ``(B, Z)`` and labels to codes ``(B, Z + classes)``."""
         return torch.cat([u, self.strength * F.one_hot(labels_of(given), self.classes).to(u)], 1)
 
 
 class ClassCode(Code):
-    """The noise, and beside it the label for a generator whose normalisation is conditional (1802.05637).
+    """A code of noise, and beside it the label for a generator whose normalisation is conditional (1802.05637).
 
     Args:
         latents: size Z of u.
@@ -82,12 +82,12 @@ class ClassCode(Code):
     setting = "label in the norm"
 
     def forward(self, u: Tensor, given: Batch) -> tuple[Tensor, ...]:
-        """Noise ``(B, Z)`` and labels → both, labels int64 ``(B,)``."""
+        """Return noise ``(B, Z)`` and labels, both, labels int64 ``(B,)``."""
         return u, labels_of(given)
 
 
 class InfoCode(Code):
-    """Noise z, a hidden category as a one-hot vector, and numbers uniform on [-1, 1] (1606.03657).
+    """A code of noise z, a hidden category as a one-hot vector, and numbers uniform on [-1, 1] (1606.03657).
 
     ``u`` is z and, behind it, what :func:`uniform_codes` makes the numbers of.
 
@@ -109,18 +109,18 @@ class InfoCode(Code):
         self.setting = f"code of {categories} values and {continuous} numbers"
 
     def forward(self, u: Tensor, given: Batch) -> Tensor:
-        """Noise ``(B, Z)`` and categories → ``(B, z + categories + continuous)``."""
+        """Map noise ``(B, Z)`` and categories to codes ``(B, z + categories + continuous)``."""
         z, category = u[:, : self.latents - self.continuous], given.fields["category"]
         return torch.cat([z, F.one_hot(category, self.categories).to(u), uniform_codes(u, self.continuous)], 1)
 
 
 def uniform_codes(u: Tensor, continuous: int) -> Tensor:
-    """``2Φ(v) - 1`` of the last ``continuous`` columns v of Gaussian noise: uniform on [-1, 1]."""
+    """Return ``2Φ(v) - 1`` of the last ``continuous`` columns v of Gaussian noise: uniform on [-1, 1]."""
     return 2 * torch.special.ndtr(u[:, u.shape[1] - continuous :]) - 1
 
 
 def labels_of(batch: Batch) -> Tensor:
-    """The batch's labels.
+    """Return the batch's labels.
 
     Raises:
         ValueError: where it has none.

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from families.adversarial.losses import NON_SATURATING
-from families.adversarial.terms import GameStep, Scored, Term
+from families.adversarial.terms import GameStep, GameView, Scored, Term
 from families.gan.builder import GANBuilder, gan_recipe
 from families.gan.codes import LabelCode, labels_of
 from families.gan.heads import JointHead
@@ -16,7 +16,7 @@ from families.outputs.base import at_least_single
 
 
 @gan_recipe()
-def cgan(pair: GANBuilder, *, hidden: int = 128, strength: float = 3.0) -> GAN:
+def cgan(builder: GANBuilder, *, hidden: int = 128, strength: float = 3.0) -> GAN:
     """Conditional GAN (1411.1784): the label goes into the generator's code and into a joint layer of the critic.
 
     Departures: as for ``gan``; the joint layer multiplies image and label and is LeakyReLU where the paper's is
@@ -24,15 +24,17 @@ def cgan(pair: GANBuilder, *, hidden: int = 128, strength: float = 3.0) -> GAN:
     strength 6 was seen to drown the noise, and one of 1 to go unheard).
 
     Args:
-        pair: what all share.
+        builder: what all recipes share.
         hidden: units of the critic's joint layer.
         strength: of the label beside the noise.
 
     Raises:
         ValueError: for data without classes, or an option out of range.
     """
-    code, critic = LabelCode(pair.latents, pair.classes(), strength), pair.critic()
-    return pair.game(NON_SATURATING, critic=critic, code=code, head=JointHead(critic.features, code.classes, hidden))
+    code, critic = LabelCode(builder.latents, builder.classes(), strength), builder.critic()
+    return builder.build(
+        NON_SATURATING, critic=critic, code=code, head=JointHead(critic.features, code.classes, hidden)
+    )
 
 
 class AuxiliaryClassifier(Term):
@@ -56,33 +58,33 @@ class AuxiliaryClassifier(Term):
 
     @property
     def setting(self) -> str:
-        """In words, for :attr:`GAN.setting`."""
+        """What the term is in words, for a column of the table."""
         return f"auxiliary classifier {self.weight:g}"
 
-    def critic(self, game: GAN, play: GameStep) -> dict[str, Tensor]:
-        """Both kinds' cross-entropy."""
-        return {"class": self._entropy(play.fake) + (0 if play.real is None else self._entropy(play.real))}
+    def critic(self, game: GameView, step: GameStep) -> dict[str, Tensor]:
+        """Return the cross-entropy of real images and of fakes."""
+        return {"class": self._entropy(step.fake) + (0 if step.real is None else self._entropy(step.real))}
 
-    def generator(self, game: GAN, play: GameStep) -> dict[str, Tensor]:
-        """The fakes' cross-entropy with the labels that they were made for."""
-        return {"class": self._entropy(play.fake)}
+    def generator(self, game: GameView, step: GameStep) -> dict[str, Tensor]:
+        """Return the fakes' cross-entropy with the labels that they were made for."""
+        return {"class": self._entropy(step.fake)}
 
-    def _entropy(self, judged: Scored) -> Tensor:
-        logits = at_least_single(self.logits(judged.features))
-        return self.weight * F.cross_entropy(logits, labels_of(judged.given))
+    def _entropy(self, scored: Scored) -> Tensor:
+        logits = at_least_single(self.logits(scored.features))
+        return self.weight * F.cross_entropy(logits, labels_of(scored.given))
 
 
 @gan_recipe()
-def acgan(pair: GANBuilder, *, weight: float = 1.0, strength: float = 1.0) -> GAN:
+def acgan(builder: GANBuilder, *, weight: float = 1.0, strength: float = 1.0) -> GAN:
     """Auxiliary classifier GAN (1610.09585): the generator hears the label, the critic does not but tells it.
 
     With ``L_S`` how well the critic tells real from fake, and ``L_C`` how well it tells the class of both, it raises
     ``L_S + L_C`` and the generator ``L_C - L_S``, the latter in its non-saturating form.
 
-    Departures: as for ``gan``; one critic for all classes, where the paper has a pair of networks for every ten.
+    Departures: as for ``gan``; one critic for all classes, where the paper has two networks for every ten.
 
     Args:
-        pair: what all share.
+        builder: what all recipes share.
         weight: λ of ``L_C`` on both sides.
         strength: of the label beside the noise: less than ``cgan``'s, since a classifier listens for it (3 was seen to
             drown the noise).
@@ -90,6 +92,6 @@ def acgan(pair: GANBuilder, *, weight: float = 1.0, strength: float = 1.0) -> GA
     Raises:
         ValueError: for data without classes, or an option out of range.
     """
-    code, critic = LabelCode(pair.latents, pair.classes(), strength), pair.critic()
+    code, critic = LabelCode(builder.latents, builder.classes(), strength), builder.critic()
     classifier = AuxiliaryClassifier(critic.features, code.classes, weight)
-    return pair.game(NON_SATURATING, critic=critic, code=code, terms=[classifier])
+    return builder.build(NON_SATURATING, critic=critic, code=code, terms=[classifier])

@@ -1,4 +1,4 @@
-"""Deep convolutional GAN: the shared pair's networks are its, and its noise and want of an average its own."""
+"""Deep convolutional GAN: the shared networks are its, and its noise and want of an average its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from genbench.spec import Batch
 
 
 class UniformCode(Code):
-    """Noise uniform on [-1, 1], as ``2 Φ(u) - 1`` of Gaussian u.
+    """A code of noise uniform on [-1, 1], as ``2 Φ(u) - 1`` of Gaussian u.
 
     Args:
         latents: size Z of u.
@@ -23,12 +23,12 @@ class UniformCode(Code):
         self.setting = f"{latents} uniform latents"
 
     def forward(self, u: Tensor, given: Batch) -> Tensor:
-        """Noise ``(B, Z)`` → code ``(B, Z)`` on [-1, 1]."""
+        """Map noise ``(B, Z)`` to codes ``(B, Z)`` on [-1, 1]."""
         return uniform_codes(u, self.latents)
 
 
 @gan_recipe(latents=100, average=0.0)
-def dcgan(pair: GANBuilder) -> GAN:
+def dcgan(builder: GANBuilder) -> GAN:
     """DCGAN (1511.06434), non-saturating: strided convolutions down, transposed ones up, no hidden dense layers.
 
     Noise is uniform on [-1, 1]; it is projected to the coarsest map, and the critic's coarsest map is flattened into
@@ -41,9 +41,9 @@ def dcgan(pair: GANBuilder) -> GAN:
     paper has 5×5; the logit has no bias.
 
     Args:
-        pair: what all share.
+        builder: what all recipes share.
 
     Raises:
         ValueError: for an option out of range.
     """
-    return pair.game(NON_SATURATING, code=UniformCode(pair.latents))
+    return builder.build(NON_SATURATING, code=UniformCode(builder.latents))

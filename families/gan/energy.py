@@ -2,7 +2,7 @@
 
 A low energy says real. The logit is minus the energy (see :class:`AutoencodingCritic`), so that ``real`` and ``fake``
 in the log are minus the mean energies and ``in_order`` is how often the real image has the lower one. The critic is
-the shared pair's own two networks, first critic and then generator, with a linear code between them.
+the two shared networks, first critic and then generator, with a linear code between them.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from families.adversarial.autoencoding_critic import (
+    MEAN_ABSOLUTE,
+    ROOT_MEAN_SQUARE,
     AutoencodingCritic,
-    Error,
-    mean_absolute,
-    root_mean_square,
+    CopyingError,
     unsquashed,
 )
 from families.adversarial.losses import Loss, wasserstein_generator
-from families.adversarial.terms import GameStep, Term
+from families.adversarial.terms import GameStep, GameView, Term
 from families.gan.builder import GANBuilder, gan_recipe
 from families.gan.codes import Code
 from families.gan.model import GAN
@@ -30,7 +30,7 @@ from families.outputs.base import at_least_single
 
 
 @gan_recipe(lr=1e-3)
-def ebgan(pair: GANBuilder, *, code: int = 64, margin: float = 0.36, weight: float = 0.1) -> GAN:
+def ebgan(builder: GANBuilder, *, code: int = 64, margin: float = 0.36, weight: float = 0.1) -> GAN:
     """Energy-based GAN (1609.03126): the critic minimises ``E(x) + max(0, m - E(G(z)))``, the generator ``E(G(z))``.
 
     To the generator's side comes the pull-away term of the critic's codes, the paper's EBGAN-PT. Departures: the energy
@@ -40,7 +40,7 @@ def ebgan(pair: GANBuilder, *, code: int = 64, margin: float = 0.36, weight: flo
     learning rate is the paper's.
 
     Args:
-        pair: what all share.
+        builder: what all recipes share.
         code: numbers in the critic's code, whose cosines the pull-away term takes; fewer copy fewer fakes.
         margin: m; the critic leaves fakes of more energy alone.
         weight: of the pull-away term; 0 for none.
@@ -51,11 +51,11 @@ def ebgan(pair: GANBuilder, *, code: int = 64, margin: float = 0.36, weight: flo
     positive(margin=margin)
     positive_or_zero(weight=weight)
     terms = [PullAway(weight)] if weight else []
-    return pair.game(margin_loss(margin), critic=_autoencoder(pair, code, root_mean_square), terms=terms)
+    return builder.build(margin_loss(margin), critic=_autoencoder(builder, code, ROOT_MEAN_SQUARE), terms=terms)
 
 
 @gan_recipe(lr=3e-3, critic_lr=5e-4)
-def began(pair: GANBuilder, *, code: int = 64, gamma: float = 0.75, balance_rate: float = 0.1) -> GAN:
+def began(builder: GANBuilder, *, code: int = 64, gamma: float = 0.75, balance_rate: float = 0.1) -> GAN:
     """Boundary equilibrium GAN (1703.10717): ``L(x) - k L(G(z))`` against ``L(G(z))``, L the mean absolute error.
 
     After each generator step ``k ← clamp(k + λ (γ L(x) - L(G(z))), 0, 1)`` holds ``E L(G(z)) / E L(x)`` at γ; the log
@@ -64,7 +64,7 @@ def began(pair: GANBuilder, *, code: int = 64, gamma: float = 0.75, balance_rate
     Neither the generator nor the critic's decoder has a tanh at its end: with one in the decoder the autoencoder copied
     digits as black, and with one in the generator some runs ended in black alone. Samples are cut off at both ends.
 
-    Departures, all for runs of hundreds of steps. The pair's batch normalisation stays, in the critic too: without it
+    Departures, all for runs of hundreds of steps. Batch normalisation stays, in the critic too: without it
     the autoencoder had not learned more than black in 200. The generator learns six times as fast as the critic, where
     the paper has one rate for both: with one, the autoencoder improved on real images sooner than fakes could follow,
     so that k stayed at 0, nothing pushed fakes away, and they became one or two shapes. λ is 0.1: the paper's 0.001
@@ -73,7 +73,7 @@ def began(pair: GANBuilder, *, code: int = 64, gamma: float = 0.75, balance_rate
     as the measure stalls, and samples come from a moving average.
 
     Args:
-        pair: what all share.
+        builder: what all recipes share.
         code: numbers in the critic's code; the fewer, the worse its copies.
         gamma: γ, the diversity ratio: where it is low, sharper images of fewer kinds.
         balance_rate: λ, how fast k moves.
@@ -84,18 +84,18 @@ def began(pair: GANBuilder, *, code: int = 64, gamma: float = 0.75, balance_rate
     positive(gamma=gamma, balance_rate=balance_rate)
     if gamma > 1:
         raise ValueError(f"gamma={gamma}: give at most 1")
-    generator = unsquashed(pair.generator(Code(pair.latents)))
-    critic = unsquashed(_autoencoder(pair, code, mean_absolute))
-    return pair.game(EQUILIBRIUM, generator=generator, critic=critic, terms=[Balance(gamma, balance_rate)])
+    generator = unsquashed(builder.generator(Code(builder.latents)))
+    critic = unsquashed(_autoencoder(builder, code, MEAN_ABSOLUTE))
+    return builder.build(EQUILIBRIUM, generator=generator, critic=critic, terms=[Balance(gamma, balance_rate)])
 
 
-def _autoencoder(pair: GANBuilder, code: int, error: Error) -> AutoencodingCritic:
+def _autoencoder(builder: GANBuilder, code: int, error: CopyingError) -> AutoencodingCritic:
     whole(1, code=code)
-    return AutoencodingCritic(pair.critic(), pair.generator(Code(code)), code, error)
+    return AutoencodingCritic(builder.critic(), builder.generator(Code(code)), code, error)
 
 
 def margin_loss(margin: float) -> Loss:
-    """``E(x) + max(0, m - E(G(z)))`` and ``E(G(z))`` (1609.03126, equations 1 and 2), of logits ``-E``."""
+    """Return ``E(x) + max(0, m - E(G(z)))`` and ``E(G(z))`` (1609.03126, equations 1 and 2), of logits ``-E``."""
 
     def critic(real: Tensor, fake: Tensor) -> Tensor:
         return F.relu(margin + fake).mean() - real.mean()
@@ -104,7 +104,7 @@ def margin_loss(margin: float) -> Loss:
 
 
 def real_energy(real: Tensor, fake: Tensor) -> Tensor:
-    """``E(x)``, of logits ``-E``."""
+    """Return ``E(x)``, of logits ``-E``."""
     return -real.mean()
 
 
@@ -112,9 +112,9 @@ EQUILIBRIUM = Loss(real_energy, wasserstein_generator)  # -k L(G(z)) comes from 
 
 
 def pull_away(codes: Tensor) -> Tensor:
-    """``1/(N(N-1)) Σ_i Σ_{j≠i} cos²(s_i, s_j)`` of codes ``(N, F)``: 1 where all lie on one line, 0 where none meet.
+    """Return ``1/(N(N-1)) Σ_i Σ_{j≠i} cos²(s_i, s_j)`` of codes ``(N, F)``.
 
-    A batch of one has no pairs: 0.
+    It is 1 where all lie on one line, 0 where none meet, and 0 for a batch of one, which has no pairs.
     """
     unit = F.normalize(codes, dim=1)
     squares = at_least_single(unit @ unit.T).square()
@@ -122,7 +122,7 @@ def pull_away(codes: Tensor) -> Tensor:
 
 
 class PullAway(Term):
-    """The generator's :func:`pull_away` of the critic's codes of fakes (1609.03126, section 2.4).
+    """A term of the generator: :func:`pull_away` of the critic's codes of fakes (1609.03126, section 2.4).
 
     Args:
         weight: of the term.
@@ -134,16 +134,16 @@ class PullAway(Term):
 
     @property
     def setting(self) -> str:
-        """In words, for :attr:`GAN.setting`."""
+        """What the term is in words, for a column of the table."""
         return f"pull-away {self.weight:g}"
 
-    def generator(self, game: GAN, play: GameStep) -> dict[str, Tensor]:
-        """The term, weighted."""
-        return {"pull_away": self.weight * pull_away(play.fake.features)}
+    def generator(self, game: GameView, step: GameStep) -> dict[str, Tensor]:
+        """Return the term, weighted."""
+        return {"pull_away": self.weight * pull_away(step.fake.features)}
 
 
 class Balance(Term):
-    """The k of ``-k L(G(z))`` in the critic's loss, and its control (1703.10717).
+    """A term with the k of ``-k L(G(z))`` in the critic's loss, and its control (1703.10717).
 
     Args:
         gamma: γ.
@@ -165,21 +165,21 @@ class Balance(Term):
 
     @property
     def setting(self) -> str:
-        """In words, for :attr:`GAN.setting`."""
+        """What the term is in words, for a column of the table."""
         return f"balance {self.gamma:g}, rate {self.rate:g}"
 
-    def critic(self, game: GAN, play: GameStep) -> dict[str, Tensor]:
-        """``-k L(G(z))``."""
-        return {"pushed": self.k * play.fake.logits.mean()}
+    def critic(self, game: GameView, step: GameStep) -> dict[str, Tensor]:
+        """Return ``-k L(G(z))``."""
+        return {"pushed": self.k * step.fake.logits.mean()}
 
-    def watch(self, game: GAN, turn: str, play: GameStep) -> dict[str, Tensor]:
-        """The k of the critic's step; behind the generator's the error that moves k, and the convergence measure."""
+    def logs(self, game: GameView, turn: str, step: GameStep) -> dict[str, Tensor]:
+        """Return the k of the critic's step; behind the generator's what moves k, and the convergence measure."""
         if turn == "critic":
             return {"k": self.k.clone()}
-        error = self.gamma * self.energy + play.fake.logits.mean()
+        error = self.gamma * self.energy + step.fake.logits.mean()
         return {"balance": error, "convergence": self.energy + error.abs()}
 
-    def after(self, game: GAN, turn: str, logs: Mapping[str, Tensor]) -> None:
+    def after(self, game: GameView, turn: str, logs: Mapping[str, Tensor]) -> None:
         """Note L(x) behind the critic's step, move k behind the generator's."""
         if turn == "critic":
             self.energy.copy_(-logs["real"])

@@ -10,7 +10,7 @@ from genbench.spec import Batch
 
 
 class Head(nn.Module):
-    """The critic's own logit, whatever the condition.
+    """A head that hands on the critic's own logit, whatever the condition.
 
     Attributes:
         setting: what it adds to the logit in words, for :attr:`GAN.setting`; empty for nothing.
@@ -19,15 +19,15 @@ class Head(nn.Module):
     setting = ""
 
     def forward(self, logit: Tensor, features: Tensor, given: Batch) -> Tensor:
-        """Logit ``(B,)`` and features ``(B, F)`` → score ``(B,)``."""
+        """Map logits ``(B,)`` and features ``(B, F)`` to scores ``(B,)``."""
         return logit
 
 
 class JointHead(Head):
-    """Image and label meet in a hidden layer, whose output joins the logit (1411.1784, figure 1).
+    """A head in which image and label meet in a hidden layer, whose output joins the logit (1411.1784, figure 1).
 
     ``logit + v · LeakyReLU((W features + b) ⊙ E[label])``: a product, since a critic whose joint layer added the two
-    was seen to judge images alone for their first 50,000.
+    was seen to score images alone for their first 50,000.
 
     Args:
         features: F.
@@ -46,12 +46,12 @@ class JointHead(Head):
         self.joint = nn.Sequential(nn.LeakyReLU(0.2), nn.Linear(hidden, 1))
 
     def forward(self, logit: Tensor, features: Tensor, given: Batch) -> Tensor:
-        """Logit ``(B,)``, features ``(B, F)`` and labels → score ``(B,)``."""
+        """Map logits ``(B,)``, features ``(B, F)`` and labels to scores ``(B,)``."""
         return logit + self.joint(self.image(features) * self.label(labels_of(given)))[:, 0]
 
 
 class ProjectionHead(Head):
-    """``logit + ⟨V[label], features⟩``: what is judged of the image alone, and how it fits its label (1802.05637).
+    """A head ``logit + ⟨V[label], features⟩``: a score of the image alone, and how it fits its label (1802.05637).
 
     Args:
         features: F.
@@ -65,5 +65,5 @@ class ProjectionHead(Head):
         self.embedding = nn.Embedding(classes, features)
 
     def forward(self, logit: Tensor, features: Tensor, given: Batch) -> Tensor:
-        """Logit ``(B,)``, features ``(B, F)`` and labels → score ``(B,)``."""
+        """Map logits ``(B,)``, features ``(B, F)`` and labels to scores ``(B,)``."""
         return logit + (self.embedding(labels_of(given)) * features).sum(1)

@@ -1,14 +1,15 @@
-"""The five training methods of 1606.03498 on the shared pair, each by itself."""
+"""The five training methods of 1606.03498 on the shared networks, each by itself."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from families.adversarial.losses import Loss, non_saturating_generator, smoothed_critic
-from families.adversarial.terms import GameStep, Term
+from families.adversarial.terms import GameStep, GameView, Term
 from families.adversarial.virtual_norm import VirtuallyNormalised
 from families.gan.builder import GANBuilder, gan_recipe
 from families.gan.codes import Code
@@ -22,7 +23,7 @@ from genbench.spec import Batch
 
 @gan_recipe()
 def improved_gan(
-    pair: GANBuilder,
+    builder: GANBuilder,
     *,
     feature_matching: bool = False,
     minibatch_discrimination: bool = True,
@@ -36,17 +37,17 @@ def improved_gan(
     which it keeps for semi-supervised learning, takes the place of the generator's loss, and with it the
     generator no longer hears of minibatch discrimination.
 
-    Departures: the weight of historical averaging, for which the paper prints none: at 1 both players were seen to
+    Departures: the weight of historical averaging, for which the paper prints none: at 1 both networks were seen to
     stand still. B = 50 and C = 5 in minibatch discrimination, whose sizes it does not print either (its code has 100
-    and 5), and what it says begins unheard, its weights at zero; networks are the shared pair's, the critic's batch
+    and 5), and what it says begins unheard, its weights at zero; networks are the shared ones, the critic's batch
     normalisation among them; samples come from a moving average.
 
     Args:
-        pair: what all share.
+        builder: what all recipes share.
         feature_matching: the generator minimises ``‖E f(x) - E f(G(z))‖²``, f the critic's features, in place of its
             loss.
         minibatch_discrimination: the critic sees how close an image's features are to those of the rest of its batch.
-        historical_averaging: weight of ``‖θ - (1/t) Σ θ[i]‖²`` in the loss of both players; 0 for none.
+        historical_averaging: weight of ``‖θ - (1/t) Σ θ[i]‖²`` in the loss of both sides; 0 for none.
         label_smoothing: the critic's target for real images is so much less than 1, and stays 0 for fakes.
         virtual_batch_normalisation: the generator normalises by a batch of noise fixed at construction.
 
@@ -58,43 +59,43 @@ def improved_gan(
     switch(virtual_batch_normalisation=virtual_batch_normalisation)
     share(label_smoothing=label_smoothing)
     positive_or_zero(historical_averaging=historical_averaging)
-    code = Code(pair.latents)
-    generator, critic = pair.generator(code), pair.critic()
+    code = Code(builder.latents)
+    generator, critic = builder.generator(code), builder.critic()
     if virtual_batch_normalisation:
         generator = VirtuallyNormalised(generator, code.features)
     head = MinibatchHead(critic.features) if minibatch_discrimination else Head()
     terms: list[Term] = [FeatureMatching()] if feature_matching else []
     if historical_averaging:
-        players = {"critic": [critic, head], "generator": [generator, code]}
-        terms.append(HistoricalAverage(players, historical_averaging))
+        sides = {"critic": [critic, head], "generator": [generator, code]}
+        terms.append(HistoricalAverage(sides, historical_averaging))
     loss = Loss(
         smoothed_critic(1 - label_smoothing),
         nothing if feature_matching else non_saturating_generator,
         setting=f"label smoothing {label_smoothing:g}" if label_smoothing else "",
     )
-    return pair.game(loss, critic=critic, generator=generator, code=code, head=head, terms=terms)
+    return builder.build(loss, critic=critic, generator=generator, code=code, head=head, terms=terms)
 
 
 def nothing(real: Tensor, fake: Tensor) -> Tensor:
-    """No loss but what terms add."""
+    """Return 0: no loss but what terms add."""
     return fake.new_zeros(())
 
 
 class FeatureMatching(Term):
     """``‖E f(x) - E f(G(z))‖²`` for the generator, f the critic's features (1606.03498, section 3.1)."""
 
-    reads_real = True
+    needs_real = True
 
     @property
     def setting(self) -> str:
-        """In words, for :attr:`GAN.setting`."""
+        """What the term is in words, for a column of the table."""
         return "feature matching"
 
-    def generator(self, game: GAN, play: GameStep) -> dict[str, Tensor]:
-        """The distance of the two batches' means."""
-        if play.real is None:
+    def generator(self, game: GameView, step: GameStep) -> dict[str, Tensor]:
+        """Return the squared distance of the two batches' means."""
+        if step.real is None:
             raise ValueError("real=None: feature matching reads the real images' features")
-        distance = play.real.features.mean(0) - play.fake.features.mean(0)
+        distance = step.real.features.mean(0) - step.fake.features.mean(0)
         return {"feature_matching": distance.square().sum()}
 
 
@@ -121,19 +122,19 @@ class MinibatchHead(Head):
         self.closeness = silent(nn.Linear(kernels, 1, bias=False))  # o starts near its largest value, B - 1
 
     def forward(self, logit: Tensor, features: Tensor, given: Batch) -> Tensor:
-        """Logit ``(B,)`` and features ``(B, F)`` → score ``(B,)``."""
+        """Map logits ``(B,)`` and features ``(B, F)`` to scores ``(B,)``."""
         rows = torch.tensordot(features, self.tensor.to(features), 1)  # (B, kernels, size)
-        rows = at_least_single(rows).transpose(0, 1)
+        rows = rearrange(at_least_single(rows), "image kernel size -> kernel image size")
         itself = torch.eye(len(features), dtype=torch.bool, device=features.device)
         near = torch.exp(-torch.cdist(rows, rows, p=1)).masked_fill(itself, 0).sum(2)
-        return logit + self.closeness(near.T)[:, 0]
+        return logit + self.closeness(rearrange(near, "kernel image -> image kernel"))[:, 0]
 
 
 class HistoricalAverage(Term):
-    """``‖θ - (1/t) Σ θ[i]‖²`` for both players, over their weights so far (1606.03498, section 3.3).
+    """``‖θ - (1/t) Σ θ[i]‖²`` for both sides, over their weights so far (1606.03498, section 3.3).
 
     Args:
-        players: modules of ``"critic"`` and ``"generator"``, whose weights now are the first of the average.
+        sides: modules of ``"critic"`` and ``"generator"``, whose weights now are the first of the average.
         weight: of the term.
 
     Attributes:
@@ -141,38 +142,34 @@ class HistoricalAverage(Term):
         critic_steps, generator_steps: t.
     """
 
-    def __init__(self, players: Mapping[str, Iterable[nn.Module]], weight: float) -> None:
+    def __init__(self, sides: Mapping[str, Iterable[nn.Module]], weight: float) -> None:
         super().__init__()
         self.weight = weight
-        for name, modules in players.items():
+        for name, modules in sides.items():
             self.register_buffer(f"{name}_mean", _flat(modules).detach().clone())
             self.register_buffer(f"{name}_steps", torch.ones((), dtype=torch.int64))
 
     @property
     def setting(self) -> str:
-        """In words, for :attr:`GAN.setting`."""
+        """What the term is in words, for a column of the table."""
         return f"historical averaging {self.weight:g}"
 
-    def critic(self, game: GAN, play: GameStep) -> dict[str, Tensor]:
-        """The critic's distance, weighted."""
+    def critic(self, game: GameView, step: GameStep) -> dict[str, Tensor]:
+        """Return the critic's distance, weighted."""
         return {"history": self._distance(game, "critic")}
 
-    def generator(self, game: GAN, play: GameStep) -> dict[str, Tensor]:
-        """The generator's distance, weighted."""
+    def generator(self, game: GameView, step: GameStep) -> dict[str, Tensor]:
+        """Return the generator's distance, weighted."""
         return {"history": self._distance(game, "generator")}
 
-    def after(self, game: GAN, turn: str, logs: Mapping[str, Tensor]) -> None:
-        """Move the average of the player that has stepped."""
+    def after(self, game: GameView, turn: str, logs: Mapping[str, Tensor]) -> None:
+        """Move the average of the side that has stepped."""
         steps, mean = self.get_buffer(f"{turn}_steps"), self.get_buffer(f"{turn}_mean")
         steps += 1
-        mean.lerp_(_flat(_players(game)[turn]), float(1 / steps))
+        mean.lerp_(_flat(game.sides[turn]), float(1 / steps))
 
-    def _distance(self, game: GAN, turn: str) -> Tensor:
-        return self.weight * (_flat(_players(game)[turn]) - self.get_buffer(f"{turn}_mean")).square().sum()
-
-
-def _players(game: GAN) -> dict[str, list[nn.Module]]:
-    return {"critic": [game.critic, game.head], "generator": [game.generator, game.code]}
+    def _distance(self, game: GameView, turn: str) -> Tensor:
+        return self.weight * (_flat(game.sides[turn]) - self.get_buffer(f"{turn}_mean")).square().sum()
 
 
 def _flat(modules: Iterable[nn.Module]) -> Tensor:

@@ -6,10 +6,11 @@ import math
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Generator, Tensor, nn
 
 from families.adversarial.losses import NON_SATURATING
-from families.adversarial.terms import GameStep, Term
+from families.adversarial.terms import GameStep, GameView, Term
 from families.gan.builder import GANBuilder, gan_recipe
 from families.gan.codes import InfoCode, uniform_codes
 from families.gan.model import GAN
@@ -55,27 +56,30 @@ class Information(Term):
 
     @property
     def setting(self) -> str:
-        """In words, for :attr:`GAN.setting`."""
+        """What the term is in words, for a column of the table."""
         return f"information {self.weight:g}" + (f", numbers {self.continuous_weight:g}" if self.continuous else "")
 
-    def critic(self, game: GAN, play: GameStep) -> dict[str, Tensor]:
-        """The bounds with their weights."""
-        return self.generator(game, play)
+    def critic(self, game: GameView, step: GameStep) -> dict[str, Tensor]:
+        """Return the bounds with their weights."""
+        return self.generator(game, step)
 
-    def generator(self, game: GAN, play: GameStep) -> dict[str, Tensor]:
-        """The bounds with their weights.
+    def generator(self, game: GameView, step: GameStep) -> dict[str, Tensor]:
+        """Return the bounds with their weights.
 
         Raises:
-            ValueError: for a batch of one in training, which Q's batch normalisation cannot normalise.
+            ValueError: for a batch of one in training, which Q's batch normalisation cannot normalise; without the
+                noise that the fakes were made of.
         """
-        if self.training and len(play.fake.features) < 2:
+        if step.u is None:
+            raise ValueError("u=None: the codes are read from the noise that the fakes were made of: give it")
+        if self.training and len(step.fake.features) < 2:
             raise ValueError("batch_size=1: Q normalises by the batch: give 2 or more")
-        read = at_least_single(self.last(self.first(play.fake.features)))
+        read = at_least_single(self.last(self.first(step.fake.features)))
         logits, mean, raw = read.split([self.categories, self.continuous, self.continuous], 1)
-        entropy = F.cross_entropy(logits, play.fake.given.fields["category"]) - math.log(self.categories)
+        entropy = F.cross_entropy(logits, step.fake.given.fields["category"]) - math.log(self.categories)
         bounds = {"category": self.weight * entropy}
         if self.continuous:
-            variance, codes = LEAST_VARIANCE + F.softplus(raw), uniform_codes(play.u, self.continuous).to(mean)
+            variance, codes = LEAST_VARIANCE + F.softplus(raw), uniform_codes(step.u, self.continuous).to(mean)
             surprise = ((codes - mean).square() / variance + (2 * math.pi * variance).log()) / 2 - math.log(2)
             bounds["continuous"] = self.continuous_weight * surprise.sum(1).mean()
         return bounds
@@ -87,7 +91,7 @@ class InfoGAN(GAN):
     code: InfoCode
 
     def traverse(self, rows: int, steps: int, *, generator: Generator) -> Tensor:
-        """One sample whose codes are moved: first the category, then each number from -1 to 1, all else as drawn.
+        """Return a sample whose codes are moved: first the category, then each number from -1 to 1, all else as drawn.
 
         The category's values take as many rows as they need, and begin again where the last of these has room.
 
@@ -116,12 +120,12 @@ class InfoGAN(GAN):
             u[start : start + steps, self.latents - self.code.continuous + number] = reach
         with evaluation(self):
             images = to_uint8(self.decode(u, self.under(given, category)), self.spec.levels)
-        return images.unflatten(0, (moved, steps))[:rows]
+        return rearrange(images, "(row step) c h w -> row step c h w", step=steps)[:rows]
 
 
 @gan_recipe(lr=1e-3, critic_lr=2e-4)
 def infogan(
-    pair: GANBuilder,
+    builder: GANBuilder,
     *,
     categories: int | None = None,
     continuous: int = 2,
@@ -134,11 +138,11 @@ def infogan(
     The paper's learning rates: with the generator's at the critic's 2e-4, 16×16 digits hid the category in patterns
     that no eye would find, though Q read all of it; so they are not those of the other rows.
 
-    Departures: the shared pair's networks, and Gaussian noise z of its size, where the paper's for digits have dense
+    Departures: the shared networks, and Gaussian noise z of its size, where the paper's for digits have dense
     layers and 62 uniform numbers; Q's variance is learned and at least 1e-3; samples come from a moving average.
 
     Args:
-        pair: what all share.
+        builder: what all recipes share.
         categories: values of the category; as many as the data have classes by default, and 10 where they have none.
         continuous: how many numbers, uniform on [-1, 1], stand beside it.
         weight: λ of the category.
@@ -148,9 +152,9 @@ def infogan(
     Raises:
         ValueError: for an option out of range, or data of one class where no ``categories`` are given.
     """
-    if categories is None and pair.spec.classes == 1:
+    if categories is None and builder.spec.classes == 1:
         raise ValueError("classes=1: a category needs two values, and the data have one class: give categories")
-    critic = pair.critic()
-    code = InfoCode(pair.latents, (pair.spec.classes or 10) if categories is None else categories, continuous)
+    critic = builder.critic()
+    code = InfoCode(builder.latents, (builder.spec.classes or 10) if categories is None else categories, continuous)
     term = Information(critic.features, code.categories, continuous, weight, continuous_weight, hidden)
-    return pair.game(NON_SATURATING, critic=critic, code=code, terms=[term], kind=InfoGAN)
+    return builder.build(NON_SATURATING, critic=critic, code=code, terms=[term], kind=InfoGAN)

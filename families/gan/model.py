@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -12,16 +10,17 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from families.adversarial.augment import Augment
+from families.adversarial.game import Game
 from families.adversarial.losses import Loss
+from families.adversarial.normalisation import normalisations
 from families.adversarial.penalties import Penalty
-from families.adversarial.terms import GameStep, Scored, Term
+from families.adversarial.terms import Scored, Term
 from families.gan.codes import Code
 from families.gan.heads import Head
 from families.layers.attention import Attention
 from families.layers.ema import Average
 from families.layers.options import positive, whole
 from families.layers.scaling import to_levels, to_unit
-from families.outputs.base import at_least_single
 from genbench.implicit import ImplicitModel
 from genbench.interface import Phase, Step, Turn
 from genbench.spec import Batch, DataSpec
@@ -30,7 +29,7 @@ MakeOptimizer = Callable[[Iterable[Parameter]], Optimizer]
 
 
 class GAN(ImplicitModel):
-    """Images ``generator(code(u, condition))`` against scores ``head(*critic(image), condition)``.
+    """A GAN of images ``generator(code(u, condition))`` and scores ``head(*critic(image), condition)``.
 
     In each round the critic steps on real images and on fakes made without gradient; on every ``critic_steps``-th
     round the generator steps too. Both networks stay in training mode for that. Samples come from the moving average
@@ -50,7 +49,7 @@ class GAN(ImplicitModel):
         critic_optimizer: makes the critic's; the generator's where there is none.
         critic_steps: critic steps for each generator step.
         bound: after each of its steps the critic's weights are clipped to ±bound, if one is given.
-        clip: largest 2-norm of either player's gradient, if it is clipped.
+        clip: largest 2-norm of either side's gradient, if it is clipped.
         average: decay of the moving average that samples are drawn from; 0 for none.
         augment: ``(images, generator) → images``, differentiable; the critic sees nothing that has not been through it.
 
@@ -83,17 +82,40 @@ class GAN(ImplicitModel):
             positive(bound=bound)
         if clip is not None:
             positive(clip=clip)
-        self.generator, self.critic, self.code, self.head = generator, critic, code, head
-        self.loss, self.penalty, self.terms = loss, penalty, nn.ModuleList(terms)
-        self.optimizer, self.critic_optimizer = optimizer, critic_optimizer or optimizer
-        self.critic_steps, self.bound, self.clip, self.augment = critic_steps, bound, clip, augment
+        self.generator = generator
+        self.critic = critic
+        self.code = code
+        self.head = head
+        self.loss = loss
+        self.penalty = penalty
+        self.terms = nn.ModuleList(terms)
+        self.optimizer = optimizer
+        self.critic_optimizer = critic_optimizer or optimizer
+        self.critic_steps = critic_steps
+        self.bound = bound
+        self.clip = clip
+        self.augment = augment
         self.average = Average(self._makers(), average) if average else None
 
+    @property
+    def game(self) -> Game:
+        """The game over the model's own networks, made anew at each call, since the model owns them."""
+        return Game(
+            self.generator,
+            self.critic,
+            self.code,
+            self.head,
+            loss=self.loss,
+            penalty=self.penalty,
+            terms=[term for term in self.terms if isinstance(term, Term)],
+            bound=self.bound,
+        )
+
     def phases(self) -> Sequence[Phase]:
-        """Critic, then generator, on every batch that is theirs."""
+        """Return the one phase: critic, then generator, on every batch that is theirs."""
         critic = Turn(
             "critic",
-            [self.critic, self.head, *self.terms],
+            self.game.critic_learns,
             self.critic_loss,
             self.critic_optimizer,
             after=self._after_critic,
@@ -101,7 +123,7 @@ class GAN(ImplicitModel):
         )
         generator = Turn(
             "generator",
-            [self.generator, self.code],
+            self.game.sides["generator"],
             self.generator_loss,
             self.optimizer,
             every=self.critic_steps,
@@ -112,7 +134,7 @@ class GAN(ImplicitModel):
 
     @property
     def setting(self) -> str:
-        """What the objective prescribes beside its loss, read off the parts, for a column of the table.
+        """What the recipe prescribes beside its loss, as its parts say it, for a column of the table.
 
         ``critic: batch norm, 1 step; Adam 0.0002, β 0.5 0.999; weights ±0.01; gradient penalty 10``: what normalises
         the critic, its steps to one of the generator; the learning rule of both, or of each where they differ; the
@@ -128,10 +150,11 @@ class GAN(ImplicitModel):
         steps = f"{self.critic_steps} step{'s' if self.critic_steps > 1 else ''}"
         bound = [] if self.bound is None else [f"weights ±{self.bound:g}"]
         bound += [] if self.clip is None else [f"gradients ≤ {self.clip:g}"]
-        penalty = [] if self.penalty is None else [_named(self.penalty)]
-        critic = ", ".join([" and ".join(_norms(self.critic)) or "no norm", *_attention(self.critic), steps])
+        penalty = [] if self.penalty is None else [self.penalty.setting]
+        norms = " and ".join(normalisations(self.critic)) or "no norm"
+        critic = ", ".join([norms, *_attention(self.critic), steps])
         squashed = any(isinstance(module, nn.Tanh) for module in self.generator.modules())
-        marks = [norm for norm in _norms(self.generator) if norm != "batch norm"]
+        marks = [norm for norm in normalisations(self.generator) if norm != "batch norm"]
         marks += [*_attention(self.generator), *([] if squashed else ["no tanh"])]
         marks += ["no average"] if self.average is None else []
         generator = [f"generator: {', '.join(marks)}"] if marks else []
@@ -140,61 +163,50 @@ class GAN(ImplicitModel):
         return "; ".join([f"critic: {critic}", *rules, *bound, *penalty, *generator, *own])
 
     def generate(self, u: Tensor, given: Batch) -> Tensor:
-        """One fake for each row of ``u`` and ``given``, on [-1, 1], from the network that learns."""
+        """Return one fake for each row of ``u`` and ``given``, on [-1, 1], from the network that learns."""
         return self.generator(self.code(u, given))
 
-    def judge(self, images: Tensor, given: Batch) -> Scored:
-        """What the critic says of images on [-1, 1] with their conditions."""
-        logit, features = self.critic(images)
-        return Scored(images, at_least_single(self.head(logit, features, given)), at_least_single(features), given)
-
     def score(self, images: Tensor, given: Batch) -> Tensor:
-        """Images on [-1, 1] and their condition → logits ``(B,)``."""
-        return self.judge(images, given).logits
+        """Return the logits ``(B,)`` of images on [-1, 1] under their condition."""
+        return self.game.scored(images, given).logits
 
     def critic_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """The critic's side of the loss, penalty and terms; logs the mean scores and how often they are in order."""
+        """Return the critic's side of the game on real images and on fakes without gradient."""
         given, u = self._drawn(batch, step)
         with torch.no_grad():
             fakes = self._shown(self.generate(u, given), step)
-        real = self.judge(self._shown(self._real(batch), step), batch)
-        play = GameStep(step, u, self.judge(fakes, given), real)
-        logs = {"real": real.logits.mean(), "fake": play.fake.logits.mean()}
-        logs["in_order"] = (real.logits > play.fake.logits).double().mean()
-        logs |= _merged(term.watch(self, "critic", play) for term in self._terms())
-        parts = [term.critic(self, play) for term in self._terms()]
-        if self.penalty is not None:
-            score = partial(self.score, given=batch)
-            parts.append({"penalty": self.penalty(score, real.images, fakes, step.generator)})
-        added = _merged(parts)
-        return {"loss": sum(added.values(), self.loss.critic(real.logits, play.fake.logits)), **logs, **added}
+        game = self.game
+        real = game.scored(self._shown(self._real(batch), step), batch)
+        fake = game.scored(fakes, given)
+        return game.critic_loss(real, fake, step, u=u)
 
     def generator_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """The generator's side of the loss and the terms."""
+        """Return the generator's side of the game."""
         given, u = self._drawn(batch, step)
-        fake, real = self.judge(self._shown(self.generate(u, given), step), given), None
-        if self.loss.relativistic or any(term.reads_real for term in self._terms()):
-            real = self.judge(self._shown(self._real(batch), step), batch)
-        loss = self.loss.generator(fake.logits.new_empty(0) if real is None else real.logits, fake.logits)
-        play = GameStep(step, u, fake, real)
-        logs = _merged(term.watch(self, "generator", play) for term in self._terms())
-        added = _merged(term.generator(self, play) for term in self._terms())
-        return {"loss": sum(added.values(), loss), **logs, **added}
+        game = self.game
+        fake = game.scored(self._shown(self.generate(u, given), step), given)
+        real: Scored | None = None
+        if game.needs_real:
+            real = game.scored(self._shown(self._real(batch), step), batch)
+        return game.generator_loss(fake, step, real=real, u=u)
 
     def decode(self, u: Tensor, given: Batch) -> Tensor:
-        """Noise ``(B, Z)`` and condition → images ``(B, C, H, W)`` in levels, from the average where there is one."""
+        """Map noise ``(B, Z)`` and condition to images ``(B, C, H, W)`` in levels, by the average if there is one."""
         generator, code = (self.generator, self.code) if self.average is None else self.average.copies.values()
         return to_levels(generator(code(u, given)), self.spec.levels)
 
     def render(self, u: Tensor, given: Batch) -> Tensor:
-        """:meth:`decode` of what the code makes of u in sampling."""
-        return self.decode(self.code.tempered(u), given)
+        """Return :meth:`decode` of what the code makes of u in sampling."""
+        return self.decode(self.code.truncated(u), given)
 
     def _drawn(self, batch: Batch, step: Step) -> tuple[Batch, Tensor]:
-        return self.hidden(batch, step.generator), self.draw_noise(len(batch), step.generator)
+        """Return the fakes' conditions and noise, drawn in this order."""
+        given = self.hidden(batch, step.generator)
+        u = self.draw_noise(len(batch), step.generator)
+        return given, u
 
     def _real(self, batch: Batch) -> Tensor:
-        """Its images on [-1, 1], in the precision of the weights."""
+        """Return the batch's images on [-1, 1], in the precision of the weights."""
         return to_unit(batch.images, self.spec.levels).to(next(self.parameters()).dtype)
 
     def _shown(self, images: Tensor, step: Step) -> Tensor:
@@ -203,36 +215,13 @@ class GAN(ImplicitModel):
     def _makers(self) -> dict[str, nn.Module]:
         return {"generator": self.generator, "code": self.code}
 
-    def _terms(self) -> list[Term]:
-        return [term for term in self.terms if isinstance(term, Term)]
-
     def _after_critic(self, logs: Mapping[str, Tensor], step: Step) -> None:
-        if self.bound is not None:
-            for parameter in (*self.critic.parameters(), *self.head.parameters()):
-                parameter.data.clamp_(-self.bound, self.bound)
-        for term in self._terms():
-            term.after(self, "critic", logs)
+        self.game.after("critic", logs)
 
     def _after_generator(self, logs: Mapping[str, Tensor], step: Step) -> None:
         if self.average is not None:
             self.average.update(self._makers())
-        for term in self._terms():
-            term.after(self, "generator", logs)
-
-
-def _merged(parts: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    merged: dict[str, Tensor] = {}
-    for part in parts:
-        for name, value in part.items():
-            merged[name] = merged[name] + value if name in merged else value
-    return merged
-
-
-def _norms(network: nn.Module) -> list[str]:
-    """Every kind of layer called ``…Norm`` or ``…Norm2d``, in words: ``"batch norm"``."""
-    kinds = (re.fullmatch(r"_?(\w+?)Norm(?:\dd)?", type(module).__name__) for module in network.modules())
-    words = {re.sub(r"\B(?=[A-Z])", " ", kind[1]).lower() for kind in kinds if kind}
-    return [f"{word} norm" for word in sorted(words)]
+        self.game.after("generator", logs)
 
 
 def _attention(network: nn.Module) -> list[str]:
@@ -240,15 +229,7 @@ def _attention(network: nn.Module) -> list[str]:
 
 
 def _rule(make: MakeOptimizer) -> str:
-    """``"Adam 0.0002, β 0.5 0.999"``."""
+    """Return an optimiser's name, rate and betas: ``"Adam 0.0002, β 0.5 0.999"``."""
     optimizer = make([Parameter(torch.zeros(1))])
     betas = "".join(f" {beta:g}" for beta in optimizer.defaults.get("betas", ()))
     return f"{type(optimizer).__name__} {optimizer.defaults['lr']:g}" + (f", β{betas}" if betas else "")
-
-
-def _named(penalty: Penalty) -> str:
-    """``"local penalty 10, spread 0.5"``: the function's name, its weight, its other numbers."""
-    function, numbers = (penalty.func, dict(penalty.keywords)) if isinstance(penalty, partial) else (penalty, {})
-    name = getattr(function, "__name__", type(function).__name__).strip("_").replace("_", " ")
-    weight = f" {numbers.pop('weight'):g}" if "weight" in numbers else ""
-    return ", ".join([name + weight, *(f"{key} {value:g}" for key, value in sorted(numbers.items()))])

@@ -1,4 +1,4 @@
-"""The pairs of networks that a game may be played with, by name."""
+"""The kinds of networks that a GAN may be made of, by name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from families.adversarial.networks import ImageCritic
 
 @dataclass(frozen=True)
 class Networks:
-    """How a pair is made.
+    """How a generator and a critic of one kind are made.
 
     Args:
         generator: ``(shape, features of the code, width)`` → code ``(B, features)`` to images on [-1, 1].

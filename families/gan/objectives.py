@@ -1,4 +1,4 @@
-"""Recipes that differ in their objective and share all else: the pair of networks, noise, sizes (see ``pair.py``).
+"""Recipes that differ in their objective and share all else: networks, noise, sizes (see ``builder.py``).
 
 Samples come from a moving average of the generator, which none of these papers has; networks are convolutional ones of
 1511.06434's kind, whatever a paper's own were; what is left to say of each recipe stands with it. The critic has its
@@ -8,12 +8,9 @@ forbids it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 import torch
-from torch import Tensor
-from torch.optim import Optimizer
 
 from families.adversarial.dcgan import unnormalised
 from families.adversarial.f_divergences import DIVERGENCES
@@ -27,35 +24,35 @@ from families.adversarial.losses import (
     WASSERSTEIN,
     Loss,
 )
-from families.adversarial.penalties import divergence_penalty, gradient_penalty, local_penalty, one_sided_penalty
+from families.adversarial.penalties import DivergencePenalty, GradientPenalty, LocalPenalty, OneSidedPenalty
 from families.adversarial.spectral import spectrally_normalised
 from families.gan.builder import ADAM, GANBuilder, gan_recipe
 from families.gan.model import GAN
-from families.layers.options import one_of, positive, positive_or_zero, switch
+from families.layers.options import one_of, positive_or_zero, switch
 
-SLOW = partial(torch.optim.Adam, betas=(0.0, 0.9))  # no momentum, as gradient penalties want it (1704.00028)
+ADAM_WITHOUT_MOMENTUM = partial(torch.optim.Adam, betas=(0.0, 0.9))  # as gradient penalties want it (1704.00028)
 
 
 @gan_recipe()
-def gan(pair: GANBuilder) -> GAN:
-    """The first one (1406.2661), with the non-saturating loss: critic and generator step once on each batch.
+def gan(builder: GANBuilder) -> GAN:
+    """The first GAN (1406.2661), with the non-saturating loss: critic and generator step once on each batch.
 
     Departures: Adam(2e-4, (0.5, 0.999)) where the paper has momentum; Gaussian noise; samples of a moving average.
     """
-    return pair.game(NON_SATURATING)
+    return builder.build(NON_SATURATING)
 
 
 @gan_recipe()
-def gan_minimax(pair: GANBuilder) -> GAN:
-    """The first one (1406.2661) with the game as its equation 1 writes it: the generator minimises E log(1 - D(fake)).
+def gan_minimax(builder: GANBuilder) -> GAN:
+    """The first GAN (1406.2661) with the game as its equation 1 writes it: the generator minimises E log(1 - D(fake)).
 
     Departures: as ``gan``.
     """
-    return pair.game(MINIMAX)
+    return builder.build(MINIMAX)
 
 
 @gan_recipe()
-def f_gan(pair: GANBuilder, *, divergence: str = "kl", saturating: bool = False, clip: float = 10.0) -> GAN:
+def f_gan(builder: GANBuilder, *, divergence: str = "kl", saturating: bool = False, clip: float = 10.0) -> GAN:
     """f-GAN (1606.00709): the critic raises ``E g_f(V(x)) - E f*(g_f(V(G(u))))``, a lower bound of ``D_f(data‖model)``.
 
     The Jensen–Shannon bound and the GAN's own differ by a constant: the game of either is that of ``gan``, or of
@@ -66,10 +63,10 @@ def f_gan(pair: GANBuilder, *, divergence: str = "kl", saturating: bool = False,
     of 11,000 steps.
 
     Args:
-        pair: what all share.
+        builder: what all recipes share.
         divergence: ``kl``, ``reverse-kl``, ``pearson``, ``squared-hellinger``, ``jensen-shannon`` or ``gan``.
         saturating: whether the generator lowers the bound itself (algorithm 1) or raises ``E g_f(V)`` (section 3.2).
-        clip: largest 2-norm of either player's gradient; 0 for any.
+        clip: largest 2-norm of either side's gradient; 0 for any.
 
     Raises:
         ValueError: for a divergence that there is not, a ``saturating`` that is neither True nor False, or a clip that
@@ -78,79 +75,91 @@ def f_gan(pair: GANBuilder, *, divergence: str = "kl", saturating: bool = False,
     one_of(DIVERGENCES, divergence=divergence)
     switch(saturating=saturating)
     positive_or_zero(clip=clip)
-    return pair.game(DIVERGENCES[divergence].loss(saturating), clip=clip or None)
+    return builder.build(DIVERGENCES[divergence].loss(saturating), clip=clip or None)
 
 
 @gan_recipe()
-def lsgan(pair: GANBuilder) -> GAN:
+def lsgan(builder: GANBuilder) -> GAN:
     """Least squares GAN (1611.04076): ``½(C - 1)²`` on real images and ``½C²`` on fakes, ``½(C - 1)²`` the generator's.
 
     Departures: Adam(2e-4), the paper's rate for characters; for scenes it has 1e-3.
     """
-    return pair.game(LEAST_SQUARES)
+    return builder.build(LEAST_SQUARES)
 
 
 @gan_recipe(lr=5e-5, critic_steps=5)
-def wgan(pair: GANBuilder, *, bound: float = 0.01) -> GAN:
+def wgan(builder: GANBuilder, *, bound: float = 0.01) -> GAN:
     """Wasserstein GAN (1701.07875): a linear critic whose weights are clipped, five of its steps to one, RMSprop.
 
     Args:
-        pair: what all share.
+        builder: what all recipes share.
         bound: weights are clipped to ±bound after every critic step.
     """
-    return pair.game(WASSERSTEIN, optimizer=torch.optim.RMSprop, bound=bound)
+    return builder.build(WASSERSTEIN, optimizer=torch.optim.RMSprop, bound=bound)
 
 
 @gan_recipe(lr=1e-3, critic_steps=5)
-def wgan_gp(pair: GANBuilder, *, weight: float = 10.0) -> GAN:
+def wgan_gp(builder: GANBuilder, *, weight: float = 10.0) -> GAN:
     """Wasserstein GAN with a two-sided gradient penalty on interpolates (1704.00028); no batch normalisation in C.
 
     Departures: a learning rate of 1e-3 where the paper has 1e-4, since runs here have hundreds of generator steps
     where the paper's have a hundred thousand (at 1e-4, 50,000 digits left noise; at 1e-3, strokes).
 
     Args:
-        pair: what all share.
+        builder: what all recipes share.
         weight: λ of the penalty.
     """
-    return _penalised(pair, WASSERSTEIN, gradient_penalty, weight=weight)
+    return builder.build(
+        WASSERSTEIN,
+        critic=builder.critic(unnormalised),
+        penalty=GradientPenalty(weight),
+        optimizer=ADAM_WITHOUT_MOMENTUM,
+    )
 
 
 @gan_recipe(lr=1e-3, critic_steps=5)
-def wgan_lp(pair: GANBuilder, *, weight: float = 10.0) -> GAN:
+def wgan_lp(builder: GANBuilder, *, weight: float = 10.0) -> GAN:
     """Wasserstein GAN with the one-sided penalty ``λ E max(0, ‖∇C‖ - 1)²`` (1709.08894).
 
     Departures: on interpolates, as ``wgan-gp``, so that the side is all that differs; the learning rate too is its.
 
     Args:
-        pair: what all share.
+        builder: what all recipes share.
         weight: λ of the penalty.
     """
-    return _penalised(pair, WASSERSTEIN, one_sided_penalty, weight=weight)
+    return builder.build(
+        WASSERSTEIN,
+        critic=builder.critic(unnormalised),
+        penalty=OneSidedPenalty(weight),
+        optimizer=ADAM_WITHOUT_MOMENTUM,
+    )
 
 
 @gan_recipe(lr=1e-3, critic_steps=5)
-def wgan_div(pair: GANBuilder, *, weight: float = 2.0, power: float = 6.0) -> GAN:
+def wgan_div(builder: GANBuilder, *, weight: float = 2.0, power: float = 6.0) -> GAN:
     """Wasserstein divergence (1712.01026): ``k E ‖∇C‖^p`` on interpolates and no Lipschitz constraint.
 
     Departures: critic steps and learning rate of ``wgan-gp``, so that the penalty is all that differs, where the
     authors' code has four steps and 2e-4; no layer normalisation.
 
     Args:
-        pair: what all share.
+        builder: what all recipes share.
         weight: k.
         power: p, at least 1: below, the penalty's slope is not finite where the critic is flat.
 
     Raises:
         ValueError: for an option out of range.
     """
-    positive(power=power)
-    if power < 1:
-        raise ValueError(f"power={power}: give at least 1")
-    return _penalised(pair, WASSERSTEIN, partial(divergence_penalty, power=power), weight=weight)
+    return builder.build(
+        WASSERSTEIN,
+        critic=builder.critic(unnormalised),
+        penalty=DivergencePenalty(weight, power),
+        optimizer=ADAM_WITHOUT_MOMENTUM,
+    )
 
 
 @gan_recipe()
-def dragan(pair: GANBuilder, *, weight: float = 10.0, spread: float = 0.5) -> GAN:
+def dragan(builder: GANBuilder, *, weight: float = 10.0, spread: float = 0.5) -> GAN:
     """DRAGAN (1705.07215): the non-saturating game with ``λ E (‖∇C(x + δ)‖ - 1)²`` round real images.
 
     Departures: no batch normalisation in the critic, where a sample's gradient would depend on its neighbours; C is
@@ -158,62 +167,58 @@ def dragan(pair: GANBuilder, *, weight: float = 10.0, spread: float = 0.5) -> GA
     units of the pixels' deviation, as in that code, whose δ is uniform and only ever brightens.
 
     Args:
-        pair: what all share.
+        builder: what all recipes share.
         weight: λ of the penalty.
         spread: deviation of δ, in the batch's own.
     """
-    positive(spread=spread)
-    return _penalised(pair, NON_SATURATING, partial(local_penalty, spread=spread), weight=weight, optimizer=ADAM)
+    return builder.build(
+        NON_SATURATING,
+        critic=builder.critic(unnormalised),
+        penalty=LocalPenalty(weight, spread),
+        optimizer=ADAM,
+    )
 
 
 @gan_recipe()
-def sngan(pair: GANBuilder) -> GAN:
+def sngan(builder: GANBuilder) -> GAN:
     """Spectrally normalised GAN (1802.05957): every layer of the critic divided by its spectral norm, hinge loss.
 
     Departures: one critic step and Adam(2e-4, (0.5, 0.999)) on any networks; with the hinge loss on residual ones the
     paper has ``critic_steps=5`` and betas (0, 0.9).
     """
-    return pair.game(HINGE, critic=spectrally_normalised(pair.critic(unnormalised)))
+    return builder.build(HINGE, critic=spectrally_normalised(builder.critic(unnormalised)))
 
 
 @gan_recipe()
-def rgan(pair: GANBuilder, *, weight: float = 0.0) -> GAN:
-    """Relativistic GAN (1807.00734): both sides learn from ``C(real) - C(fake)``, pair by pair.
+def rgan(builder: GANBuilder, *, weight: float = 0.0) -> GAN:
+    """Relativistic GAN (1807.00734): both sides learn from ``C(real) - C(fake)``, image by image.
 
     Args:
-        pair: what all share.
+        builder: what all recipes share.
         weight: λ of a gradient penalty as in ``wgan-gp``, whose critic has no batch normalisation; 0 for none.
     """
-    return _relativistic(pair, RELATIVISTIC, weight)
+    return _relativistic(builder, RELATIVISTIC, weight)
 
 
 @gan_recipe()
-def ragan(pair: GANBuilder, *, weight: float = 0.0) -> GAN:
+def ragan(builder: GANBuilder, *, weight: float = 0.0) -> GAN:
     """Relativistic average GAN (1807.00734): each image against the mean of the other kind, on both sides.
 
     Args:
-        pair: what all share.
+        builder: what all recipes share.
         weight: λ of a gradient penalty as in ``wgan-gp``, whose critic has no batch normalisation; 0 for none.
     """
-    return _relativistic(pair, RELATIVISTIC_AVERAGE, weight)
+    return _relativistic(builder, RELATIVISTIC_AVERAGE, weight)
 
 
-def _relativistic(pair: GANBuilder, loss: Loss, weight: float) -> GAN:
+def _relativistic(builder: GANBuilder, loss: Loss, weight: float) -> GAN:
+    """Return the relativistic game of a loss, with a gradient penalty unless its weight is 0."""
     positive_or_zero(weight=weight)
     if weight == 0:
-        return pair.game(loss)
-    return _penalised(pair, loss, gradient_penalty, weight=weight, optimizer=ADAM)
-
-
-def _penalised(
-    pair: GANBuilder,
-    loss: Loss,
-    penalty: Callable[..., Tensor],
-    *,
-    weight: float,
-    optimizer: Callable[..., Optimizer] = SLOW,
-) -> GAN:
-    positive(weight=weight)
-    return pair.game(
-        loss, critic=pair.critic(unnormalised), penalty=partial(penalty, weight=weight), optimizer=optimizer
+        return builder.build(loss)
+    return builder.build(
+        loss,
+        critic=builder.critic(unnormalised),
+        penalty=GradientPenalty(weight),
+        optimizer=ADAM,
     )

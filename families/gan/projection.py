@@ -18,45 +18,45 @@ from families.gan.model import GAN
 
 
 @gan_recipe()
-def projection_cgan(pair: GANBuilder) -> GAN:
+def projection_cgan(builder: GANBuilder) -> GAN:
     """Conditional GAN with projection critic (1802.05637): score ``ψ(φ(x)) + ⟨V y, φ(x)⟩``, hinge loss.
 
     φ is the critic without its last layer, ψ that layer, and V a row for each label; all are spectrally normalised. The
     generator hears the label in its batch normalisation alone, as a gain and a bias for each class.
 
-    Departures: the pair of networks, learning rate and single critic step that ``cgan`` and ``sngan`` have too, so that
+    Departures: the shared networks, learning rate and single critic step that ``cgan`` and ``sngan`` have too, so that
     the table compares how the label is told; the paper has residual networks (``network = "residual"``), where φ(x) is
     a sum over places and not the whole coarsest map, and five critic steps at Adam's betas (0, 0.9); samples
     come from a moving average.
 
     Args:
-        pair: what all share.
+        builder: what all recipes share.
 
     Raises:
         ValueError: for data without classes, a dense network, or an option out of range.
     """
-    code = ClassCode(pair.latents)
-    critic, head = projection_critic(pair)
-    return pair.game(HINGE, generator=class_generator(pair, code), critic=critic, code=code, head=head)
+    code = ClassCode(builder.latents)
+    critic, head = projection_critic(builder)
+    return builder.build(HINGE, generator=class_generator(builder, code), critic=critic, code=code, head=head)
 
 
-def class_generator(pair: GANBuilder, code: Code, *, attention: bool = False) -> nn.Module:
-    """The pair's generator with a gain and a bias for each class in its batch normalisation."""
-    return pair.generator(code, norm=partial(ClassBatchNorm, classes=pair.classes()), attention=attention)
+def class_generator(builder: GANBuilder, code: Code, *, attention: bool = False) -> nn.Module:
+    """Make the shared generator with a gain and a bias for each class in its batch normalisation."""
+    return builder.generator(code, norm=partial(ClassBatchNorm, classes=builder.classes()), attention=attention)
 
 
 def projection_critic(
-    pair: GANBuilder, *, attention: bool = False, initialise: Callable[[nn.Module], None] | None = None
+    builder: GANBuilder, *, attention: bool = False, initialise: Callable[[nn.Module], None] | None = None
 ) -> tuple[nn.Module, ProjectionHead]:
-    """The pair's critic and a projection on the label, with no batch normalisation but spectral in every layer.
+    """Make the shared critic and a projection on the label, with no batch normalisation but spectral in every layer.
 
     Args:
-        pair: what recipes share.
+        builder: what all recipes share.
         attention: whether the critic has some.
         initialise: in place of the networks' own initialisation, for ``nn.Module.apply``.
     """
-    critic = pair.critic(unnormalised, attention=attention)
-    head = ProjectionHead(critic.features, pair.classes())
+    critic = builder.critic(unnormalised, attention=attention)
+    head = ProjectionHead(critic.features, builder.classes())
     if initialise is not None:
         critic.apply(initialise)
         head.apply(initialise)

@@ -7,12 +7,12 @@ from families.adversarial.spectral import spectrally_normalised
 from families.gan.builder import GANBuilder, gan_recipe
 from families.gan.codes import ClassCode
 from families.gan.model import GAN
-from families.gan.objectives import SLOW
+from families.gan.objectives import ADAM_WITHOUT_MOMENTUM
 from families.gan.projection import class_generator, projection_critic
 
 
 @gan_recipe(network="residual", width=16, lr=4e-4, critic_lr=1.6e-3)
-def sagan(pair: GANBuilder) -> GAN:
+def sagan(builder: GANBuilder) -> GAN:
     """Self-attention GAN (1805.08318): attention with a learned γ from 0 on, at one map of either network.
 
     Spectral normalisation in generator and critic; the critic learns four times as fast, step by step with the
@@ -25,12 +25,19 @@ def sagan(pair: GANBuilder) -> GAN:
     spectrally normalised.
 
     Args:
-        pair: what all share.
+        builder: what all recipes share.
 
     Raises:
         ValueError: for data without classes, a dense network, or an option out of range.
     """
-    code = ClassCode(pair.latents)
-    generator = spectrally_normalised(class_generator(pair, code, attention=True))
-    critic, head = projection_critic(pair, attention=True)
-    return pair.game(HINGE, generator=generator, critic=critic, code=code, head=head, optimizer=SLOW)
+    code = ClassCode(builder.latents)
+    generator = spectrally_normalised(class_generator(builder, code, attention=True))
+    critic, head = projection_critic(builder, attention=True)
+    return builder.build(
+        HINGE,
+        generator=generator,
+        critic=critic,
+        code=code,
+        head=head,
+        optimizer=ADAM_WITHOUT_MOMENTUM,
+    )

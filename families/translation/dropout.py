@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class NoiseDropout(nn.Module):
-    """Keep a unit where ``Φ(u) > p`` and scale it by ``1 / (1 - p)``: exactly dropout, for u ~ N(0, 1) a unit.
+    """A layer that keeps a unit where ``Φ(u) > p``, scaled by ``1 / (1 - p)``: dropout, for u ~ N(0, 1) of each unit.
 
     It acts in training and in evaluation mode alike. The mask is piecewise constant in u: its gradient there is 0.
 
@@ -29,5 +29,5 @@ class NoiseDropout(nn.Module):
         self.threshold, self.scale = float(torch.special.ndtri(torch.tensor(rate).double())), 1 / (1 - rate)
 
     def forward(self, x: Tensor, u: Tensor) -> Tensor:
-        """Maps ``(B, C, H, W)`` and noise ``(B, C·H·W)`` → maps."""
+        """Map maps ``(B, C, H, W)`` and noise ``(B, C·H·W)`` to maps under dropout."""
         return x * (u > self.threshold).unflatten(1, self.shape) * self.scale

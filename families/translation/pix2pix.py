@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
+from families.adversarial.game import Game
 from families.adversarial.losses import NON_SATURATING, Loss
 from families.adversarial.patch import PatchCritic
+from families.adversarial.terms import Scored
 from families.layers.options import positive
 from families.layers.scaling import to_levels, to_unit
-from families.outputs.base import at_least_single
 from families.translation.unet import UNet
 from genbench.implicit import ImplicitModel
 from genbench.interface import GenerativeModel, Phase, Step, Turn
@@ -26,9 +27,11 @@ SOURCE_LEVELS = 256
 
 
 class Pix2Pix(ImplicitModel):
-    """``G = argmin_G max_D L_GAN(G, D) + λ E ‖y - G(x, z)‖₁``, x the source and y its image (1611.07004, equation 4).
+    """A translator of a source x to its image y by a game and an L1 distance (1611.07004, equation 4).
 
-    The critic judges ``(source, image)`` pairs. z is the generator's dropout, whose masks are functions of u, in
+    ``G = argmin_G max_D L_GAN(G, D) + λ E ‖y - G(x, z)‖₁``.
+
+    The critic scores an image beside its source. z is the generator's dropout, whose masks are functions of u, in
     training and in sampling. They are piecewise constant in u, so that the likelihood has no gradient there and
     annealed importance sampling moves by Hamiltonian transitions under the prior's gradient alone, which are valid, and
     refused or accepted by the whole of π_β. Images and L1 are on [-1, 1].
@@ -36,7 +39,7 @@ class Pix2Pix(ImplicitModel):
     Args:
         spec: of the data.
         generator: ``(source, u)`` → image; has ``latents``.
-        critic: source and image, one behind the other in the channels → logits.
+        critic: ``(image, source)`` → logits.
         loss: both sides of the game.
         weight: λ.
         optimizer: makes both optimisers.
@@ -53,42 +56,50 @@ class Pix2Pix(ImplicitModel):
         optimizer: Callable[[Iterable[Parameter]], Optimizer],
     ) -> None:
         super().__init__(spec, generator.latents, given=("source",))
-        self.generator, self.critic = generator, critic
-        self.loss, self.weight, self.optimizer = loss, weight, optimizer
+        self.generator = generator
+        self.critic = critic
+        self.loss = loss
+        self.weight = weight
+        self.optimizer = optimizer
+
+    @property
+    def game(self) -> Game:
+        """The game between the translator and the critic of images beside their sources."""
+        return Game(self.generator, self.critic, loss=self.loss)
 
     def phases(self) -> Sequence[Phase]:
-        """A critic's and a generator's step on each batch."""
+        """Return the one phase: a critic's and a generator's step on each batch."""
         critic = Turn("critic", [self.critic], self.critic_loss, self.optimizer)
         generator = Turn("generator", [self.generator], self.generator_loss, self.optimizer)
         return [Phase("adversarial", 1.0, [critic, generator])]
 
     def translate(self, batch: Batch, step: Step) -> Tensor:
-        """Each source's image on [-1, 1], under fresh masks."""
+        """Return each source's image on [-1, 1], under fresh masks."""
         u = normal((len(batch), self.latents), step.generator, self.device)
         return self.generator(_source(batch), u)
 
-    def score(self, images: Tensor, batch: Batch) -> Tensor:
-        """Images on [-1, 1], judged beside their sources."""
-        return at_least_single(self.critic(torch.cat([_source(batch), images], 1)))
+    def scored(self, images: Tensor, batch: Batch) -> Scored:
+        """Return what the critic says of images on [-1, 1] beside their sources."""
+        return self.game.scored(images, _source(batch))
 
     def critic_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """Half the critic's side of the loss, which slows it beside the generator (section 3.3)."""
+        """Return half the critic's side of the loss, which slows it beside the generator (section 3.3)."""
         with torch.no_grad():
-            fake = self.translate(batch, step)
-        real_logits, fake_logits = self.score(to_unit(batch.images, self.spec.levels), batch), self.score(fake, batch)
-        loss = self.loss.critic(real_logits, fake_logits) / 2
-        return {"loss": loss, "real": real_logits.mean(), "fake": fake_logits.mean()}
+            fakes = self.translate(batch, step)
+        real = self.scored(to_unit(batch.images, self.spec.levels), batch)
+        fake = self.scored(fakes, batch)
+        logs = self.game.critic_loss(real, fake, step)
+        return {"loss": logs["loss"] / 2, "real": logs["real"], "fake": logs["fake"]}
 
     def generator_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """The generator's side of the loss and λ times the mean absolute error."""
+        """Return the generator's side of the loss and λ times the mean absolute error."""
         fake = self.translate(batch, step)
-        fake_logits = self.score(fake, batch)
-        adversarial = self.loss.generator(fake_logits.new_empty(0), fake_logits)
+        adversarial = self.game.generator_loss(self.scored(fake, batch), step)["loss"]
         distance = F.l1_loss(fake, to_unit(batch.images, self.spec.levels))
         return {"loss": adversarial + self.weight * distance, "adversarial": adversarial, "l1": distance}
 
     def decode(self, u: Tensor, given: Batch) -> Tensor:
-        """Masks from u, sources from ``given`` → images ``(B, C, H, W)`` in levels."""
+        """Map masks from u and sources from ``given`` to images ``(B, C, H, W)`` in levels."""
         return to_levels(self.generator(_source(given).to(u.dtype), u), self.spec.levels)
 
 

@@ -28,13 +28,13 @@ class Block(nn.Module):
         self.latents = dropout.units if dropout else 0
 
     def forward(self, x: Tensor, u: Tensor) -> Tensor:
-        """Maps and this block's share of the noise ``(B, latents)`` → maps."""
+        """Return the block's maps of maps and its share of the noise ``(B, latents)``."""
         x = self.norm(self.layer(x))
         return (x if self.dropout is None else self.dropout(x, u)).relu()
 
 
 class UNet(nn.Module):
-    """Halve down to a side of 2 or 3 at least, then double back, each scale handed what the way down saw there.
+    """A network that halves down to a side of 2 or 3, then doubles back; each scale is handed what the way down saw.
 
     Way down: 4×4 convolutions of stride 2, LeakyReLU(0.2), batch normalisation behind all but the first; channels
     double up to ``8·width``. At the bottom a 3×3 block, which stands for the deeper scales of the paper's 256-pixel
@@ -86,7 +86,7 @@ class UNet(nn.Module):
         self.latents = sum(self.shares)
 
     def forward(self, source: Tensor, u: Tensor) -> Tensor:
-        """Sources ``(B, C', H, W)`` on [-1, 1] and noise ``(B, latents)`` → images ``(B, C, H, W)`` on [-1, 1]."""
+        """Map sources ``(B, C', H, W)`` and noise ``(B, latents)`` to images ``(B, C, H, W)``, both on [-1, 1]."""
         skips: list[Tensor] = []
         for layer in self.down:
             source = layer(source)

@@ -7,6 +7,7 @@ from families.adversarial.f_divergences import DIVERGENCES
 from families.adversarial.losses import (
     HINGE,
     LEAST_SQUARES,
+    LEAST_SQUARES_WHOLE,
     MINIMAX,
     NON_SATURATING,
     RELATIVISTIC,
@@ -34,6 +35,7 @@ LOSSES = {
     "non-saturating": NON_SATURATING,
     "minimax": MINIMAX,
     "least squares": LEAST_SQUARES,
+    "whole least squares": LEAST_SQUARES_WHOLE,
     "wasserstein": WASSERSTEIN,
     "hinge": HINGE,
     "relativistic": RELATIVISTIC,
@@ -69,6 +71,34 @@ def test_the_minimax_generator_falls_with_log_1_minus_d_and_fades_where_the_crit
     assert fake == pytest.approx([-1 / 8, -1 / 4])  # -D / 2
     critic, _, _ = value_and_gradients(logistic_critic)
     assert value - critic == pytest.approx(math.log(3 / 4) + math.log(1 / 2) + (math.log(3 / 4) + math.log(1 / 2)) / 2)
+
+
+def test_whole_least_squares_are_twice_the_halves():
+    real, fake = torch.tensor([0.5, 2.0]).double(), torch.tensor([0.5, -1.0]).double()
+    value, of_real, of_fake = value_and_gradients(LEAST_SQUARES_WHOLE.critic, real, fake)
+    assert value == pytest.approx((0.25 + 1) / 2 + (0.25 + 1) / 2)
+    assert of_real == pytest.approx([-0.5, 1.0])  # 2 (C - 1) / 2
+    assert of_fake == pytest.approx([0.5, -1.0])  # 2 C / 2
+    value, of_real, of_fake = value_and_gradients(LEAST_SQUARES_WHOLE.generator, real, fake)
+    assert (value, of_real) == (pytest.approx((0.25 + 4) / 2), None)
+    assert of_fake == pytest.approx([-0.5, -2.0])
+    undecided = torch.full((3,), 0.5)
+    assert float(LEAST_SQUARES_WHOLE.critic(undecided, undecided)) / 2 == 0.25, "what a translator's halved critic pays"
+
+
+@pytest.mark.parametrize("name", [name for name, loss in LOSSES.items() if loss.real_share is not None])
+def test_the_critics_side_is_the_sum_of_what_is_on_real_and_on_fake(name):
+    loss = LOSSES[name]
+    fake = torch.cat([FAKE, REAL, FAKE])
+    torch.testing.assert_close(loss.on_real(REAL) + loss.on_fake(fake), loss.critic(REAL, fake))
+
+
+def test_five_losses_can_be_taken_apart_and_those_of_differences_refuse():
+    assert sum(loss.real_share is not None for loss in LOSSES.values()) == 5
+    for loss in (RELATIVISTIC, RELATIVISTIC_AVERAGE):
+        for share in (loss.on_real, loss.on_fake):
+            with pytest.raises(ValueError, match="cannot be taken apart"):
+                share(REAL)
 
 
 def test_wasserstein_by_hand():

@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from families.adversarial.losses import Loss
+from families.adversarial.penalties import R1
 from families.adversarial.terms import Term
 from genbench import Budget, FitConfig, Split, Splits
 from genbench.seed import normal
@@ -12,21 +13,21 @@ from tests.families.gan.test_model import batch, gen, gradients, step, tiny
 class Weighty(Term):
     """Weights of its own, a part for either side, and a count of what it was told."""
 
-    reads_real = True
+    needs_real = True
 
     def __init__(self, name="weighty"):
         super().__init__()
         self.name, self.net = name, nn.Linear(16, 1)
         self.register_buffer("turns", torch.zeros(2))
 
-    def critic(self, game, play):
-        return {self.name: self.net(play.real.features).mean() + 2 * play.fake.logits.mean()}
+    def critic(self, game, step):
+        return {self.name: self.net(step.real.features).mean() + 2 * step.fake.logits.mean()}
 
-    def generator(self, game, play):
-        return {self.name: 3 * (play.real.features - play.fake.features).square().mean()}
+    def generator(self, game, step):
+        return {self.name: 3 * (step.real.features - step.fake.features).square().mean()}
 
-    def watch(self, game, turn, play):
-        return {f"seen by {turn}": play.fake.images.mean()}
+    def logs(self, game, turn, step):
+        return {f"seen by {turn}": step.fake.images.mean()}
 
     def after(self, game, turn, logs):
         self.turns[["critic", "generator"].index(turn)] += self.name in logs
@@ -74,7 +75,7 @@ def test_no_term_is_lost_where_two_have_one_name():
     torch.testing.assert_close(logs["penalty"], 5 + two.net(features.flatten(1)).mean() + 2 * fake)
 
 
-def test_the_real_images_are_judged_in_the_generators_turn_only_where_something_reads_them():
+def test_the_real_images_are_scored_in_the_generators_turn_only_where_something_needs_them():
     for options, passes in (
         ({}, 1),
         ({"terms": [Weighty()]}, 2),
@@ -126,8 +127,8 @@ def test_the_critic_sees_nothing_that_has_not_been_augmented_in_either_turn():
             "critic: no norm, 3 steps; SGD 0.001; weights ±0.5; gradients ≤ 2",
         ),
         (
-            {"critic_optimizer": lambda p: torch.optim.Adam(p, 4e-4, (0.0, 0.9)), "penalty": lambda *_: 0},
-            "critic: no norm, 1 step; generator's SGD 0.001; critic's Adam 0.0004, β 0 0.9; <lambda>",
+            {"critic_optimizer": lambda p: torch.optim.Adam(p, 4e-4, (0.0, 0.9)), "penalty": R1(2.0)},
+            "critic: no norm, 1 step; generator's SGD 0.001; critic's Adam 0.0004, β 0 0.9; R1 penalty 2",
         ),
     ],
 )

@@ -60,31 +60,33 @@ def test_the_losses_are_those_of_the_paper_by_hand():
     assert its["reconstruction"].loss(BATCH, step)["loss"].item() == pytest.approx(nll.item(), rel=1e-6)
 
 
-def test_the_encoder_plays_against_the_discriminator():
+def test_the_encoder_learns_against_the_discriminator():
     model = randomised("aae")
     its = turns(model)
     for name, sign in (("discriminator", 1), ("generator", -1)):
         model.zero_grad()
         codes = model.encode(BATCH).detach().requires_grad_()
-        logits = model.judge(codes, BATCH)[0]
+        logits = model.scored(codes, BATCH)[0].logits
         F.softplus(logits).mean().backward()  # what the discriminator would have of these codes
         towards = codes.grad.clone()
         codes.grad = None
         (
-            F.softplus(model.judge(codes, BATCH)[0]) if sign == 1 else F.softplus(-model.judge(codes, BATCH)[0])
+            F.softplus(model.scored(codes, BATCH)[0].logits)
+            if sign == 1
+            else F.softplus(-model.scored(codes, BATCH)[0].logits)
         ).mean().backward()
         assert torch.sign((codes.grad * towards).sum()) == sign, name
     assert its["generator"].optimizer is not its["reconstruction"].optimizer
 
 
 def test_the_adversary_brings_the_codes_to_the_prior_and_without_it_they_are_elsewhere():
-    """Moments of all codes together: means 0 and covariance I where the game was played."""
+    """Moments of all codes together: means 0 and covariance I where there was a game."""
     source, spec = torch.Generator().manual_seed(0), DataSpec((1, 2, 2), 16)
     split, found = Split(torch.randint(0, 16, (300, 1, 2, 2), generator=source, dtype=torch.uint8)), {}
-    for played in (True, False):
+    for adversarial in (True, False):
         torch.manual_seed(0)
         model = aae(spec, width=16, latents=2, hidden=32, lr=1e-2, game_lr=3e-3)
-        if not played:
+        if not adversarial:
             only = [turns(model)["reconstruction"]]
             model.phases = lambda only=only: [Phase("reconstruction", 1.0, only)]
         model.finish = lambda data, generator: None  # no likelihood is asked for
@@ -92,12 +94,12 @@ def test_the_adversary_brings_the_codes_to_the_prior_and_without_it_they_are_els
         with torch.no_grad():
             codes = model.encode(split)
         off = (torch.cov(codes.T) - torch.eye(2)).abs().max()
-        found[played] = max(off.item(), codes.mean(0).abs().max().item())
+        found[adversarial] = max(off.item(), codes.mean(0).abs().max().item())
     assert found[True] < 0.45
     assert found[False] > 0.6
 
 
-def test_the_discriminator_has_two_hidden_layers_and_judges_codes_one_by_one():
+def test_the_discriminator_has_two_hidden_layers_and_scores_codes_one_by_one():
     model = Discriminator(3, 7)
     assert [type(layer) for layer in model.layers].count(nn.Linear) == 3
     codes = torch.randn(5, 3)
@@ -149,7 +151,7 @@ def test_the_code_carries_the_style_and_not_the_label_which_comes_by_another_way
 
 
 def test_the_adversary_is_told_the_label_where_the_decoder_is_and_only_there():
-    """Codes of every class by itself come from the prior: real and fake are judged under one and the same label."""
+    """Codes of every class by itself come from the prior: real and fake are scored under one and the same label."""
     model = randomised("aae-supervised").double()
     codes = model.encoder.network(2 * IMAGES.double() - 1)
     prior = normal((len(IMAGES), 2), generator(4)).double()

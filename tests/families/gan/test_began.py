@@ -13,7 +13,7 @@ from tests.contract.test_toys import Cut, same
 from tests.families.gan.tiny import build, double, gen, gradient, splits
 
 
-def play(real, fake):
+def seen(real, fake):
     return SimpleNamespace(real=SimpleNamespace(logits=real), fake=SimpleNamespace(logits=fake))
 
 
@@ -26,7 +26,7 @@ def balance(k=0.3, energy=0.8):
 
 def test_the_equilibrium_losses_by_hand():
     term, real, fake = balance(k=0.3), double(-0.2, -0.4), double(-0.1, -0.5)
-    value = EQUILIBRIUM.critic(real, fake) + term.critic(None, play(real, fake))["pushed"]
+    value = EQUILIBRIUM.critic(real, fake) + term.critic(None, seen(real, fake))["pushed"]
     assert value.item() == pytest.approx(0.3 - 0.3 * 0.3), "L(x) - k L(G(z))"
     of_real, of_fake = gradient(value, real, fake)
     assert of_real == [-0.5, -0.5]
@@ -34,7 +34,7 @@ def test_the_equilibrium_losses_by_hand():
     value = EQUILIBRIUM.generator(fake.new_empty(0), fake)
     assert float(value) == pytest.approx(0.3)
     assert gradient(value, fake) == [[-0.5, -0.5]]
-    assert term.generator(None, play(None, fake)) == {}
+    assert term.generator(None, seen(None, fake)) == {}
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_the_equilibrium_losses_by_hand():
 )
 def test_k_moves_by_what_is_missing_to_gamma_and_stays_within_0_and_1(k, fake, wanted):
     term = balance(k, energy=0.8)
-    logs = term.watch(None, "generator", play(None, double(-fake)))
+    logs = term.logs(None, "generator", seen(None, double(-fake)))
     error = 0.5 * 0.8 - fake
     assert float(logs["balance"]) == pytest.approx(error)
     assert float(logs["convergence"]) == pytest.approx(0.8 + abs(error))
@@ -62,7 +62,7 @@ def test_the_critics_step_is_where_the_real_energy_comes_from():
     term = balance(k=0.3)
     term.after(None, "critic", {"real": torch.tensor(-0.25, dtype=torch.float64)})
     assert (float(term.energy), float(term.k)) == (0.25, 0.3)
-    assert {name: float(value) for name, value in term.watch(None, "critic", None).items()} == {"k": 0.3}
+    assert {name: float(value) for name, value in term.logs(None, "critic", None).items()} == {"k": 0.3}
 
 
 def test_training_moves_k_as_its_logs_say_and_adds_them_to_no_loss():

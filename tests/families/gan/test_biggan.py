@@ -10,7 +10,7 @@ import genbench
 from families.adversarial.conditional_norm import Conditional, VectorBatchNorm
 from families.adversarial.losses import HINGE
 from families.adversarial.spectral import spectrally_normalised
-from families.gan.biggan import HierarchicalCode, Orthogonality, filters, overlap, truncated
+from families.gan.biggan import HierarchicalCode, Orthogonality, filters, overlap, truncated_normal
 from families.layers.attention import Attention
 from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits
 from genbench.likelihood.effort import Effort
@@ -206,7 +206,7 @@ def test_every_layer_of_both_networks_has_spectral_norm_1_and_the_embedding_its_
 
 @pytest.mark.parametrize("bound", [0.1, 0.5, 2.0])
 def test_truncated_noise_has_the_distribution_of_noise_drawn_again_until_it_is_inside(bound):
-    drawn = truncated(torch.randn(20_000, generator=gen()), bound).double().sort().values
+    drawn = truncated_normal(torch.randn(20_000, generator=gen()), bound).double().sort().values
     inside = math.erf(bound / math.sqrt(2))
     wanted = 0.5 + 0.5 * torch.erf(drawn / math.sqrt(2)) / inside
     steps = torch.arange(20_001, dtype=torch.float64) / 20_000
@@ -218,11 +218,11 @@ def test_truncated_noise_has_the_distribution_of_noise_drawn_again_until_it_is_i
 def test_truncation_keeps_the_order_and_stays_finite():
     u = torch.tensor([-40.0, -8, -2, -0.1, 0, 0.1, 2, 8, 40])
     for bound in (1e-3, 0.5, 3.0, 9.0):
-        out = truncated(u, bound)
+        out = truncated_normal(u, bound)
         assert torch.isfinite(out).all()
         assert (out.diff() >= 0).all()
         assert float(out[4]) == 0
-    torch.testing.assert_close(truncated(u[2:-2], 20.0), u[2:-2])
+    torch.testing.assert_close(truncated_normal(u[2:-2], 20.0), u[2:-2])
 
 
 def test_truncation_changes_samples_and_nothing_else(monkeypatch):
@@ -260,7 +260,7 @@ def test_samples_are_what_the_truncated_noise_decodes_to():
     model, u = build(truncation=0.3).eval(), torch.randn(3, 7, generator=gen())
     given = of(0, 1, 2)
     with torch.no_grad():
-        wanted = model.decode(truncated(u, 0.3), given).round().clamp(0, 16).to(torch.uint8)
+        wanted = model.decode(truncated_normal(u, 0.3), given).round().clamp(0, 16).to(torch.uint8)
     assert torch.equal(model.sample(3, labels=given.labels, generator=gen()), wanted)
 
 

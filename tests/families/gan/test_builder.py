@@ -69,14 +69,14 @@ def test_two_time_scales_give_the_critic_its_own_rate():
 
 
 @gan_recipe(lr=3e-3, average=0.5)
-def toy(pair: GANBuilder, *, strength: float = 2.0) -> GAN:
+def toy(builder: GANBuilder, *, strength: float = 2.0) -> GAN:
     """A recipe of two own defaults and one own option."""
-    model = pair.game(NON_SATURATING)
+    model = builder.build(NON_SATURATING)
     model.strength = strength
     return model
 
 
-def test_a_recipe_on_the_pair_has_the_pairs_options_with_its_own_defaults():
+def test_a_recipe_has_the_builders_options_with_its_own_defaults():
     parameters = inspect.signature(toy).parameters
     assert list(parameters) == ["spec", *COMMON, "strength"]
     defaults = {name: p.default for name, p in parameters.items() if name != "spec"}
@@ -89,9 +89,10 @@ def test_a_recipe_on_the_pair_has_the_pairs_options_with_its_own_defaults():
         toy(SPEC, power=1)
 
 
-def test_parts_that_are_not_given_are_the_pairs_own():
-    pair = GANBuilder(spec=SPEC, width=4, latents=5)
-    model, parts = pair.game(NON_SATURATING), pair.game(NON_SATURATING, critic=pair.critic(), code=Code(7))
+def test_parts_that_are_not_given_are_the_shared_ones():
+    builder = GANBuilder(spec=SPEC, width=4, latents=5)
+    model = builder.build(NON_SATURATING)
+    parts = builder.build(NON_SATURATING, critic=builder.critic(), code=Code(7))
     assert shapes(model.critic) == shapes(parts.critic)
     assert (model.code.latents, parts.code.latents, parts.latents) == (5, 7, 7)
     assert ADAM.keywords == {"betas": (0.5, 0.999)}

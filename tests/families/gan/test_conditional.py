@@ -29,7 +29,7 @@ def step(seed=0):
     return Step(0, 0.0, gen(seed))
 
 
-def judged(seed, labels):
+def scored(seed, labels):
     features = torch.randn(len(labels), 4, dtype=torch.float64, generator=gen(seed))
     return Scored(features, features[:, 0], features, Batch(torch.zeros(len(labels), 0), torch.tensor(labels)))
 
@@ -45,15 +45,15 @@ def by_hand(term, seen):
 
 def test_the_classifier_is_cross_entropy_on_logits_of_real_and_fake_for_the_critic_and_of_fakes_for_the_generator():
     term = AuxiliaryClassifier(4, 3, weight=0.7).double()
-    real, fake = judged(1, [0, 2, 1]), judged(2, [1, 1, 0])
+    real, fake = scored(1, [0, 2, 1]), scored(2, [1, 1, 0])
     (of_real, slope_real), (of_fake, slope_fake) = by_hand(term, real), by_hand(term, fake)
-    play = GameStep(step(), torch.zeros(3, 1), fake, real)
+    seen = GameStep(step(), fake, real)
     for act, value, slope in (
         (term.critic, of_real + of_fake, slope_real + slope_fake),
         (term.generator, of_fake, slope_fake),
     ):
         term.zero_grad()
-        (loss,) = act(None, play).values()
+        (loss,) = act(None, seen).values()
         loss.backward()
         torch.testing.assert_close(loss, 0.7 * value)
         torch.testing.assert_close(term.logits.weight.grad, 0.7 * slope)
@@ -122,7 +122,7 @@ def test_draws_what_the_label_says(name):
 
 
 @pytest.mark.parametrize("shape", [(1, 2, 2), (3, 8, 8), (1, 28, 28), (3, 32, 32)])
-def test_plays_in_float64_on_any_shape(shape):
+def test_it_trains_in_float64_on_any_shape(shape):
     model = build(spec=DataSpec(shape, 9, 3)).double()
     for loss in (model.critic_loss, model.generator_loss):
         value = loss(batch(4, model.spec), step())["loss"]

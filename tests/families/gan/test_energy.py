@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from families.adversarial.autoencoding_critic import mean_absolute, root_mean_square
+from families.adversarial.autoencoding_critic import MEAN_ABSOLUTE, ROOT_MEAN_SQUARE
 from families.adversarial.networks import ImageCritic
 from families.gan.energy import PullAway, margin_loss, pull_away
 from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits
@@ -94,7 +94,7 @@ def test_ebgan_learns_to_copy_real_images_and_not_its_fakes():
 
 def test_the_errors_and_defaults_are_the_recipes():
     ebgan, began = build("ebgan"), build("began")
-    assert (ebgan.critic.error, began.critic.error) == (root_mean_square, mean_absolute)
+    assert (ebgan.critic.error, began.critic.error) == (ROOT_MEAN_SQUARE, MEAN_ABSOLUTE)
     assert float(ebgan.loss.critic(torch.zeros(1), torch.zeros(1))) == pytest.approx(10 / 28, abs=0.005), "the margin"
     assert (ebgan.terms[0].weight, began.terms[0].gamma, began.terms[0].rate) == (0.1, 0.75, 0.1)
     assert ebgan.setting.startswith("critic: batch norm, 1 step; Adam 0.001, β 0.5 0.999; ")

@@ -76,13 +76,13 @@ def test_feature_matching_alone_replaces_the_generators_loss():
 def test_features_are_matched_in_their_means_by_hand():
     real = torch.tensor([[1.0, 2.0], [3.0, 2.0]], dtype=torch.float64)
     fake = torch.tensor([[0.0, 0.0], [0.0, 2.0]], dtype=torch.float64, requires_grad=True)
-    play = SimpleNamespace(real=SimpleNamespace(features=real), fake=SimpleNamespace(features=fake))
+    seen = SimpleNamespace(real=SimpleNamespace(features=real), fake=SimpleNamespace(features=fake))
     term = FeatureMatching()
-    value = term.generator(None, play)["feature_matching"]
+    value = term.generator(None, seen)["feature_matching"]
     assert float(value) == 2**2 + 1**2
     assert torch.autograd.grad(value, fake)[0].tolist() == [[-2.0, -1.0], [-2.0, -1.0]]
-    assert term.critic(None, play) == {}
-    assert term.reads_real
+    assert term.critic(None, seen) == {}
+    assert term.needs_real
 
 
 # All of it.

@@ -36,7 +36,7 @@ def randn(*shape, seed=0):
 
 def told(category, features, u):
     given = Batch(torch.zeros(len(features), 0), fields={"category": category})
-    return GameStep(step(), u, Scored(features, features[:, 0], features, given))
+    return GameStep(step(), Scored(features, features[:, 0], features, given), u=u)
 
 
 def test_information_is_the_weighted_surprise_of_q_less_the_entropy_of_the_codes():
@@ -62,15 +62,15 @@ def test_the_bound_of_the_category_runs_from_nothing_known_to_its_entropy():
     term = Information(4, 4, 0, weight=1.0, continuous_weight=1.0, hidden=4).double()
     term.first = nn.Identity()
     category = torch.tensor([0, 1, 2, 3])
-    play = told(category, torch.eye(4, dtype=torch.float64), randn(4, 2))
+    seen = told(category, torch.eye(4, dtype=torch.float64), randn(4, 2))
     with torch.no_grad():
         term.last.weight.zero_()
         term.last.bias.zero_()
-    assert list(term.critic(None, play)) == ["category"]
-    assert float(term.critic(None, play)["category"].detach()) == pytest.approx(0.0)
+    assert list(term.critic(None, seen)) == ["category"]
+    assert float(term.critic(None, seen)["category"].detach()) == pytest.approx(0.0)
     with torch.no_grad():
         term.last.weight.copy_(40 * torch.eye(4))
-    assert float(term.critic(None, play)["category"].detach()) == pytest.approx(-math.log(4))
+    assert float(term.critic(None, seen)["category"].detach()) == pytest.approx(-math.log(4))
 
 
 def test_a_number_that_is_read_exactly_is_worth_no_more_than_its_least_variance_allows():
@@ -89,10 +89,10 @@ def test_a_number_that_is_read_exactly_is_worth_no_more_than_its_least_variance_
 class Spy(Term):
     def __init__(self):
         super().__init__()
-        self.plays = []
+        self.steps = []
 
-    def critic(self, game, play):
-        self.plays.append(play)
+    def critic(self, game, step):
+        self.steps.append(step)
         return {}
 
     generator = critic
@@ -103,28 +103,28 @@ def spied(**options):
     model.terms.append(Spy())
     codes = []
     model.generator.register_forward_pre_hook(lambda module, inputs: codes.append(inputs[0]))
-    return model, model.terms[1].plays, codes
+    return model, model.terms[1].steps, codes
 
 
 @pytest.mark.parametrize("turn", ["critic_loss", "generator_loss"])
 def test_q_is_asked_for_the_codes_that_the_fakes_were_made_of(turn):
-    model, plays, codes = spied()
+    model, steps, codes = spied()
     getattr(model, turn)(batch(12), step())
-    (play,), (code,) = plays, codes
-    category = play.fake.given.fields["category"]
+    (seen,), (code,) = steps, codes
+    category = seen.fake.given.fields["category"]
     assert torch.equal(code[:, 5:8].argmax(1), category)
     assert len(category.unique()) == 3
-    torch.testing.assert_close(code[:, 8:], 2 * torch.special.ndtr(play.u[:, 5:]) - 1)
-    torch.testing.assert_close(code[:, :5], play.u[:, :5])
+    torch.testing.assert_close(code[:, 8:], 2 * torch.special.ndtr(seen.u[:, 5:]) - 1)
+    torch.testing.assert_close(code[:, :5], seen.u[:, :5])
 
 
 def test_both_sides_add_the_bounds_to_the_non_saturating_game():
-    model, plays, _ = spied(weight=0.5)
+    model, steps, _ = spied(weight=0.5)
     logs = model.critic_loss(batch(), step())
     added = logs["category"] + logs["continuous"]
-    torch.testing.assert_close(logs["loss"], NON_SATURATING.critic(plays[0].real.logits, plays[0].fake.logits) + added)
+    torch.testing.assert_close(logs["loss"], NON_SATURATING.critic(steps[0].real.logits, steps[0].fake.logits) + added)
     logs = model.generator_loss(batch(), step())
-    fake = plays[1].fake.logits
+    fake = steps[1].fake.logits
     torch.testing.assert_close(
         logs["loss"], NON_SATURATING.generator(fake[:0], fake) + logs["category"] + logs["continuous"]
     )
@@ -244,7 +244,7 @@ def test_a_likelihood_is_the_mean_over_the_categories():
 
 
 @pytest.mark.parametrize("shape", [(1, 2, 2), (3, 8, 8), (1, 28, 28), (3, 32, 32)])
-def test_plays_in_float64_on_any_shape(shape):
+def test_it_trains_in_float64_on_any_shape(shape):
     model = build(DataSpec(shape, 9, 3)).double()
     for loss in (model.critic_loss, model.generator_loss):
         value = loss(batch(4, model.spec), step())["loss"]

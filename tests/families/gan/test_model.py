@@ -113,7 +113,7 @@ def test_the_bound_covers_critic_and_head_and_nothing_else():
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_the_clip_shortens_either_players_gradient_and_does_not_turn_it(which):
+def test_the_clip_shortens_either_sides_gradient_and_does_not_turn_it(which):
     def moved(**options):
         model = tiny(optimizer=lambda parameters: torch.optim.SGD(parameters, lr=1.0), **options)
         before = torch.cat([p.detach().flatten() for p in model.parameters()])
@@ -149,6 +149,17 @@ def test_losses_are_those_of_the_logits_of_real_and_fake():
     torch.testing.assert_close(model.generator_loss(given, step(3))["loss"], NON_SATURATING.generator(real, fake))
 
 
+def test_the_game_is_over_the_models_own_networks_also_in_a_copy_and_where_one_is_replaced():
+    model = build("cgan")
+    other = copy.deepcopy(model)
+    for one in (model, other):
+        assert one.game.sides == {"critic": [one.critic, one.head], "generator": [one.generator, one.code]}
+    assert other.game.critic is not model.critic
+    other.critic = FlatCritic()
+    assert other.game.critic is other.critic
+    assert not any("game" in key for key in model.state_dict())
+
+
 def test_a_relativistic_generator_sees_the_real_logits():
     paired = Loss(lambda r, f: (f - r).mean(), lambda r, f: (r - f).square().mean(), relativistic=True)
     model, given = tiny(paired), batch()
@@ -179,12 +190,12 @@ def test_a_penalty_sees_scaled_images_and_a_score_and_is_added_and_logged():
 def test_the_generator_steps_on_every_fifth_batch():
     model, moved = tiny(critic_steps=5), []
 
-    def watch(progress):
+    def note(progress):
         moved.append("generator/loss" in progress.logs)
 
     data = Splits(Split(**vars(batch(24))), Split(**vars(batch(6))))
     model.optimizer = lambda parameters: torch.optim.SGD(parameters, 0.1)
-    model.fit(data, FitConfig(Budget(steps=11), batch_size=6), callbacks=[watch])
+    model.fit(data, FitConfig(Budget(steps=11), batch_size=6), callbacks=[note])
     assert [k + 1 for k, m in enumerate(moved) if m] == [5, 10]
 
 

@@ -1,4 +1,4 @@
-"""Two-dimensional mixtures, on which every objective plays by the loop that images go through."""
+"""Two-dimensional mixtures, on which every objective learns by the loop that images go through."""
 
 import pytest
 import torch
@@ -10,11 +10,11 @@ from genbench import catalog
 
 def test_every_unconditional_recipe_on_the_pair_plays():
     unconditional = {name for name, recipe in catalog.recipes().items() if recipe.family == "gan" and not recipe.given}
-    assert set(modes.on_pair()) == unconditional
+    assert set(modes.unconditional()) == unconditional
 
 
 @pytest.mark.parametrize("mixture", modes.MIXTURES)
-@pytest.mark.parametrize("recipe", modes.on_pair())
+@pytest.mark.parametrize("recipe", modes.unconditional())
 def test_a_recipe_plays_on_points(recipe, mixture, monkeypatch):
     monkeypatch.setattr(modes, "POINTS", 600)
     model = modes.trained(recipe, modes.MIXTURES[mixture], 6, 0, width=8)

@@ -1,4 +1,4 @@
-"""What holds of every pair of networks; what is one's own stands in ``tests/families/layers``."""
+"""What holds of every kind of network; what is one's own stands in ``tests/families/layers``."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""What every objective on the shared pair has in common."""
+"""What every objective on the shared networks has in common."""
 
 import copy
 from dataclasses import replace
@@ -76,13 +76,13 @@ def test_each_parameter_moves_in_exactly_the_turns_that_learn_it(case):
     model, noise = build(case).train(), gen()
     stream = Stream(data().train, SPEC, 4, 0)
     (phase,) = model.phases()
-    players = [TurnRunner.make(replace(turn, after=None)) for turn in phase.turns]
+    runners = [TurnRunner.make(replace(turn, after=None)) for turn in phase.turns]
     moved = [set(), set()]
     with restored({p: p.requires_grad for p in model.parameters()}):
         for k in range(3):
-            for player, seen in zip(players, moved, strict=True):
+            for runner, seen in zip(runners, moved, strict=True):
                 before = {p: p.detach().clone() for p in model.parameters()}
-                player.step(model, stream.batch(k), Step(k, k / 3, noise), k)
+                runner.step(model, stream.batch(k), Step(k, k / 3, noise), k)
                 seen |= {p for p, old in before.items() if not torch.equal(p, old)}
     names = {p: n for n, p in model.named_parameters()}
     parts = [{n for n in names.values() if n.startswith(part)} for part in (("critic", "head"), ("generator", "code"))]

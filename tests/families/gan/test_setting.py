@@ -1,5 +1,4 @@
 import re
-from functools import partial
 from itertools import combinations
 
 import pytest
@@ -43,14 +42,19 @@ def mechanisms(case, model):
         {kind.__name__ for kind in kinds if "Norm" in kind.__name__} - {"VirtuallyNormalised"} for kinds in networks
     ]
     critic = getattr(model.critic, "encoder", model.critic)
-    penalty = model.penalty.func if isinstance(model.penalty, partial) else model.penalty
     return (
         [type(term).__name__ for term in model.terms],
         [type(part).__name__ for part in (model.head, model.code)],
         norms,
         [Attention in kinds for kinds in networks],
         (type(critic).__module__, model.average is None),
-        (nn.Tanh in networks[0], hasattr(model.critic, "decoder"), penalty, model.bound is None, model.clip),
+        (
+            nn.Tanh in networks[0],
+            hasattr(model.critic, "decoder"),
+            type(model.penalty),
+            model.bound is None,
+            model.clip,
+        ),
         [CASES[case][1].get(option) or None for option in ("augment", "label_smoothing")],
         case in ("gan-minimax", "f-gan saturating"),
     )

@@ -52,7 +52,8 @@ def test_networks_take_their_sizes_from_the_shape(shape):
     images = net(source, normal((3, net.latents), gen())).detach()
     assert images.shape == (3, *shape)
     assert float(images.abs().max()) <= 1
-    assert critic(torch.cat([source, images], 1)).shape[:2] == (3, 1)
+    assert critic(images, source).shape[:2] == (3, 1)
+    assert torch.equal(critic(images, source), critic(torch.cat([source, images], 1)))
 
 
 def test_dropout_is_where_the_docstring_says():
@@ -151,12 +152,13 @@ def test_the_u_net_normalises_by_the_batch_behind_all_but_its_first_and_last_con
     assert not mixes(net.last, (net.last.in_channels, 4, 4))
 
 
-def test_the_critic_judges_pairs():
+def test_the_critic_scores_an_image_beside_its_source():
     model, given = build().eval(), batch()
     images = torch.randn(4, 1, 8, 8, generator=gen(5))
     other = Batch(given.images, sources=given.sources.flip(0))
-    assert not torch.equal(model.score(images, given), model.score(images, other))
-    assert not torch.equal(model.score(images, given), model.score(images.flip(0), given))
+    logits = model.scored(images, given).logits
+    assert not torch.equal(logits, model.scored(images, other).logits)
+    assert not torch.equal(logits, model.scored(images.flip(0), given).logits)
 
 
 def test_losses_are_the_game_with_half_for_the_critic_and_a_hundred_times_l1():
@@ -164,7 +166,7 @@ def test_losses_are_the_game_with_half_for_the_critic_and_a_hundred_times_l1():
     real = given.images.float() / 8 - 1
     source = given.sources.float() * (2 / 255) - 1
     fake = model.generator(source, normal((4, model.latents), gen(3)))
-    real_logits, fake_logits = model.score(real, given), model.score(fake, given)
+    real_logits, fake_logits = model.scored(real, given).logits, model.scored(fake, given).logits
     logs = model.critic_loss(given, step(3))
     torch.testing.assert_close(logs["loss"], NON_SATURATING.critic(real_logits, fake_logits) / 2)
     logs = model.generator_loss(given, step(3))

@@ -53,7 +53,7 @@ def test_an_image_alone_has_no_neighbours_and_copies_have_all():
     torch.testing.assert_close(net(logit, same_rows, batch(4)), (3 * net.closeness.weight.sum()).expand(4))
 
 
-def test_minibatch_discrimination_judges_real_and_fake_batches_apart():
+def test_minibatch_discrimination_scores_real_and_fake_batches_apart():
     model, gan = only(minibatch_discrimination=True), build("gan")
     (critic, generator), (plain, other) = losses(model), losses(gan)
     torch.testing.assert_close((critic, generator), (plain, other), msg="it begins silent")
@@ -81,7 +81,7 @@ def test_kernels_of_any_number_of_features_begin_at_the_same_scale():
 # Historical averaging.
 
 
-def players(model):
+def sides(model):
     return {"critic": [model.critic, model.head], "generator": [model.generator, model.code]}
 
 
@@ -94,43 +94,43 @@ def test_historical_averaging_alone_is_the_distance_to_the_mean_of_all_weights_s
     torch.testing.assert_close(losses(model), losses(gan), msg="nothing has moved yet")
     assert same({k: v for k, v in model.state_dict().items() if not k.startswith("terms")}, gan.state_dict())
     turns = {turn.name: TurnRunner.make(turn) for turn in model.phases()[0].turns}
-    past = {name: [weights(modules)] for name, modules in players(model).items()}
+    past = {name: [weights(modules)] for name, modules in sides(model).items()}
     for k in range(4):
         for name in ("critic", "critic", "generator") if k == 1 else ("critic", "generator"):
             logs = turns[name].step(model, batch(seed=k), step(k), k)
             mean = torch.stack(past[name]).mean(0)
             wanted = 0.3 * (past[name][-1] - mean).square().sum()
             torch.testing.assert_close(logs["history"], wanted, atol=1e-9, rtol=1e-3)
-            past[name].append(weights(players(model)[name]))
+            past[name].append(weights(sides(model)[name]))
     (term,) = model.terms
     for name, vectors in past.items():
         torch.testing.assert_close(term.get_buffer(f"{name}_mean"), torch.stack(vectors).mean(0))
         assert int(term.get_buffer(f"{name}_steps")) == len(vectors)
-    assert [len(vectors) for vectors in past.values()] == [6, 5], "each player counts its own steps"
+    assert [len(vectors) for vectors in past.values()] == [6, 5], "each side counts its own steps"
 
 
 @pytest.mark.parametrize("name", ["critic", "generator"])
-def test_each_players_gradient_gains_twice_the_distance(name):
+def test_each_sides_gradient_gains_twice_the_distance(name):
     model, gan = only(historical_averaging=0.3), build("gan")
     for one in (model, gan):
         one.double().train()
     (term,) = model.terms
     mean = randn(term.get_buffer(f"{name}_mean").numel())
     term.get_buffer(f"{name}_mean").copy_(mean)
-    modules = players(model)[name]
-    value = getattr(term, name)(model, None)["history"]
+    modules = sides(model)[name]
+    value = getattr(term, name)(model.game, None)["history"]
     own = [p for module in modules for p in module.parameters()]
     slopes = torch.cat([g.flatten() for g in torch.autograd.grad(value, own)])
     torch.testing.assert_close(slopes, 2 * 0.3 * (weights(modules) - mean))
 
 
-def test_a_heavy_history_holds_both_players_back():
+def test_a_heavy_history_holds_both_sides_back():
     free, held = only(), only(historical_averaging=100.0)
-    start = {name: weights(modules) for name, modules in players(free).items()}
+    start = {name: weights(modules) for name, modules in sides(free).items()}
     for model in (free, held):
         model.fit(splits(), FitConfig(Budget(steps=12), batch_size=8))
     for name, first in start.items():
-        moved, kept = ((weights(players(model)[name]) - first).norm() for model in (free, held))
+        moved, kept = ((weights(sides(model)[name]) - first).norm() for model in (free, held))
         assert float(kept) < 0.7 * float(moved)
 
 
