@@ -17,7 +17,7 @@ from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
 from genbench import data
-from genbench.records.record import Collapse, Quality
+from genbench.records.parts import Collapse, Quality
 from genbench.runs import measures
 from genbench.seed import generator
 from genbench.stats import spread

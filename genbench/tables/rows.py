@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from genbench.errors import nearest
 from genbench.files import written_whole
 from genbench.records import layout
-from genbench.records.record import Likelihood, Record
+from genbench.records.parts import Likelihood
+from genbench.records.record import Record
 from genbench.tables import render as texts
 from genbench.tables.comparable import RESTS_ON, alike, parts, refusals, remarks
 from genbench.tables.keys import BETTER_HIGH, FIGURES, KEYS, RANKED, UNSORTABLE

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from genbench.records.record import Accuracy, Agreement, Gap, Parzen
+from genbench.records.parts import Accuracy, Agreement, Gap, Parzen
 from genbench.tables import columns
 from genbench.tables import rows as table
 from tests.records import anchor, collapse, likelihood, quality, quick, record

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from genbench import data
-from genbench.records.record import Accuracy, Paired
+from genbench.records.parts import Accuracy, Paired
 from genbench.runs import stamping
 from genbench.runs.command import verbatim
 from genbench.runs.config import Cell, Setting

@@ -8,7 +8,7 @@ import re
 import pytest
 from rich.console import Console
 
-from genbench.records.record import Agreement, Gap
+from genbench.records.parts import Agreement, Gap
 from genbench.tables import captions, columns
 from genbench.tables import rows as table
 from tests.records import GAP, anchor, collapse, likelihood, lost, quality, quick, record
