@@ -21,7 +21,7 @@ from genbench.records.parts import Collapse, Quality
 from genbench.runs import measures
 from genbench.seed import generator
 from genbench.stats import spread
-from genbench.tables.columns import number
+from genbench.tables.texts import number
 
 if TYPE_CHECKING:
     from genbench.data import Dataset

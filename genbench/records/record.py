@@ -105,7 +105,7 @@ def records(*folders: Path) -> list[Record]:
         ValueError: for a folder without records.
     """
     found: list[Record] = []
-    anchors: dict[str, int] = Field(default_factory=dict)
+    anchors: dict[str, int] = {}
     for folder in {folder.resolve(): folder for folder in folders}.values():
         paths = layout.record_files(folder)
         if not paths:

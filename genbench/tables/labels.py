@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 
 from genbench.records.record import Record
 from genbench.records.stamp import EARLIER, of_training
-from genbench.tables.captions import phrase
+from genbench.tables.texts import phrase
 
 Facets = tuple[dict[str, str], ...]  # what → how a label says it, "" where there is nothing to say; what matters first
 MEASURED = {  # of a cell's configuration
@@ -98,10 +98,10 @@ def _words(members: Sequence[int], said: dict[int, Facets], records: dict[int, R
                 found |= {i: [value, *words] if value else words for i, words in _words(part, said, records).items()}
             return found
     alike = Counter(records[index].status for index in members)
-    seen: Counter[str] = Counter()
+    numbered: Counter[str] = Counter()
     found = {}
     for index in members:
         status = records[index].status
-        seen[status] += 1
-        found[index] = [f"run {seen[status]}"] if alike[status] > 1 else []
+        numbered[status] += 1
+        found[index] = [f"run {numbered[status]}"] if alike[status] > 1 else []
     return found

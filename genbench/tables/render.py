@@ -19,7 +19,9 @@ from rich.text import Text
 from tabulate import tabulate
 
 from genbench.tables.captions import footnotes, protocol, title
-from genbench.tables.columns import ABSENT, Column, Row, columns
+from genbench.tables.columns import columns
+from genbench.tables.figure import Column
+from genbench.tables.texts import ABSENT, Row
 from genbench.tables.tooltips import basis
 
 
@@ -120,6 +122,7 @@ TEX = {
     "Σ": r"$\Sigma$",
     "σ": r"$\sigma$",
     "β": r"$\beta$",
+    "κ": r"$\kappa$",
 }
 
 
