@@ -46,7 +46,15 @@ def parts(record: Record, group: FigureGroup, *, timed: bool | None = None) -> d
     if group.trained and (by_seconds(record) if timed is None else timed):
         wanted += MACHINE
     whole = ALWAYS | dict(leaves(of_training(stamp) if group.trained else stamp))
-    found = {name: whole[name] for part in wanted for name in whole if name == part or name.startswith(f"{part}.")}
+    below: dict[str, list[str]] = {}
+    for name in whole:
+        below.setdefault(name.partition(".")[0], []).append(name)
+    found = {
+        name: whole[name]
+        for part in wanted
+        for name in below.get(part.partition(".")[0], ())
+        if name == part or name.startswith(f"{part}.")
+    }
     found["measures"] = (stamp.get("measures") or {}).get(group.name, 1)
     if getattr(record, group.part) is not None:
         found |= {name: at(record, f"{group.part}.{field}") for name, field in group.counts}
