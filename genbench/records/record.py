@@ -104,7 +104,7 @@ def records(*folders: Path) -> list[Record]:
     Raises:
         ValueError: for a folder without records.
     """
-    found: list[Record] = []
+    kept: list[Record] = []
     anchors: dict[str, int] = {}
     for folder in {folder.resolve(): folder for folder in folders}.values():
         paths = layout.record_files(folder)
@@ -113,10 +113,10 @@ def records(*folders: Path) -> list[Record]:
         for record in (Record.read(path.parent) for path in paths):
             same = record.model_dump_json(include={"dataset", "label", "seed", "test", "train", "quality", "extractor"})
             if record.status != "anchor":
-                found.append(record)
+                kept.append(record)
             elif same not in anchors:  # runs on the same data share their anchors
-                anchors[same] = len(found)
-                found.append(record)
-            elif found[anchors[same]].collapse is None:  # of a run from before it was measured
-                found[anchors[same]] = record
-    return found
+                anchors[same] = len(kept)
+                kept.append(record)
+            elif kept[anchors[same]].collapse is None:  # of a run from before it was measured
+                kept[anchors[same]] = record
+    return kept

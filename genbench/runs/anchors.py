@@ -60,7 +60,9 @@ def work(cell: Cell, setting: Setting, folders: dict[str, Path], tell: Tell) -> 
             continue
         with clock("nll"):
             test, train = _likelihoods(name, cell, dataset)
-        found = None if name == "uniform" or name in CODECS else _of_samples(name, cell, dataset, part, clock)
+        of_samples = measures.SampleMeasures()
+        if name != "uniform" and name not in CODECS:
+            of_samples = _of_samples(name, cell, dataset, part, clock)
         yield Record(
             dataset=cell.dataset,
             recipe=name,
@@ -70,13 +72,13 @@ def work(cell: Cell, setting: Setting, folders: dict[str, Path], tell: Tell) -> 
             status="anchor",
             test=test,
             train=train,
-            extractor=None if found is None else found.extractor,
-            quality=None if found is None else found.quality,
-            agreement=None if found is None else found.agreement,
-            collapse=None if found is None else found.collapse,
-            parzen=None if found is None else found.parzen,
+            extractor=of_samples.extractor,
+            quality=of_samples.quality,
+            agreement=of_samples.agreement,
+            collapse=of_samples.collapse,
+            parzen=of_samples.parzen,
             seconds=clock.seconds,
-            stamp=stamped(cell, setting, dataset, None if found is None else found.extractor_info),
+            stamp=stamped(cell, setting, dataset, of_samples.extractor_info),
         )
 
 
@@ -85,13 +87,13 @@ def _of_twin(cell: Cell, part: Path) -> Record | None:
     if cell.twin is None:
         return None
     folder = part.parents[2] / slug(cell.twin) / part.parent.name / part.name.removesuffix(".part")
-    found = Record.read(folder) if (folder / layout.RECORD).is_file() else None
-    if found is None or found.status != "anchor" or older(found):
+    twin = Record.read(folder) if (folder / layout.RECORD).is_file() else None
+    if twin is None or twin.status != "anchor" or older(twin):
         return None
     for name in (layout.GRID, NEIGHBOURS.file):
         if (folder / name).is_file():
             shutil.copyfile(folder / name, part / name)
-    return found
+    return twin
 
 
 def noise(shape: tuple[int, ...], levels: int, seed: int) -> Tensor:
@@ -132,8 +134,8 @@ def centres(images: Tensor, n: int, seed: int) -> Tensor:
     count = max(1, min(n, CENTRES, len(images) // MEMBERS))
     some = images[spread(len(images), count * MEMBERS)].flatten(1).float().numpy()
     model = KMeans(count, init="random", n_init=1, max_iter=20, random_state=seed).fit(some)
-    found = torch.from_numpy(model.cluster_centers_).round().to(torch.uint8).reshape(-1, *images.shape[1:])
-    return found[torch.arange(n) % count]
+    means = torch.from_numpy(model.cluster_centers_).round().to(torch.uint8).reshape(-1, *images.shape[1:])
+    return means[torch.arange(n) % count]
 
 
 def _samples(name: str, cell: Cell, dataset: Dataset) -> Tensor:

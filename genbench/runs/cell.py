@@ -105,13 +105,13 @@ def work(cell: Cell, setting: Setting, part: Path, tell: Tell, finished: Path | 
         (part / layout.SAMPLES).write_bytes(array.getvalue())
         digests["samples"] = files.digest({"samples": samples})
         sample_grid.write(part / layout.GRID, samples, dataset.spec.levels, shown(given, cell.given, dataset))
-    found = measured(cell, model, dataset, samples, given, part, clock)
+    result = measured(cell, model, dataset, samples, given, part, clock)
     with clock("abilities"):  # behind the measures, so that none can change a figure
         abilities = gallery.write(part, model, dataset.test, cell.seed)
     able = ability_measures(model, dataset, abilities, clock, pairs=cell.samples, seed=cell.seed)
     prescribed = getattr(model, "setting", None)
     temperature = getattr(model, "temperature", None)
-    stamp = stamped(cell, setting, dataset, found.of_samples.extractor_info, report, temperature, found.test)
+    stamp = stamped(cell, setting, dataset, result.of_samples.extractor_info, report, temperature, result.test)
     made = Record(
         **heading(cell),
         status="done",
@@ -119,15 +119,15 @@ def work(cell: Cell, setting: Setting, part: Path, tell: Tell, finished: Path | 
         fit=parts.Fit(**report.spent, batch_size=min(cell.batch_size, len(dataset.train))),
         setting=prescribed if isinstance(prescribed, str) else None,
         trained_on=model.perceptual,
-        test=found.test,
-        train=found.train,
-        extractor=found.of_samples.extractor,
-        quality=found.of_samples.quality,
-        speed=found.speed,
-        agreement=found.of_samples.agreement,
-        collapse=found.of_samples.collapse,
-        parzen=found.of_samples.parzen,
-        paired=found.paired,
+        test=result.test,
+        train=result.train,
+        extractor=result.of_samples.extractor,
+        quality=result.of_samples.quality,
+        speed=result.speed,
+        agreement=result.of_samples.agreement,
+        collapse=result.of_samples.collapse,
+        parzen=result.of_samples.parzen,
+        paired=result.paired,
         accuracy=able.accuracy,
         anomaly=able.anomaly,
         reconstruction=able.reconstruction,

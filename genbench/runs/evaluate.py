@@ -142,9 +142,9 @@ def _asked(labels: Tensor | ArrayLike | None, images: Tensor, known: Dataset, tr
         raise ValueError(f"labels: {known.name} has none, so nothing can judge them; leave them out")
     if array.shape != (len(images),) or array.dtype.kind not in "iu":
         raise ValueError(f"labels are {array.dtype} {array.shape}: give an integer for each of {len(images)} images")
-    found = torch.from_numpy(array.astype(np.int64))
-    check_labels(found, known.spec.classes)
-    return found
+    asked = torch.from_numpy(array.astype(np.int64))
+    check_labels(asked, known.spec.classes)
+    return asked
 
 
 def _measured(
@@ -158,12 +158,12 @@ def _measured(
         np.save(array, samples.numpy())
         (part / layout.SAMPLES).write_bytes(array.getvalue())
         sample_grid.write(part / layout.GRID, samples, known.spec.levels, shown)
-    found = measures.sample_measures(samples, asked, cell, known, part, clock)
+    of_samples = measures.sample_measures(samples, asked, cell, known, part, clock)
     of_pairs: parts.Paired | None = None
     if translated:
         with clock("paired"):
             of_pairs = paired(samples, targets.images, known.spec.levels)
-    stamp = stamped(cell, setting, known, found.extractor_info)
+    stamp = stamped(cell, setting, known, of_samples.extractor_info)
     stamp |= {"drawn": "labels as they came with the samples"} if "label" in cell.given else {}
     return Record(
         dataset=cell.dataset,
@@ -173,11 +173,11 @@ def _measured(
         seed=cell.seed,
         given=cell.given,
         status="evaluated",
-        extractor=found.extractor,
-        quality=found.quality,
-        agreement=found.agreement,
-        collapse=found.collapse,
-        parzen=found.parzen,
+        extractor=of_samples.extractor,
+        quality=of_samples.quality,
+        agreement=of_samples.agreement,
+        collapse=of_samples.collapse,
+        parzen=of_samples.parzen,
         paired=of_pairs,
         seconds=clock.seconds,
         digests={"samples": digest({"samples": samples})},
@@ -187,8 +187,8 @@ def _measured(
 
 def _usual(out: Path, dataset: str) -> int | None:
     """How many samples of that data set's rows a run measures, by most of them."""
-    found = records(out) if layout.record_files(out) else []
-    counts = Counter(r.quality.images for r in found if r.quality and r.dataset == dataset and r.status != EVALUATED)
+    others = records(out) if layout.record_files(out) else []
+    counts = Counter(r.quality.images for r in others if r.quality and r.dataset == dataset and r.status != EVALUATED)
     return counts.most_common(1)[0][0] if counts else None
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SampleMeasures:
-    """The parts of a record that rest on samples alone.
+    """The parts of a record that rest on samples alone; all None where there are none, as of the uniform model.
 
     Args:
         extractor: the name of the feature extractor.
@@ -46,12 +46,12 @@ class SampleMeasures:
         collapse: onto classes, onto each other, onto training images.
     """
 
-    extractor: str
-    extractor_info: dict[str, Any]
-    quality: parts.Quality
-    parzen: parts.Parzen | None
-    agreement: parts.Agreement | None
-    collapse: parts.Collapse
+    extractor: str | None = None
+    extractor_info: dict[str, Any] | None = None
+    quality: parts.Quality | None = None
+    parzen: parts.Parzen | None = None
+    agreement: parts.Agreement | None = None
+    collapse: parts.Collapse | None = None
 
 
 def likelihood(
@@ -142,7 +142,7 @@ def collapse(
     both = ((samples.features, near), (unseen, usual))
     among = (collapses.relative(collapses.nearest(rows[:n]).distance, x.index[:n], apart) for rows, x in both)
     middle = float(usual.distance.median())
-    found = parts.Collapse(
+    collapsed = parts.Collapse(
         covered=None if histogram is None else histogram.covered,
         classes=None if histogram is None else spec.classes,
         divergence=None if histogram is None else histogram.divergence,
@@ -151,7 +151,7 @@ def collapse(
         copies=collapses.closer(*(collapses.relative(x.distance, x.index, apart) for _, x in both)),
         distance=float(near.distance.median()) / middle if middle else None,
     )
-    return found, near.index
+    return collapsed, near.index
 
 
 def speed(draw: Callable[[int], Tensor], device: str, seconds: float) -> parts.Speed:

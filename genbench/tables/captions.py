@@ -19,16 +19,16 @@ def protocol(rows: Sequence[Row]) -> list[tuple[str, str]]:
     Rows that diverged or failed say nothing here as long as others do: their stamps break off where they did.
     """
     whole = [row for row in rows if row["status"] in ("done", "anchor")] or list(rows)
-    found: list[tuple[str, str]] = []
+    facts: list[tuple[str, str]] = []
     for word in FACTS:
         for key in dict.fromkeys(key for row in whole for key in row["stamp"] if key.startswith(word)):
             said = dict.fromkeys(phrase(row["stamp"][key]) for row in whole if key in row["stamp"])
             if text := " / ".join(item for item in said if item):
-                found.append((key.replace("_", " "), text))
+                facts.append((key.replace("_", " "), text))
     counts = dict.fromkeys(
         f"{row['sample_images']:,} against {row['reference_images']:,}" for row in whole if row["sample_images"]
     )
-    return found + ([("samples against reference", " / ".join(counts))] if counts else [])
+    return facts + ([("samples against reference", " / ".join(counts))] if counts else [])
 
 
 def title(rows: Sequence[Row]) -> str:

@@ -53,16 +53,16 @@ def columns(rows: Sequence[Row]) -> list[Column]:
     """The columns of one data set's table: those that some row is a reason to show, each extractor's together."""
     own = [figure.key for figure in FIGURES if _per_extractor(figure)]
     extractors = list(dict.fromkeys(row["extractor"] for row in rows if any(row[key] is not None for key in own)))
-    found: list[Column] = []
+    every: list[Column] = []
     for per_extractor, some in groupby((column for column in COLUMNS if column.header), _per_extractor):
         members = list(some)
         if not per_extractor:
-            found += members
+            every += members
             continue
         figures = [figure for figure in members if isinstance(figure, Figure)]
         for name in extractors:
-            found += [figure.under(name, several=len(extractors) > 1) for figure in figures]
-    return [column for column in found if any(column.wanted(row) for row in rows)]
+            every += [figure.under(name, several=len(extractors) > 1) for figure in figures]
+    return [column for column in every if any(column.wanted(row) for row in rows)]
 
 
 def _per_extractor(column: Column) -> bool:

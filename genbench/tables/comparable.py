@@ -38,8 +38,8 @@ def parts(record: Record, group: FigureGroup, *, timed: bool | None = None) -> d
     """All that must be equal for two cells' figures of this group to be ranked together: name → value, as JSON.
 
     A budget of seconds buys more on a faster machine, so where training was ``timed``, by its stamp if nothing else is
-    said, the machine is among it. What a reader sees beside the
-    figure, its kind and what it is given, is :func:`shown_beside`.
+    said, the machine is among it. What a reader sees beside the figure, its kind and what it is given, is
+    :func:`shown_beside`.
     """
     stamp = record.stamp
     wanted = group.rests_on
@@ -49,21 +49,21 @@ def parts(record: Record, group: FigureGroup, *, timed: bool | None = None) -> d
     below: dict[str, list[str]] = {}
     for name in whole:
         below.setdefault(name.partition(".")[0], []).append(name)
-    found = {
+    decisive = {
         name: whole[name]
         for part in wanted
         for name in below.get(part.partition(".")[0], ())
         if name == part or name.startswith(f"{part}.")
     }
-    found["measures"] = (stamp.get("measures") or {}).get(group.name, 1)
+    decisive["measures"] = (stamp.get("measures") or {}).get(group.name, 1)
     if getattr(record, group.part) is not None:
-        found |= {name: at(record, f"{group.part}.{field}") for name, field in group.counts}
+        decisive |= {name: at(record, f"{group.part}.{field}") for name, field in group.counts}
     if group == LIKELIHOOD and (test := record.test) is not None:
         if test.kind != "exact":  # more draws make a bound tighter
-            found["draws"] = test.draws
+            decisive["draws"] = test.draws
         if test.kind == "estimate":  # as good as its estimator; a bound is a bound, however it was made
-            found |= {"method": test.method, "effort": test.effort}
-    return {name.replace(".", " "): json.dumps(value, default=str) for name, value in found.items()}
+            decisive |= {"method": test.method, "effort": test.effort}
+    return {name.replace(".", " "): json.dumps(value, default=str) for name, value in decisive.items()}
 
 
 def by_seconds(record: Record) -> bool:
@@ -101,7 +101,7 @@ def refusals(rows: Rows, labels: Sequence[str]) -> list[list[str]]:
         rows: of a table; the cells of each agree in all their parts.
         labels: of the rows.
     """
-    found: list[list[str]] = [[] for _ in rows]
+    notes: list[list[str]] = [[] for _ in rows]
     for dataset in dict.fromkeys(cells[0].dataset for cells in rows):
         mine = [i for i, cells in enumerate(rows) if cells[0].dataset == dataset]
         causes: dict[Cause, list[FigureGroup]] = {}
@@ -116,8 +116,8 @@ def refusals(rows: Rows, labels: Sequence[str]) -> list[list[str]]:
         for (groups_of, sides), why in sentences.items():
             text = _sentence(groups_of, [_listed([labels[i] for i in side]) for side in sides], why)
             for index in (i for side in sides for i in side):
-                found[index].append(text)
-    return found
+                notes[index].append(text)
+    return notes
 
 
 def _sentence(groups: Sequence[FigureGroup], sides: Sequence[str], why: Sequence[str]) -> str:
@@ -157,7 +157,7 @@ def _causes(members: Sequence[int], rows: Rows, group: FigureGroup) -> Iterator[
 
 def remarks(rows: Rows) -> list[list[str]]:
     """For each row what differs between the rows of its data set and keeps no figures apart: revision and versions."""
-    found: list[list[str]] = [[] for _ in rows]
+    notes: list[list[str]] = [[] for _ in rows]
     for dataset in dict.fromkeys(cells[0].dataset for cells in rows):
         here = {i: cells[0] for i, cells in enumerate(rows) if cells[0].dataset == dataset}
         mine = {i: record for i, record in here.items() if record.status == "done"}
@@ -170,15 +170,15 @@ def remarks(rows: Rows) -> list[list[str]]:
                 said.append(f"{name.replace('.', ' ')} {' / '.join(map(short, values))}")
         if said:
             for index in mine:
-                found[index].append(f"Rows of {dataset} differ in {'; '.join(said)}, which keeps none apart by itself.")
-    return found
+                notes[index].append(f"Rows of {dataset} differ in {'; '.join(said)}, which keeps none apart by itself.")
+    return notes
 
 
 def said_of(stamp: Mapping[str, Any], names: Sequence[str], *, again: bool) -> dict[str, Any]:
     """These parts of a stamp by dotted name; where any cell was measured ``again``, those of the training too."""
-    found = {name: stamp.get(name) for name in names}
+    chosen = {name: stamp.get(name) for name in names}
     trained = of_training(stamp)
-    return dict(leaves(found | ({"trained": {name: trained.get(name) for name in names}} if again else {})))
+    return dict(leaves(chosen | ({"trained": {name: trained.get(name) for name in names}} if again else {})))
 
 
 def leaves(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

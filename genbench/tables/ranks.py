@@ -65,10 +65,10 @@ def differ(a: Sequence[Record], b: Sequence[Record], figure: Figure) -> int | No
         left, right = (cells[shared[0]].test for cells in (ours, theirs))
         if left is not None and right is not None and len(left.per_image) == len(right.per_image):
             pairs = list(zip(left.per_image, right.per_image, strict=True))
-    found = interval([x - y for x, y in pairs])
-    if found is None:
+    limits = interval([x - y for x, y in pairs])
+    if limits is None:
         return None
-    low, high = found
+    low, high = limits
     return -1 if high < 0 else 1 if low > 0 else 0
 
 
@@ -79,20 +79,20 @@ def ranks(rows: Sequence[Sequence[Record]], figure: Figure) -> list[Rank | None]
         keys = {comparison_key(record, figure) for record in cells}
         if len(keys) == 1 and (key := keys.pop()) is not None:
             groups.setdefault(key, []).append(index)
-    found: list[Rank | None] = [None] * len(rows)
+    places: list[Rank | None] = [None] * len(rows)
     for members in groups.values():
         for index, rank in _ranked(members, lambda i, j: differ(rows[i], rows[j], figure), figure).items():
-            found[index] = rank
-    return found
+            places[index] = rank
+    return places
 
 
 def _ranked(members: Sequence[int], differ: Callable[[int, int], int | None], figure: Figure) -> dict[int, Rank]:
     sign = 1 if figure.better == "high" else -1
     wins: dict[tuple[int, int], bool | None] = {}
     for i, j in combinations(members, 2):
-        found = differ(i, j)
-        wins[i, j] = None if found is None else found == sign
-        wins[j, i] = None if found is None else found == -sign
+        difference = differ(i, j)
+        wins[i, j] = None if difference is None else difference == sign
+        wins[j, i] = None if difference is None else difference == -sign
     kept = list(members)
     # A row without pairs to some other row cannot be placed: the rows that lack most go, until all can be.
     while lacks := {i: n for i in kept if (n := sum(wins[i, j] is None for j in kept if j != i))}:

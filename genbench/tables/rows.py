@@ -95,17 +95,17 @@ def _cell(record: Record) -> Hashable:
 
 def _groups(records: Iterable[Record]) -> list[list[Record]]:
     """The cells of each row. A seed that comes twice under one protocol opens another row: it is no second draw."""
-    found: dict[Hashable, list[Record]] = {}
+    groups: dict[Hashable, list[Record]] = {}
     for record in records:
         how: tuple[Hashable, ...] = (_cell(record), record.status, record.given, record.extractor)
         how += tuple(tuple(parts(record, group).items()) for group in GROUPS)
         for half in (record.test, record.train):
             how += (None,) if half is None else (_how(half),)
         copy = 0
-        while any(other.seed == record.seed for other in found.get((how, copy), [])):
+        while any(other.seed == record.seed for other in groups.get((how, copy), [])):
             copy += 1
-        found.setdefault((how, copy), []).append(record)
-    return list(found.values())
+        groups.setdefault((how, copy), []).append(record)
+    return list(groups.values())
 
 
 def _how(half: Likelihood) -> Hashable:

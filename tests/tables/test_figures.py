@@ -1,6 +1,7 @@
 """A figure is declared once: everything that tables, files and rankings say of it follows."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -10,11 +11,12 @@ import pytest
 
 import genbench
 from genbench.records.parts import Anomaly, Joint, Reconstruction
+from genbench.records.record import Record
 from genbench.tables import comparable, keys
 from genbench.tables import rows as table
 from genbench.tables.columns import COLUMNS, FIGURES
 from genbench.tables.tooltips import basis
-from tests.records import quick, record
+from tests.records import quality, quick, record
 
 TOY = """
 import json, sys
@@ -75,7 +77,7 @@ def test_a_part_and_one_figure_make_column_keys_types_rank_tooltip_and_footnote(
         file.write_text(text.replace(old, new, 1), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-c", TOY],
-        cwd=site,
+        env=os.environ | {"PYTHONPATH": str(site)},
         input=record().model_dump_json(),
         capture_output=True,
         text=True,
@@ -107,8 +109,6 @@ def test_no_key_is_declared_twice():
 
 @pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.key)
 def test_paths_lead_to_numbers_of_a_record(figure):
-    from genbench.records.record import Record
-
     def kind(model, path):
         first, _, rest = path.partition(".")
         return kind_of(model.model_fields[first].annotation, rest)
@@ -183,8 +183,6 @@ def test_abilities_are_ranked_over_seeds():
 
 def test_what_was_trained_on_an_extractor_is_neither_shown_nor_ranked_under_it_alone():
     def cells(label, fid, **fields):
-        from tests.records import quality
-
         return [record(label, seed=seed, quality=quality(fid + seed / 10), **fields) for seed in (0, 1)]
 
     own = {"trained_on": "efficientnet-lite0"}
