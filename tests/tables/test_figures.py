@@ -77,6 +77,7 @@ def test_a_part_and_one_figure_make_column_keys_types_rank_tooltip_and_footnote(
         file.write_text(text.replace(old, new, 1), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-c", TOY],
+        cwd=site,
         env=os.environ | {"PYTHONPATH": str(site)},
         input=record().model_dump_json(),
         capture_output=True,
