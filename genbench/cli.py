@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from genbench import commands
+from genbench import commands, completion
 from genbench.console import DataDir, Device, console, listed
 from genbench.suites import titles
 from genbench.training.precision import chosen_device
@@ -21,7 +21,6 @@ app = typer.Typer(
     name="genbench",
     help="Deep generative models of every family, trained and measured side by side.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -60,16 +59,18 @@ def datasets(as_json: Json = False, data_dir: DataDir = None) -> None:
 
 @app.command()
 def run(
-    suite: Annotated[str, typer.Argument(help=SUITES)],
-    dataset: Annotated[str | None, typer.Option(help="Instead of the suite's.")] = None,
-    recipe: Annotated[list[str] | None, typer.Option(help=ROWS)] = None,
+    suite: Annotated[str, typer.Argument(help=SUITES, autocompletion=completion.suites)],
+    dataset: Annotated[
+        str | None, typer.Option(help="Instead of the suite's.", autocompletion=completion.datasets)
+    ] = None,
+    recipe: Annotated[list[str] | None, typer.Option(help=ROWS, autocompletion=completion.rows)] = None,
     option: Annotated[list[str] | None, typer.Option("--set", help="option=value where rows have it; repeat.")] = None,
     seed: Annotated[list[int] | None, typer.Option(help="Instead of the suite's; repeat.")] = None,
     images: Annotated[int | None, typer.Option(help="Budget: images of training a cell.")] = None,
     steps: Annotated[int | None, typer.Option(help="Budget: batches of training a cell.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Budget: seconds of training a cell.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; results/SUITE by default.")] = None,
-    precision: Annotated[str | None, typer.Option(help="Of training: float32 or bfloat16.")] = None,
+    precision: Annotated[str | None, typer.Option(help="Arithmetic of training: float32 or bfloat16.")] = None,
     labelled: Annotated[int | None, typer.Option(help=LABELS)] = None,
     effort: Annotated[str | None, typer.Option(help=commands.EFFORT)] = None,
     device: Device = "auto",
@@ -149,7 +150,7 @@ def report(
         console().print(str(path), markup=False, highlight=False, soft_wrap=True)
 
 
-for _command in (commands.sample, commands.score, commands.reproduce, commands.evaluate):
+for _command in (commands.describe, commands.sample, commands.score, commands.reproduce, commands.evaluate):
     app.command()(_command)
 
 

@@ -1,16 +1,54 @@
-"""Commands of finished cells, and of samples from elsewhere: draw, score, make again, evaluate."""
+"""Commands of one recipe, of finished cells, and of samples from elsewhere."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
+from genbench import completion
 from genbench.console import CellPath, DataDir, Device, console, listed
 from genbench.training.precision import chosen_device
 
-EFFORT = "Of annealed importance sampling: fast, standard or paper."
+RecipeName = Annotated[str, typer.Argument(help="Name of a recipe.", autocompletion=completion.recipes)]
+EFFORT = "Effort of annealed importance sampling: fast, standard or paper."
+
+
+def describe(
+    recipe: RecipeName,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """What a recipe is: paper, likelihood, what it is given and needs, every option, and an example."""
+    from dataclasses import asdict
+
+    from genbench import describe as descriptions
+
+    found = descriptions.describe(recipe)
+    if as_json:
+        print(json.dumps(asdict(found), indent=1))
+        return
+    lines = {
+        "family": found.family,
+        "paper": ", ".join(filter(None, [found.paper, found.link, str(found.year)])),
+        "likelihood": found.likelihood,
+        "given": ", ".join(found.given) or "nothing",
+        "needs": ", ".join(found.needs) or "nothing beside",
+        "setting": found.setting,
+        "example": found.example,
+    }
+    out = console()
+    out.print(f"{found.name}: {found.title}\n\n{found.about}\n", markup=False, highlight=False)
+    for name, text in lines.items():
+        if text is not None:
+            out.print(f"{name:<11}{text}", markup=False, highlight=False, soft_wrap=True)
+    out.print()
+    rows = [
+        {"option": option.name, "default": descriptions.as_text(option.default), "meaning": option.meaning}
+        for option in found.options
+    ]
+    listed("Options", rows, False)
 
 
 def sample(
@@ -22,7 +60,7 @@ def sample(
     truncation: Annotated[float | None, typer.Option(help="Noise within ±T: better images, fewer kinds.")] = None,
     complete: Annotated[bool, typer.Option("--complete", help="Test images, the top kept, the rest drawn.")] = False,
     keep: Annotated[int | None, typer.Option(help="Rows kept by --complete; half of them by default.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
     device: Device = "auto",
     data_dir: DataDir = None,
 ) -> None:
@@ -47,12 +85,14 @@ def sample(
 
 def score(
     cell: CellPath,
-    dataset: Annotated[str | None, typer.Option(help="Data set whose test split is scored.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Data set whose test split is scored.", autocompletion=completion.datasets)
+    ] = None,
     images: Annotated[Path | None, typer.Option(help="Folder of images to score.")] = None,
     draws: Annotated[int | None, typer.Option(min=1, help="Importance weights, or chains, an image.")] = None,
     effort: Annotated[str | None, typer.Option(help=EFFORT)] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many images.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the noise.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
     device: Device = "auto",
     data_dir: DataDir = None,
 ) -> None:
@@ -84,11 +124,15 @@ def reproduce(
 
 def evaluate(
     path: Annotated[Path, typer.Argument(help="Folder of images, .npz with an array 'images', or .npy; uint8.")],
-    dataset: Annotated[str, typer.Option(help="Data set that they are to look like.")],
-    label: Annotated[str, typer.Option(help="Of the row.")],
+    dataset: Annotated[
+        str, typer.Option(help="Data set that they are to look like.", autocompletion=completion.datasets)
+    ],
+    label: Annotated[str, typer.Option(help="Label of the row.")],
     out: Annotated[Path, typer.Option(help="Folder of the run that gets the row.")],
-    extractor: Annotated[str, typer.Option(help="Of features, as in the other rows.")] = "efficientnet-lite0",
-    seed: Annotated[int, typer.Option(help="Of the row: that of the model's training, where there are several.")] = 0,
+    extractor: Annotated[str, typer.Option(help="Feature extractor, as in the other rows.")] = "efficientnet-lite0",
+    seed: Annotated[
+        int, typer.Option(help="Seed of the row: that of the model's training, where there are several.")
+    ] = 0,
     translations: Annotated[
         bool, typer.Option("--translations", help="Sample i was made of test source i: adds PSNR and SSIM.")
     ] = False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -10,41 +9,45 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+from filelock import FileLock, Timeout
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+LOCK = ".lock"  # in a folder that a process is at work in; left there by one that was killed, it is free
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, which the system lets go of however the process ends.
+    """Hold the lock of ``folder``, which the system lets go of however the process ends.
+
+    A folder that was made for the lock, and into which nothing was written, is removed in the end.
 
     Raises:
-        ValueError: where another process holds it, with its number; or for a folder that cannot be written.
+        ValueError: where another process holds the lock, with its number; or for a folder that cannot be written.
     """
     new = [path for path in (folder, *folder.parents) if not path.exists()]
+    held = folder / LOCK
+    lock = FileLock(held)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("a+")
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        other = held.read_text().strip() or "another process"
+        raise ValueError(f"--out {folder}: process {other} runs in it; wait, or give another folder") from error
     except OSError as error:
         raise ValueError(f"--out {folder}: cannot be written ({error.strerror}); give another folder") from error
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            file.seek(0)
-            other = file.read().strip() or "another process"
-            raise ValueError(f"--out {folder}: process {other} runs in it; wait, or give another folder") from error
-        file.truncate(0)
-        file.write(str(os.getpid()))
-        file.flush()
-        try:
-            yield
-        finally:
-            if [entry.name for entry in folder.iterdir()] == [".lock"]:  # refused: leave nothing
-                (folder / ".lock").unlink()
-                for path in new:
-                    path.rmdir()
+    try:
+        held.write_text(str(os.getpid()))
+        yield
+    finally:
+        if [entry.name for entry in folder.iterdir()] == [LOCK]:  # refused: leave nothing
+            held.unlink()
+            for path in new:
+                path.rmdir()
+        lock.release()
 
 
 @contextmanager
@@ -63,7 +66,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def part_of(folder: Path) -> Path:
-    """Where a folder is made before it is whole."""
+    """The path at which ``folder`` is made, until it is whole."""
     return folder.with_name(folder.name + ".part")
 
 
@@ -97,6 +100,8 @@ def cache_dir() -> Path:
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
     """SHA-256 over names, types, shapes and bytes, in the order of the names: 64 hexadecimal digits."""
+    import torch
+
     total = hashlib.sha256()
     for name in sorted(tensors):
         value = tensors[name].detach().cpu().contiguous()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
+from einops import reduce
 from torch import Generator, Tensor
 
 from genbench.interface import GenerativeModel, LogLikelihood, frozen
@@ -169,4 +170,4 @@ def search(model: ImplicitModel, batch: Batch, generator: Generator) -> Tensor:
                 break
             (u.grad,) = torch.autograd.grad(residual.sum(), u)
             optimizer.step()
-    return best.view(copies, len(batch)).amin(0)
+    return reduce(best, "(copy image) -> image", "min", copy=copies)

@@ -53,27 +53,27 @@ def run(
     Args:
         suite: a name, the path of a ``.toml`` file, or what such a file says, as a mapping.
         out: folder of the run; ``results/SUITE`` by default for a name or a path, needed for a mapping.
-        dataset: instead of the suite's.
-        recipes: only the rows of these labels, else of these recipes.
-        options: set where rows have them.
-        seeds: instead of the suite's.
-        images: budget of a cell; give one of this, ``steps`` and ``seconds``, or none.
+        dataset: the data set to take instead of the suite's.
+        recipes: labels of the rows to run, else their recipes; all rows by default.
+        options: options to set in the rows whose recipes have them.
+        seeds: the seeds to take instead of the suite's.
+        images: budget of a cell in images; give one of this, ``steps`` and ``seconds``, or none.
         steps: budget of a cell, in batches.
-        seconds: budget of a cell.
-        precision: of training.
-        labelled: training images that keep their label.
-        effort: of estimated likelihoods: ``"fast"``, ``"standard"`` or ``"paper"``.
-        size: side that a folder's images are resized to.
+        seconds: budget of a cell in seconds.
+        precision: arithmetic of training, ``"float32"`` or ``"bfloat16"``.
+        labelled: number of training images that keep their label.
+        effort: effort of estimated likelihoods: ``"fast"``, ``"standard"`` or ``"paper"``.
+        size: side in pixels that a folder's images are resized to.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
-        fresh: do again what is done.
-        measure_again: measure again, by their weights, the cells that are done and were measured by older measures.
+        fresh: whether what is done is done again.
+        measure_again: whether cells that older measures measured are measured again, by their weights.
         root: folder of data sets.
-        download: fetch data that are missing.
-        tensorboard: write logs for TensorBoard too, in each cell.
-        quiet: print nothing.
+        download: whether data that are missing are fetched.
+        tensorboard: whether each cell has logs for TensorBoard too.
+        quiet: whether nothing is printed.
 
     Returns:
-        As :func:`table`.
+        The run's table, as :func:`table` returns it.
 
     Raises:
         ValueError: in one line, for whatever is wrong with the input, before any training.
@@ -122,7 +122,7 @@ def table(*folders: str | Path, sort: str | None = None) -> DataFrame:
     ``LABEL on DATASET``; ``attrs["notes"]`` are the footnotes, what is not ranked with what among them.
 
     Args:
-        folders: that ``genbench run --out`` or :func:`run` wrote.
+        folders: the folders that ``genbench run --out`` or :func:`run` wrote.
         sort: a column to sort by, best first.
 
     Raises:
@@ -154,17 +154,17 @@ def evaluate(
 
     Args:
         images: uint8 array, tensor, or the path of a folder, an ``.npz`` or an ``.npy``.
-        dataset: that they are to look like.
+        dataset: the data set that they are to look like.
         labels: the class that each was asked for.
-        translations: sample i was made of the test split's source i.
-        label: of the row.
+        translations: whether sample i was made of the test split's source i.
+        label: label of the row.
         out: folder of a run that gets the row; None keeps nothing.
-        extractor: of features.
-        seed: of the row.
-        size: side that a folder data set's images are resized to.
+        extractor: name of the feature extractor.
+        seed: seed of the row.
+        size: side in pixels that a folder data set's images are resized to.
         device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         root: folder of data sets.
-        fresh: replace a row of this label.
+        fresh: whether a row of this label is replaced.
 
     Raises:
         ValueError: in one line, for images or labels that do not fit, or a label that is taken.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def mean(values: Sequence[float]) -> float:
@@ -29,6 +30,8 @@ def spread(count: int, limit: int | None) -> Tensor:
     Raises:
         ValueError: for no images, or a limit below 1.
     """
+    import torch
+
     if count < 1:
         raise ValueError("split: there are no images, and a likelihood needs at least one")
     if limit is not None and limit < 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from einops import rearrange
 from torch import Generator, Tensor, nn
 
 from families.autoencoder.distributions import CodeDistribution
@@ -29,29 +30,29 @@ class Coded(GenerativeModel):
     prior: nn.Module
 
     def scaled(self, batch: Batch) -> Tensor:
-        """The images on [-1, 1], in the precision of the weights."""
+        """Return the images on [-1, 1], in the precision of the weights."""
         return to_unit(batch.images, self.spec.levels).to(next(self.parameters()).dtype)
 
     def posterior(self, batch: Batch) -> CodeDistribution:
-        """``q(z given x)`` of every image."""
+        """Return the distribution ``q(z given x)`` over every image's code."""
         return self.encoder(self.scaled(batch), batch)
 
     def encode(self, batch: Batch) -> Tensor:
-        """The posterior's mean, ``(B, Z)``."""
+        """Return the posterior's mean of every image, ``(B, Z)``."""
         return self.posterior(batch).mean
 
     def show(self, codes: Tensor, given: Batch, generator: Generator | None) -> Tensor:
-        """Images of codes, uint8 ``(B, C, H, W)``; without a generator one for each code that stands for the rest."""
+        """Return images of codes, uint8 ``(B, C, H, W)``; without a generator, one that stands for the rest."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it decodes: write show()")
 
     def reconstruct(self, batch: Batch, *, generator: Generator | None = None) -> Tensor:
-        """Every image from its own code, uint8 ``(B, C, H, W)``; without a generator what :meth:`show` says."""
+        """Show every image's own code, uint8 ``(B, C, H, W)``; without a generator, as :meth:`show` says."""
         batch = self.checked(batch)
         with evaluation(self):
             return self._images(self._codes(batch), batch, generator)
 
     def interpolate(self, batch: Batch, others: Batch, steps: int) -> Tensor:
-        """From each image's reconstruction to its partner's, along the straight line between their codes.
+        """Go from each image's reconstruction to its partner's, along the straight line between their codes.
 
         A line rather than a great circle: codes of an autoencoder need not lie near a sphere, and the ends are met
         exactly. A decoder that is told the label hears that of ``batch`` in the first half, then the partner's.
@@ -71,16 +72,18 @@ class Coded(GenerativeModel):
             raise ValueError(f"steps={steps}: give at least 2, the two ends")
         if len(others) != len(batch):
             raise ValueError(f"others: {len(others)} partners for {len(batch)} images")
-        batch, others = self.checked(batch), self.checked(others)
+        batch = self.checked(batch)
+        others = self.checked(others)
         with evaluation(self):
-            start, end = self._codes(batch), self._codes(others)
+            start = self._codes(batch)
+            end = self._codes(others)
             shares = [step / (steps - 1) for step in range(steps)]
             return torch.stack(
                 [self._images(torch.lerp(start, end, t), batch if t < 0.5 else others, None) for t in shares], 1
             )
 
     def traverse(self, rows: int, steps: int, *, generator: Generator) -> Tensor:
-        """A code from the prior; each row moves another of its latents, those that change images most first.
+        """Move one latent a row of a code from the prior, those that change images most first.
 
         A latent goes from 2.5 standard deviations of the prior below its mean to as many above. The numbers of a class
         are not latents that can be moved: every row shows the class that was drawn. Latents of the same influence keep
@@ -89,7 +92,7 @@ class Coded(GenerativeModel):
         Args:
             rows: latents that are moved, at most; all of them where there are fewer.
             steps: images a row.
-            generator: of the code, and of those in which the latents' influence is measured; it takes no data.
+            generator: source of the code, and of those in which the latents' influence is measured; it takes no data.
 
         Returns:
             uint8 ``(min(rows, latents that can be moved), steps, C, H, W)``.
@@ -103,7 +106,8 @@ class Coded(GenerativeModel):
         given = self.conditions(1, generator=generator)
         with evaluation(self):
             prior: CodeDistribution = self.prior(given)
-            code, movable = prior.draw(generator), prior.spread[0].nonzero()[:, 0]
+            code = prior.draw(generator)
+            movable = prior.spread[0].nonzero()[:, 0]
             latents = movable[self.influence(generator)[movable].argsort(descending=True, stable=True)][:rows]
             rows = len(latents)
             codes = code.expand(rows, steps, -1).clone()
@@ -111,10 +115,11 @@ class Coded(GenerativeModel):
                 reach = torch.linspace(-FARTHEST, FARTHEST, steps).to(code)
                 codes[row, :, latent] = prior.mean[0, latent] + reach * prior.spread[0, latent]
             given = given.rows(torch.zeros(rows * steps, dtype=torch.int64, device=self.device))
-            return self._images(codes.flatten(0, 1), given, None).unflatten(0, (rows, steps))
+            images = self._images(rearrange(codes, "row step z -> (row step) z"), given, None)
+            return rearrange(images, "(row step) c y x -> row step c y x", step=steps)
 
     def influence(self, generator: Generator) -> Tensor:
-        """By how many levels each latent changes a pixel between one standard deviation below and one above: ``(Z,)``.
+        """Measure by how many levels each latent changes a pixel from one deviation below to one above: ``(Z,)``.
 
         The mean over pixels and over a few codes from the prior.
         """
@@ -129,7 +134,8 @@ class Coded(GenerativeModel):
                 moved.diagonal(dim1=1, dim2=2).copy_(prior.mean + side * prior.spread)
                 rows = given.rows(torch.arange(PROBES, device=self.device).repeat_interleave(size))
                 ends.append(self._images(moved.flatten(0, 1), rows, None).float())
-            return (ends[1] - ends[0]).abs().flatten(1).mean(1).view(PROBES, size).mean(0)
+            changes = (ends[1] - ends[0]).abs().flatten(1).mean(1)
+            return rearrange(changes, "(probe latent) -> probe latent", probe=PROBES).mean(0)
 
     def _codes(self, batch: Batch) -> Tensor:
         return torch.cat([self.encode(batch.rows(rows)) for rows in row_chunks(batch)])
@@ -139,6 +145,6 @@ class Coded(GenerativeModel):
 
 
 def row_chunks(batch: Batch) -> Sequence[Tensor]:
-    """Rows of ``batch`` that are taken at once."""
+    """Split the rows of ``batch`` into those that are taken at once."""
     rows = torch.arange(len(batch), device=batch.images.device)
     return rows.split(chunks(len(batch), AT_ONCE))

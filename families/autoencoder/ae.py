@@ -21,7 +21,7 @@ def ae(
     output: str = "logistic",
     lr: float = 3e-3,
 ) -> PointAutoencoder:
-    """A deterministic code trained on reconstruction, ``-log p(x given code)``; nothing shapes the codes.
+    """Build an autoencoder of deterministic codes, trained on ``-log p(x given code)``; nothing shapes the codes.
 
     A baseline, the method of none of the papers here.
 
@@ -33,7 +33,7 @@ def ae(
         width: features at the image's own scale.
         depth: residual blocks a scale, 0 or more.
         latents: ``Z``, numbers a code.
-        components: of the mixture.
+        components: Gaussians in the mixture that is fitted to the codes.
         output: ``"logistic"``, a discretised logistic with a scale of its own for every pixel, or ``"categorical"``.
         lr: learning rate.
 

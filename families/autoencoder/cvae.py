@@ -21,7 +21,7 @@ def cvae(
     output: str = "logistic",
     lr: float = 3e-3,
 ) -> Autoencoder:
-    """``q(z given x, y)``, ``p(x given z, y)`` and a prior ``p(z given y)`` that learns, by the ELBO (NeurIPS 2015).
+    """Build ``q(z given x, y)``, ``p(x given z, y)`` and a prior ``p(z given y)``, which learn by the ELBO.
 
     In the paper the condition is an image and what is generated its labelling; here the condition is the label and the
     image is generated, from the same three parts and the same bound. The prior of a label is a table's entry, where
@@ -43,7 +43,8 @@ def cvae(
     positive(lr=lr)
     whole(1, width=width, latents=latents)
     whole(0, depth=depth)
-    pixels, (channels, height, breadth) = output_by_name(output, spec.levels), spec.shape
+    pixels = output_by_name(output, spec.levels)
+    channels, height, breadth = spec.shape
     encoder = ImageEncoder((channels + spec.classes, height, breadth), width, depth, 2 * latents)
     decoder = ImageDecoder(latents + spec.classes, spec.shape, width, depth, pixels.parameters(channels))
     return Autoencoder(

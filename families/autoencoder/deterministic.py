@@ -20,34 +20,36 @@ from families.layers.training import warm_cosine
 from genbench.interface import Phase, Step, Turn, frozen
 from genbench.spec import Batch, Splits
 
-SEARCH_IMAGES, SEARCH_STEPS, SEARCH_RATE = 64, 60, 0.1
+SEARCH_IMAGES = 64
+SEARCH_STEPS = 60
+SEARCH_RATE = 0.1
 FIRST_LOG_STD = -2.0
 FITTED = 10_000  # codes that a mixture is fitted to, at most
 
 
 class PointAutoencoder(LatentModel):
-    """A deterministic code trained on ``-log p(x given code)``, in nats a dimension.
+    """An autoencoder of deterministic codes, trained on ``-log p(x given code)``, in nats a dimension.
 
     The encoder holds the width of its proposals in the buffer ``log_std``, and a ``Mixture`` prior is fitted to the
     training codes in the end.
     """
 
     def phases(self) -> Sequence[Phase]:
-        """One turn on the reconstruction."""
+        """Return one turn on the reconstruction."""
         return [Phase("reconstruction", 1.0, [self.reconstruction_turn()])]
 
     def reconstruction_turn(self) -> Turn:
-        """Encoder and decoder learn to reconstruct."""
+        """Build the turn in which encoder and decoder learn to reconstruct."""
         adam = partial(torch.optim.Adam, lr=self.lr)
         learns = [self.encoder, self.decoder]
         return Turn("reconstruction", learns, self.reconstruction_loss, adam, schedule=warm_cosine, clip=CLIP)
 
     def reconstruction_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
-        """``-log p(x given code)`` a dimension."""
+        """Return the loss ``-log p(x given code)``, in nats a dimension."""
         return {"loss": -self.reconstruction(batch, self.learning_code(batch, step)).mean() / self.spec.dimensions}
 
     def learning_code(self, batch: Batch, step: Step) -> Tensor:
-        """The codes ``(B, Z)`` that all losses are of; a variant that disturbs its input in training says so here."""
+        """Return the codes ``(B, Z)`` that all losses are of; a variant that disturbs its input does so here."""
         return self.encode(batch)
 
     def finish(self, data: Splits, generator: Generator) -> None:
@@ -57,8 +59,9 @@ class PointAutoencoder(LatentModel):
             chosen = torch.randperm(len(data.train), generator=generator, device=generator.device)[:FITTED]
             train = data.train.rows(chosen.to(data.train.images.device))
             with evaluation(self):
-                parts = (train.rows(rows).to(self.device) for rows in row_chunks(train))
-                self.prior.fit(torch.cat([self.encode(part) for part in parts]), generator)
+                batches = (train.rows(rows).to(self.device) for rows in row_chunks(train))
+                codes = torch.cat([self.encode(batch) for batch in batches])
+                self.prior.fit(codes, generator)
         self.find_width(data.validation.rows(slice(SEARCH_IMAGES)).to(self.device), generator)
 
     def find_width(self, batch: Batch, generator: Generator) -> None:
@@ -67,7 +70,8 @@ class PointAutoencoder(LatentModel):
         The mean over the second half of the search is kept, since every step sees noise of its own.
         """
         width = self.encoder.get_buffer("log_std").fill_(FIRST_LOG_STD)
-        trial, visited = width.clone().requires_grad_(), []
+        trial = width.clone().requires_grad_()
+        visited = []
         optimizer = torch.optim.Adam([trial], lr=SEARCH_RATE)
         with frozen(self), torch.enable_grad():
             for _ in range(SEARCH_STEPS):

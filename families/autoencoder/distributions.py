@@ -23,20 +23,20 @@ class CodeDistribution(Protocol):
 
     @property
     def mean(self) -> Tensor:
-        """``(B, Z)``."""
+        """The mean code of every row, ``(B, Z)``."""
         ...
 
     @property
     def spread(self) -> Tensor:
-        """Standard deviation of each number of the code, ``(B, Z)``; 0 for one that does not move by itself."""
+        """The standard deviation of each number of the code, ``(B, Z)``; 0 for one that does not move by itself."""
         ...
 
     def log_prob(self, codes: Tensor) -> Tensor:
-        """Nats of codes ``(…, B, Z)``: ``(…, B)``."""
+        """Return the nats of codes ``(…, B, Z)``: ``(…, B)``."""
         ...
 
     def draw(self, generator: Generator, draws: Sequence[int] = ()) -> Tensor:
-        """Codes ``(*draws, B, Z)``."""
+        """Draw codes ``(*draws, B, Z)``."""
         ...
 
 
@@ -49,19 +49,19 @@ class Gaussian:
 
     @property
     def spread(self) -> Tensor:
-        """``σ``."""
+        """The standard deviations ``σ``, ``(B, Z)``."""
         return self.log_std.exp()
 
     def at(self, noise: Tensor) -> Tensor:
-        """The reparameterised draw ``μ + σ·ε`` (1312.6114), from standard normal noise ``(…, B, Z)``."""
+        """Return the reparameterised draw ``μ + σ·ε`` (1312.6114), from standard normal noise ``(…, B, Z)``."""
         return self.mean + self.spread * noise
 
     def draw(self, generator: Generator, draws: Sequence[int] = ()) -> Tensor:
-        """Codes ``(*draws, B, Z)``, with gradients into mean and spread."""
+        """Draw codes ``(*draws, B, Z)``, with gradients into mean and spread."""
         return self.at(normal((*draws, *self.mean.shape), generator, self.mean.device).to(self.mean.dtype))
 
     def log_prob(self, codes: Tensor) -> Tensor:
-        """Nats of codes ``(…, B, Z)``: ``(…, B)``."""
+        """Return the nats of codes ``(…, B, Z)``: ``(…, B)``."""
         standard = (codes - self.mean) * (-self.log_std).exp()
         return (-0.5 * standard.square() - self.log_std - 0.5 * math.log(2 * math.pi)).sum(-1)
 
@@ -78,23 +78,23 @@ class OneHot:
 
     @property
     def mean(self) -> Tensor:
-        """The classes' probabilities."""
+        """The classes' probabilities, ``(B, K)``."""
         return self.log_odds.exp()
 
     @property
     def spread(self) -> Tensor:
-        """Zero: a class is not moved along one number."""
+        """Zeros ``(B, K)``: a class is not moved along one number."""
         return torch.zeros_like(self.log_odds)
 
     def draw(self, generator: Generator, draws: Sequence[int] = ()) -> Tensor:
-        """One-hot codes ``(*draws, B, K)``: the class whose stretch of the distribution function holds a uniform."""
+        """Draw one-hot codes ``(*draws, B, K)``: classes whose stretch of the distribution function holds a uniform."""
         shape = (*draws, *self.log_odds.shape[:-1], 1)
         below = self.mean.double().cumsum(-1)[..., :-1]
         chosen = (below <= uniform(shape, generator, below.device).double()).sum(-1)
         return F.one_hot(chosen, self.log_odds.shape[-1]).to(self.log_odds.dtype)
 
     def log_prob(self, codes: Tensor) -> Tensor:
-        """Nats of one-hot codes ``(…, B, K)``: ``(…, B)``."""
+        """Return the nats of one-hot codes ``(…, B, K)``: ``(…, B)``."""
         return (codes * self.log_odds).sum(-1)
 
 
@@ -106,20 +106,20 @@ class Joint:
 
     @property
     def mean(self) -> Tensor:
-        """Of every part."""
+        """The parts' means one behind the other, ``(B, Z)``."""
         return torch.cat([part.mean for part in self.parts], -1)
 
     @property
     def spread(self) -> Tensor:
-        """Of every part."""
+        """The parts' spreads one behind the other, ``(B, Z)``."""
         return torch.cat([part.spread for part in self.parts], -1)
 
     def draw(self, generator: Generator, draws: Sequence[int] = ()) -> Tensor:
-        """Codes ``(*draws, B, Z)``, part by part."""
+        """Draw codes ``(*draws, B, Z)``, part by part."""
         return torch.cat([part.draw(generator, draws) for part in self.parts], -1)
 
     def log_prob(self, codes: Tensor) -> Tensor:
-        """The parts' nats, summed: ``(…, B)``."""
+        """Return the parts' nats, summed: ``(…, B)``."""
         pieces = codes.split([part.mean.shape[-1] for part in self.parts], -1)
         nats = [part.log_prob(piece) for part, piece in zip(self.parts, pieces, strict=True)]
         return torch.stack(nats).sum(0)
@@ -143,18 +143,18 @@ class GaussianMixture:
 
     @property
     def mean(self) -> Tensor:
-        """Of the whole mixture, ``(B, Z)``."""
+        """The mean of the whole mixture, ``(B, Z)``."""
         return (self.log_weights.exp() @ self.means).expand(self.rows, -1)
 
     @property
     def spread(self) -> Tensor:
-        """Of the whole mixture, ``(B, Z)``."""
+        """The standard deviations of the whole mixture, ``(B, Z)``."""
         centre = self.log_weights.exp() @ self.means
         variances = (self.means - centre).square() + self.factors.square().sum(-1)
         return (self.log_weights.exp() @ variances).sqrt().expand(self.rows, -1)
 
     def draw(self, generator: Generator, draws: Sequence[int] = ()) -> Tensor:
-        """Codes ``(*draws, B, Z)``: a component, then ``μ + L ε``."""
+        """Draw codes ``(*draws, B, Z)``: a component, then ``μ + L ε``."""
         component = OneHot(self.log_weights.expand(self.rows, -1)).draw(generator, draws)
         noise = normal((*draws, self.rows, self.means.shape[1]), generator, self.means.device).to(self.means.dtype)
         # every component's draw from the same noise, of which one is kept: there are few components
@@ -162,7 +162,7 @@ class GaussianMixture:
         return torch.einsum("...m,...mj->...j", component, every)
 
     def log_prob(self, codes: Tensor) -> Tensor:
-        """``log Σ w_m N(z; μ_m, L_m L_mᵀ)`` of codes ``(…, B, Z)``: ``(…, B)``."""
+        """Return ``log Σ w_m N(z; μ_m, L_m L_mᵀ)`` of codes ``(…, B, Z)``: ``(…, B)``."""
         eye = torch.eye(codes.shape[-1], dtype=codes.dtype, device=codes.device)
         whitening = torch.linalg.solve_triangular(self.factors, eye, upper=False)  # L⁻¹, for all codes at once
         standard = torch.einsum("...mi,mji->...mj", codes.unsqueeze(-2) - self.means, whitening)

@@ -28,7 +28,7 @@ COLDEST = 1e-9  # temperature at which a mixture draws its likeliest component
 
 
 class LatentModel(Coded):
-    """``P(x) = ∫ p(x given z) p(z) dz`` over the integer levels, bounded by importance sampling from an encoder.
+    """A model ``P(x) = ∫ p(x given z) p(z) dz`` over integer levels, bounded by importance sampling from an encoder.
 
     Args:
         spec: the data.
@@ -52,14 +52,18 @@ class LatentModel(Coded):
         lr: float,
     ) -> None:
         super().__init__(spec, given)
-        self.encoder, self.decoder, self.prior, self.output, self.lr = encoder, decoder, prior, output, lr
+        self.encoder = encoder
+        self.decoder = decoder
+        self.prior = prior
+        self.output = output
+        self.lr = lr
 
     def reconstruction(self, batch: Batch, codes: Tensor) -> Tensor:
-        """``log p(x given z)``, float64 ``(B,)``, from codes ``(B, Z)``."""
+        """Return ``log p(x given z)`` in nats, float64 ``(B,)``, from codes ``(B, Z)``."""
         return self.output.log_prob(self.decoder(codes, batch), batch.images).sum((1, 2), dtype=torch.float64)
 
     def log_weights(self, batch: Batch, draws: int, generator: Generator) -> Tensor:
-        """``log p(x given z) p(z) / q(z given x)`` of codes from q, float64 ``(draws, B)``: ``E[w] = P(x)``."""
+        """Return ``log p(x given z) p(z) / q(z given x)`` of codes from q, float64 ``(draws, B)``: ``E[w] = P(x)``."""
         posterior = self.posterior(batch)
         codes = posterior.draw(generator, (draws,))
         ratio = self.prior(batch).log_prob(codes) - posterior.log_prob(codes)
@@ -69,20 +73,20 @@ class LatentModel(Coded):
     def log_likelihood(
         self, batch: Batch, *, draws: int = 1, effort: str = "fast", generator: Generator | None = None
     ) -> LogLikelihood:
-        """A lower bound: with one draw an unbiased estimate of the ELBO, with more the IWAE bound."""
+        """Return a lower bound: with one draw an unbiased estimate of the ELBO, with more the IWAE bound."""
         batch = self.checked(batch)
         with evaluation(self):
             weights = weigh(self.log_weights, batch, draws, generator, AT_ONCE)
         return LogLikelihood.of_weights(weights, "bound", self.given, "elbo" if draws == 1 else "iwae")
 
     def draw(self, given: Batch, generator: Generator) -> Tensor:
-        """A code from the prior, then every pixel from its output distribution: what the likelihood is of."""
+        """Draw a code from the prior, then every pixel from its output distribution: what the likelihood is of."""
         with evaluation(self):
-            parts = [given.rows(rows) for rows in row_chunks(given)]
-            return torch.cat([self.show(self.prior(part).draw(generator), part, generator) for part in parts])
+            batches = [given.rows(rows) for rows in row_chunks(given)]
+            return torch.cat([self.show(self.prior(batch).draw(generator), batch, generator) for batch in batches])
 
     def show(self, codes: Tensor, given: Batch, generator: Generator | None) -> Tensor:
-        """Images drawn from the output distribution; without a generator each channel's median.
+        """Draw images from the output distribution; without a generator, return each channel's median.
 
         A joint output has no median, and its channels' own medians need not go together: then every pixel shows the
         likeliest component's mean, each channel's given the channels before it.
@@ -91,7 +95,8 @@ class LatentModel(Coded):
         shape = (len(codes), self.output.uniforms(channels), height, width)
         if generator is not None:
             return self.output.sample(self.decoder(codes, given), uniform(shape, generator, self.device))
-        half, temperature = torch.full(shape, 0.5, device=self.device), COLDEST if self.output.joint else 1.0
+        half = torch.full(shape, 0.5, device=self.device)
+        temperature = COLDEST if self.output.joint else 1.0
         return self.output.sample(self.decoder(codes, given), half, temperature)
 
 
@@ -119,13 +124,13 @@ class Autoencoder(LatentModel):
         self.divergence = divergence
 
     def elbo(self, batch: Batch, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Both terms at one code an image, ``log p(x given z)`` and the divergence: nats, each ``(B,)``."""
+        """Return both terms at one code an image, ``log p(x given z)`` and the divergence: nats, each ``(B,)``."""
         posterior = self.encoder(self.scaled(batch), batch)
         codes = posterior.draw(generator)
         return self.reconstruction(batch, codes), self.divergence(posterior, self.prior(batch), codes)
 
     def phases(self) -> Sequence[Phase]:
-        """One turn on the negative ELBO, in nats a dimension."""
+        """Return one turn on the negative ELBO, in nats a dimension."""
         return one_turn(self, self._loss, lr=self.lr, clip=CLIP, name="elbo")
 
     def _loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import torch
+from einops import repeat
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -21,7 +22,7 @@ DEFENCE = 0.1  # share of the uniform in a proposed class, so that no class is e
 
 
 class Encoder(nn.Module):
-    """``q(z given x) = N(μ(x), σ(x)²)`` from a network that answers ``2Z`` numbers an image.
+    """The Gaussian ``q(z given x) = N(μ(x), σ(x)²)`` from a network that answers ``2Z`` numbers an image.
 
     ``log σ`` is kept within ±10 softly: an untrained or strayed network cannot overflow.
 
@@ -32,19 +33,20 @@ class Encoder(nn.Module):
 
     def __init__(self, network: nn.Module, classes: int = 0) -> None:
         super().__init__()
-        self.network, self.classes = network, classes
+        self.network = network
+        self.classes = classes
 
     def forward(self, x: Tensor, given: Batch) -> Gaussian:
-        """Images ``(B, C, H, W)`` on [-1, 1] to a Gaussian over codes ``(B, Z)``."""
+        """Map images ``(B, C, H, W)`` on [-1, 1] to a Gaussian over codes ``(B, Z)``."""
         if self.classes:
-            planes = one_hot(given, self.classes, x)[:, :, None, None]
-            x = torch.cat([x, planes.expand(-1, -1, *x.shape[2:])], 1)
+            planes = repeat(one_hot(given, self.classes, x), "b k -> b k y x", y=x.shape[2], x=x.shape[3])
+            x = torch.cat([x, planes], 1)
         mean, raw = at_least_single(self.network(x)).chunk(2, 1)
         return Gaussian(mean, LOG_STD_RANGE * torch.tanh(raw / LOG_STD_RANGE))
 
 
 class PointEncoder(nn.Module):
-    """A deterministic code. The width round it serves to propose codes where the likelihood is bounded.
+    """An encoder to a deterministic code. The width round it serves to propose codes where the likelihood is bounded.
 
     Args:
         network: ``(B, C, H, W)`` to ``(B, Z)``.
@@ -59,13 +61,13 @@ class PointEncoder(nn.Module):
         self.register_buffer("log_std", torch.zeros(latents))
 
     def forward(self, x: Tensor, given: Batch) -> Gaussian:
-        """Images on [-1, 1] to a Gaussian round their codes ``(B, Z)``."""
+        """Map images on [-1, 1] to a Gaussian round their codes ``(B, Z)``."""
         mean = at_least_single(self.network(x))
         return Gaussian(mean, self.log_std.expand_as(mean))
 
 
 class ClassAndStyleEncoder(nn.Module):
-    """A class, by a softmax, and a deterministic style from one network (1511.05644, section 5).
+    """An encoder to a class, by a softmax, and a deterministic style from one network (1511.05644, section 5).
 
     Args:
         network: ``(B, C, H, W)`` to ``(B, K + Z)``.
@@ -77,16 +79,17 @@ class ClassAndStyleEncoder(nn.Module):
 
     def __init__(self, network: nn.Module, classes: int, latents: int) -> None:
         super().__init__()
-        self.network, self.classes = network, classes
+        self.network = network
+        self.classes = classes
         self.register_buffer("log_std", torch.zeros(latents))
 
     def split(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Images on [-1, 1] to the classes' logits ``(B, K)`` and the style ``(B, Z)``."""
+        """Map images on [-1, 1] to the classes' logits ``(B, K)`` and the style ``(B, Z)``."""
         numbers = at_least_single(self.network(x))
         return numbers[:, : self.classes], numbers[:, self.classes :]
 
     def forward(self, x: Tensor, given: Batch) -> Joint:
-        """Images to a proposal over classes and styles; a tenth of it gives every class the same chance."""
+        """Map images to a proposal over classes and styles; a tenth of it gives every class the same chance."""
         logits, style = self.split(x)
         even = torch.full_like(logits, math.log(DEFENCE / self.classes))
         odds = torch.logaddexp(logits.log_softmax(1) + math.log(1 - DEFENCE), even)
@@ -94,7 +97,7 @@ class ClassAndStyleEncoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Codes to the output's parameters.
+    """A network from codes to the output's parameters.
 
     Args:
         network: ``(B, Z + classes)`` to ``(B, P, H, W)``.
@@ -103,22 +106,23 @@ class Decoder(nn.Module):
 
     def __init__(self, network: nn.Module, classes: int = 0) -> None:
         super().__init__()
-        self.network, self.classes = network, classes
+        self.network = network
+        self.classes = classes
 
     def forward(self, codes: Tensor, given: Batch) -> Tensor:
-        """Codes ``(B, Z)`` to parameters ``(B, P, H, W)``."""
+        """Map codes ``(B, Z)`` to the output's parameters, ``(B, P, H, W)``."""
         if self.classes:
             codes = torch.cat([codes, one_hot(given, self.classes, codes)], 1)
         return at_least_single(self.network(codes))
 
 
 def one_hot(given: Batch, classes: int, like: Tensor) -> Tensor:
-    """Labels as vectors ``(B, classes)`` of the type of ``like``."""
+    """Return labels as vectors ``(B, classes)`` of the type of ``like``."""
     return F.one_hot(known_labels(given), classes).to(like)
 
 
 def known_labels(given: Batch) -> Tensor:
-    """The label of every row.
+    """Return the label of every row.
 
     Raises:
         ValueError: where one is missing.

@@ -1,4 +1,4 @@
-"""What codes are drawn from to make new images. A prior is asked with what is given: ``given → distribution``.
+"""Priors: what codes are drawn from to make new images. A prior is asked with what is given: ``given → distribution``.
 
 A prior that is known only once the codes are (a mixture) has a ``fit`` beside it.
 """
@@ -23,7 +23,7 @@ REPEATS = 100  # of expectation and maximisation
 
 
 class StandardNormal(nn.Module):
-    """N(0, I), the same for every row.
+    """The prior N(0, I), the same for every row.
 
     Args:
         latents: ``Z``.
@@ -36,13 +36,13 @@ class StandardNormal(nn.Module):
         self.register_buffer("origin", torch.zeros(latents), persistent=False)  # follows device and dtype
 
     def forward(self, given: Batch) -> Gaussian:
-        """The same for every row of ``given``."""
+        """Return N(0, I) for every row of ``given``."""
         zeros = self.origin.expand(len(given), -1)
         return Gaussian(zeros, zeros)
 
 
 class LabelNormal(nn.Module):
-    """``p(z given y)``: independent normals of each label's own mean and spread, which learn; at first N(0, I).
+    """The prior ``p(z given y)``: independent normals of each label's own mean and spread, which learn from N(0, I) on.
 
     Args:
         latents: ``Z``.
@@ -55,13 +55,13 @@ class LabelNormal(nn.Module):
         self.log_stds = nn.Parameter(torch.zeros(classes, latents))
 
     def forward(self, given: Batch) -> Gaussian:
-        """The normal of each row's label."""
+        """Return the normal of each row's label."""
         labels = known_labels(given)
         return Gaussian(self.means[labels], self.log_stds[labels])
 
 
 class ClassAndStyle(nn.Module):
-    """Every class equally often, and beside it N(0, I) for the style: what the two adversaries impose (1511.05644).
+    """A prior of equally likely classes and an N(0, I) style: what the two adversaries impose (1511.05644).
 
     Args:
         classes: ``K``.
@@ -70,10 +70,11 @@ class ClassAndStyle(nn.Module):
 
     def __init__(self, classes: int, latents: int) -> None:
         super().__init__()
-        self.classes, self.style = classes, StandardNormal(latents)
+        self.classes = classes
+        self.style = StandardNormal(latents)
 
     def forward(self, given: Batch) -> Joint:
-        """The same for every row of ``given``."""
+        """Return the same distribution over classes and styles for every row of ``given``."""
         style = self.style(given)
         odds = style.mean.new_full((len(given), self.classes), -math.log(self.classes))
         return Joint((OneHot(odds), style))
@@ -98,12 +99,12 @@ class Mixture(nn.Module):
         self.register_buffer("factors", torch.eye(latents).repeat(components, 1, 1))
 
     def forward(self, given: Batch) -> GaussianMixture:
-        """The same for every row of ``given``."""
+        """Return the same mixture for every row of ``given``."""
         return GaussianMixture(self.log_weights, self.means, self.factors, len(given))
 
     @torch.no_grad()
     def fit(self, codes: Tensor, generator: Generator) -> None:
-        """Expectation-maximisation on codes ``(N, Z)`` by scikit-learn, seeded from ``generator``.
+        """Fit the mixture to codes ``(N, Z)`` by scikit-learn's expectation-maximisation, seeded from ``generator``.
 
         Codes are standardised for it, since scikit-learn's floor under variances knows no scale, and the mixture is
         brought back to the codes' own scale. With fewer codes than components the others stay unused.
@@ -114,7 +115,8 @@ class Mixture(nn.Module):
         used = min(len(self.log_weights), len(codes))
         values = codes.double().cpu()
         values = values if len(values) > 1 else values.repeat(2, 1)  # scikit-learn insists on two
-        centre, scale = values.mean(0), values.std(0, correction=0)
+        centre = values.mean(0)
+        scale = values.std(0, correction=0)
         scale = scale.clamp(min=max(LEAST_SPREAD * float(scale.max()), TINY))
         fitted = Fitted(used, reg_covar=LEAST_VARIANCE, max_iter=REPEATS, random_state=draw_seed(generator) % 2**32)
         with warnings.catch_warnings():

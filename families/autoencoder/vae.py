@@ -21,7 +21,7 @@ def vae(
     output: str = "logistic",
     lr: float = 3e-3,
 ) -> Autoencoder:
-    """A Gaussian posterior and prior, and a decoder over the integer levels (1312.6114).
+    """Build a VAE: Gaussian posterior and prior, and a decoder over the integer levels (1312.6114).
 
     Differs from the paper in its networks (convolutional for dense ones), its optimiser (Adam for AdaGrad) and its
     output, a distribution over integers for a density or a Bernoulli, so that its likelihood compares with others'.

@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+from einops import rearrange
 from torch import Tensor
 
 
 def in_turn(weight: Tensor) -> list[Tensor]:
-    """The matrices ``(T·I, O)`` of a weight ``(O, I, T)``, oldest tap first, over slots used in turn.
+    """Return the matrices ``(T·I, O)`` of a weight ``(O, I, T)``, oldest tap first, over slots used in turn.
 
     The ``i mod T``-th is the one to use when ``i`` is the newest.
     """
     taps = weight.shape[2]
     slots = torch.arange(taps, device=weight.device)
-    return [weight[:, :, (slots - newest - 1) % taps].permute(2, 1, 0).flatten(0, 1).contiguous() for newest in slots]
+    turned = [weight[:, :, (slots - newest - 1) % taps] for newest in slots]
+    return [rearrange(each, "outputs inputs tap -> (tap inputs) outputs").contiguous() for each in turned]
 
 
 FEW = 16  # inputs: fewer make products too narrow to pay one by one
@@ -33,20 +35,30 @@ class RowConvolution:
     Args:
         weight: ``(O, I, T, kernel)``, the oldest row first; the kernel's middle is over the pixel.
         n: images at once.
-        width: of the map.
+        width: how wide the map is.
     """
 
     def __init__(self, weight: Tensor, n: int, width: int) -> None:
         _, inputs, self.rows, kernel = weight.shape
-        self.width, self.pushed, reach = width, 0, kernel // 2
+        self.width = width
+        self.pushed = 0
+        reach = kernel // 2
         if inputs < FEW:  # taps side by side, each a copy of the row that is moved; else one copy, read moved
-            beside, self.starts, offsets = kernel, range(kernel - 1, -1, -1), range(reach, reach + 1)
+            beside = kernel
+            self.starts = range(kernel - 1, -1, -1)
+            offsets = range(reach, reach + 1)
         else:
-            beside, self.starts, offsets = 1, range(reach, reach + 1), range(kernel)
+            beside = 1
+            self.starts = range(reach, reach + 1)
+            offsets = range(kernel)
         self.seen = weight.new_zeros(width + kernel - 1, n, self.rows, beside, inputs)
-        self.matrices = [self.seen[at : at + width].flatten(0, 1).flatten(1) for at in offsets]  # the same memory
-        taps = [in_turn(tap.permute(0, 3, 1, 2).flatten(1, 2)) for tap in weight.split(beside, 3)]
-        self.products = list(zip(*taps, strict=True))  # [newest row][tap]
+        self.matrices = [  # views of the same memory
+            rearrange(self.seen[at : at + width], "x n row beside inputs -> (x n) (row beside inputs)")
+            for at in offsets
+        ]
+        taps = weight.split(beside, 3)
+        by_row = [in_turn(rearrange(tap, "outputs inputs row beside -> outputs (beside inputs) row")) for tap in taps]
+        self.products = list(zip(*by_row, strict=True))  # [newest row][tap]
 
     def push(self, row: Tensor) -> None:
         """Take the next row, ``(W, n, I)``, in the place of the oldest."""
@@ -55,7 +67,7 @@ class RowConvolution:
         self.pushed += 1
 
     def answer(self, base: Tensor, out: Tensor) -> None:
-        """``base`` and the convolution into ``out``, ``(W·n, O)`` both, the last row pushed being the newest."""
+        """Write ``base`` plus the convolution at the last row that was pushed into ``out``, ``(W·n, O)`` both."""
         for matrix, product in zip(self.matrices, self.products[(self.pushed - 1) % self.rows], strict=True):
             base = torch.addmm(base, matrix, product, out=out)
 
@@ -82,12 +94,12 @@ class ColumnConvolution:
         self.seen.zero_()
 
     def slot(self, x: int, group: int) -> Tensor:
-        """Where a group's input at a pixel belongs, ``(n, inputs of the group)``.
+        """Return the memory that a group's input at a pixel belongs in, ``(n, inputs of the group)``.
 
         Later groups there still hold an older pixel, under weights that are zero.
         """
         return self.slots[x % self.taps][group]
 
     def answer(self, x: int, group: int, base: Tensor, out: Tensor | None = None) -> Tensor:
-        """``base`` and a group's outputs at a pixel, ``(n, outputs of the group)``."""
+        """Return ``base`` plus a group's outputs at a pixel, ``(n, outputs of the group)``."""
         return torch.addmm(base, self.matrix, self.products[group][x % self.taps], out=out)

@@ -6,24 +6,26 @@ from collections.abc import Iterable
 from typing import cast
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from families.autoregressive.masked import MaskedColumns, MaskedConv2d, group_slices
 from families.autoregressive.model import AutoregressiveModel
-from families.autoregressive.pixelrnn import GATES, Recurrence, cell, input_to_state, label_bias, matrix, pixelrnn
+from families.autoregressive.pixelrnn import GATES, Recurrence, input_to_state, label_bias, lstm_step, matrix, pixelrnn
 from genbench.spec import DataSpec
 
 PASSES = 2  # from the left, from the right
 
 
 def diagonals(height: int, width: int, device: torch.device) -> tuple[Tensor, list[int]]:
-    """Pixels in the order of ``y + x`` and then of ``y``, and how many lie on each diagonal.
+    """Return pixels in the order of ``y + x`` and then of ``y``, and how many lie on each diagonal.
 
     This is the paper's skewed map, row ``y`` moved ``y`` columns to the right, column by column, without the places
     that skewing leaves empty: half of them, on a square.
     """
-    y, x = torch.arange(height, device=device)[:, None], torch.arange(width, device=device)
+    y = torch.arange(height, device=device)[:, None]
+    x = torch.arange(width, device=device)
     diagonal = (y + x).flatten()
     return diagonal.argsort(stable=True), diagonal.bincount().tolist()
 
@@ -54,24 +56,26 @@ class DiagonalBiLSTM(Recurrence):
         self.labels = label_bias(PASSES * classes, width)  # of the left pass, then of the right
 
     def weights(self) -> Tensor:
-        """Input to state, ``(2, 2h, 4h)``."""
+        """Return the input-to-state matrices of both passes, ``(2, 2h, 4h)``."""
         return torch.stack([matrix(conv) for conv in cast("Iterable[MaskedConv2d]", self.inputs)])
 
     def biases(self, labels: Tensor | None) -> Tensor:
-        """Of every gate, ``(2, 1, 4h)``, or ``(2, B, 4h)`` where there are labels."""
+        """Return every gate's bias in both passes, ``(2, 1, 4h)``, or ``(2, B, 4h)`` where there are labels."""
         bias = torch.stack([cast("Tensor", conv.bias) for conv in cast("Iterable[MaskedConv2d]", self.inputs)])[:, None]
         if self.labels is None or labels is None:
             return bias
         return bias + self.labels(torch.stack([labels, labels + self.classes]))
 
     def forward(self, x: Tensor, labels: Tensor | None) -> Tensor:
-        """``(H, W, B, 2h)`` to ``(H, W, B, h)``."""
+        """Map features ``(H, W, B, 2h)`` to the sum of both passes' states, ``(H, W, B, h)``."""
         height, width, n, _ = x.shape
         order, counts = diagonals(height, width, x.device)
         mirrored = torch.arange(height * width, device=x.device).view(height, width).flip(1).flatten()[order]
         both = torch.cat([order, mirrored])
-        skewed = x.flatten(0, 1).index_select(0, both).view(PASSES, height * width * n, -1)
-        gates = (skewed @ self.weights()).unflatten(1, (-1, n)) + self.biases(labels)[:, None]
+        skewed = rearrange(x, "y x n f -> (y x) n f").index_select(0, both)
+        skewed = rearrange(skewed, "(direction place) n f -> direction (place n) f", direction=PASSES)
+        gates = rearrange(skewed @ self.weights(), "direction (place n) f -> direction place n f", n=n)
+        gates = gates + self.biases(labels)[:, None]
         states: list[Tensor] = []
         memory = None
         for column, now in enumerate(gates.split(counts, 1)):
@@ -83,34 +87,38 @@ class DiagonalBiLSTM(Recurrence):
                 around = torch.cat([last[:, :-1], last[:, 1:]], -1).flatten(1, 2)
                 sums = torch.baddbmm(sums, around, self.state)
                 memory = F.pad(memory, border)[:, 1:].flatten(1, 2)
-            state, memory = (part.unflatten(1, (-1, n)) for part in cell(sums, memory))
+            state, memory = (part.unflatten(1, (-1, n)) for part in lstm_step(sums, memory))
             states.append(state)
         place = torch.cat([order.argsort(), height * width + mirrored.argsort()])
-        left, right = torch.cat(states, 1).flatten(0, 1).index_select(0, place).view(PASSES, height, width, n, -1)
+        skewed = rearrange(torch.cat(states, 1), "direction place n f -> (direction place) n f")
+        unskewed = skewed.index_select(0, place)
+        left, right = rearrange(unskewed, "(direction y x) n f -> direction y x n f", direction=PASSES, y=height)
         return left + F.pad(right[:-1], (0, 0, 0, 0, 0, 0, 1, 0))
 
     @staticmethod
     def states(layers: Iterable[Recurrence], n: int, width: int, labels: Tensor | None) -> DiagonalStates:
-        """All layers together."""
+        """Return all of a network's diagonal layers, computed together pixel by pixel."""
         return DiagonalStates([layer for layer in layers if isinstance(layer, DiagonalBiLSTM)], n, width, labels)
 
 
 class DiagonalStates:
-    """The diagonal LSTMs of a network, pixel by pixel from the left, and from the right once a row is complete.
+    """A network's diagonal LSTMs, computed pixel by pixel from the left, and from the right once a row is complete.
 
     The pass from the right needs the layers' input alone, which is known for all layers when the row is: it is then
     made in all of them at once.
 
     Args:
-        layers: of the network; their weights are taken as they are now.
+        layers: the network's; their weights are taken as they are now.
         n: images drawn at once.
-        width: of the map.
+        width: how wide the map is.
         labels: int64 ``(n,)``, where the layers are told them.
     """
 
     def __init__(self, layers: list[DiagonalBiLSTM], n: int, width: int, labels: Tensor | None) -> None:
-        h, groups = layers[0].width, layers[0].groups
-        self.own, self.wide = group_slices(h, groups), group_slices(2 * h, groups)
+        h = layers[0].width
+        groups = layers[0].groups
+        self.own = group_slices(h, groups)
+        self.wide = group_slices(2 * h, groups)
         weights = torch.stack([layer.weights() for layer in layers])  # (L, 2, 2h, 4h)
         from_states = torch.stack([layer.state for layer in layers])
 
@@ -132,8 +140,9 @@ class DiagonalStates:
         self.bias = torch.stack([layer.biases(labels)[1:] for layer in layers])  # (L, 1, 1 or n, 4h)
 
     def read(self, layer: int, y: int, x: int, group: int, values: Tensor) -> Tensor:
-        """A layer's state ``(n, features of the group)`` at a pixel, from its input ``(n, features of the group)``."""
-        own, left = self.own[group], self.left[layer]
+        """Return a layer's state ``(n, features of the group)`` at a pixel, from its input of the same shape."""
+        own = self.own[group]
+        left = self.left[layer]
         if not group:
             if not x:
                 self._enter(layer, y)
@@ -142,12 +151,13 @@ class DiagonalStates:
         self.inputs[layer].write(y, x, group, values)
         sums = self.inputs[layer].read(y, x, group)
         sums = torch.addmm(sums, self.around[layer], self.from_states[layer][group])
-        state, memory = cell(sums, self.memory[layer, :, own])
-        left[x, :, own], self.memory[layer, :, own] = state, memory
+        state, memory = lstm_step(sums, self.memory[layer, :, own])
+        left[x, :, own] = state
+        self.memory[layer, :, own] = memory
         return state + self.right[layer, x, :, own]
 
     def _enter(self, layer: int, y: int) -> None:
-        """Begin a row of a layer; behind the last, all layers' passes from the right along the row that is complete."""
+        """Begin a row of a layer; for the first, run all layers' passes from the right along the row above first."""
         self.memory[layer] = 0
         if layer or not y:
             return
@@ -157,7 +167,7 @@ class DiagonalStates:
             sums = gates[:, x]
             if memory is not None:
                 sums = torch.baddbmm(sums, self.right[:, x + 1], self.from_beside)
-            self.right[:, x], memory = cell(sums, memory)
+            self.right[:, x], memory = lstm_step(sums, memory)
 
 
 def pixelrnn_diagonal_bilstm(
@@ -170,7 +180,7 @@ def pixelrnn_diagonal_bilstm(
     sampler: str = "cached",
     temperature: float = 1.0,
 ) -> AutoregressiveModel:
-    """PixelRNN with diagonal BiLSTM layers and a softmax over ``spec.levels`` for each channel (1601.06759).
+    """Build PixelRNN with diagonal BiLSTM layers and a softmax over ``spec.levels`` for each channel (1601.06759).
 
     Differs from the paper in size (12 layers of 128 features on CIFAR-10 there, and 1,024 features before the softmax),
     in optimiser (Adam for RMSProp), in where it begins (a new cell remembers, and the network's last layer is zero, so
@@ -184,7 +194,7 @@ def pixelrnn_diagonal_bilstm(
         lr: learning rate.
         conditional: whether every gate is told the label.
         sampler: ``"cached"``, ``"fixed-point"`` or ``"naive"``.
-        temperature: of sampling.
+        temperature: divides the logits in sampling; 1 draws from the model.
 
     Raises:
         ValueError: for options out of range, or labels that the data do not have.

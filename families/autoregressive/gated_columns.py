@@ -12,27 +12,26 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from families.autoregressive.columns import ColumnConvolution, RowConvolution
+from families.autoregressive.gated_network import GatedLayer, GatedPixelCNN
 from families.autoregressive.masked import MaskedConv2d, group_members, group_slices, stretches
-
-if TYPE_CHECKING:
-    from families.autoregressive.gated_pixelcnn import GatedLayer, GatedPixelCNN
 
 
 class Gate:
-    """``tanh(a) · σ(b)`` into ``out`` ``(·, p)`` from ``x = (-2a, b)``, ``(·, 2p)``, which is overwritten."""
+    """A gate: ``tanh(a) · σ(b)`` into ``out`` ``(·, p)`` from ``x = (-2a, b)``, ``(·, 2p)``, which is overwritten."""
 
     def __init__(self, x: Tensor, out: Tensor) -> None:
-        self.x, self.out = x, out
+        self.x = x
+        self.out = out
         self.a, self.b = x.chunk(2, 1)
 
     def __call__(self) -> None:
-        """Read ``x`` as it is now."""
+        """Compute the gate from ``x`` as it is now."""
         self.x.sigmoid_()
         torch.addcmul(self.b, self.a, self.b, value=-2, out=self.out)
 
@@ -52,29 +51,31 @@ class Pointwise:
         self.biases = [weight.new_zeros(()) if conv.bias is None else conv.bias[own] for own in outputs]
 
     def answer(self, group: int, base: Tensor | None = None, out: Tensor | None = None) -> Tensor:
-        """A group's outputs, and ``base``, the bias if nothing else is given."""
+        """Return a group's outputs plus ``base``, which is the bias if nothing else is given."""
         return torch.addmm(self.biases[group] if base is None else base, self.inputs, self.products[group], out=out)
 
 
 class LayerColumns:
-    """One gated layer; its weights are taken as they are now.
+    """One gated layer computed in raster order; its weights are taken as they are now.
 
     Args:
-        layer: of the network.
+        layer: the layer to compute.
         n: images drawn at once.
-        width: of the image.
+        width: how wide the image is.
         labels: int64 ``(n,)``, for a layer that is conditioned.
     """
 
     def __init__(self, layer: GatedLayer, n: int, width: int, labels: Tensor | None) -> None:
-        across, features = layer.across, layer.out.inputs
+        across = layer.across
+        features = layer.out.inputs
         scale = torch.tensor([-2.0, 1.0]).repeat_interleave(features).to(across.weight)  # of a and b
         above = cast("Tensor", layer.vertical.bias).expand(n, -1)
         beside = (cast("Tensor", layer.down.bias) + cast("Tensor", across.bias)).expand(n, -1)
         if layer.label is not None:
             told = layer.label(labels).chunk(2, 1)
-            above, beside = above + told[0], beside + told[1]
-        members = group_members(2 * features, across.groups, parts=2)
+            above = above + told[0]
+            beside = beside + told[1]
+        members = group_members(2 * features, across.groups, chunks=2)
         order = torch.cat(members)  # what a group's gates are given is one stretch: both of its halves
 
         self.first = layer.first
@@ -82,7 +83,8 @@ class LayerColumns:
         self.above = (above * scale).repeat(width, 1)  # (W·n, 2p)
         self.down = (layer.down.weight[:, :, 0, 0] * scale[:, None] / scale)[order].T.contiguous()
         self.beside = (beside * scale)[:, order].repeat(width, 1)
-        self.row, self.base = torch.empty_like(self.above), torch.empty_like(self.beside)
+        self.row = torch.empty_like(self.above)
+        self.base = torch.empty_like(self.beside)
         self.v = scale.new_zeros(width, n, features)
         self.gate_row = Gate(self.row, self.v.flatten(0, 1))
 
@@ -95,7 +97,7 @@ class LayerColumns:
         self.gates = [Gate(x, out) for x, out in zip(self.here, self.out.input, strict=True)]
 
     def enter(self) -> Tensor:
-        """All that a row takes from the rows above, and the vertical stack's features of it, ``(W, n, p)``."""
+        """Compute all that a row takes from the rows above; return the vertical stack's features, ``(W, n, p)``."""
         self.rows.answer(self.above, out=self.row)
         torch.addmm(self.beside, self.row, self.down, out=self.base)
         self.gate_row()
@@ -103,7 +105,7 @@ class LayerColumns:
         return self.v
 
     def step(self, x: int, group: int, out: Tensor) -> None:
-        """The horizontal stack's features of a group at a pixel."""
+        """Write the horizontal stack's features of a group at a pixel into ``out``."""
         self.columns.answer(x, group, self.bases[x][group], out=self.here[group])
         self.gates[group]()
         self.out.answer(group, None if self.first else self.columns.slot(x, group), out=out)
@@ -122,17 +124,20 @@ class GatedColumns:
         channels, _, width = network.shape
         layers = cast("Iterable[GatedLayer]", network.layers)
         self.layers = [LayerColumns(layer, n, width, labels) for layer in layers]
-        self.hidden, self.last = Pointwise(network.hidden, n), Pointwise(network.last, n)
-        self.y, self.image = -1, self.hidden.inputs.new_zeros(width, n, channels)
+        self.hidden = Pointwise(network.hidden, n)
+        self.last = Pointwise(network.last, n)
+        self.y = -1
+        self.image = self.hidden.inputs.new_zeros(width, n, channels)
         self.values = [slot.unbind(1) for slot in self.layers[0].columns.seen.unbind(1)]  # [x mod T][channel]
 
     def read(self, y: int, x: int, channel: int) -> Tensor:
-        """Parameters of one channel at a pixel, ``(n, K)``."""
+        """Return the parameters of one channel at a pixel, ``(n, K)``."""
         if y != self.y:
             self._enter(y)
         for layer, after in itertools.pairwise(self.layers):
             layer.step(x, channel, after.columns.slot(x, channel))
-        features, hidden = self.hidden.input[channel], self.last.input[channel]
+        features = self.hidden.input[channel]
+        hidden = self.last.input[channel]
         self.layers[-1].step(x, channel, features)
         features.relu_()
         self.hidden.answer(channel, out=hidden).relu_()

@@ -16,28 +16,28 @@ from torch.nn import functional as F
 from families.autoregressive.columns import ColumnConvolution, RowConvolution
 
 
-def group_of(features: int, groups: int, parts: int = 1) -> Tensor:
-    """The group of each feature, int64 ``(features,)``: equal contiguous stretches, as near as they divide.
+def group_of(features: int, groups: int, chunks: int = 1) -> Tensor:
+    """Return the group of each feature, int64 ``(features,)``: equal contiguous stretches, as near as they divide.
 
-    Features that will be split into ``parts``, as a gate's are, have all groups in each part, so that they survive.
+    Features that will be split into ``chunks``, as a gate's are, have all groups in each chunk, so that they survive.
     """
-    each = features // parts
-    return (torch.arange(each) * groups // each).repeat(parts)
+    each = features // chunks
+    return (torch.arange(each) * groups // each).repeat(chunks)
 
 
 def group_slices(features: int, groups: int) -> list[slice]:
-    """Where each group's features stand."""
+    """Return the stretch of features that each group has."""
     starts = torch.searchsorted(group_of(features, groups), torch.arange(groups + 1)).tolist()
     return [slice(*pair) for pair in itertools.pairwise(starts)]
 
 
-def group_members(features: int, groups: int, parts: int = 1) -> list[Tensor]:
-    """Which features each group has, part by part."""
-    return [(group_of(features, groups, parts) == group).nonzero()[:, 0] for group in range(groups)]
+def group_members(features: int, groups: int, chunks: int = 1) -> list[Tensor]:
+    """Return the indices of each group's features, chunk by chunk."""
+    return [(group_of(features, groups, chunks) == group).nonzero()[:, 0] for group in range(groups)]
 
 
 def stretches(members: list[Tensor]) -> list[slice]:
-    """Where the members stand once they are put one group after the other."""
+    """Return the stretches that the members take once they are put one group after the other."""
     return [slice(*pair) for pair in itertools.pairwise([0, *itertools.accumulate(map(len, members))])]
 
 
@@ -52,7 +52,7 @@ class MaskedConv2d(nn.Module):
         mask: ``"A"`` for the first layer, which must not see what it predicts; ``"B"`` behind it.
         groups: channels of the image.
         above: rows above that the kernel reaches, ``kernel // 2`` if not said: none for a horizontal stack.
-        parts: that the outputs will be split into, each with all groups: 2 for a gate, 4 for an LSTM's.
+        chunks: how many the outputs will be split into, each with all groups: 2 for a gate, 4 for an LSTM's.
         bias: whether the layer has one.
 
     Raises:
@@ -70,7 +70,7 @@ class MaskedConv2d(nn.Module):
         groups: int = 1,
         *,
         above: int | None = None,
-        parts: int = 1,
+        chunks: int = 1,
         bias: bool = True,
     ) -> None:
         super().__init__()
@@ -78,17 +78,22 @@ class MaskedConv2d(nn.Module):
             raise ValueError(f"kernel={kernel}: give an odd side, so that there is a middle")
         if mask not in ("A", "B"):
             raise ValueError(f"mask={mask!r}: give 'A' or 'B'")
-        if min(inputs, outputs // parts) < groups or outputs % parts:
-            split = f" in {parts} parts" if parts > 1 else ""
+        if min(inputs, outputs // chunks) < groups or outputs % chunks:
+            split = f" in {chunks} chunks" if chunks > 1 else ""
             raise ValueError(
-                f"{inputs} to {outputs} features{split} for {groups} channels: give each channel at least one in a part"
+                f"{inputs} to {outputs} features{split} for {groups} channels: give each channel one or more in a chunk"
             )
-        self.inputs, self.outputs, self.kernel, self.groups, self.parts = inputs, outputs, kernel, groups, parts
+        self.inputs = inputs
+        self.outputs = outputs
+        self.kernel = kernel
+        self.groups = groups
+        self.chunks = chunks
         reach = kernel // 2
         self.above = reach if above is None else above
         seen = torch.ones(outputs, inputs, self.above + 1, kernel)
         seen[:, :, -1, reach + 1 :] = 0
-        own, its = group_of(outputs, groups, parts)[:, None], group_of(inputs, groups)[None, :]
+        own = group_of(outputs, groups, chunks)[:, None]
+        its = group_of(inputs, groups)[None, :]
         seen[:, :, -1, reach] = (own > its if mask == "A" else own >= its).float()
         self.register_buffer("mask", seen, persistent=False)
         self.weight = nn.Parameter(torch.empty_like(seen))
@@ -98,7 +103,7 @@ class MaskedConv2d(nn.Module):
         nn.init.normal_(self.weight).data.mul_((2 / fan).sqrt()[:, None, None, None])
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, inputs, H, W)`` to ``(B, outputs, H, W)``."""
+        """Map ``(B, inputs, H, W)`` to ``(B, outputs, H, W)``."""
         reach = self.kernel // 2
         return F.conv2d(F.pad(x, (reach, reach, self.above, 0)), self.weight * self.mask, self.bias)
 
@@ -112,19 +117,20 @@ class MaskedColumns:
     Args:
         conv: the layer; its weights are taken as they are now.
         n: images drawn at once.
-        width: of the image.
+        width: how wide the image is.
         label: ``(n, outputs)`` that are added to every answer.
     """
 
     def __init__(self, conv: MaskedConv2d, n: int, width: int, label: Tensor | None = None) -> None:
         weight = (conv.weight * conv.mask).detach()
         inputs = group_slices(conv.inputs, conv.groups)
-        members = group_members(conv.outputs, conv.groups, conv.parts)
+        members = group_members(conv.outputs, conv.groups, conv.chunks)
         order = torch.cat(members)
         bias = weight.new_zeros(n, conv.outputs)
         for known in (conv.bias, label):
             bias = bias if known is None else bias + known.detach()
-        self.y, self.inputs = -1, inputs
+        self.y = -1
+        self.inputs = inputs
         self.row = weight.new_zeros(width, n, conv.inputs)
         self.above = RowConvolution(weight[order, :, :-1], n, width) if conv.above else None
         self.here = ColumnConvolution(weight[:, :, -1, : conv.kernel // 2 + 1], members, inputs, n)
@@ -141,7 +147,7 @@ class MaskedColumns:
             self.row[x, :, self.inputs[group]] = values
 
     def read(self, y: int, x: int, group: int) -> Tensor:
-        """The layer's output ``(n, outputs of the group)`` at a pixel, part by part."""
+        """Return the layer's output ``(n, outputs of the group)`` at a pixel, chunk by chunk."""
         self._enter(y)
         return self.here.answer(x, group, self.base[x][group])
 

@@ -27,7 +27,7 @@ AT_ONCE = 128
 
 
 class AutoregressiveModel(GenerativeModel):
-    """Exact likelihood by the chain rule, in one pass; sampling pixel by pixel.
+    """A causal network and an output: exact likelihood by the chain rule in one pass, sampling pixel by pixel.
 
     Args:
         spec: the data.
@@ -38,7 +38,7 @@ class AutoregressiveModel(GenerativeModel):
         clip: largest 2-norm of a gradient.
         conditional: whether the network is told the label.
         sampler: ``"cached"``, ``"fixed-point"`` or ``"naive"``: all draw the same images from the same generator.
-        temperature: of sampling; 1 draws from the model, less draws nearer to its likeliest levels.
+        temperature: how far sampling strays: 1 draws from the model, less draws nearer to its likeliest levels.
 
     Raises:
         ValueError: for an unknown sampler, a temperature that is not positive, or labels that the data do not have.
@@ -62,18 +62,22 @@ class AutoregressiveModel(GenerativeModel):
             raise ValueError(f"sampler={sampler!r}: give one of {', '.join(SAMPLERS)}")
         if conditional and not spec.classes:
             raise ValueError("conditional=True: this data set has no labels")
-        self.network, self.output, self.lr, self.clip = network, output, lr, clip
-        self.sampler, self.temperature = sampler, temperature
+        self.network = network
+        self.output = output
+        self.lr = lr
+        self.clip = clip
+        self.sampler = sampler
+        self.temperature = temperature
 
     def log_prob(self, batch: Batch) -> Tensor:
-        """Nats of every image, float64 ``(B,)``, with gradients."""
+        """Return the log-probability of every image in nats, float64 ``(B,)``, with gradients."""
         dtype = next(self.parameters()).dtype
         labels = batch.labels if self.given else None
         parameters = self.network(to_unit(batch.images, self.spec.levels).to(dtype), labels)
         return self.output.log_prob(parameters, batch.images).sum((1, 2), dtype=torch.float64)
 
     def phases(self) -> Sequence[Phase]:
-        """One turn on the negative log-likelihood, in nats a dimension."""
+        """Return one turn on the negative log-likelihood, in nats a dimension."""
         return one_turn(self, self._loss, lr=self.lr, clip=self.clip)
 
     def _loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
@@ -82,7 +86,11 @@ class AutoregressiveModel(GenerativeModel):
     def log_likelihood(
         self, batch: Batch, *, draws: int = 1, effort: str = "fast", generator: Generator | None = None
     ) -> LogLikelihood:
-        """Exact; ``draws``, ``effort`` and ``generator`` change nothing. Refuses what :meth:`checked` does."""
+        """Return the exact log-likelihood, which ``draws``, ``effort`` and ``generator`` do not change.
+
+        Raises:
+            ValueError: for what :meth:`checked` refuses.
+        """
         batch = self.checked(batch)
         with evaluation(self):
             rows = torch.arange(len(batch), device=batch.images.device).split(AT_ONCE)

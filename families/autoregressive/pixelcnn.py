@@ -31,26 +31,27 @@ class Residual(nn.Module):
             nn.init.zeros_(self.label.weight)
 
     def told(self, labels: Tensor | None) -> Tensor | None:
-        """What the label adds to the middle features, ``(n, h)``."""
+        """Return what the label adds to the middle features, ``(n, h)``."""
         return None if self.label is None else self.label(labels)
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """``(B, 2h, H, W)`` to the same."""
-        inner, told = self.middle(F.relu(self.down(F.relu(x)))), self.told(labels)
+        """Map features ``(B, 2h, H, W)`` to as many."""
+        inner = self.middle(F.relu(self.down(F.relu(x))))
+        told = self.told(labels)
         if told is not None:
             inner = inner + told[:, :, None, None]
         return x + self.up(F.relu(inner))
 
 
 class PixelCNN(CausalNetwork):
-    """First a 7×7 convolution under mask A, then residual blocks, then 1×1 convolutions, all under mask B.
+    """A 7×7 convolution under mask A, then residual blocks, then 1×1 convolutions, all under mask B.
 
     Args:
-        shape: of the image, ``(C, H, W)``.
+        shape: the image's, ``(C, H, W)``.
         width: ``h``: the blocks hand on ``2h`` features and work on ``h``.
         depth: residual blocks.
         parameters: numbers a pixel that the output takes, channel by channel.
-        classes: of labels that every block is told, 0 for none.
+        classes: number of labels that every block is told, 0 for none.
         first: side of the first kernel.
     """
 
@@ -67,7 +68,7 @@ class PixelCNN(CausalNetwork):
         nn.init.zeros_(self.last.weight)  # begins as the uniform model
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """``(B, C, H, W)`` on [-1, 1] to ``(B, P, H, W)``."""
+        """Map images ``(B, C, H, W)`` on [-1, 1] to all pixels' parameters, ``(B, P, H, W)``."""
         x = self.first(x)
         for block in self.blocks:
             x = block(x, labels)
@@ -75,7 +76,7 @@ class PixelCNN(CausalNetwork):
 
     @torch.no_grad()
     def columns(self, n: int, labels: Tensor | None = None) -> PixelCNNColumns:
-        """The same network, pixel by pixel, for ``n`` images."""
+        """Return the same network, pixel by pixel, for ``n`` images."""
         return PixelCNNColumns(self, n, labels)
 
 
@@ -92,7 +93,7 @@ class PixelCNNColumns:
         self.head = [column(network.hidden), column(network.last)]
 
     def read(self, y: int, x: int, channel: int) -> Tensor:
-        """Parameters of one channel at a pixel, ``(n, K)``."""
+        """Return the parameters of one channel at a pixel, ``(n, K)``."""
 
         def through(layers: list[MaskedColumns], values: Tensor) -> Tensor:
             for layer in layers:
@@ -120,7 +121,7 @@ def pixelcnn(
     sampler: str = "cached",
     temperature: float = 1.0,
 ) -> AutoregressiveModel:
-    """PixelCNN with a softmax over ``spec.levels`` for each channel (1601.06759).
+    """Build PixelCNN with a softmax over ``spec.levels`` for each channel (1601.06759).
 
     Differs from the paper in size (15 layers of 128 features on CIFAR-10 there, and 1,024 features before the softmax),
     in optimiser (Adam for RMSProp), in where it begins (the last layer of every block is scaled by a tenth and the
@@ -134,7 +135,7 @@ def pixelcnn(
         lr: learning rate.
         conditional: whether every block is told the label.
         sampler: ``"cached"``, ``"fixed-point"`` or ``"naive"``.
-        temperature: of sampling.
+        temperature: divides the logits in sampling; 1 draws from the model.
 
     Raises:
         ValueError: for options out of range, or labels that the data do not have.

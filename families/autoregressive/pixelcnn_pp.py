@@ -1,134 +1,13 @@
-"""PixelCNN++: two streams of shifted convolutions, gated residual blocks, scales, and a logistic mixture (1701.05517).
-
-The ``down`` stream sees the rows above a pixel, the ``right`` stream those and what is left of it. No weight is masked:
-kernels reach up and to the left only, and the first features are shifted past the pixel that they must not see.
-"""
+"""PixelCNN++: two streams of shifted convolutions at several scales, and a logistic mixture (1701.05517)."""
 
 from __future__ import annotations
 
-import math
-
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-
 from families.autoregressive.model import AutoregressiveModel
 from families.autoregressive.pixelcnn_pp_columns import PixelCNNPPColumns
-from families.autoregressive.sampling import CausalNetwork
-from families.autoregressive.shifted import DOWN, RIGHT, GatedBlock, GrowingConv2d, ShiftedConv2d
+from families.autoregressive.pixelcnn_pp_network import PixelCNNPP
 from families.layers.options import whole
-from families.layers.scaling import halvings
 from families.outputs import LogisticMixture
 from genbench.spec import DataSpec
-
-HALVINGS = 2  # at most, as in the paper
-
-Pair = tuple[Tensor, Tensor]
-
-
-class Layer(nn.Module):
-    """One block of each stream; the right one hears the down one, and both hear what was kept on the way down."""
-
-    def __init__(self, width: int, *, kept: int, classes: int, dropout: float) -> None:
-        super().__init__()
-        self.down = GatedBlock(width, DOWN, kept, classes, dropout)
-        self.right = GatedBlock(width, RIGHT, 1 + kept, classes, dropout)
-
-    def forward(self, down: Tensor, right: Tensor, kept: Pair | None, labels: Tensor | None) -> Pair:
-        """Both streams, ``(B, F, H, W)`` each."""
-        of_down, of_right = ((), ()) if kept is None else ((kept[0],), (kept[1],))
-        down = self.down(down, *of_down, labels=labels)
-        return down, self.right(right, down, *of_right, labels=labels)
-
-
-class Coarser(nn.Module):
-    """Both streams at half the sides: convolutions of stride 2, the coarser scale, transposed convolutions.
-
-    Args:
-        width: features of each stream.
-        scale: the coarser scale, and those within it.
-    """
-
-    def __init__(self, width: int, scale: Scale) -> None:
-        super().__init__()
-        self.shrink_down, self.shrink_right = (
-            ShiftedConv2d(width, width, kernel, stride=2) for kernel in (DOWN, RIGHT)
-        )
-        self.scale = scale
-        self.grow_down, self.grow_right = (GrowingConv2d(width, kernel) for kernel in (DOWN, RIGHT))
-
-    def forward(self, down: Tensor, right: Tensor, labels: Tensor | None) -> Pair:
-        """Both streams, ``(B, F, H, W)`` each."""
-        down, right = self.scale(self.shrink_down(down), self.shrink_right(right), labels)
-        return self.grow_down(down), self.grow_right(right)
-
-
-class Scale(nn.Module):
-    """Layers on the way down, the coarser scales within, and as many layers on the way up, with shortcuts across.
-
-    Args:
-        width: features of each stream.
-        depth: layers on either way.
-        within: scales still to come.
-        classes: number of labels, 0 for none.
-        dropout: share of features left out in training.
-    """
-
-    def __init__(self, width: int, depth: int, within: int, classes: int, dropout: float) -> None:
-        super().__init__()
-        self.before = nn.ModuleList(Layer(width, kept=0, classes=classes, dropout=dropout) for _ in range(depth))
-        self.coarser = Coarser(width, Scale(width, depth, within - 1, classes, dropout)) if within else None
-        self.after = nn.ModuleList(Layer(width, kept=1, classes=classes, dropout=dropout) for _ in range(depth))
-
-    def forward(self, down: Tensor, right: Tensor, labels: Tensor | None) -> Pair:
-        """Both streams, ``(B, F, H, W)`` each."""
-        kept = []
-        for layer in self.before:
-            down, right = layer(down, right, None, labels)
-            kept.append((down, right))
-        if self.coarser is not None:
-            down, right = self.coarser(down, right, labels)
-        for layer in self.after:
-            down, right = layer(down, right, kept.pop(), labels)
-        return down, right
-
-
-class PixelCNNPP(CausalNetwork):
-    """The two streams from shifted images to the mixture's parameters.
-
-    Args:
-        shape: of the image, ``(C, H, W)``.
-        width: features of each stream.
-        depth: layers on either way at each scale.
-        start: the parameters ``(P,)`` that every pixel has to begin with.
-        classes: number of labels that it is told, 0 for none.
-        dropout: share of features left out in training.
-    """
-
-    def __init__(
-        self, shape: tuple[int, int, int], width: int, depth: int, start: Tensor, classes: int, dropout: float
-    ) -> None:
-        super().__init__()
-        self.shape, inputs = shape, shape[0] + 1
-        self.rows_above = ShiftedConv2d(inputs, width, DOWN)
-        self.row_above = ShiftedConv2d(inputs, width, (1, 3), gain=math.sqrt(0.5))
-        self.columns_left = ShiftedConv2d(inputs, width, (2, 1), gain=math.sqrt(0.5))
-        self.scales = Scale(width, depth, min(halvings(*shape[1:]), HALVINGS), classes, dropout)
-        self.last = ShiftedConv2d(width, len(start), (1, 1), gain=0)
-        self.last.bias.data.copy_(start)
-
-    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """``(B, C, H, W)`` on [-1, 1] to ``(B, P, H, W)``."""
-        # beyond the border there are no ones, so that it can be told from grey
-        x = torch.cat((x, torch.ones_like(x[:, :1])), 1)
-        above, left = F.pad(x, (0, 0, 1, -1)), F.pad(x, (1, -1, 0, 0))  # shifted past what must not be seen
-        down, right = self.rows_above(above), self.row_above(above) + self.columns_left(left)
-        _, right = self.scales(down, right, labels)
-        return self.last(F.elu(right))
-
-    def columns(self, n: int, labels: Tensor | None = None) -> PixelCNNPPColumns:
-        """The same network, pixel by pixel, for ``n`` images."""
-        return PixelCNNPPColumns(self, n, labels)
 
 
 def pixelcnn_pp(
@@ -143,7 +22,7 @@ def pixelcnn_pp(
     sampler: str = "cached",
     temperature: float = 1.0,
 ) -> AutoregressiveModel:
-    """PixelCNN++: two streams at three scales, and a mixture of logistics for each pixel (1701.05517).
+    """Build PixelCNN++: two streams at three scales, and a mixture of logistics for each pixel (1701.05517).
 
     Sides halve twice, 28 → 14 → 7, or as often as they can without falling below 4. A pixel hears of far rows through
     the coarser scales, and of its own row, and of rows that a coarse one does not hold yet, through the layers at its
@@ -165,7 +44,7 @@ def pixelcnn_pp(
         lr: learning rate.
         conditional: whether every block is told the label.
         sampler: ``"cached"``, ``"fixed-point"`` or ``"naive"``.
-        temperature: of sampling: the mixture's logits are divided by it, its scales multiplied.
+        temperature: divides the mixture's logits in sampling and multiplies its scales; 1 draws from the model.
 
     Raises:
         ValueError: for options out of range, or labels that the data do not have.
@@ -175,7 +54,8 @@ def pixelcnn_pp(
         raise ValueError(f"dropout={dropout}: give a share of features, at least 0 and less than 1")
     output = LogisticMixture(spec.levels, components)
     classes = spec.classes if conditional else 0
-    network = PixelCNNPP(spec.shape, width, depth, output.spread(spec.shape[0]), classes, dropout)
+    start = output.spread(spec.shape[0])
+    network = PixelCNNPP(spec.shape, width, depth, start, classes, dropout, cache=PixelCNNPPColumns)
     return AutoregressiveModel(
         spec, network, output, lr=lr, conditional=conditional, sampler=sampler, temperature=temperature
     )

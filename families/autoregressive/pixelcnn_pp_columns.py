@@ -8,31 +8,31 @@ four pixels that hear of it, so that an image costs the arithmetic of one pass.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from collections.abc import Iterable
+from typing import cast
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from families.autoregressive.shifted import concat_elu
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from families.autoregressive.pixelcnn_pp import Coarser, Layer, PixelCNNPP, Scale
-    from families.autoregressive.shifted import GatedBlock, ShiftedConv2d
+from families.autoregressive.pixelcnn_pp_network import Coarser, Layer, PixelCNNPP, Scale
+from families.autoregressive.shifted import GatedBlock, ShiftedConv2d, concat_elu
 
 
 class RowConv:
     """A convolution of the down stream, a row at a time; it keeps the row above."""
 
     def __init__(self, conv: ShiftedConv2d, n: int, width: int) -> None:
-        self.conv, self.above = conv, conv.weight.new_zeros(n, conv.in_channels, 1, width)
+        self.conv = conv
+        self.above = conv.weight.new_zeros(n, conv.in_channels, 1, width)
 
     def read(self, row: Tensor) -> Tensor:
-        """``(n, inputs, 1, W)`` to ``(n, outputs, 1, W / stride)``, standing at the row that is given."""
-        both, self.above = torch.cat((self.above, row), 2), row
-        conv, sides = self.conv, (0, self.conv.kernel_size[1] // 2)
+        """Map the next row ``(n, inputs, 1, W)`` to the convolution's answer there, ``(n, outputs, 1, W / stride)``."""
+        both = torch.cat((self.above, row), 2)
+        self.above = row
+        conv = self.conv
+        sides = (0, self.conv.kernel_size[1] // 2)
         return F.conv2d(both, conv.weight, conv.bias, conv.stride, sides)
 
 
@@ -43,14 +43,15 @@ class PixelConv:
     """
 
     def __init__(self, conv: ShiftedConv2d, n: int, width: int) -> None:
-        inputs, stride = conv.in_channels, conv.stride[0]
+        inputs = conv.in_channels
+        stride = conv.stride[0]
         weight = conv.weight.detach()
-        self.above, self.own = (weight[:, :, row].permute(2, 1, 0).reshape(-1, len(weight)) for row in range(2))
+        self.above, self.own = rearrange(weight, "outputs inputs row column -> row (column inputs) outputs")
         self.bias = conv.bias.detach()
         self.row = weight.new_zeros(n, width + 1, inputs)  # the first column is the border
         self.slots = self.row.unbind(1)[1:]
         self.windows = self.row.flatten(1).unfold(1, 2 * inputs, stride * inputs)  # (n, W / stride, 2 · inputs)
-        self.pairs = self.windows.unbind(1)
+        self.by_column = self.windows.unbind(1)
         self.so_far: tuple[Tensor, ...] = ()
 
     def begin(self, *more: Tensor) -> None:
@@ -58,24 +59,26 @@ class PixelConv:
 
         To be called while the input of the row above is still there.
         """
-        seen = self.windows.transpose(0, 1).flatten(0, 1)
-        known = torch.addmm(self.bias, seen, self.above).unflatten(0, (len(self.pairs), -1))
+        seen = rearrange(self.windows, "n x window -> (x n) window")
+        known = rearrange(torch.addmm(self.bias, seen, self.above), "(x n) f -> x n f", x=len(self.by_column))
         self.so_far = sum(more, known).unbind(0)
 
     def read(self, x: int) -> Tensor:
-        """``(n, outputs)`` at an output's column."""
-        return torch.addmm(self.so_far[x], self.pairs[x], self.own)
+        """Return the convolution's answer ``(n, outputs)`` at an output's column."""
+        return torch.addmm(self.so_far[x], self.by_column[x], self.own)
 
 
 class DownRows:
-    """A block of the down stream, a row at a time."""
+    """A block of the down stream, computed a row at a time."""
 
     def __init__(self, block: GatedBlock, n: int, width: int, label: Tensor | None) -> None:
-        self.first, self.second = RowConv(block.first, n, width), RowConv(block.second, n, width)
-        self.shortcuts, self.label = list(block.shortcuts), label
+        self.first = RowConv(block.first, n, width)
+        self.second = RowConv(block.second, n, width)
+        self.shortcuts = list(block.shortcuts)
+        self.label = label
 
     def read(self, row: Tensor, *kept: Tensor) -> Tensor:
-        """``(n, F, 1, W)``, and what was kept on the way down, to the same."""
+        """Map a row ``(n, F, 1, W)``, and what was kept of it on the way down, to the block's answer of that shape."""
         h = self.first.read(concat_elu(row))
         for shortcut, other in zip(self.shortcuts, kept, strict=True):
             h = h + shortcut(concat_elu(other))
@@ -84,10 +87,11 @@ class DownRows:
 
 
 class RightPixels:
-    """A block of the right stream, a pixel at a time."""
+    """A block of the right stream, computed a pixel at a time."""
 
     def __init__(self, block: GatedBlock, n: int, width: int, label: Tensor | None) -> None:
-        self.first, self.second = PixelConv(block.first, n, width), PixelConv(block.second, n, width)
+        self.first = PixelConv(block.first, n, width)
+        self.second = PixelConv(block.second, n, width)
         self.of_down, *of_kept = cast("Iterable[ShiftedConv2d]", block.shortcuts)
         self.of_kept = [conv.weight.detach()[:, :, 0, 0].T for conv in of_kept]
         self.biases = [conv.bias.detach() for conv in of_kept]
@@ -95,11 +99,11 @@ class RightPixels:
 
     def begin(self, down: Tensor) -> None:
         """Take the down stream's row, ``(n, F, 1, W)``."""
-        self.first.begin(self.of_down(concat_elu(down))[:, :, 0].permute(2, 0, 1), *self.biases)
+        self.first.begin(rearrange(self.of_down(concat_elu(down)), "n f 1 x -> x n f"), *self.biases)
         self.second.begin(*self.labels)
 
     def read(self, x: int, value: Tensor, *kept: Tensor) -> Tensor:
-        """``(n, F)``, and what was kept on the way down, to the same."""
+        """Map a pixel ``(n, F)``, and what was kept of it on the way down, to the block's answer of that shape."""
         self.first.slots[x].copy_(concat_elu(value))
         h = self.first.read(x)
         for matrix, other in zip(self.of_kept, kept, strict=True):
@@ -109,7 +113,7 @@ class RightPixels:
 
 
 class ScaleColumns:
-    """One scale and the coarser ones within it."""
+    """One scale and the coarser ones within it, computed row by row and pixel by pixel."""
 
     def __init__(self, scale: Scale, n: int, width: int, labels: Tensor | None) -> None:
         def blocks(layers: nn.ModuleList) -> list[tuple[DownRows, RightPixels]]:
@@ -121,11 +125,12 @@ class ScaleColumns:
                 for layer in cast("Iterable[Layer]", layers)
             ]
 
-        self.before, self.after = blocks(scale.before), blocks(scale.after)
+        self.before = blocks(scale.before)
+        self.after = blocks(scale.after)
         self.coarser = None if scale.coarser is None else CoarserColumns(scale.coarser, n, width, labels)
 
     def row(self, y: int, down: Tensor) -> Tensor:
-        """The down stream at a row, ``(n, F, 1, W)`` to the same; the right one is told what it takes of it."""
+        """Map the down stream's row, ``(n, F, 1, W)``, to as much, and tell the right stream what it takes of it."""
         kept = []
         for rows, pixels in self.before:
             down = rows.read(down)
@@ -139,7 +144,7 @@ class ScaleColumns:
         return down
 
     def pixel(self, y: int, x: int, right: Tensor) -> Tensor:
-        """The right stream at a pixel, ``(n, F)`` to the same."""
+        """Map the right stream at a pixel, ``(n, F)``, to as much."""
         kept = []
         for _, pixels in self.before:
             right = pixels.read(x, right)
@@ -155,17 +160,18 @@ class CoarserColumns:
     """What the coarser scales say, asked at every second row and column, and remembered for those between."""
 
     def __init__(self, coarser: Coarser, n: int, width: int, labels: Tensor | None) -> None:
-        self.rows, self.pixels = RowConv(coarser.shrink_down, n, width), PixelConv(coarser.shrink_right, n, width)
-        self.scale, self.grow = ScaleColumns(coarser.scale, n, width // 2, labels), coarser.grow_down
-        self.matrix = (
-            coarser.grow_right.weight.detach().permute(0, 2, 3, 1).flatten(1)
-        )  # (F, 4F): two rows of two columns
+        self.rows = RowConv(coarser.shrink_down, n, width)
+        self.pixels = PixelConv(coarser.shrink_right, n, width)
+        self.scale = ScaleColumns(coarser.scale, n, width // 2, labels)
+        self.grow = coarser.grow_down
+        grow = coarser.grow_right.weight.detach()
+        self.matrix = rearrange(grow, "inputs outputs row column -> inputs (row column outputs)")
         self.bias = coarser.grow_right.bias.detach().repeat(4)
         self.two_rows = torch.empty(0)
         self.fours: list[tuple[Tensor, ...]] = [()] * (width // 2)
 
     def row(self, y: int, down: Tensor) -> Tensor:
-        """The down stream at a row, ``(n, F, 1, W)`` to the same."""
+        """Map the down stream's row, ``(n, F, 1, W)``, to as much."""
         if y % 2:
             self.rows.above = down
         else:
@@ -174,7 +180,7 @@ class CoarserColumns:
         return self.two_rows[:, :, y % 2, None]
 
     def pixel(self, y: int, x: int, right: Tensor) -> Tensor:
-        """The right stream at a pixel, ``(n, F)`` to the same."""
+        """Map the right stream at a pixel, ``(n, F)``, to as much."""
         self.pixels.slots[x].copy_(right)
         if y % 2 == 0 and x % 2 == 0:
             coarse = self.scale.pixel(y // 2, x // 2, self.pixels.read(x // 2))
@@ -183,19 +189,21 @@ class CoarserColumns:
 
 
 class PixelCNNPPColumns:
-    """The whole network: every pixel is read once, in raster order, and then written channel by channel."""
+    """PixelCNN++ as a whole: every pixel is read once, in raster order, and then written channel by channel."""
 
     def __init__(self, network: PixelCNNPP, n: int, labels: Tensor | None) -> None:
         channels, _, width = network.shape
-        self.network, self.scales = network, ScaleColumns(network.scales, n, width, labels)
+        self.network = network
+        self.scales = ScaleColumns(network.scales, n, width, labels)
         self.rows_above = RowConv(network.rows_above, n, width)
         self.row = network.last.weight.new_zeros(n, channels + 1, 1, width)  # above the image there are no ones
         self.own = network.columns_left.weight.detach()[:, :, 1, 0].T
-        self.last, self.bias = network.last.weight.detach()[:, :, 0, 0].T, network.last.bias.detach()
+        self.last = network.last.weight.detach()[:, :, 0, 0].T
+        self.bias = network.last.bias.detach()
         self.so_far: tuple[Tensor, ...] = ()
 
     def read(self, y: int, x: int, channel: int) -> Tensor:
-        """Parameters of a pixel, ``(n, P)``."""
+        """Return the parameters of a pixel, ``(n, P)``."""
         if x == 0:
             self._begin(y)
         right = self.so_far[x]
@@ -208,9 +216,11 @@ class PixelCNNPPColumns:
         self.row[:, channel, 0, x] = values
 
     def _begin(self, y: int) -> None:
-        """All of a row that its own pixels have no part in."""
-        above, left = self.row, self.network.columns_left
+        """Compute all of a row that its own pixels have no part in."""
+        above = self.row
+        left = self.network.columns_left
         self.row = torch.cat((torch.zeros_like(above[:, :-1]), torch.ones_like(above[:, -1:])), 1)
         self.scales.row(y, self.rows_above.read(above))
         aslant = F.conv2d(F.pad(above, (1, -1)), left.weight[:, :, :1], left.bias)
-        self.so_far = (self.network.row_above(above) + aslant)[:, :, 0].permute(2, 0, 1).contiguous().unbind(0)
+        known = self.network.row_above(above) + aslant
+        self.so_far = rearrange(known, "n f 1 x -> x n f").contiguous().unbind(0)

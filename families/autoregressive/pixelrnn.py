@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol, cast
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -28,7 +29,7 @@ class States(Protocol):
     """The recurrent layers of a network, computed pixel by pixel, group by group."""
 
     def read(self, layer: int, y: int, x: int, group: int, values: Tensor) -> Tensor:
-        """A layer's state ``(n, features of the group)`` at a pixel, from its input ``(n, features of the group)``."""
+        """Return a layer's state ``(n, features of the group)`` at a pixel, from its input of the same shape."""
         ...
 
 
@@ -45,40 +46,43 @@ class Recurrence(nn.Module):
 
     def __init__(self, width: int, groups: int, classes: int) -> None:
         super().__init__()
-        self.width, self.groups, self.classes = width, groups, classes
+        self.width = width
+        self.groups = groups
+        self.classes = classes
 
     def forward(self, x: Tensor, labels: Tensor | None) -> Tensor:
-        """``(H, W, B, 2h)`` to ``(H, W, B, h)``."""
+        """Map features ``(H, W, B, 2h)`` to states ``(H, W, B, h)``."""
         raise NotImplementedError(f"{type(self).__name__} does not say what it computes: write forward()")
 
     @staticmethod
     def states(layers: Iterable[Recurrence], n: int, width: int, labels: Tensor | None) -> States:
-        """The same for ``n`` maps of ``width``, pixel by pixel: all of a network's layers, from the first on."""
+        """Return all of a network's layers, from the first on, pixel by pixel for ``n`` maps of ``width``."""
         raise NotImplementedError("a recurrence has states of its own: write states()")
 
 
 def input_to_state(width: int, kernel: int, groups: int) -> MaskedConv2d:
-    """What all four gates take from the input, a masked ``kernel × 1`` convolution; a new cell remembers.
+    """Build what all four gates take from the input, a masked ``kernel × 1`` convolution; a new cell remembers.
 
     The gates ``o, f, i, g`` stand one behind the other and each has all groups, so that they survive the split.
     """
-    conv = MaskedConv2d(2 * width, GATES * width, kernel, "B", groups, above=0, parts=GATES)
+    conv = MaskedConv2d(2 * width, GATES * width, kernel, "B", groups, above=0, chunks=GATES)
     cast("Tensor", conv.bias).data[width : 2 * width] = FORGET
     return conv
 
 
 def label_bias(classes: int, width: int) -> nn.Embedding | None:
-    """A bias in every gate for each label, zero at first; None where there are none."""
+    """Build a bias in every gate for each label, zero at first; None where there are none."""
     return nn.Embedding(classes, GATES * width, _weight=torch.zeros(classes, GATES * width)) if classes else None
 
 
 def matrix(conv: MaskedConv2d) -> Tensor:
-    """A masked convolution along a row as a matrix, ``(taps · inputs, outputs)``, without the taps to the right."""
-    return (conv.weight * conv.mask)[:, :, 0, : conv.kernel // 2 + 1].permute(2, 1, 0).flatten(0, 1)
+    """Return a masked convolution along a row as a matrix ``(taps · inputs, outputs)``, no taps to the right."""
+    taps = (conv.weight * conv.mask)[:, :, 0, : conv.kernel // 2 + 1]
+    return rearrange(taps, "outputs inputs tap -> (tap inputs) outputs")
 
 
 def along_rows(conv: MaskedConv2d, x: Tensor) -> Tensor:
-    """The same convolution of features that stand pixels first, ``(H, W, B, inputs)``: one matrix product."""
+    """Apply a convolution to features that stand pixels first, ``(H, W, B, inputs)``, by one matrix product."""
     reach = conv.kernel // 2
     if reach:
         padded = F.pad(x, (0, 0, 0, 0, reach, 0))
@@ -86,8 +90,8 @@ def along_rows(conv: MaskedConv2d, x: Tensor) -> Tensor:
     return F.linear(x, matrix(conv).T, conv.bias)
 
 
-def cell(gates: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor]:
-    """One step of an LSTM from the sums ``(…, 4h)`` that its gates take: ``c' = f·c + i·g`` and ``o·tanh(c')``.
+def lstm_step(gates: Tensor, memory: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Take one step of an LSTM from the sums ``(…, 4h)`` at its gates: ``c' = f·c + i·g`` and ``o·tanh(c')``.
 
     Args:
         gates: ``o, f, i`` before the logistic function, ``g`` before tanh.
@@ -111,9 +115,9 @@ class PixelRNN(CausalNetwork):
     A layer takes ``2h`` features, works on ``h`` and adds a 1×1 convolution of its state to what it took.
 
     Args:
-        shape: of the image, ``(C, H, W)``.
+        shape: the image's, ``(C, H, W)``.
         width: ``h``.
-        layers: with states of ``h`` features, all of one kind.
+        layers: LSTM layers of one kind, with states of ``h`` features.
         parameters: numbers a pixel that the output takes, channel by channel.
         first: side of the first kernel.
     """
@@ -133,16 +137,16 @@ class PixelRNN(CausalNetwork):
         nn.init.zeros_(self.last.weight)  # begins as the uniform model
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """``(B, C, H, W)`` on [-1, 1] to ``(B, P, H, W)``."""
-        x = self.first(F.pad(x, (0, self.margin))).permute(2, 3, 0, 1).contiguous()
+        """Map images ``(B, C, H, W)`` on [-1, 1] to all pixels' parameters, ``(B, P, H, W)``."""
+        x = rearrange(self.first(F.pad(x, (0, self.margin))), "b f y x -> y x b f").contiguous()
         for layer, up in zip(self.layers, cast("Iterable[MaskedConv2d]", self.ups), strict=True):
             x = x + along_rows(up, layer(x, labels))
-        x = x[:, : self.shape[2]].permute(2, 3, 0, 1).contiguous()
+        x = rearrange(x[:, : self.shape[2]], "y x b f -> b f y x").contiguous()
         return self.last(F.relu(self.hidden(F.relu(x))))
 
     @torch.no_grad()
     def columns(self, n: int, labels: Tensor | None = None) -> PixelRNNColumns:
-        """The same network, pixel by pixel, for ``n`` images."""
+        """Return the same network, pixel by pixel, for ``n`` images."""
         return PixelRNNColumns(self, n, labels)
 
 
@@ -159,12 +163,13 @@ class PixelRNNColumns:
             return [MaskedColumns(cast("MaskedConv2d", layer), n, map_width) for layer in layers]
 
         (self.first,) = columns([network.first])
-        self.ups, self.head = columns(network.ups), columns([network.hidden, network.last])
+        self.ups = columns(network.ups)
+        self.head = columns([network.hidden, network.last])
         layers = cast("list[Recurrence]", list(network.layers))
         self.states = type(layers[0]).states(layers, n, map_width, labels) if layers else None
 
     def read(self, y: int, x: int, channel: int) -> Tensor:
-        """Parameters of one channel at a pixel, ``(n, K)``."""
+        """Return the parameters of one channel at a pixel, ``(n, K)``."""
         if y and not x and not channel:
             for place in self.margin:  # the last row ends beyond the image
                 self._features(y - 1, *place)
@@ -197,7 +202,7 @@ def pixelrnn(
     sampler: str,
     temperature: float,
 ) -> AutoregressiveModel:
-    """A PixelRNN of ``depth`` layers, each made by ``layer(width, channels, classes)``, with a softmax over the levels.
+    """Build a PixelRNN with a softmax over the levels, of layers made by ``layer(width, channels, classes)``.
 
     Raises:
         ValueError: for options out of range, or labels that the data do not have.

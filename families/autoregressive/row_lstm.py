@@ -10,14 +10,22 @@ from torch.nn import functional as F
 
 from families.autoregressive.masked import MaskedColumns, group_slices
 from families.autoregressive.model import AutoregressiveModel
-from families.autoregressive.pixelrnn import GATES, Recurrence, along_rows, cell, input_to_state, label_bias, pixelrnn
+from families.autoregressive.pixelrnn import (
+    GATES,
+    Recurrence,
+    along_rows,
+    input_to_state,
+    label_bias,
+    lstm_step,
+    pixelrnn,
+)
 from genbench.spec import DataSpec
 
 REACH = 1  # of the state-to-state kernel, 3×1
 
 
 def beside(state: Tensor) -> Tensor:
-    """Each pixel's state between those of its neighbours in the row: ``(W, B, h)`` to ``(W, B, 3h)``."""
+    """Put each pixel's state between those of its neighbours in the row: ``(W, B, h)`` to ``(W, B, 3h)``."""
     padded = F.pad(state, (0, 0, 0, 0, REACH, REACH))
     return torch.cat([padded[start : start + len(state)] for start in range(2 * REACH + 1)], -1)
 
@@ -40,7 +48,7 @@ class RowLSTM(Recurrence):
         self.labels = label_bias(classes, width)
 
     def forward(self, x: Tensor, labels: Tensor | None) -> Tensor:
-        """``(H, W, B, 2h)`` to ``(H, W, B, h)``."""
+        """Map features ``(H, W, B, 2h)`` to states ``(H, W, B, h)``."""
         rows = along_rows(self.inputs, x)
         if self.labels is not None:
             rows = rows + self.labels(labels)
@@ -50,33 +58,34 @@ class RowLSTM(Recurrence):
             gates = row.flatten(0, 1)
             if states:
                 gates = torch.addmm(gates, beside(states[-1]).flatten(0, 1), self.state)
-            state, memory = cell(gates, memory)
+            state, memory = lstm_step(gates, memory)
             states.append(state.unflatten(0, row.shape[:2]))
         return torch.stack(states)
 
     @staticmethod
     def states(layers: Iterable[Recurrence], n: int, width: int, labels: Tensor | None) -> RowStates:
-        """Layer by layer."""
+        """Return all of a network's row layers, each computed pixel by pixel on its own."""
         return RowStates([RowColumns(layer, n, width, labels) for layer in layers if isinstance(layer, RowLSTM)])
 
 
 class RowStates:
-    """The row LSTMs of a network, pixel by pixel."""
+    """The row LSTMs of a network, computed pixel by pixel."""
 
     def __init__(self, layers: list[RowColumns]) -> None:
         self.layers = layers
 
     def read(self, layer: int, y: int, x: int, group: int, values: Tensor) -> Tensor:
-        """A layer's state ``(n, features of the group)`` at a pixel, from its input ``(n, features of the group)``."""
+        """Return a layer's state ``(n, features of the group)`` at a pixel, from its input of the same shape."""
         return self.layers[layer].read(y, x, group, values)
 
 
 class RowColumns:
-    """One row LSTM, pixel by pixel: state to state once a row for all of it, input to state at each pixel."""
+    """One row LSTM computed pixel by pixel: state to state once a row for all of it, input to state at each pixel."""
 
     def __init__(self, layer: RowLSTM, n: int, width: int, labels: Tensor | None) -> None:
         label = None if layer.labels is None else layer.labels(labels)
-        self.inputs, self.kernel = MaskedColumns(layer.inputs, n, width, label), layer.state
+        self.inputs = MaskedColumns(layer.inputs, n, width, label)
+        self.kernel = layer.state
         self.own = group_slices(layer.width, layer.groups)
         self.state = layer.state.new_zeros(width, n, layer.width)
         self.memory = torch.zeros_like(self.state)
@@ -84,14 +93,15 @@ class RowColumns:
         self.above = layer.state.new_zeros(width, n, GATES, layer.width)
 
     def read(self, y: int, x: int, group: int, values: Tensor) -> Tensor:
-        """The state ``(n, features of the group)`` at a pixel."""
+        """Return the state ``(n, features of the group)`` at a pixel."""
         if y and not x and not group:
             self.above = (beside(self.state) @ self.kernel).unflatten(-1, (GATES, -1))
         own = self.own[group]
         self.inputs.write(y, x, group, values)
         gates = self.inputs.read(y, x, group) + self.above[x][:, :, own].flatten(1)
-        state, memory = cell(gates, self.memory[x, :, own])
-        self.state[x, :, own], self.memory[x, :, own] = state, memory
+        state, memory = lstm_step(gates, self.memory[x, :, own])
+        self.state[x, :, own] = state
+        self.memory[x, :, own] = memory
         return state
 
 
@@ -105,7 +115,7 @@ def pixelrnn_row_lstm(
     sampler: str = "cached",
     temperature: float = 1.0,
 ) -> AutoregressiveModel:
-    """PixelRNN with row LSTM layers and a softmax over ``spec.levels`` for each channel (1601.06759).
+    """Build PixelRNN with row LSTM layers and a softmax over ``spec.levels`` for each channel (1601.06759).
 
     Differs from the paper in size (12 layers of 128 features on CIFAR-10 there, and 1,024 features before the softmax),
     in optimiser (Adam for RMSProp), in where it begins (a new cell remembers, and the network's last layer is zero, so
@@ -118,7 +128,7 @@ def pixelrnn_row_lstm(
         lr: learning rate.
         conditional: whether every gate is told the label.
         sampler: ``"cached"``, ``"fixed-point"`` or ``"naive"``.
-        temperature: of sampling.
+        temperature: divides the logits in sampling; 1 draws from the model.
 
     Raises:
         ValueError: for options out of range, or labels that the data do not have.

@@ -1,4 +1,4 @@
-"""Drawing from a causal network: pixel by pixel with a full pass each, with a cache, or all pixels until none moves.
+"""Samplers of a causal network: pixel by pixel by a full pass each, with a cache, or all pixels until none moves.
 
 All three turn the same uniforms into the same images, but for a uniform that lies within rounding of the edge between
 two levels: in float32 five of 7,200 images of 8×8 pixels and 256 levels differed so, and with five levels none.
@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Protocol
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from families.layers.scaling import to_unit
@@ -28,7 +29,7 @@ class Columns(Protocol):
     """
 
     def read(self, y: int, x: int, channel: int) -> Tensor:
-        """Parameters at a pixel, ``(n, K)`` of one channel, or ``(n, P)`` of all for a joint output's network."""
+        """Return a pixel's parameters, ``(n, K)`` of one channel, or ``(n, P)`` of all where the output is joint."""
         ...
 
     def write(self, y: int, x: int, channel: int, values: Tensor) -> None:
@@ -44,22 +45,22 @@ class CausalNetwork(nn.Module):
     """
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """All parameters of all pixels in one pass."""
+        """Compute all parameters of all pixels in one pass."""
         raise NotImplementedError(f"{type(self).__name__} does not say what it computes: write forward()")
 
     def columns(self, n: int, labels: Tensor | None = None) -> Columns | None:
-        """The same network pixel by pixel for ``n`` images, or None where it has no cache."""
+        """Return the same network pixel by pixel for ``n`` images, or None where it has no cache."""
         return None
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be drawn.
+    """All that a sampler needs to draw images, or to complete them.
 
     Args:
         network: whose parameters.
         output: what they say of a pixel.
-        shape: of an image, ``(C, H, W)``.
+        shape: an image's, ``(C, H, W)``.
         uniforms: ``(n, ·, H, W)`` on [0, 1): all of the randomness.
         labels: int64 ``(n,)``, for a network that is conditioned.
         known: uint8 ``(n, C, rows, W)``: the top of every image, to be completed.
@@ -76,7 +77,7 @@ class Task:
 
     @property
     def groups(self) -> int:
-        """Draws a pixel: one for a joint output, else one a channel."""
+        """How many draws a pixel takes: one for a joint output, else one a channel."""
         return 1 if self.output.joint else self.shape[0]
 
     @property
@@ -85,7 +86,7 @@ class Task:
         return 0 if self.known is None else self.known.shape[2]
 
     def begin(self) -> Tensor:
-        """Images, uint8 ``(n, C, H, W)``, zero but for what is known."""
+        """Return images to fill, uint8 ``(n, C, H, W)``, zero but for what is known."""
         images = torch.zeros(len(self.uniforms), *self.shape, dtype=torch.uint8, device=self.uniforms.device)
         if self.known is not None:
             images[:, :, : self.rows] = self.known
@@ -93,15 +94,15 @@ class Task:
 
     @cached_property
     def dtype(self) -> torch.dtype:
-        """The network's."""
+        """The type in which the network computes."""
         return next(self.network.parameters()).dtype
 
     def unit(self, images: Tensor) -> Tensor:
-        """Levels on [-1, 1], in the network's type."""
+        """Scale levels to [-1, 1], in the network's type."""
         return to_unit(images, self.output.levels).to(self.dtype)
 
     def raster(self) -> Iterator[tuple[int, int]]:
-        """Pixels row by row."""
+        """Go through the pixels ``(y, x)`` row by row."""
         return ((y, x) for y in range(self.shape[1]) for x in range(self.shape[2]))
 
 
@@ -109,10 +110,11 @@ class FullPass:
     """:class:`Columns` of any causal network, by a pass over the whole image for every read: the reference."""
 
     def __init__(self, task: Task) -> None:
-        self.task, self.images = task, task.unit(torch.zeros_like(task.begin()))
+        self.task = task
+        self.images = task.unit(torch.zeros_like(task.begin()))
 
     def read(self, y: int, x: int, channel: int) -> Tensor:
-        """Everything computed, one column kept."""
+        """Compute the parameters of all pixels and return those of one, ``(n, K)``, or ``(n, P)`` where joint."""
         return self.task.network(self.images, self.task.labels)[:, :, y, x].chunk(self.task.groups, 1)[channel]
 
     def write(self, y: int, x: int, channel: int, values: Tensor) -> None:
@@ -121,20 +123,20 @@ class FullPass:
 
 
 def draw_naive(task: Task) -> Tensor:
-    """One full pass for every pixel and channel: uint8 ``(n, C, H, W)``."""
+    """Draw images, uint8 ``(n, C, H, W)``, by one full pass for every pixel and channel."""
     return draw(FullPass(task), task)
 
 
 def draw_cached(task: Task) -> Tensor:
-    """One column for every pixel and channel, where the network has a cache."""
+    """Draw images, uint8 ``(n, C, H, W)``, by one column for every pixel and channel, where there is a cache."""
     return draw(task.network.columns(len(task.uniforms), task.labels) or FullPass(task), task)
 
 
 def draw(columns: Columns, task: Task) -> Tensor:
-    """Fill images in raster order."""
-    n, channels, height, width = len(task.uniforms), *task.shape
-    uniforms = task.uniforms.unflatten(1, (task.groups, -1)).flatten(3)[..., None, None]
-    noise = [group.unbind(2) for group in uniforms.unbind(1)]  # [group][pixel], each (n, ·, 1, 1)
+    """Fill images, uint8 ``(n, C, H, W)``, in raster order."""
+    _, height, width = task.shape
+    uniforms = rearrange(task.uniforms, "n (group draw) y x -> group (y x) n draw 1 1", group=task.groups)
+    noise = [group.unbind(0) for group in uniforms.unbind(0)]  # [group][pixel], each (n, draws, 1, 1)
     pixels = []
     for pixel, (y, x) in enumerate(task.raster()):
         for group in range(task.groups):
@@ -148,7 +150,7 @@ def draw(columns: Columns, task: Task) -> Tensor:
             pixels.append(levels)
             for channel, values in enumerate(task.unit(levels).unbind(1), start=group):
                 columns.write(y, x, channel, values)
-    return torch.cat(pixels, 1).view(n, height, width, channels).permute(0, 3, 1, 2).contiguous()
+    return rearrange(pixels, "(y x group) n c -> n (group c) y x", y=height, x=width).contiguous()
 
 
 def draw_fixed_point(task: Task) -> Tensor:

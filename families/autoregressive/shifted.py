@@ -14,7 +14,7 @@ CONCAT_ELU_GAIN = 1.25  # what keeps the variance of a normal input through conc
 
 
 def concat_elu(x: Tensor) -> Tensor:
-    """``elu([x, -x])`` along the features: ``(B, F, …)`` to ``(B, 2F, …)``."""
+    """Concatenate ``elu(x)`` and ``elu(-x)`` along the features: ``(B, F, …)`` to ``(B, 2F, …)``."""
     return F.elu_(torch.cat((x, -x), 1))
 
 
@@ -25,7 +25,7 @@ class ShiftedConv2d(nn.Conv2d):
         inputs, outputs: features.
         kernel: ``(rows, columns)``: an odd number of columns lies round the pixel, an even one ends at it.
         stride: 1, or 2 to halve both sides: output ``i`` stands at row and column ``2i``.
-        gain: of the initial weights, N(0, gain² / inputs of a feature).
+        gain: deviation of the initial weights, which are N(0, gain² / inputs of a feature).
     """
 
     bias: Tensor
@@ -39,7 +39,7 @@ class ShiftedConv2d(nn.Conv2d):
         nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, inputs, H, W)`` to ``(B, outputs, H / stride, W / stride)``."""
+        """Map ``(B, inputs, H, W)`` to ``(B, outputs, H / stride, W / stride)``."""
         return super().forward(F.pad(x, self.border))
 
 
@@ -87,7 +87,7 @@ class GatedBlock(nn.Module):
         self.label = nn.Embedding(classes, 2 * width) if classes else None
 
     def forward(self, x: Tensor, *others: Tensor, labels: Tensor | None = None) -> Tensor:
-        """``(B, F, H, W)``, and one such map a shortcut, to the same."""
+        """Map features ``(B, F, H, W)``, and one such map for each shortcut, to as many."""
         h = self.first(concat_elu(x))
         for shortcut, other in zip(self.shortcuts, others, strict=True):
             h = h + shortcut(concat_elu(other))
@@ -96,5 +96,5 @@ class GatedBlock(nn.Module):
         return x + F.glu(h if bias is None else h + bias[:, :, None, None], 1)
 
     def bias_of(self, labels: Tensor | None) -> Tensor | None:
-        """What labels ``(B,)`` add to a and b, ``(B, 2F)``; None where the block is not told them."""
+        """Return what labels ``(B,)`` add to a and b, ``(B, 2F)``; None where the block is not told them."""
         return None if self.label is None else self.label(labels)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -18,7 +19,7 @@ TAPS = 2  # of every causal convolution, and of the first
 
 
 def layers_to_cover(length: int) -> int:
-    """The fewest layers, dilated by 1, 2, 4, …, that let a value see ``length`` values before it."""
+    """Return the fewest layers, dilated by 1, 2, 4, …, that let a value see ``length`` values before it."""
     depth = 1
     while receptive_field(depth, 1) < length:
         depth += 1
@@ -26,7 +27,7 @@ def layers_to_cover(length: int) -> int:
 
 
 def receptive_field(depth: int, stacks: int) -> int:
-    """How many earlier values a value sees: the first convolution's, and a dilation more with every layer."""
+    """Return how many earlier values a value sees: the first convolution's, and a dilation more with every layer."""
     return TAPS + stacks * (2**depth - 1)
 
 
@@ -47,7 +48,8 @@ class GatedLayer(nn.Module):
 
     def __init__(self, width: int, skip: int, dilation: int, classes: int, last: bool = False) -> None:
         super().__init__()
-        self.width, self.dilation = width, dilation
+        self.width = width
+        self.dilation = dilation
         self.gates = nn.Linear(TAPS * width, 2 * width)
         nn.init.kaiming_normal_(self.gates.weight, nonlinearity="linear")
         nn.init.zeros_(self.gates.bias)
@@ -56,17 +58,17 @@ class GatedLayer(nn.Module):
         self.labels = nn.Embedding(classes, 2 * width, _weight=torch.zeros(classes, 2 * width)) if classes else None
 
     def biases(self, labels: Tensor | None) -> Tensor:
-        """Of filter and gate, ``(2·width,)``, or ``(B, 2·width)`` where there are labels."""
+        """Return the biases of filter and gate, ``(2·width,)``, or ``(B, 2·width)`` where there are labels."""
         return self.gates.bias if self.labels is None else self.gates.bias + self.labels(labels)
 
     def forward(self, x: Tensor, labels: Tensor | None) -> Tensor:
-        """``z`` of the whole sequence ``(T, B, width)``."""
+        """Return the gate's ``z`` for the whole sequence, ``(T, B, width)``."""
         past = F.pad(x, (0, 0, 0, 0, self.dilation, 0))[: len(x)]
         return gated(torch.cat([past, x], -1) @ self.gates.weight.T + self.biases(labels))
 
 
 def gated(sums: Tensor) -> Tensor:
-    """``tanh(a) · σ(b)`` of the two halves of the features."""
+    """Return ``tanh(a) · σ(b)`` of the two halves of the features."""
     content, gate = sums.chunk(2, -1)
     return content.tanh() * gate.sigmoid()
 
@@ -79,7 +81,7 @@ class WaveNet(CausalNetwork):
     ``(T, B, F)``, so that a shift in time is a slice and every product one matrix product.
 
     Args:
-        shape: of the image, ``(C, H, W)``; ``T = H·W·C``.
+        shape: the image's, ``(C, H, W)``; ``T = H·W·C``.
         width: features of the layers; twice as many are handed to the output.
         depth: layers a stack.
         stacks: how often the dilations are run through.
@@ -91,11 +93,13 @@ class WaveNet(CausalNetwork):
         self, shape: tuple[int, int, int], width: int, depth: int, stacks: int, parameters: int, classes: int = 0
     ) -> None:
         super().__init__()
-        self.shape, self.width = shape, width
+        self.shape = shape
+        self.width = width
         skip = 2 * width
         self.first = nn.Linear(TAPS, width)
         channels, height, columns = shape
-        self.row, self.column = (nn.Parameter(torch.zeros(side, 1, width)) for side in (height, columns))
+        self.row = nn.Parameter(torch.zeros(height, 1, width))
+        self.column = nn.Parameter(torch.zeros(columns, 1, width))
         self.channel = nn.Parameter(torch.zeros(channels, width))
         dilations = [2**i for i in range(depth)] * stacks
         self.layers = nn.ModuleList(
@@ -109,17 +113,17 @@ class WaveNet(CausalNetwork):
         nn.init.zeros_(cast("Tensor", self.last.bias))
 
     def places(self) -> Tensor:
-        """What each value is told of its row, column and channel, ``(T, 1, width)``: a sequence has none of them."""
-        return (self.row[:, None] + self.column + self.channel).flatten(0, 2)[:, None]
+        """Return what each value is told of its row, column and channel, ``(T, 1, width)``; a sequence has none."""
+        return rearrange(self.row[:, None] + self.column + self.channel, "y x c f -> (y x c) 1 f")
 
     def gated_layers(self) -> list[GatedLayer]:
-        """From the first on."""
+        """Return the layers, from the first on."""
         return cast("list[GatedLayer]", list(self.layers))
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """``(B, C, H, W)`` on [-1, 1] to ``(B, P, H, W)``."""
-        n, channels, height, width = x.shape
-        values = x.permute(2, 3, 1, 0).flatten(0, 2)
+        """Map images ``(B, C, H, W)`` on [-1, 1] to all pixels' parameters, ``(B, P, H, W)``."""
+        n, _, height, width = x.shape
+        values = rearrange(x, "n c y x -> (y x c) n")
         before = F.pad(values, (0, 0, TAPS, 0))  # a value sees the two before it, never itself
         x = self.first(torch.stack([before[start : start + len(values)] for start in range(TAPS)], -1))
         x = x + self.places()
@@ -129,12 +133,13 @@ class WaveNet(CausalNetwork):
             handed = torch.addmm(handed, z.flatten(0, 1), layer.skip)
             if layer.residual is not None:
                 x = x + z @ layer.residual
-        handed = handed.view(height * width, channels, n, -1).permute(2, 1, 3, 0).flatten(0, 1)  # (B·C, F, H·W)
-        return self.last(F.relu(self.hidden(F.relu(handed)))).view(n, -1, height, width)
+        handed = rearrange(handed, "(y x c n) f -> (n c) f (y x)", y=height, x=width, n=n)
+        parameters = self.last(F.relu(self.hidden(F.relu(handed))))
+        return rearrange(parameters, "(n c) k (y x) -> n (c k) y x", n=n, y=height)
 
     @torch.no_grad()
     def columns(self, n: int, labels: Tensor | None = None) -> WaveNetColumns:
-        """The same network, value by value, for ``n`` images."""
+        """Return the same network, value by value, for ``n`` images."""
         return WaveNetColumns(self, n, labels)
 
 
@@ -143,10 +148,14 @@ class WaveNetColumns:
 
     def __init__(self, network: WaveNet, n: int, labels: Tensor | None) -> None:
         channels, _, columns = network.shape
-        self.pixel, self.line, self.width = channels, columns * channels, network.width
-        first, layers = network.first, network.gated_layers()
+        self.pixel = channels
+        self.line = columns * channels
+        self.width = network.width
+        first = network.first
+        layers = network.gated_layers()
         self.before = first.weight.new_zeros(n, TAPS)
-        self.begin, self.first = first.bias + network.places(), first.weight.T
+        self.begin = first.bias + network.places()
+        self.first = first.weight.T
         # a place of the ring holds the input of d steps ago beside room for the one of now: what is multiplied
         self.rings = [first.weight.new_zeros(layer.dilation, n, TAPS * self.width).unbind(0) for layer in layers]
         self.gates = [(layer.biases(labels).expand(n, -1), layer.gates.weight.T.contiguous()) for layer in layers]
@@ -159,8 +168,9 @@ class WaveNetColumns:
         ]
 
     def read(self, y: int, x: int, channel: int) -> Tensor:
-        """Parameters of one channel at a pixel, ``(n, K)``."""
-        time, h = y * self.line + x * self.pixel + channel, self.width
+        """Return the parameters of one channel at a pixel, ``(n, K)``."""
+        time = y * self.line + x * self.pixel + channel
+        h = self.width
         features = torch.addmm(self.begin[time], self.before, self.first)
         for index, (ring, (bias, weight), residual) in enumerate(
             zip(self.rings, self.gates, self.residuals, strict=True)
@@ -193,7 +203,7 @@ def wavenet(
     sampler: str = "cached",
     temperature: float = 1.0,
 ) -> AutoregressiveModel:
-    """WaveNet over the raster sequence of an image's values, with a softmax over ``spec.levels`` (1609.03499).
+    """Build WaveNet over the raster sequence of an image's values, with a softmax over the levels (1609.03499).
 
     Left to itself, a stack has as many layers as it takes for a value to see all that came before it: ten, up to a
     dilation of 512, for 28×28 values of one channel, twelve for 32×32 of three. The row above, ``W·C`` values back, is
@@ -212,7 +222,7 @@ def wavenet(
         lr: learning rate.
         conditional: whether it is told the label, which adds a bias in every gate (global conditioning).
         sampler: ``"cached"``, ``"fixed-point"`` or ``"naive"``.
-        temperature: of sampling.
+        temperature: divides the logits in sampling; 1 draws from the model.
 
     Raises:
         ValueError: for options out of range, or labels that the data do not have.

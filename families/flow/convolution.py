@@ -28,24 +28,26 @@ class InvertibleConv(Transform):
         rotation, _ = torch.linalg.qr(torch.randn(channels, channels, dtype=torch.float64))
         permutation, lower, upper = torch.linalg.lu(rotation)
         signs = upper.diagonal().sign()
-        lower, upper = signs[:, None] * lower * signs, signs[:, None] * upper  # P S · S L S · S U, and S S = I
+        # P S · S L S · S U, and S S = I
+        lower = signs[:, None] * lower * signs
+        upper = signs[:, None] * upper
         learned = lower.tril(-1) + upper.triu(1) + upper.diagonal().log().diag()
         self.learned = nn.Parameter(learned.to(torch.get_default_dtype()))
         self.register_buffer("permutation", (permutation * signs).to(torch.get_default_dtype()))
         self._kept: tuple[Tensor, Tensor, Tensor] | None = None  # what the inverse came from, and the inverse
 
     def factors(self) -> tuple[Tensor, Tensor]:
-        """L and ``U + diag(|s|)``."""
+        """Return the factors L and ``U + diag(|s|)`` of the matrix, ``(C, C)`` each."""
         unit = torch.eye(len(self.learned), dtype=self.learned.dtype, device=self.learned.device)
         return self.learned.tril(-1) + unit, self.learned.triu(1) + self.learned.diagonal().exp().diag()
 
     def weight(self) -> Tensor:
-        """W, ``(C, C)``."""
+        """Return the matrix W, ``(C, C)``."""
         lower, upper = self.factors()
         return self.permutation @ lower @ upper
 
     def inverse_weight(self) -> Tensor:
-        """``W⁻¹ = (U + diag(|s|))⁻¹ L⁻¹ Pᵀ``, ``(C, C)``, by two triangular solves; differentiable and not kept."""
+        """Return ``W⁻¹ = (U + diag(|s|))⁻¹ L⁻¹ Pᵀ``, ``(C, C)``, by two triangular solves; it has gradients."""
         lower, upper = self.factors()
         partly = torch.linalg.solve_triangular(lower, self.permutation.T, upper=False, unitriangular=True)
         return torch.linalg.solve_triangular(upper, partly, upper=True)
@@ -60,12 +62,12 @@ class InvertibleConv(Transform):
         return self._kept[2]
 
     def forward(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """``(B, C, H, W)`` and ``log |det|``, float64 ``(B,)``."""
+        """Return ``W x`` at every pixel, ``(B, C, H, W)``, and ``log |det|``, float64 ``(B,)``."""
         with torch.autocast(inputs.device.type, enabled=False):  # the values themselves are never halved
             return pointwise(inputs, self.weight()), self._log_det(inputs)
 
     def inverse(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Back again."""
+        """Return ``W⁻¹ y`` at every pixel, ``(B, C, H, W)``, and its ``log |det|``, float64 ``(B,)``."""
         with torch.autocast(inputs.device.type, enabled=False):
             return pointwise(inputs, self._inverse_weight()), -self._log_det(inputs)
 
@@ -74,7 +76,8 @@ class InvertibleConv(Transform):
 
 
 def pointwise(inputs: Tensor, weight: Tensor) -> Tensor:
-    """One matrix applied at every pixel of ``(B, C, H, W)``: a product, 2 to 200 times as fast as ``conv2d`` here."""
+    """Apply one matrix at every pixel of ``(B, C, H, W)``: a product, 2 to 200 times as fast as ``conv2d`` here."""
+    # two views, not a pattern: the product is so small that a pattern's few microseconds would show
     return (weight @ inputs.flatten(2)).unflatten(2, inputs.shape[2:])
 
 

@@ -15,19 +15,21 @@ from families.flow.normalisation import Started
 
 
 def checkerboard(shape: tuple[int, int, int], passes: int) -> Tensor:
-    """1 on the squares of one colour, ``(1, H, W)``: they pass."""
+    """Build the mask of one colour's squares, which pass: ``(1, H, W)``, 1 on them and 0 elsewhere."""
     _, height, width = shape
     return ((torch.arange(height)[:, None] + torch.arange(width)[None, :]) % 2 == passes).float()[None]
 
 
 def channelwise(shape: tuple[int, int, int], passes: int) -> Tensor:
-    """1 on the first (``passes`` 0) or second half of the channels, ``(C, 1, 1)``: they pass."""
+    """Build the mask of the first (``passes`` 0) or second half of the channels, which pass: ``(C, 1, 1)``."""
     channels = shape[0]
     return ((torch.arange(channels) >= (channels + 1) // 2).long() == passes).float()[:, None, None]
 
 
 class AffineCoupling(Transform):
-    """``y = b·x + (1 - b)·(x·exp(s) + t)`` with ``(s, t)`` functions of ``b·x``, and ``log |det| = Σ (1 - b)·s``.
+    """An affine coupling under a mask b, ``y = b·x + (1 - b)·(x·exp(s) + t)``, with ``(s, t)`` functions of ``b·x``.
+
+    Its ``log |det|`` is ``Σ (1 - b)·s``.
 
     ``s = scale · tanh(·)``, with a learned scale for each channel, keeps a stack from exploding (1605.08803, §4.1).
 
@@ -50,12 +52,12 @@ class AffineCoupling(Transform):
         return (1 - self.mask) * self.scale * torch.tanh(raw), (1 - self.mask) * shift
 
     def forward(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Towards the base: ``(B, C, H, W)`` and ``log |det|``, float64 ``(B,)``."""
+        """Map towards the base: return ``(B, C, H, W)`` and ``log |det|``, float64 ``(B,)``."""
         log_scale, shift = self._moves(inputs * self.mask)
         return inputs * log_scale.exp() + shift, log_scale.sum((1, 2, 3), dtype=torch.float64)
 
     def inverse(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Towards the data."""
+        """Map towards the data: return ``(B, C, H, W)`` and ``log |det|``, float64 ``(B,)``."""
         log_scale, shift = self._moves(inputs * self.mask)
         return (inputs - shift) * (-log_scale).exp(), -log_scale.sum((1, 2, 3), dtype=torch.float64)
 
@@ -78,7 +80,8 @@ class ChannelCoupling(Transform):
 
     def __init__(self, passes: int, moves: int, network: nn.Module) -> None:
         super().__init__()
-        self.passes, self.network = passes, network
+        self.passes = passes
+        self.network = network
         self.scale = nn.Parameter(torch.ones(moves, 1, 1))
 
     def _moves(self, passing: Tensor, context: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -86,14 +89,14 @@ class ChannelCoupling(Transform):
         return self.scale * torch.tanh(raw), shift
 
     def forward(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Towards the base: ``(B, C, H, W)`` and ``log |det|``, float64 ``(B,)``."""
+        """Map towards the base: return ``(B, C, H, W)`` and ``log |det|``, float64 ``(B,)``."""
         passing, moving = inputs.tensor_split((self.passes,), 1)
         log_scale, shift = self._moves(passing, context)
         outputs = torch.cat((passing, moving * log_scale.exp() + shift), 1)
         return outputs, log_scale.sum((1, 2, 3), dtype=torch.float64)
 
     def inverse(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Towards the data."""
+        """Map towards the data: return ``(B, C, H, W)`` and ``log |det|``, float64 ``(B,)``."""
         passing, moved = inputs.tensor_split((self.passes,), 1)
         log_scale, shift = self._moves(passing, context)
         outputs = torch.cat((passing, (moved - shift) * (-log_scale).exp()), 1)
@@ -112,7 +115,8 @@ class AdditiveCoupling(Started):
 
     def __init__(self, passes: int, network: nn.Sequential) -> None:
         super().__init__()
-        self.passes, self.network = passes, network
+        self.passes = passes
+        self.network = network
 
     @torch.no_grad()
     def start(self, inputs: Tensor) -> None:
@@ -128,9 +132,9 @@ class AdditiveCoupling(Started):
         return shift
 
     def forward(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Towards the base: ``(B, D)``, and a ``log |det|`` of 0."""
+        """Map towards the base: return ``(B, D)`` and a ``log |det|`` of 0."""
         return inputs + self._shift(inputs), inputs.new_zeros(len(inputs))
 
     def inverse(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Towards the data."""
+        """Map towards the data: return ``(B, D)`` and a ``log |det|`` of 0."""
         return inputs - self._shift(inputs), inputs.new_zeros(len(inputs))

@@ -1,4 +1,4 @@
-"""From integers to the real numbers that a flow can be a density of, and back."""
+"""The way from integers to the real numbers that a flow can be a density of, and back."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ class Dequantiser:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of the canvas that the flow sees, ``(C, H', W')``."""
+        """The shape of the canvas that the flow sees, ``(C, H', W')``."""
         channels, height, width = self.spec.shape
         return channels, height + self.padding[0], width + self.padding[1]
 
     @property
     def nats(self) -> float:
-        """``-log q(e)``, to be added to the log-density of a canvas."""
+        """The constant ``-log q(e)`` that is to be added to the log-density of a canvas."""
         return (math.prod(self.shape) - self.spec.dimensions) * math.log(self.spec.levels)
 
     def values(self, images: Tensor, generator: Generator) -> Tensor:
-        """``image + u``, and ``levels · u`` in the padding, u uniform on (0, 1): float64 ``(B, *shape)``."""
+        """Draw ``image + u``, and ``levels · u`` in the padding, u uniform on (0, 1): float64 ``(B, *shape)``."""
         _, height, width = self.spec.shape
         noise = uniform((len(images), *self.shape), generator, images.device).double() + HALF_A_STEP
         values = noise * self.spec.levels
@@ -55,7 +55,7 @@ class Dequantiser:
         return values
 
     def images(self, values: Tensor) -> Tensor:
-        """The levels in whose bins values lie, without the padding: uint8 ``(B, C, H, W)``."""
+        """Return the levels in whose bins values lie, without the padding: uint8 ``(B, C, H, W)``."""
         _, height, width = self.spec.shape
         levels = values[:, :, :height, :width].floor()
         return levels.clamp(0, self.spec.levels - 1).to(torch.uint8)  # rounding may reach an end

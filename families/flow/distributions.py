@@ -21,7 +21,7 @@ class Independent(Distribution):
     nflows' own have no logistic, and take no generator: their ``sample`` is not for use, :meth:`draw` is.
 
     Args:
-        size: of a vector.
+        size: dimensions of a vector.
     """
 
     origin: Tensor
@@ -31,11 +31,11 @@ class Independent(Distribution):
         self.register_buffer("origin", torch.zeros(size), persistent=False)  # follows device and dtype
 
     def _log_prob(self, inputs: Tensor, context: Tensor | None) -> Tensor:
-        """Nats of ``(B, size)``, summed in float64: ``(B,)``."""
+        """Return the log-density of ``(B, size)`` in nats, summed in float64: ``(B,)``."""
         return self._log_density(inputs).sum(1, dtype=torch.float64)
 
     def draw(self, n: int, generator: Generator) -> Tensor:
-        """``(n, size)`` in the model's type, on its device."""
+        """Draw ``n`` vectors, ``(n, size)``, in the model's type and on its device."""
         return self._noise((n, len(self.origin)), generator).to(self.origin)
 
     def _log_density(self, x: Tensor) -> Tensor:
@@ -46,7 +46,7 @@ class Independent(Distribution):
 
 
 class StandardNormal(Independent):
-    """``log p(x) = -½ x² - ½ log 2π``."""
+    """The standard normal, ``log p(x) = -½ x² - ½ log 2π`` in each dimension."""
 
     def _log_density(self, x: Tensor) -> Tensor:
         return -0.5 * x.square() - 0.5 * math.log(2 * math.pi)
@@ -56,7 +56,7 @@ class StandardNormal(Independent):
 
 
 class StandardLogistic(Independent):
-    """``log p(x) = -log(1 + e^x) - log(1 + e^-x)``, of variance π²/3 (1410.8516, §3.4)."""
+    """The standard logistic, ``log p(x) = -log(1 + e^x) - log(1 + e^-x)``, of variance π²/3 (1410.8516, §3.4)."""
 
     def _log_density(self, x: Tensor) -> Tensor:
         return -F.softplus(x) - F.softplus(-x)

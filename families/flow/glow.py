@@ -24,7 +24,7 @@ from genbench.spec import DataSpec
 
 @dataclass(frozen=True)
 class Glow:
-    """The sizes of a chain.
+    """What builds Glow's chain of bijections, by its sizes.
 
     Args:
         width: features inside a coupling.
@@ -37,27 +37,28 @@ class Glow:
     classes: int = 0
 
     def step(self, shape: Shape) -> list[Transform]:
-        """Actnorm, invertible 1×1 convolution, affine coupling (figure 2a)."""
-        channels, passes = shape[0], shape_on(shape)[0]
+        """Build actnorm, an invertible 1×1 convolution and an affine coupling (figure 2a)."""
+        channels = shape[0]
+        passes = shape_on(shape)[0]
         network = PointwiseNetwork(passes, 2 * (channels - passes), self.width)
         return [ActNorm(channels), InvertibleConv(channels), ChannelCoupling(passes, channels - passes, network)]
 
     def prior(self, shape: Shape) -> Transform:
-        """The finished half of the channels, standardised by what the half that goes on says of it."""
+        """Build what standardises the finished half of the channels by what the half that goes on says of it."""
         on = shape_on(shape)[0]
         rest = shape[0] - on
         return ChannelCoupling(on, rest, PriorNetwork(on, 2 * rest, self.classes))
 
     def scales(self, shape: Shape, count: int) -> Transform:
-        """``(B, C, H, W)`` to vectors, with ``count`` squeezes (figure 2b)."""
+        """Build the map from ``(B, C, H, W)`` to vectors, with ``count`` squeezes (figure 2b)."""
         below = squeezed(shape) if count else shape
-        parts: list[Transform] = [Squeeze()] if count else []
+        bijections: list[Transform] = [Squeeze()] if count else []
         for _ in range(self.depth):
-            parts += self.step(below)
+            bijections += self.step(below)
         if count > 1:
-            return Chain([*parts, self.prior(below), FactorOut(below, self.scales(shape_on(below), count - 1))])
+            return Chain([*bijections, self.prior(below), FactorOut(below, self.scales(shape_on(below), count - 1))])
         top = [LabelPrior(below, self.classes)] if self.classes else []
-        return Chain([*parts, *top, Flatten(below)])
+        return Chain([*bijections, *top, Flatten(below)])
 
 
 def glow(
@@ -71,7 +72,7 @@ def glow(
     lr: float = 2e-3,
     temperature: float = 1.0,
 ) -> FlowModel:
-    """Steps of actnorm, invertible 1×1 convolution and affine coupling, over scales with learned priors (1807.03039).
+    """Build Glow: actnorm, invertible 1×1 convolutions, affine couplings, and scales with learned priors (1807.03039).
 
     Differs from the paper in size (32 steps a scale of 512 features, three scales, on CIFAR-10 there), in the networks
     inside couplings, which begin with He's weights and have no actnorm of their own, in the bound of a coupling's scale
@@ -86,10 +87,10 @@ def glow(
         scales: squeezes; by default as often as both sides divide, down to 4, so 28 → 14 → 7, and at least one for
             images of a single channel, which has nothing to be coupled with. Sides that do not divide as often are
             padded (see ``Dequantiser``).
-        alpha: of the logit.
+        alpha: how far the logit stays from its poles, between 0 and 0.5.
         conditional: whether the priors are told the label.
         lr: learning rate.
-        temperature: of sampling; 1 draws from the model, 0.7 is the paper's for pictures.
+        temperature: factor of the base's noise in sampling; 1 draws from the model, 0.7 is the paper's for pictures.
 
     Raises:
         ValueError: for options out of range, or labels that the data do not have.

@@ -35,13 +35,13 @@ class FlowModel(GenerativeModel):
 
     Args:
         spec: the data.
-        transform: from values in levels, float64 ``(B, C, H', W')`` within (0, levels), to the base's ``(B, C·H'·W')``;
-            it is given the labels, int64 ``(B,)``, as nflows' context where the model is conditional.
+        transform: bijection from values in levels, float64 ``(B, C, H', W')`` within (0, levels), to the base's
+            ``(B, C·H'·W')``; it is given the labels, int64 ``(B,)``, as nflows' context where the model is conditional.
         base: distribution of what the transform leads to, the same for scoring and for sampling.
         lr: Adam's learning rate, warmed up and then brought down along a cosine.
         clip: largest 2-norm of a gradient.
         conditional: whether the transform is told the label.
-        temperature: of sampling: the base's noise is multiplied by it (1807.03039, §6). 1 draws from the model.
+        temperature: factor of the base's noise in sampling (1807.03039, §6). 1 draws from the model.
         padding: rows and columns that the canvas has more than the image (see ``Dequantiser``).
 
     Raises:
@@ -64,11 +64,14 @@ class FlowModel(GenerativeModel):
         positive(lr=lr, temperature=temperature)
         if conditional and not spec.classes:
             raise ValueError("conditional=True: this data set has no labels")
-        self.flow, self.dequantiser = Flow(transform, base), Dequantiser(spec, padding)
-        self.lr, self.clip, self.temperature = lr, clip, temperature
+        self.flow = Flow(transform, base)
+        self.dequantiser = Dequantiser(spec, padding)
+        self.lr = lr
+        self.clip = clip
+        self.temperature = temperature
 
     def phases(self) -> Sequence[Phase]:
-        """One turn on the negative log-density of freshly dequantised images, in nats a dimension."""
+        """Return one turn on the negative log-density of freshly dequantised images, in nats a dimension."""
         return [replace(phase, enter=self._enter) for phase in one_turn(self, self._loss, lr=self.lr, clip=self.clip)]
 
     def _enter(self, data: Splits, step: Step) -> None:
@@ -83,26 +86,33 @@ class FlowModel(GenerativeModel):
         return {"loss": -self.log_density(batch, step.generator).mean() / self.spec.dimensions}
 
     def log_density(self, batch: Batch, generator: Generator) -> Tensor:
-        """Log-weight of one dequantisation of each image, float64 ``(B,)``, with gradients: its mean weight is P."""
+        """Return the log-weight of one dequantisation of each image, float64 ``(B,)``, with gradients.
+
+        The mean of the weights is the probability of the image.
+        """
         values = self.dequantiser.values(batch.images, generator)
         return self.flow.log_prob(values, batch.labels if self.given else None) + self.dequantiser.nats
 
     def log_weights(self, batch: Batch, draws: int, generator: Generator) -> Tensor:
-        """Log-weights of ``draws`` dequantisations of each image, float64 ``(draws, B)``."""
+        """Return the log-weights of ``draws`` dequantisations of each image, float64 ``(draws, B)``."""
         rows = torch.arange(len(batch), device=batch.images.device).repeat(draws)
         return self.log_density(batch.rows(rows), generator).view(draws, -1)
 
     def log_likelihood(
         self, batch: Batch, *, draws: int = 1, effort: str = "fast", generator: Generator | None = None
     ) -> LogLikelihood:
-        """A lower bound, tighter with more draws of the dequantisation. Refuses what :meth:`checked` does."""
+        """Return a lower bound, which is tighter with more draws of the dequantisation.
+
+        Raises:
+            ValueError: for what :meth:`checked` refuses.
+        """
         batch = self.checked(batch)
         with evaluation(self):
             weights = weigh(self.log_weights, batch, draws, generator, AT_ONCE)
         return LogLikelihood.of_weights(weights, "bound", self.given, "dequantised")
 
     def draw(self, given: Batch, generator: Generator) -> Tensor:
-        """The level in whose bin a draw from the flow falls."""
+        """Draw from the flow and return the levels in whose bins the draws fall, uint8 ``(B, C, H, W)``."""
         counts = chunks(len(given), AT_ONCE)
         told = [None] * len(counts) if given.labels is None else given.labels.split(counts)
         with evaluation(self):

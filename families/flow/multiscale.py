@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Iterable
 
 import torch
+from einops import rearrange
 from nflows.transforms.base import CompositeTransform, Transform
 from torch import Tensor
-from torch.nn import functional as F
 
 Shape = tuple[int, int, int]
 
@@ -26,28 +26,32 @@ class Chain(CompositeTransform):
 
 
 class Squeeze(Transform):
-    """``(B, C, H, W)`` to ``(B, 4C, H/2, W/2)``: each 2×2 square becomes four channels, a channel's side by side.
+    """A squeeze: each 2×2 square becomes four channels, a channel's side by side.
 
-    The order is that of nflows' ``SqueezeTransform``, which does without maps whose channels are last in memory.
+    It takes ``(B, C, H, W)`` to ``(B, 4C, H/2, W/2)``.
+
+    The order is that of nflows' ``SqueezeTransform``, which refuses maps whose channels are last in memory.
     """
 
     def forward(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Nothing stretches: ``log |det|`` is 0."""
-        return F.pixel_unshuffle(inputs, 2), inputs.new_zeros(len(inputs))
+        """Squeeze squares into channels; nothing stretches, so that ``log |det|`` is 0."""
+        outputs = rearrange(inputs, "b c (y dy) (x dx) -> b (c dy dx) y x", dy=2, dx=2)
+        return outputs, inputs.new_zeros(len(inputs))
 
     def inverse(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Back to squares."""
-        return F.pixel_shuffle(inputs, 2), inputs.new_zeros(len(inputs))
+        """Spread channels into squares; nothing stretches, so that ``log |det|`` is 0."""
+        outputs = rearrange(inputs, "b (c dy dx) y x -> b c (y dy) (x dx)", dy=2, dx=2)
+        return outputs, inputs.new_zeros(len(inputs))
 
 
 def squeezed(shape: Shape) -> Shape:
-    """What a squeeze makes of ``shape``."""
+    """Return the shape that a squeeze makes of ``shape``."""
     channels, height, width = shape
     return 4 * channels, height // 2, width // 2
 
 
 class Flatten(Transform):
-    """``(B, C, H, W)`` to ``(B, C·H·W)``: the end of the last scale.
+    """A map ``(B, C, H, W)`` as a vector ``(B, C·H·W)``: the end of the last scale.
 
     Args:
         shape: ``(C, H, W)``.
@@ -58,11 +62,11 @@ class Flatten(Transform):
         self.shape = shape
 
     def forward(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Nothing stretches: ``log |det|`` is 0."""
+        """Flatten maps to vectors; nothing stretches, so that ``log |det|`` is 0."""
         return inputs.flatten(1), inputs.new_zeros(len(inputs))
 
     def inverse(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Back to maps."""
+        """Shape vectors into maps; nothing stretches, so that ``log |det|`` is 0."""
         return inputs.reshape(-1, *self.shape), inputs.new_zeros(len(inputs))
 
 
@@ -79,24 +83,26 @@ class FactorOut(Transform):
 
     def __init__(self, shape: Shape, rest: Transform) -> None:
         super().__init__()
-        self.shape, self.rest = shape, rest
+        self.shape = shape
+        self.rest = rest
         self.on = shape_on(shape)[0]
 
     def forward(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Vectors: what ``rest`` made first, then the finished half."""
+        """Return vectors, what ``rest`` made first and then the finished half, and ``log |det|``."""
         vectors, log_det = self.rest(inputs[:, : self.on], context)
         return torch.cat((vectors, inputs[:, self.on :].flatten(1)), 1), log_det
 
     def inverse(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Back to maps."""
+        """Return maps, and ``log |det|`` of the way back."""
         _, height, width = self.shape
         vectors, finished = inputs.tensor_split((self.on * height * width,), 1)
         going_on, log_det = self.rest.inverse(vectors, context)
-        return torch.cat((going_on, finished.reshape(-1, self.shape[0] - self.on, height, width)), 1), log_det
+        finished = rearrange(finished, "b (c y x) -> b c y x", y=height, x=width)
+        return torch.cat((going_on, finished), 1), log_det
 
 
 def shape_on(shape: Shape) -> Shape:
-    """What goes on of ``shape`` when half of its channels is factored out."""
+    """Return the shape that goes on of ``shape`` when half of its channels is factored out."""
     if shape[0] < 2:
         raise ValueError(f"shape={shape}: a single channel has no half to factor out, squeeze first")
     return math.ceil(shape[0] / 2), *shape[1:]

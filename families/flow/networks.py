@@ -1,4 +1,4 @@
-"""Networks inside couplings."""
+"""Networks inside couplings, and those of learned priors."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ class CouplingNetwork(nn.Module):
     def __init__(self, inputs: int, outputs: int, width: int, depth: int) -> None:
         super().__init__()
         blocks = [ResidualBlock(width) for _ in range(depth)]
-        first, last = nn.Conv2d(inputs, width, 3, padding=1), nn.Conv2d(width, outputs, 3, padding=1)
+        first = nn.Conv2d(inputs, width, 3, padding=1)
+        last = nn.Conv2d(width, outputs, 3, padding=1)
         self.layers = nn.Sequential(he(first), *blocks, nn.SiLU(), silent(last))
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, inputs, H, W)`` to ``(B, outputs, H, W)``."""
+        """Map ``(B, inputs, H, W)`` to ``(B, outputs, H, W)``."""
         return self.layers(x)
 
 
 class PointwiseNetwork(nn.Module):
-    """Glow's ``(B, inputs, H, W)`` to ``(B, outputs, H, W)``: 3×3, 1×1 and 3×3, whose last layer begins at zero.
+    """Glow's network ``(B, inputs, H, W)`` to ``(B, outputs, H, W)``: 3×3, 1×1, 3×3, the last layer zero at first.
 
     Args:
         inputs, outputs: channels.
@@ -37,12 +38,13 @@ class PointwiseNetwork(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, width: int) -> None:
         super().__init__()
-        first, hidden = nn.Conv2d(inputs, width, 3, padding=1), nn.Conv2d(width, width, 1)
+        first = nn.Conv2d(inputs, width, 3, padding=1)
+        hidden = nn.Conv2d(width, width, 1)
         last = nn.Conv2d(width, outputs, 3, padding=1)
         self.layers = nn.Sequential(he(first), nn.ReLU(), he(hidden), nn.ReLU(), silent(last))
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """``(B, inputs, H, W)`` to ``(B, outputs, H, W)``; labels change nothing."""
+        """Map ``(B, inputs, H, W)`` to ``(B, outputs, H, W)``; labels change nothing."""
         return self.layers(x)
 
 
@@ -60,13 +62,13 @@ class PriorNetwork(nn.Module):
         self.label = blank(classes, outputs) if classes else None
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
-        """``(B, inputs, H, W)``, and labels int64 ``(B,)``, to ``(B, outputs, H, W)``."""
+        """Map ``(B, inputs, H, W)``, and labels int64 ``(B,)``, to ``(B, outputs, H, W)``."""
         answer = self.features(x)
         return answer if self.label is None else answer + self.label(labels)[:, :, None, None]
 
 
 def blank(classes: int, outputs: int) -> nn.Embedding:
-    """A vector a label, zero to begin with."""
+    """Build a table with a vector for each label, zero to begin with."""
     table = nn.Embedding(classes, outputs)
     nn.init.zeros_(table.weight)
     return table

@@ -29,7 +29,7 @@ def nice(
     lr: float = 3e-3,
     temperature: float = 1.0,
 ) -> FlowModel:
-    """Additive couplings between odd and even dimensions, then one number that stretches each (1410.8516).
+    """Build NICE: additive couplings of odd and even dimensions, then a number that stretches each (1410.8516).
 
     Differs from the paper in size (five hidden layers of 1,000 units there), in where it begins (networks answer zero
     but for a bias; biases and scaling give one training batch mean 0 and variance 1), and in the ends of [0, 1], which
@@ -43,7 +43,7 @@ def nice(
         couplings: two or more; odd and even dimensions take turns.
         prior: ``"logistic"``, or ``"gaussian"``: of scoring and of sampling.
         lr: learning rate.
-        temperature: of sampling; 1 draws from the model.
+        temperature: factor of the base's noise in sampling; 1 draws from the model.
 
     Raises:
         ValueError: for options out of range.
@@ -58,7 +58,7 @@ def nice(
     size = math.prod(shape)
     sides = ((size + 1) // 2, size // 2)  # dimensions 0, 2, 4 … and 1, 3, 5 …
     networks = [dense(sides[k % 2], width, depth, sides[1 - k % 2], last=silent) for k in range(couplings)]
-    parts = [AdditiveCoupling(k % 2, network) for k, network in enumerate(networks)]
-    transform = Chain([OpenLinear(spec.levels), Flatten(shape), *parts, Scaling(size)])
+    bijections = [AdditiveCoupling(k % 2, network) for k, network in enumerate(networks)]
+    transform = Chain([OpenLinear(spec.levels), Flatten(shape), *bijections, Scaling(size)])
     base = PRIORS[prior](size)
     return FlowModel(spec, transform, base, lr=lr, clip=50.0, temperature=temperature, padding=padding)

@@ -30,13 +30,14 @@ class BatchNorm(Transform):
 
     def __init__(self, channels: int, momentum: float = 0.1, eps: float = 1e-5) -> None:
         super().__init__()
-        self.momentum, self.eps = momentum, eps
+        self.momentum = momentum
+        self.eps = eps
         self.register_buffer("running_mean", torch.zeros(channels))
         self.register_buffer("running_var", torch.ones(channels))
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
 
     def forward(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """``(B, C, H, W)`` and ``log |det|``, ``(B,)``."""
+        """Return normalised ``(B, C, H, W)`` and ``log |det|``, float64 ``(B,)``."""
         if not self.training:
             return self._normalise(inputs, self.running_mean, self.running_var)
         var, mean = torch.var_mean(inputs, (0, 2, 3), correction=0)
@@ -48,7 +49,7 @@ class BatchNorm(Transform):
         return self._normalise(inputs, mean, var)
 
     def inverse(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """With the running averages, whatever the mode."""
+        """Undo the normalisation by the running averages, whatever the mode, and return ``log |det|`` of that."""
         std = (self.running_var + self.eps).sqrt()[:, None, None]
         return inputs * std + self.running_mean[:, None, None], -self._log_det(inputs, self.running_var)
 
@@ -75,7 +76,7 @@ class Started(Transform):
         self.register_buffer("started", torch.zeros((), dtype=torch.bool))
 
     def start(self, inputs: Tensor) -> None:
-        """Set what is learned from ``inputs``."""
+        """Set what is learned from one batch, ``inputs``."""
         raise NotImplementedError(f"{type(self).__name__} is not whole: write start()")
 
 
@@ -96,29 +97,30 @@ class ActNorm(Started):
 
     def __init__(self, channels: int, least: float = 1e-3, rate: float = 10.0) -> None:
         super().__init__()
-        self.least, self.rate = least, rate
+        self.least = least
+        self.rate = rate
         self.shift = nn.Parameter(torch.zeros(channels, 1, 1))
         self.stretch = nn.Parameter(torch.zeros(channels, 1, 1))
 
     @property
     def log_scale(self) -> Tensor:
-        """``a``, ``(C, 1, 1)``."""
+        """The logarithm ``a`` of each channel's scale, ``(C, 1, 1)``."""
         return self.rate * self.stretch
 
     @torch.no_grad()
     def start(self, inputs: Tensor) -> None:
-        """Normalise what ``inputs``, ``(B, C, H, W)``, will come out as."""
+        """Set shift and scale so that ``inputs``, ``(B, C, H, W)``, come out normalised."""
         std, mean = torch.std_mean(inputs, (0, 2, 3), correction=0)
         self.shift.copy_(-mean[:, None, None])
         self.stretch.copy_(-std.clamp(min=self.least).log()[:, None, None] / self.rate)
         self.started.fill_(True)
 
     def forward(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """``(B, C, H, W)`` and ``log |det|``, float64 ``(B,)``."""
+        """Return shifted and scaled ``(B, C, H, W)`` and ``log |det|``, float64 ``(B,)``."""
         return (inputs + self.shift) * self.log_scale.exp(), self._log_det(inputs)
 
     def inverse(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Back again."""
+        """Undo scale and shift of ``(B, C, H, W)``, and return ``log |det|`` of that, float64 ``(B,)``."""
         return inputs * (-self.log_scale).exp() - self.shift, -self._log_det(inputs)
 
     def _log_det(self, inputs: Tensor) -> Tensor:
@@ -131,7 +133,7 @@ class Scaling(Started):
     It starts with the s that give the dimensions of one batch the variance 1.
 
     Args:
-        size: of a vector.
+        size: dimensions of a vector.
         least: standard deviation that a dimension is taken to have at least: where all images of a batch agree, one
             that does not must not be thrown far out.
     """
@@ -143,16 +145,16 @@ class Scaling(Started):
 
     @torch.no_grad()
     def start(self, inputs: Tensor) -> None:
-        """Stretch so that ``inputs``, ``(B, D)``, come out alike."""
+        """Set the scales so that the dimensions of ``inputs``, ``(B, D)``, come out alike."""
         self.log_scale.copy_(-inputs.std(0, correction=0).clamp(min=self.least).log())
         self.started.fill_(True)
 
     def forward(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """``(B, D)`` and ``log |det|``, float64 ``(B,)``."""
+        """Return stretched ``(B, D)`` and ``log |det|``, float64 ``(B,)``."""
         return inputs * self.log_scale.exp(), self._log_det(inputs)
 
     def inverse(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Back again."""
+        """Undo the stretching of ``(B, D)``, and return ``log |det|`` of that, float64 ``(B,)``."""
         return inputs * (-self.log_scale).exp(), -self._log_det(inputs)
 
     def _log_det(self, inputs: Tensor) -> Tensor:
@@ -161,9 +163,9 @@ class Scaling(Started):
 
 @contextmanager
 def starting(model: nn.Module) -> Iterator[None]:
-    """Inside the block, all that has not been started is so by what flows into it, one behind the other."""
-    parts = [part for part in model.modules() if isinstance(part, Started) and not part.started]
-    hooks = [part.register_forward_pre_hook(lambda part, given: part.start(given[0])) for part in parts]
+    """Start, inside the block, each part that has not been started by what flows into it, one behind the other."""
+    bijections = [each for each in model.modules() if isinstance(each, Started) and not each.started]
+    hooks = [each.register_forward_pre_hook(lambda its, given: its.start(given[0])) for each in bijections]
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""From the interval that dequantised levels fill to the whole real line, with its Jacobian."""
+"""The way from the interval that dequantised levels fill to the whole real line, with its Jacobian."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class OpenEnds(Transform):
     A curve that ends at finite values makes a flow put mass where no image is: probabilities of integers would sum to
     less than one. So the outer part of the first and of the last level's bin goes on to ±∞,
 
-        y = y_δ + δ·y'_δ · log(x / δ)        for x < δ = part / levels,       and in mirror image at the other end,
+        y = y_δ + δ·y'_δ · log(x / δ)        for x < δ = share / levels,       and in mirror image at the other end,
 
     which meets the curve in value and slope at δ. Everywhere else the map is the curve. So every real value is an
     image, samples need no clamping, and the probabilities of all images sum to one.
@@ -23,31 +23,33 @@ class OpenEnds(Transform):
     A subclass gives the lower half of its curve, which must be odd about x = ½, and calls ``_open``.
 
     Args:
-        levels: of a pixel.
-        part: of a bin, up to 1.
+        levels: how many levels a pixel has.
+        share: share of an end bin that is opened, up to 1.
     """
 
     like: Tensor
 
-    def __init__(self, levels: int, part: float) -> None:
+    def __init__(self, levels: int, share: float) -> None:
         super().__init__()
-        self.levels, self.delta = levels, part / levels
+        self.levels = levels
+        self.delta = share / levels
         self.register_buffer("like", torch.zeros(()), persistent=False)  # holds the model's dtype
 
     def _open(self) -> None:
         edge, log_slope = self._curve(torch.tensor(self.delta, dtype=torch.float64))
-        self.edge, self.slope = float(edge), self.delta * math.exp(float(log_slope))  # y_δ and δ·y'_δ
+        self.edge = float(edge)  # y_δ
+        self.slope = self.delta * math.exp(float(log_slope))  # δ·y'_δ
 
     def _curve(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """``y`` and ``log y'`` for x within [δ, ½]."""
+        """Return ``y`` and ``log y'`` at x within [δ, ½]."""
         raise NotImplementedError(f"{type(self).__name__} is not whole: write _curve() and _uncurve()")
 
     def _uncurve(self, y: Tensor) -> Tensor:
-        """``x`` for y within [y_δ, 0]."""
+        """Return the ``x`` of y within [y_δ, 0]."""
         raise NotImplementedError(f"{type(self).__name__} is not whole: write _curve() and _uncurve()")
 
     def forward(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Values in levels, float64 ``(B, …)`` strictly within (0, levels), to ``(B, …)`` in the model's dtype."""
+        """Map levels, float64 ``(B, …)`` strictly within (0, levels), to reals ``(B, …)`` in the model's dtype."""
         x = inputs / self.levels
         margin = torch.minimum(x, 1 - x)  # how far from the nearer end
         y, log_slope = self._curve(margin.clamp(min=self.delta))
@@ -57,7 +59,7 @@ class OpenEnds(Transform):
         return y.to(self.like.dtype), (log_slope - tail - math.log(self.levels)).flatten(1).sum(1)
 
     def inverse(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Any reals to values in levels, float64."""
+        """Map any reals to values in levels, float64."""
         y = inputs.double()
         depth = -y.abs()  # by symmetry all is said of the lower half
         tail = (depth - self.edge).clamp(max=0) / self.slope
@@ -74,7 +76,7 @@ class OpenLogit(OpenEnds):
     The paper's map (1605.08803, §4.1; its authors' code has 1 - 2α where the text has 1 - α).
 
     Args:
-        levels: of a pixel.
+        levels: how many levels a pixel has.
         alpha: how far the logit stays from its poles, in (0, ½); the paper's 0.05.
 
     Raises:
@@ -82,7 +84,7 @@ class OpenLogit(OpenEnds):
     """
 
     def __init__(self, levels: int, alpha: float = 0.05) -> None:
-        super().__init__(levels, part=0.1)
+        super().__init__(levels, share=0.1)
         if not 0 < alpha < 0.5:
             raise ValueError(f"alpha={alpha}: give a number between 0 and 0.5, ends excluded")
         self.alpha = alpha
@@ -103,11 +105,11 @@ class OpenLinear(OpenEnds):
     to the open part alone, and noise that seldom falls into it seldom sees the weight that it carries.
 
     Args:
-        levels: of a pixel.
+        levels: how many levels a pixel has.
     """
 
     def __init__(self, levels: int) -> None:
-        super().__init__(levels, part=1.0)
+        super().__init__(levels, share=1.0)
         self._open()
 
     def _curve(self, x: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import torch
+from einops import rearrange
 from nflows.transforms.base import Transform
 from torch import Tensor
 
@@ -25,18 +26,21 @@ class LabelPrior(Transform):
 
     def __init__(self, shape: Shape, classes: int) -> None:
         super().__init__()
-        self.shape, self.table = shape, blank(classes, 2 * math.prod(shape))
+        self.shape = shape
+        self.table = blank(classes, 2 * math.prod(shape))
 
     def _moments(self, context: Tensor) -> tuple[Tensor, Tensor]:
-        mean, log_std = self.table(context).unflatten(1, (2, *self.shape)).unbind(1)
+        _, height, width = self.shape
+        numbers = self.table(context)
+        mean, log_std = rearrange(numbers, "b (moment c y x) -> moment b c y x", moment=2, y=height, x=width)
         return mean, log_std
 
     def forward(self, inputs: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-        """``(B, C, H, W)`` given labels ``(B,)``, and ``log |det|``, float64 ``(B,)``."""
+        """Standardise ``(B, C, H, W)`` given labels ``(B,)``, and return ``log |det|``, float64 ``(B,)``."""
         mean, log_std = self._moments(context)
         return (inputs - mean) * (-log_std).exp(), -log_std.sum((1, 2, 3), dtype=torch.float64)
 
     def inverse(self, inputs: Tensor, context: Tensor) -> tuple[Tensor, Tensor]:
-        """Back again."""
+        """Undo the standardisation given labels ``(B,)``, and return ``log |det|`` of that, float64 ``(B,)``."""
         mean, log_std = self._moments(context)
         return inputs * log_std.exp() + mean, log_std.sum((1, 2, 3), dtype=torch.float64)

@@ -29,7 +29,7 @@ def realnvp(
     lr: float = 2e-3,
     temperature: float = 1.0,
 ) -> FlowModel:
-    """Affine couplings under checkerboard and channel masks, over scales that factor out half each (1605.08803).
+    """Build RealNVP: affine couplings under two kinds of masks, over scales that factor out half each (1605.08803).
 
     At each scale three checkerboard couplings, a squeeze, three channel couplings, and half of the channels goes to the
     base; at the last four checkerboard couplings. A batch normalisation follows each coupling.
@@ -45,9 +45,9 @@ def realnvp(
         width: features inside a coupling.
         depth: residual blocks inside a coupling, 0 or more.
         scales: halvings of the image; by default as often as both sides divide, down to 4, so 28 → 14 → 7.
-        alpha: of the logit.
+        alpha: how far the logit stays from its poles, between 0 and 0.5.
         lr: learning rate.
-        temperature: of sampling; 1 draws from the model.
+        temperature: factor of the base's noise in sampling; 1 draws from the model.
 
     Raises:
         ValueError: for options out of range.
@@ -70,7 +70,7 @@ def realnvp(
 def couplings(
     shape: Shape, count: int, masks: Callable[[Shape, int], Tensor], network: Callable[[int], CouplingNetwork]
 ) -> list[Transform]:
-    """``count`` couplings whose masks take turns, each with a batch normalisation behind it."""
+    """Build ``count`` couplings whose masks take turns, each with a batch normalisation behind it."""
     steps: list[Transform] = []
     for index in range(count):
         steps += [AffineCoupling(masks(shape, index % 2), shape[0], network(shape[0])), BatchNorm(shape[0])]
@@ -78,7 +78,7 @@ def couplings(
 
 
 def multiscale(shape: Shape, scales: int, network: Callable[[int], CouplingNetwork]) -> Transform:
-    """``(B, C, H, W)`` to vectors ``(B, C·H·W)``, with as many scales below the image's own (§3.6)."""
+    """Build the map from ``(B, C, H, W)`` to vectors, with so many ``scales`` below the image's own (§3.6)."""
     if scales == 0:
         return Chain([*couplings(shape, 4, checkerboard, network), Flatten(shape)])
     below = squeezed(shape)

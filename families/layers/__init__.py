@@ -1,1 +1,1 @@
-"""Shared building blocks."""
+"""Building blocks that two families or more share."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from families.layers.scaling import halvings
@@ -23,19 +24,24 @@ class Attention(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        match, offer = max(channels // 8, 1), max(channels // 2, 1)
-        self.f, self.g = nn.Conv2d(channels, match, 1, bias=False), nn.Conv2d(channels, match, 1, bias=False)
-        self.h, self.v = nn.Conv2d(channels, offer, 1, bias=False), nn.Conv2d(offer, channels, 1, bias=False)
+        match = max(channels // 8, 1)
+        offer = max(channels // 2, 1)
+        self.f = nn.Conv2d(channels, match, 1, bias=False)
+        self.g = nn.Conv2d(channels, match, 1, bias=False)
+        self.h = nn.Conv2d(channels, offer, 1, bias=False)
+        self.v = nn.Conv2d(offer, channels, 1, bias=False)
         self.gamma = nn.Parameter(torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, C, H, W)`` → map."""
-        f, g, h = (layer(x).flatten(2) for layer in (self.f, self.g, self.h))  # (B, ·, N) with N = H·W places
-        shares = (f.transpose(1, 2) @ g).softmax(1)  # (B, N, N): of every i, in a column for each j
-        return x + self.gamma * self.v((h @ shares).unflatten(2, x.shape[2:]))
+        """Map features ``(B, C, H, W)`` to as many, each place with what it takes from the others."""
+        f = rearrange(self.f(x), "b c y x -> b (y x) c")
+        g = rearrange(self.g(x), "b c y x -> b c (y x)")
+        h = rearrange(self.h(x), "b c y x -> b c (y x)")
+        shares = (f @ g).softmax(1)  # (B, H·W, H·W): of every i, in a column for each j
+        return x + self.gamma * self.v(rearrange(h @ shares, "b c (y x) -> b c y x", x=x.shape[3]))
 
 
 def attention_scale(height: int, width: int) -> int:
-    """How often an image is halved to the map that attends to itself: once, or until the side is 32 (as at 128 px)."""
+    """Return how often the attending map is halved: once, or until its side is at most 32 (as at 128 px)."""
     scales = halvings(height, width)
     return next((scale for scale in range(min(1, scales), scales) if max(height, width) >> scale <= LARGEST), scales)

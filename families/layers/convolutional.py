@@ -17,7 +17,7 @@ Layer = TypeVar("Layer", bound=nn.Conv2d | nn.ConvTranspose2d | nn.Linear)
 
 
 def he(layer: Layer) -> Layer:
-    """The layer with He's initialisation, biases at zero.
+    """Return the layer with He's initialisation and biases of zero.
 
     PyTorch's own loses about half of the signal at every layer: a decoder begins all but deaf to its code.
     """
@@ -29,7 +29,7 @@ def he(layer: Layer) -> Layer:
 
 
 def silent(layer: Layer) -> Layer:
-    """The layer with weights and biases at zero, so that it says nothing to begin with."""
+    """Return the layer with weights and biases at zero, so that it says nothing to begin with."""
     nn.init.zeros_(layer.weight)
     return _unbiased(layer)
 
@@ -45,24 +45,25 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        first, last = (nn.Conv2d(width, width, 3, padding=1) for _ in range(2))
+        first = nn.Conv2d(width, width, 3, padding=1)
+        last = nn.Conv2d(width, width, 3, padding=1)
         self.inner = nn.Sequential(nn.SiLU(), he(first), nn.SiLU(), silent(last))
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, width, H, W)`` to the same."""
+        """Map features ``(B, width, H, W)`` to as many."""
         return x + self.inner(x)
 
 
 def widths(shape: tuple[int, int, int], width: int) -> Sequence[int]:
-    """Features at each scale, from the image's down."""
+    """Return how many features each scale has, from the image's down."""
     return [width * min(2**scale, WIDEST) for scale in range(halvings(*shape[1:]) + 1)]
 
 
 class ImageEncoder(nn.Module):
-    """Images ``(B, C, H, W)`` to vectors ``(B, outputs)``: convolutions that halve, residual blocks behind each.
+    """A network from images to vectors ``(B, outputs)``: convolutions that halve, residual blocks behind each.
 
     Args:
-        shape: of the image.
+        shape: the image's, ``(C, H, W)``.
         width: features at the image's scale.
         depth: residual blocks a scale.
         outputs: numbers an image.
@@ -81,16 +82,16 @@ class ImageEncoder(nn.Module):
         self.layers = nn.Sequential(*layers, nn.SiLU(), nn.Flatten(), last)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, C, H, W)`` on [-1, 1] to ``(B, outputs)``."""
+        """Map images ``(B, C, H, W)`` on [-1, 1] to vectors ``(B, outputs)``."""
         return self.layers(x)
 
 
 class ImageDecoder(nn.Module):
-    """Vectors ``(B, inputs)`` to maps ``(B, outputs, H, W)``: the encoder's scales the other way round.
+    """A network from vectors to maps ``(B, outputs, H, W)``: the encoder's scales the other way round.
 
     Args:
         inputs: numbers a vector.
-        shape: of the image; its channels play no part.
+        shape: the image's, ``(C, H, W)``; its channels play no part.
         width: features at the image's scale.
         depth: residual blocks a scale.
         outputs: numbers a pixel.
@@ -112,5 +113,5 @@ class ImageDecoder(nn.Module):
         self.layers = nn.Sequential(*layers, nn.SiLU(), he(nn.Conv2d(features[-1], outputs, 3, padding=1)))
 
     def forward(self, z: Tensor) -> Tensor:
-        """``(B, inputs)`` to ``(B, outputs, H, W)``."""
+        """Map vectors ``(B, inputs)`` to maps ``(B, outputs, H, W)``."""
         return self.layers(z)

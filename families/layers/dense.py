@@ -12,7 +12,7 @@ from families.layers.convolutional import he
 def dense(
     inputs: int, width: int, depth: int, outputs: int, last: Callable[[nn.Linear], nn.Linear] = he
 ) -> nn.Sequential:
-    """``(B, …)`` of so many inputs each, flattened, to ``(B, outputs)``: ``depth`` hidden layers of ReLUs.
+    """Build ``depth`` hidden layers of ReLUs, from rows ``(B, …)`` of so many inputs, flattened, to ``(B, outputs)``.
 
     Args:
         inputs: numbers a row.

@@ -1,4 +1,4 @@
-"""Asking a trained model: in evaluation mode, without gradients, in chunks that fit memory."""
+"""How a trained model is asked: in evaluation mode, without gradients, in chunks that fit memory."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from genbench.spec import Batch
 
 @contextmanager
 def evaluation(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode and no gradients inside the block; every module's own mode comes back behind it."""
+    """Put the model in evaluation mode, without gradients; every module's own mode comes back behind the block."""
     with frozen(model), torch.no_grad():
         yield
 
 
 def chunks(n: int, at_once: int) -> list[int]:
-    """``n`` as a sum of numbers up to ``at_once``.
+    """Split ``n`` into a sum of numbers up to ``at_once``.
 
     Raises:
         ValueError: for fewer than one.
@@ -38,7 +38,7 @@ def weigh(
     generator: Generator | None,
     at_once: int = 256,
 ) -> Tensor:
-    """Logarithms of ``draws`` importance weights for each image, float64 ``(draws, B)``.
+    """Return logarithms of ``draws`` importance weights for each image, float64 ``(draws, B)``.
 
     The logarithm of their mean is by Jensen's inequality a lower bound on ``log E[w]`` in the mean, and tighter as the
     draws grow (1509.00519).
@@ -47,7 +47,7 @@ def weigh(
         log_weights: ``(images, draws, generator) → (draws, images)`` log-weights, in nats.
         batch: the images.
         draws: ``K``.
-        generator: of the noise; without one, the same noise at every call.
+        generator: source of the noise; without one, the same noise at every call.
         at_once: images × draws that fit memory.
 
     Raises:
@@ -56,9 +56,9 @@ def weigh(
     if draws < 1:
         raise ValueError(f"draws={draws}: give at least 1 importance weight an image")
     source = generator or seeded(0, "log_likelihood")
-    found = []
+    logs = []
     for rows in torch.arange(len(batch), device=batch.images.device).split(at_once):
         images = batch.rows(rows)
-        parts = [log_weights(images, k, source).double() for k in chunks(draws, max(at_once // len(rows), 1))]
-        found.append(torch.cat(parts))
-    return torch.cat(found, 1)
+        counts = chunks(draws, max(at_once // len(rows), 1))
+        logs.append(torch.cat([log_weights(images, count, source).double() for count in counts]))
+    return torch.cat(logs, 1)

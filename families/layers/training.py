@@ -16,7 +16,7 @@ WARM_UP = 0.02
 
 
 def warm_cosine(fraction: float) -> float:
-    """Learning-rate factor: up in the first fiftieth of the phase, then half a cosine down to nearly nothing."""
+    """Return the learning rate's factor: up in the phase's first fiftieth, then half a cosine down to nearly 0."""
     if fraction < WARM_UP:
         return (fraction + 0.1 * WARM_UP) / (1.1 * WARM_UP)
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (fraction - WARM_UP) / (1 - WARM_UP)))
@@ -31,6 +31,6 @@ def one_turn(
     name: str = "likelihood",
     schedule: Callable[[float], float] | None = warm_cosine,
 ) -> Sequence[Phase]:
-    """One phase of one turn: Adam on all of ``model``, gradients clipped to the 2-norm ``clip``."""
+    """Build one phase of one turn: Adam on all of ``model``, gradients clipped to the 2-norm ``clip``."""
     adam = partial(torch.optim.Adam, lr=lr)
     return [Phase(name, 1.0, [Turn(name, [model], loss, adam, schedule=schedule, clip=clip)])]

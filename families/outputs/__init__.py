@@ -25,7 +25,7 @@ __all__ = ["OUTPUTS", "Bernoulli", "Categorical", "DiscretisedLogistic", "Logist
 
 
 def output(name: str, levels: int) -> Output:
-    """An output by its name in recipes' options.
+    """Build an output by its name in recipes' options.
 
     Raises:
         ValueError: for a name that is none of ``OUTPUTS``, or levels that the output cannot have.

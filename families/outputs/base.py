@@ -1,4 +1,4 @@
-"""What every output answers, and what they share."""
+"""The questions that every output answers, and what outputs share."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ class Output(Protocol):
         ...
 
     def parameters(self, channels: int) -> int:
-        """``P``: numbers a pixel of so many channels takes."""
+        """Return ``P``, how many numbers a pixel of so many channels takes."""
         ...
 
     def uniforms(self, channels: int) -> int:
-        """Uniforms that draw one pixel."""
+        """Return how many uniforms draw one pixel of so many channels."""
         ...
 
     def log_prob(self, parameters: Tensor, images: Tensor) -> Tensor:
-        """Nats of every pixel, ``(B, H, W)``, from parameters ``(B, P, H, W)`` and levels ``(B, C, H, W)``."""
+        """Return every pixel's nats, ``(B, H, W)``, from parameters ``(B, P, H, W)`` and levels ``(B, C, H, W)``."""
         ...
 
     def sample(self, parameters: Tensor, uniforms: Tensor, temperature: float = 1.0) -> Tensor:
-        """Levels, uint8 ``(B, C, H, W)``, from parameters ``(B, P, H, W)`` and uniforms on [0, 1) ``(B, ·, H, W)``.
+        """Map parameters ``(B, P, H, W)`` and uniforms on [0, 1) ``(B, ·, H, W)`` to levels, uint8 ``(B, C, H, W)``.
 
         A temperature below 1 draws nearer to what is likeliest: logits are divided by it, scales multiplied.
         """
@@ -49,16 +49,16 @@ class Output(Protocol):
 
 
 def at_least_single(values: Tensor) -> Tensor:
-    """The values in float32 where they came in less: eight bits of a mantissa cannot hold a log-likelihood."""
+    """Return the values, in float32 where they came in less: eight bits cannot hold a log-likelihood."""
     return values.float() if values.dtype in (torch.bfloat16, torch.float16) else values
 
 
 def invert(logits: Tensor, uniforms: Tensor, temperature: float = 1.0) -> Tensor:
-    """The class whose stretch of a softmax's distribution function, summed in float64, holds the uniform.
+    """Return the class whose stretch of a softmax's distribution function, summed in float64, holds the uniform.
 
     Args:
         logits: ``(…, K)``.
-        uniforms: on [0, 1), ``(…)``.
+        uniforms: numbers on [0, 1), ``(…)``.
         temperature: divides the logits.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Black or white."""
+"""The Bernoulli output: a channel is black or white."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ class Bernoulli:
             raise ValueError(f"levels={self.levels}: a Bernoulli output takes 2; 'categorical' takes any number")
 
     def parameters(self, channels: int) -> int:
-        """One logit a channel."""
+        """Return how many numbers a pixel takes: one logit a channel."""
         return channels
 
     def uniforms(self, channels: int) -> int:
-        """One a channel."""
+        """Return how many uniforms draw a pixel: one a channel."""
         return channels
 
     def log_prob(self, parameters: Tensor, images: Tensor) -> Tensor:
-        """``log σ(±l)``, summed over channels: ``(B, H, W)``."""
+        """Return ``log σ(±l)`` in nats, summed over channels: ``(B, H, W)``."""
         logits = at_least_single(parameters)
         return F.logsigmoid(torch.where(images > 0, logits, -logits)).sum(1)
 
     def sample(self, parameters: Tensor, uniforms: Tensor, temperature: float = 1.0) -> Tensor:
-        """0 below ``P(0)`` and 1 from there on."""
+        """Return level 0 where the uniform is below ``P(0)``, and 1 from there on."""
         return (parameters.double().div(-temperature).sigmoid() <= uniforms).to(torch.uint8)

@@ -1,10 +1,11 @@
-"""A probability for every level."""
+"""The categorical output: a probability for every level."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import torch
+from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -23,21 +24,23 @@ class Categorical:
     joint = False
 
     def parameters(self, channels: int) -> int:
-        """One logit a level and channel."""
+        """Return how many numbers a pixel takes: one logit for each level and channel."""
         return channels * self.levels
 
     def uniforms(self, channels: int) -> int:
-        """One a channel."""
+        """Return how many uniforms draw a pixel: one a channel."""
         return channels
 
     def log_prob(self, parameters: Tensor, images: Tensor) -> Tensor:
-        """``logit_x - logsumexp(logits)``, summed over channels: ``(B, H, W)``."""
+        """Return ``logit_x - logsumexp(logits)``, summed over channels: ``(B, H, W)``."""
         # Channels go into the batch, which costs nothing: a softmax over a transposed axis takes twice as long.
-        logits = at_least_single(parameters).reshape(-1, self.levels, *images.shape[2:])  # (B·C, K, H, W)
-        nats = -F.cross_entropy(logits, images.long().flatten(0, 1), reduction="none")
-        return nats.view(images.shape).sum(1)
+        logits = rearrange(at_least_single(parameters), "b (c level) y x -> (b c) level y x", level=self.levels)
+        levels = rearrange(images.long(), "b c y x -> (b c) y x")
+        nats = -F.cross_entropy(logits, levels, reduction="none")
+        return rearrange(nats, "(b c) y x -> b c y x", b=len(images)).sum(1)
 
     def sample(self, parameters: Tensor, uniforms: Tensor, temperature: float = 1.0) -> Tensor:
-        """The level whose stretch of the distribution function holds the uniform."""
+        """Return the level whose stretch of the distribution function holds the uniform."""
+        # cached samplers come here for every pixel: two views cost less than a pattern
         logits = parameters.unflatten(1, (uniforms.shape[1], self.levels)).movedim(2, -1)  # (B, C, H, W, K)
         return invert(logits, uniforms, temperature).to(torch.uint8)

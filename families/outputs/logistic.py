@@ -1,4 +1,4 @@
-"""A logistic cut into bins round the levels."""
+"""The logistic output: a logistic cut into bins round the levels."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LARGEST_LOG_SCALE = 20.0
 
 
 def log_bin(images: Tensor, mean: Tensor, log_scale: Tensor, levels: int) -> Tensor:
-    """Nats of the bins of levels under logistics on [-1, 1]; the first and the last bin are open (1701.05517).
+    """Return nats of the levels' bins under logistics on [-1, 1]; the first and the last bin are open (1701.05517).
 
     With x the level on [-1, 1], h = 1/(levels - 1) half a bin, a = (x + h - μ)/s and b = (x - h - μ)/s,
 
@@ -34,13 +34,14 @@ def log_bin(images: Tensor, mean: Tensor, log_scale: Tensor, levels: int) -> Ten
     half = 1 / (levels - 1)
     offset = images.to(mean.dtype) * (2 * half) - 1 - mean
     sharp = torch.exp(-log_scale)
-    up_to, from_on = F.logsigmoid((offset + half) * sharp), F.logsigmoid(-(offset - half) * sharp)
+    up_to = F.logsigmoid((offset + half) * sharp)
+    from_on = F.logsigmoid(-(offset - half) * sharp)
     both = up_to + from_on + torch.log(-torch.expm1(-2 * half * sharp))
     return torch.where(images == 0, up_to, torch.where(images == levels - 1, from_on, both))
 
 
 def soft_log_scale(raw: Tensor, floor: float) -> Tensor:
-    """``raw`` where it is well above ``floor``, and never below it: ``floor + softplus(raw - floor)``, capped."""
+    """Return ``floor + softplus(raw - floor)``, capped: ``raw`` well above ``floor``, and never below it."""
     return (floor + F.softplus(raw - floor)).clamp(max=LARGEST_LOG_SCALE)
 
 
@@ -50,7 +51,7 @@ class DiscretisedLogistic:
 
     Args:
         levels: 2 to 256.
-        floor: of log s, reached softly so that a scale below it can still come back: a spike never wins without end.
+        floor: least log s, reached softly so that a scale below it can still come back: a spike never wins without end.
     """
 
     levels: int
@@ -58,24 +59,25 @@ class DiscretisedLogistic:
     joint = False
 
     def parameters(self, channels: int) -> int:
-        """Mean μ and raw log-scale for each channel."""
+        """Return how many numbers a pixel takes: a mean μ and a raw log-scale for each channel."""
         return 2 * channels
 
     def uniforms(self, channels: int) -> int:
-        """One a channel."""
+        """Return how many uniforms draw a pixel: one a channel."""
         return channels
 
     def log_prob(self, parameters: Tensor, images: Tensor) -> Tensor:
-        """Nats of every pixel, summed over channels: ``(B, H, W)``."""
+        """Return every pixel's nats, summed over channels: ``(B, H, W)``."""
         mean, log_scale = self._mean_and_log_scale(at_least_single(parameters), images.shape[1])
         return log_bin(images, mean, log_scale, self.levels).sum(1)
 
     def sample(self, parameters: Tensor, uniforms: Tensor, temperature: float = 1.0) -> Tensor:
-        """``μ + s·logit(u)``, in levels, rounded to the nearest: exactly the bins of ``log_prob``."""
+        """Return ``μ + s·logit(u)`` in levels, rounded to the nearest: exactly the bins of ``log_prob``."""
         mean, log_scale = self._mean_and_log_scale(parameters.double(), uniforms.shape[1])
         noise = temperature * torch.logit(uniforms.double())
         return to_uint8(to_levels(mean + log_scale.exp() * noise, self.levels), self.levels)
 
     def _mean_and_log_scale(self, parameters: Tensor, channels: int) -> tuple[Tensor, Tensor]:
+        # cached samplers come here for every pixel: two views cost less than a pattern
         mean, raw = parameters.unflatten(1, (channels, 2)).unbind(2)
         return mean, soft_log_scale(raw, self.floor)

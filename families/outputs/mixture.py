@@ -1,4 +1,4 @@
-"""A mixture of logistics cut into bins, one component for all channels of a pixel."""
+"""The mixture output: a mixture of logistics cut into bins, one component for all channels of a pixel."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class LogisticMixture:
     Args:
         levels: 2 to 256.
         components: logistics in the mixture; the paper finds 5 to be enough.
-        floor: of log s, reached softly so that a scale below it can still come back.
+        floor: least log s, reached softly so that a scale below it can still come back.
 
     Raises:
         ValueError: for less than one component.
@@ -46,15 +46,15 @@ class LogisticMixture:
         whole(1, components=self.components)
 
     def parameters(self, channels: int) -> int:
-        """``M (1 + 2C + C(C-1)/2)``: 3 a component for one channel, 10 for three."""
+        """Return ``M (1 + 2C + C(C-1)/2)``, a pixel's numbers: 3 a component for one channel, 10 for three."""
         return self.components * sum(self._counts(channels))
 
     def uniforms(self, channels: int) -> int:
-        """One for the component and one a channel."""
+        """Return how many uniforms draw a pixel: one for the component and one a channel."""
         return 1 + channels
 
     def spread(self, channels: int) -> Tensor:
-        """Parameters to begin from, ``(P,)``: components alike in weight, side by side from black to white.
+        """Return parameters to begin from, ``(P,)``: components alike in weight, from black to white.
 
         A network must begin with components that differ: those that start alike get the same gradient for ever.
         """
@@ -66,7 +66,7 @@ class LogisticMixture:
         return rows.flatten()
 
     def log_prob(self, parameters: Tensor, images: Tensor) -> Tensor:
-        """``log Σ_m π_m ∏_c bin_mc``: ``(B, H, W)``."""
+        """Return every pixel's nats, ``log Σ_m π_m ∏_c bin_mc``: ``(B, H, W)``."""
         channels = images.shape[1]
         rows = at_least_single(parameters).unflatten(1, (-1, self.components))  # (B, R, M, H, W)
         weights, means, raw, coefficients = rows.split(self._counts(channels), 1)
@@ -76,11 +76,13 @@ class LogisticMixture:
         return (weights[:, 0].log_softmax(1) + nats.sum(1)).logsumexp(1)
 
     def sample(self, parameters: Tensor, uniforms: Tensor, temperature: float = 1.0) -> Tensor:
-        """A component by the first uniform, then channel by channel ``μ + s·logit(u)``, rounded to a level.
+        """Draw a component by the first uniform, then channel by channel ``μ + s·logit(u)``, rounded to a level.
 
         The next channel is conditioned on the rounded level, as in ``log_prob``: samples follow it exactly.
         """
-        channels, uniforms = uniforms.shape[1] - 1, uniforms.double()
+        channels = uniforms.shape[1] - 1
+        uniforms = uniforms.double()
+        # cached samplers come here for every pixel: two views cost less than a pattern
         rows = parameters.unflatten(1, (-1, self.components)).movedim(2, -1)  # (B, R, H, W, M)
         chosen = invert(rows[:, 0], uniforms[:, 0], temperature)[:, None, ..., None].expand(*rows.shape[:-1], 1)
         own = rows.gather(-1, chosen).squeeze(-1).double()
@@ -93,7 +95,7 @@ class LogisticMixture:
         return torch.stack(drawn, 1).to(torch.uint8)
 
     def _counts(self, channels: int) -> list[int]:
-        """Rows of weights, means, raw log-scales and coefficients."""
+        """Return how many rows weights, means, raw log-scales and coefficients take."""
         return [1, channels, channels, channels * (channels - 1) // 2]
 
     def _unit(self, level: Tensor) -> Tensor:
@@ -101,7 +103,7 @@ class LogisticMixture:
 
 
 def _bent(mean: Tensor, coefficients: Tensor, earlier: Sequence[Tensor]) -> Tensor:
-    """A channel's mean, given the channels before it: ``μ + Σ_j tanh(k_j) x_j``."""
+    """Return a channel's mean, given the channels before it: ``μ + Σ_j tanh(k_j) x_j``."""
     first = len(earlier) * (len(earlier) - 1) // 2
     for j, unit in enumerate(earlier):
         mean = mean + coefficients[:, first + j].tanh() * unit

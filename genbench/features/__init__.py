@@ -34,8 +34,8 @@ def extractor(
         name: ``"efficientnet-lite0"`` (embedded), ``"classifier"`` or ``"inception-v3"``.
         weights: a weights file instead of the embedded, trained or cached one.
         classifier_data: the training split that a classifier learns from.
-        spec: of that split.
-        device: where the network runs; features come back to the CPU.
+        spec: the spec of that split.
+        device: the device that the network runs on; features come back to the CPU.
 
     Raises:
         ValueError: for an unknown name, with the nearest one, or weights that are missing or not the network's.
@@ -62,10 +62,10 @@ def real_features(extractor: Extractor, images: Tensor, levels: int, data_hash: 
     """Features of a real split: read where they were computed before, else computed and kept.
 
     Args:
-        extractor: whose hash and resize name the file.
+        extractor: the extractor; its hash and resize name the file.
         images: uint8 ``(N, C, H, W)``.
-        levels: of the images.
-        data_hash: of the split; it must change whenever an image does.
+        levels: how many levels the images have.
+        data_hash: the digest of the split; it must change whenever an image does.
 
     A damaged file is computed again; a cache that cannot be written is done without.
     """

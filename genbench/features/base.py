@@ -20,7 +20,7 @@ from genbench.spec import to_bytes
 
 @dataclass(frozen=True)
 class Features:
-    """What an extractor saw in ``N`` images.
+    """The features and logits that an extractor computed of ``N`` images.
 
     Args:
         features: float32 ``(N, D)`` on the CPU, for FID, KID, precision and recall.
@@ -39,10 +39,10 @@ class Extractor:
     """A network with what a stamp says of it.
 
     Args:
-        name: as columns and torch-fidelity's registry call it.
+        name: the name that columns and torch-fidelity's registry have for it.
         hash: SHA-256 of the weights.
         resize: what happens to an image before the first layer, in words.
-        network: gives the layers of features and logits, in this order.
+        network: the network; it gives the layers of features and logits, in this order.
         weights: the file that holds the weights, None where they are in memory alone.
         batch_size: images a forward pass; figures agree between sizes to float32's rounding.
     """

@@ -32,12 +32,12 @@ class Recipe:
     """All that the weights depend on, besides machine and threads.
 
     Args:
-        shape: of the images.
-        classes: that the labels name.
-        data: hash of the training images and labels.
-        steps: of Adam, batches of 64, the rate rising to 0.003 and falling to nothing.
-        seed: of initialisation, order and shifts.
-        version: of this file's network and training.
+        shape: shape of an image.
+        classes: number of classes that the labels name.
+        data: digest of the training images and labels.
+        steps: number of Adam's steps on batches of 64, the rate rising to 0.003 and falling to nothing.
+        seed: seed of initialisation, order and shifts.
+        version: version of this file's network and training.
     """
 
     shape: tuple[int, int, int]
@@ -48,7 +48,7 @@ class Recipe:
     version: int = VERSION
 
     def about(self) -> dict[str, Any]:
-        """The same as JSON gives it back."""
+        """The same facts as JSON gives them back."""
         return {**asdict(self), "shape": list(self.shape)}
 
 
@@ -106,9 +106,9 @@ def make(
 
     Args:
         data: the training split; rows with label -1 are left out.
-        spec: its shape, levels and classes.
+        spec: the split's shape, levels and classes.
         weights: the file of a classifier trained before, instead of both.
-        device: to train and run on.
+        device: the device to train and run on.
 
     Raises:
         ValueError: without data or weights, for data without labels, or for a file that is not a classifier's.

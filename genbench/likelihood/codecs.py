@@ -6,6 +6,7 @@ import importlib.util
 import io
 from typing import Any
 
+from einops import rearrange
 from PIL import Image
 from torch import Tensor
 
@@ -59,8 +60,7 @@ def codec_nll(images: Tensor, levels: int, codec: str) -> Likelihood:
 
 def encode(image: Tensor, codec: str) -> bytes:
     """The file of one uint8 image ``(C, H, W)``."""
-    pixels = image.cpu().permute(1, 2, 0).numpy()
-    pixels = pixels[:, :, 0] if pixels.shape[2] == 1 else pixels
+    pixels = rearrange(image.cpu(), "1 y x -> y x" if len(image) == 1 else "c y x -> y x c").numpy()
     if codec == "jpeg-xl":
         from imagecodecs import jpegxl_encode
 

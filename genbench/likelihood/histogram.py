@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from einops import rearrange
 from torch import Generator, Tensor
 
 from genbench.interface import LogLikelihood
@@ -35,7 +36,7 @@ class Histogram:
 
         Args:
             images: uint8 ``(N, C, H, W)``.
-            levels: of the images.
+            levels: how many levels the images have.
         """
         pixels = images[0].numel()
         counts = torch.zeros(pixels * levels, dtype=torch.int64)
@@ -56,10 +57,11 @@ class Histogram:
 
     def sample(self, n: int, generator: Generator) -> Tensor:
         """``n`` images of that very probability, uint8 ``(n, C, H, W)``."""
+        channels, height, _ = self.shape
         sums = self.log_probabilities.exp().cumsum(1)
         drawn = []
         for start in range(0, n, BLOCK):
             uniform = torch.rand((len(sums), min(BLOCK, n - start)), dtype=torch.float64, generator=generator)
             levels = torch.searchsorted(sums, uniform).clamp(max=sums.shape[1] - 1)
-            drawn.append(levels.to(torch.uint8).T.reshape(-1, *self.shape))
+            drawn.append(rearrange(levels.to(torch.uint8), "(c y x) n -> n c y x", c=channels, y=height))
         return torch.cat(drawn)

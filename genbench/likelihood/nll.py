@@ -35,7 +35,7 @@ def nll(
     batch_size: int = 64,
     generator: Generator | None,
 ) -> Likelihood:
-    """What ``model.log_likelihood`` answers on a split, in bits per dimension.
+    """Bits per dimension of a split, by what ``model.log_likelihood`` answers.
 
     No gradients are kept (a model that needs them inside, as annealed importance sampling does, enables them itself),
     the model is in evaluation mode, and in the mode it had afterwards.
@@ -46,7 +46,7 @@ def nll(
         dimensions: ``C·H·W``.
         draws: passed on: importance weights an image.
         effort: passed on.
-        limit: at most so many images, spread evenly over the split: the same ones for every model.
+        limit: the largest number of images, spread evenly over the split: the same ones for every model.
         batch_size: images a call.
         generator: passed on; the result depends on nothing else.
 
@@ -106,7 +106,7 @@ def summarise(per_image: Sequence[float], how: LogLikelihood) -> Likelihood:
 
 
 def _common(answers: Sequence[LogLikelihood]) -> LogLikelihood:
-    """What all batches say of themselves; a mean over an exact and a bounded half would be neither."""
+    """The kind and method that all batches agree on; a mean over an exact and a bounded half would be neither."""
     ways = {(answer.kind, answer.given, answer.method, answer.observation, answer.draws) for answer in answers}
     if len(ways) > 1:
         raise ValueError(f"log_likelihood answers in {len(ways)} ways on one split: {sorted(map(str, ways))}")

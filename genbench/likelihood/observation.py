@@ -47,7 +47,7 @@ def draw(mean: Tensor, sigma: Tensor | float, levels: int, generator: Generator)
         mean: m in levels, any shape.
         sigma: σ in levels.
         levels: their number.
-        generator: of ε.
+        generator: source of ε.
     """
     noisy = mean + sigma * normal(mean.shape, generator, mean.device)
     return noisy.round().clamp(0, levels - 1).to(torch.uint8)

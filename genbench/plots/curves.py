@@ -1,4 +1,4 @@
-"""Training curves."""
+"""Training curves: the logs of each cell's history against images seen."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def draw_curves(histories: Mapping[str, HistoryColumns], target: Path | IO[bytes
     Args:
         histories: label → :func:`history`.
         target: a path, or an open binary file.
-        fmt: as in :func:`scatter`.
+        fmt: ``png``, ``svg`` or ``pdf``; by default the path's ending, or ``png``.
 
     Raises:
         ValueError: for no histories.

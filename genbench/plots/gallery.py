@@ -28,10 +28,10 @@ def write(folder: Path, model: GenerativeModel, test: Batch, seed: int) -> dict[
     An ability that fails costs its picture, not the cell. A full disk is no fault of the ability's, and is raised.
 
     Args:
-        folder: of the cell.
+        folder: the cell's folder.
         model: trained.
         test: the test split.
-        seed: of what is drawn.
+        seed: seed of what is drawn.
     """
     said: dict[str, str] = {}
     for picture in PICTURES:
@@ -48,7 +48,7 @@ def write(folder: Path, model: GenerativeModel, test: Batch, seed: int) -> dict[
 
 
 def attempted(said: dict[str, str], ability: str, act: Callable[[], Result]) -> Result | None:
-    """What ``act`` returns; where it fails, None, and ``said[ability]`` gives the reason. A full disk is raised."""
+    """Return what ``act`` returns, or None with the reason in ``said[ability]`` where it fails; raise a full disk."""
     try:
         return act()
     except Exception as error:  # a third party's method may fail in any way
@@ -73,12 +73,12 @@ def interpolations(model: GenerativeModel, test: Batch, noise: Generator) -> Ten
 
 
 def traversals(model: GenerativeModel, test: Batch, noise: Generator) -> Tensor:
-    """A row a latent."""
+    """A row of images for each latent that is traversed."""
     return cast("Traverses", model).traverse(LATENTS, COLUMNS, generator=noise).flatten(0, 1)
 
 
 def completions(model: GenerativeModel, test: Batch, noise: Generator) -> Tensor:
-    """A row an image: itself, then what else its upper half might belong to."""
+    """A row for each image: itself, then what else its upper half might belong to."""
     originals = test.rows(slice(COMPLETED)).to(model.device)
     many = originals.rows(torch.arange(len(originals), device=model.device).repeat_interleave(COLUMNS - 1))
     drawn = cast("Completes", model).complete(many, model.spec.shape[1] // 2, generator=noise)

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+from einops import rearrange, repeat
 from numpy.typing import ArrayLike
 from PIL import Image
 
@@ -40,13 +41,12 @@ def draw_grid(images: ArrayLike, path: Path, *, levels: int = 256, columns: int 
     _, channels, height, width = array.shape
     scale = scale or max(1, round(CELL / max(height, width)))
     grey = (array.astype(np.uint16) * 255 // (levels - 1)).astype(np.uint8)
-    grey = grey.repeat(scale, axis=2).repeat(scale, axis=3).transpose(0, 2, 3, 1)
-    columns = min(columns, len(grey))
-    lines = math.ceil(len(grey) / columns)
-    high, wide = height * scale + GAP, width * scale + GAP
-    paper = np.full((lines * high - GAP, columns * wide - GAP, channels), PAPER, dtype=np.uint8)
-    for index, image in enumerate(grey):
-        top, left = index // columns * high, index % columns * wide
-        paper[top : top + high - GAP, left : left + wide - GAP] = image
+    enlarged = repeat(grey, "n c y x -> n (y dy) (x dx) c", dy=scale, dx=scale)
+    columns = min(columns, len(enlarged))
+    lines = math.ceil(len(enlarged) / columns)
+    # every image has its gap below it and at its right; the last ones' are cut off
+    places = np.full((lines * columns, height * scale + GAP, width * scale + GAP, channels), PAPER, dtype=np.uint8)
+    places[: len(enlarged), :-GAP, :-GAP] = enlarged
+    paper = rearrange(places, "(line column) y x c -> (line y) (column x) c", column=columns)[:-GAP, :-GAP]
     with written_whole(Path(path)) as part:
         Image.fromarray(paper[:, :, 0] if channels == 1 else paper).save(part, format="PNG", optimize=True)

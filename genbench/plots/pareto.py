@@ -17,7 +17,7 @@ def pareto_front(rows: Sequence[Mapping[str, Any]]) -> list[int]:
     others off, since where it really is can be expected to be no worse than what it shows.
 
     Args:
-        rows: of :func:`genbench.tables.rows.rows`.
+        rows: rows as :func:`genbench.tables.rows.rows` makes them.
     """
     groups: dict[Hashable, dict[int, tuple[float, ...]]] = {}
     for index, row in enumerate(rows):

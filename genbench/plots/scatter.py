@@ -33,12 +33,12 @@ def drawable(row: Mapping[str, Any]) -> bool:
 def draw_scatter(rows: Sequence[Mapping[str, Any]], target: Path | IO[bytes], *, fmt: str | None = None) -> None:
     """Likelihood against FID: marker by kind of likelihood, colour by family, area by sampling speed.
 
-    Hollow markers are conditional, starred names unconverged; rings are round the rows of :func:`front`; a dashed line
-    is the FID of real test images. Rows without both figures are left out. The lower left corner is where one wants to
-    be.
+    Hollow markers are conditional, starred names unconverged; rings are round the rows of
+    :func:`~genbench.plots.pareto.pareto_front`; a dashed line is the FID of real test images. Rows without both figures
+    are left out. The lower left corner is where one wants to be.
 
     Args:
-        rows: of :func:`genbench.tables.rows.rows`, one data set, one extractor.
+        rows: rows as :func:`genbench.tables.rows.rows` makes them, of one data set and one extractor.
         target: a path, or an open binary file.
         fmt: ``png``, ``svg`` or ``pdf``; by default the path's ending, or ``png``.
 

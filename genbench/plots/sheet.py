@@ -20,9 +20,9 @@ def draw_sheet(pictures: Sequence[tuple[str, Path]], target: Path | IO[bytes], *
     """Pictures with their labels above, all at one scale, aligned at the top.
 
     Args:
-        pictures: label and PNG of each.
+        pictures: the label and the PNG of each picture.
         target: a path, or an open binary file.
-        fmt: as in :func:`scatter`.
+        fmt: ``png``, ``svg`` or ``pdf``; by default the path's ending, or ``png``.
 
     Raises:
         ValueError: for no pictures.

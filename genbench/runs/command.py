@@ -27,9 +27,9 @@ class Replay:
     """How a run was asked for, and so how to ask for each of its cells alone.
 
     Args:
-        name: of the suite, or its path.
-        suite: as it was read.
-        overrides: of the command line.
+        name: name of the suite, or its path.
+        suite: the suite as it was read.
+        overrides: what the command line changed in it.
         root: folder of data sets, if one was given.
     """
 

@@ -25,25 +25,25 @@ class Cell(BaseModel):
     """The configuration of a cell: two runs of equal cells are the same experiment.
 
     Args:
-        dataset: as asked; ``size`` and ``data``, the hash of each split, say what that was.
+        dataset: the data set's name, as asked; ``size`` and ``data``, the hash of each split, say what that was.
         recipe: the catalogue's name, or :data:`ANCHORS`.
-        label: of the row.
-        options: of the recipe.
+        label: label of the row.
+        options: the recipe's options.
         labelled: training images that keep their label, if not all do.
         given: what the model that they make is given.
         twin: of anchors, a data set of the run with the same images and labels, whose anchors are the same. Like
             ``given`` it follows from the rest.
-        seed: of weights, training, samples.
+        seed: seed of weights, training and samples.
         budget: ``{"seconds": 60.0}``, or images, or steps.
         batch_size: images a batch.
-        extractor: of features.
-        precision: of training.
+        extractor: name of the feature extractor.
+        precision: arithmetic of training.
         samples: how many are drawn.
         likelihoods: images of each split for an exact likelihood or a bound.
         draws: importance weights an image for a bound.
         estimated: test images for an estimate.
-        effort: of its chains.
-        timing: cap on the seconds that speed is measured for.
+        effort: effort of the chains of an estimated likelihood.
+        timing: the most seconds that speed is measured for.
         device: ``"cpu"`` or ``"cuda"``.
     """
 
@@ -77,7 +77,7 @@ class Cell(BaseModel):
         return self.model_dump(mode="json", exclude={"given", "twin"})
 
     def differences(self, other: Mapping[str, Any]) -> list[str]:
-        """What differs from another configuration, in words; empty where they are the same."""
+        """The differences from another configuration, in words; empty where they are the same."""
         mine, other = self.configuration, EARLIER | dict(other)
         return [
             f"{key} was {other.get(key)!r} and is now {mine.get(key)!r}"
@@ -88,15 +88,15 @@ class Cell(BaseModel):
 
 @dataclass(frozen=True)
 class Setting:
-    """What a cell must know and what does not change its figures.
+    """The things that a cell must know and that do not change its figures.
 
     Args:
-        title: of the suite.
+        title: title of the suite.
         root: folder of data sets.
-        revision: for the stamp.
+        revision: git revision, for the stamp.
         command: ``(cell, what it spent) → line for the shell`` that makes the cell again, for the stamp.
-        trace: the course of the training that this one repeats.
-        threads: of torch, where not as many as it takes by itself.
+        trace: the steps and fractions of the training that this one repeats.
+        threads: number of torch's threads; None for as many as it takes by itself.
         tensorboard: whether logs are also written for TensorBoard.
     """
 

@@ -34,7 +34,7 @@ class Job:
 
     Args:
         cell: its configuration.
-        folders: by name: one for a recipe's cell, one for each anchor of a data set.
+        folders: the folders by name: one for a recipe's cell, one for each anchor of a data set.
         how: whether it is run, resumed, measured again by its weights, skipped since it is done, or kept as older
             measures had it since its weights are gone.
         fit_seconds: expected of training.
@@ -49,7 +49,7 @@ class Job:
 
     @property
     def part(self) -> Path:
-        """Where a recipe's cell is made."""
+        """The folder in which a recipe's cell is made."""
         return part_of(self.folders[self.cell.label])
 
     @property
@@ -59,12 +59,12 @@ class Job:
 
     @property
     def todo(self) -> bool:
-        """Whether it is not done."""
+        """Whether nothing of the job is to be done."""
         return self.how not in ("skip", "keep")
 
     @property
     def title(self) -> str:
-        """As progress and messages call it."""
+        """The job's name in progress and messages."""
         seed = "" if self.cell.recipe == ANCHORS else f", seed {self.cell.seed}"
         return f"{self.cell.label} on {self.cell.dataset}{seed}"
 
@@ -77,7 +77,7 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Expected of all jobs that are not skipped."""
+        """The seconds that all jobs that are not skipped are expected to take."""
         return sum(job.fit_seconds + job.measure_seconds for job in self.jobs if job.todo)
 
 
@@ -90,11 +90,11 @@ def plan(
     fresh: bool,
     measure_again: bool = False,
 ) -> Plan:
-    """Check all that a run needs, and lay it out. The folder must be this process's own: see ``folders.locked``.
+    """Check all that a run needs, and lay it out. The process must hold the folder by :func:`genbench.files.locked`.
 
     Args:
-        suite: with the command line's changes.
-        folder: of the run.
+        suite: the suite with the command line's changes.
+        folder: folder of the run.
         load: a data set by name.
         device: ``"cpu"`` or ``"cuda"``.
         fresh: do again what is done.
@@ -137,7 +137,7 @@ def plan(
 
 
 def _images(dataset: Dataset) -> Hashable:
-    """What the anchors of a data set rest on: its images and labels, and not what else it has."""
+    """The facts that the anchors of a data set rest on: its images and labels, and not what else it has."""
     parts = (dataset.train, dataset.test)
     return dataset.spec.levels, dataset.spec.classes, *(digest(Batch(part.images, part.labels)) for part in parts)
 
@@ -172,7 +172,7 @@ def _folder(folder: Path, dataset: str, label: str, seed: int) -> Path:
 
 
 def _job(cell: Cell, folders: dict[str, Path], fresh: bool, measure_again: bool, measure_seconds: float) -> Job:
-    """Finished, cut off, or to do; another configuration's cells are refused unless they are to be done afresh."""
+    """Lay out a cell: finished, cut off or to do. Another configuration's is refused where it is not done afresh."""
     finished = []
     for folder in folders.values():
         restore(folder)
@@ -198,7 +198,7 @@ def _job(cell: Cell, folders: dict[str, Path], fresh: bool, measure_again: bool,
 
 
 def _configuration(folder: Path) -> tuple[dict[str, Any], bool] | None:
-    """Of a folder with a record: the configuration, and whether it is done; a failed cell is tried again."""
+    """The configuration of a folder with a record, and whether it is done; a failed cell is tried again."""
     if not (folder / layout.RECORD).is_file():
         return None
     found = Record.read(folder)
@@ -215,7 +215,7 @@ def _same(cell: Cell, other: dict[str, Any], folder: Path) -> None:
 
 
 def _finished(cell: Cell, folders: Mapping[str, Path]) -> How:
-    """What is to be done with a finished job of which older measures are to be told from these."""
+    """Tell what is to be done with a finished job of which older measures are to be told from these."""
     found = [Record.read(folder) for folder in folders.values()]
     if not any(older(record) and record.status != "diverged" for record in found):
         return "skip"

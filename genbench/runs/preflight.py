@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from genbench import catalog, errors, features
-from genbench.features.inception import find_weights
 from genbench.interface import GenerativeModel
 from genbench.metrics.paired import SMALLEST_SIDE
 from genbench.metrics.quality import MINIMUM_IMAGES
+from genbench.pretrained import inception_v3
 from genbench.runs.suite import Suite, SuiteRow
 from genbench.spec import check_given, check_split
 from genbench.training import precision
@@ -57,7 +57,7 @@ def _check_extractor(suite: Suite) -> None:
         near = errors.nearest(suite.extractor, features.NAMES)
         raise ValueError(f"extractor = {suite.extractor!r} is unknown: {near}")
     if suite.extractor == "inception-v3":
-        find_weights()
+        inception_v3()
 
 
 def _checked(suite: Suite, dataset: Dataset) -> Dataset:

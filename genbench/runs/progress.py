@@ -68,7 +68,7 @@ class Display:
         self.bars = None
 
     def begin(self, number: int, job: Job) -> None:
-        """A job begins."""
+        """Show that ``job`` begins."""
         self.job, self.fraction, self.began = job, 0.0, time.monotonic()
         verb = {"resume": "goes on", "measure": "is measured again"}.get(job.how, "begins")
         if self.bars is None:
@@ -77,7 +77,7 @@ class Display:
             self.one = self.bars.add_task(job.title, total=1.0, left="")
 
     def at(self, stage: str, fraction: float) -> None:
-        """The job is at ``fraction`` of ``stage``."""
+        """Show that the job is at ``fraction`` of ``stage``."""
         if self.job is None or self.bars is None or self.one is None or self.all is None:
             return
         whole = max(self.job.fit_seconds + self.job.measure_seconds, 1e-9)
@@ -91,7 +91,7 @@ class Display:
         self.bars.update(self.all, completed=self.done + whole * self.fraction, left=f"about {duration(left)} left")
 
     def end(self, number: int, outcome: str) -> None:
-        """The job is over: ``outcome`` says how."""
+        """Show that the job is over; ``outcome`` says how it ended."""
         if self.job is None:
             return
         self.done += self.job.fit_seconds + self.job.measure_seconds

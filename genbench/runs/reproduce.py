@@ -59,7 +59,7 @@ class Compared:
     equal: bool | None
 
     def row(self) -> dict[str, Any]:
-        """As it is printed."""
+        """The line as a row that is printed."""
         verdict = {True: "equal", False: "DIFFERS", None: "not judged"}[self.equal]
         return {"figure": self.what, "was": self.was, "now": self.now, "allowed": self.allowed, "verdict": verdict}
 
@@ -101,7 +101,7 @@ def reproduce(
 
     A budget in images or steps is spent again. One in seconds is not: the cell takes the steps of each phase that it
     took, each at the fraction of its phase that the clock showed then (``fractions.npy``), so that schedules follow the
-    same course; without that file they follow the steps. Threads are as many as they were.
+    same steps and fractions; without that file they follow the steps. Threads are as many as they were.
 
     Raises:
         ValueError: for a folder that holds no cell to be made again, data that are not the same, or a cell in ``out``.
@@ -116,7 +116,7 @@ def reproduce(
 
 
 def planned(before: Record, folder: Path, out: Path, root: Path | None, device: str | None) -> tuple[Job, Setting]:
-    """What makes a record's cell again in ``out``."""
+    """Plan how a record's cell is made again in ``out``."""
     stamp = before.stamp
     if before.status == "failed" or before.status == EVALUATED:
         why = "it failed" if before.status == "failed" else "its samples come from elsewhere"
@@ -143,7 +143,7 @@ def planned(before: Record, folder: Path, out: Path, root: Path | None, device: 
 
 
 def compared(before: Record, after: Record, was: Path, now: Path) -> Comparison:
-    """Two records of one cell, with their folders: bit for bit where nothing parts them, else within their errors."""
+    """Compare two records of one cell: bit for bit where nothing parts them, else within their errors."""
     reasons = list(_parted(before, after))
     exact = not reasons
     lines = [_same("status", before.status, after.status, True)]
@@ -195,14 +195,14 @@ def _parted(before: Record, after: Record) -> Iterator[str]:
 
 
 def _same(what: str, was: str | None, now: str, judged: bool | None) -> Compared:
-    """Two texts that are to be the same."""
+    """The line of two texts that are to be the same."""
     judged = None if was is None else judged
     before = "not recorded" if was is None else short(json.dumps(was))
     return Compared(what, before, short(json.dumps(now)), "the same" if judged else "–", was == now if judged else None)
 
 
 def _figure(key: str, was: float | None, now: float | None, error: float | None) -> Compared:
-    """Two numbers; ``error`` None: equal in every bit. What an older record did not have is not judged."""
+    """The line of two numbers; ``error`` None: equal in every bit. What an older record did not have is not judged."""
     equal: bool | None = was == now
     allowed = "the same"
     if error is not None:

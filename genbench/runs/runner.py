@@ -64,9 +64,9 @@ def run(
     """Run what of a suite is not done yet, and write the table; the exit status: 1 where a cell failed, else 0.
 
     Args:
-        suite: with the command line's changes.
+        suite: the suite with the command line's changes.
         out: folder of the run.
-        console: for progress and the table.
+        console: the console that progress and the table are printed on.
         command: ``(cell, what it spent) → line for the shell`` that makes a cell again, for the stamps.
         device: ``"cpu"`` or ``"cuda"``.
         fresh: do again what is done.
@@ -130,7 +130,7 @@ def carry_out(laid: Plan, setting: Setting, console: Console) -> dict[int, Ended
 
 
 def _one(job: Job, setting: Setting, display: Display) -> Ended:
-    """One job in a process of its own; if that dies, this does not."""
+    """Do one job in a process of its own; if that dies, this does not."""
     began = time.monotonic()
     if job.how in ("run", "measure"):
         for folder in job.folders.values():
@@ -208,7 +208,7 @@ def _log(out: Path, laid: Plan, ended: dict[int, Ended], began: float) -> None:
 
 
 def _age() -> float:
-    """Seconds since this process began, where the system says so; else since the clock began to matter: 0."""
+    """Seconds since this process began, where the system says so; else 0."""
     try:
         started = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
         return time.clock_gettime(time.CLOCK_BOOTTIME) - started

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from genbench.errors import nearest
@@ -70,23 +70,23 @@ class BudgetPart(Part):
 
 
 class Suite(Part):
-    """What a suite file says.
+    """The content of a suite file.
 
     Args:
-        title: over the table.
-        dataset: of every row that names none; ``size`` is the side that a folder's images are resized to.
-        budget: the same for every row: ``images``, ``steps`` or ``seconds`` of training.
-        batch_size: images a batch.
-        seeds: each row is trained once with each.
-        extractor: of features for FID and its kin.
-        precision: of training: ``"float32"``, or ``"bfloat16"`` where the processor has it.
-        samples: at most so many a cell; by default as many as the test split has images.
-        likelihoods: at most so many test and training images for an exact likelihood or a bound; by default as many as
-            the test split has.
-        draws: importance weights an image for a bound.
-        estimated: test images for an estimated likelihood; chains are dear.
-        effort: of these chains: ``"fast"``, ``"standard"`` or ``"paper"``.
-        timing: cap on the seconds that a cell's speed is measured for.
+        title: title over the table.
+        dataset: data set of every row that names none; ``size`` is the side that a folder's images are resized to.
+        budget: budget of every row: ``images``, ``steps`` or ``seconds`` of training.
+        batch_size: number of images a batch.
+        seeds: the seeds; each row is trained once with each.
+        extractor: name of the feature extractor for FID and its kin.
+        precision: arithmetic of training: ``"float32"``, or ``"bfloat16"`` where the processor has it.
+        samples: the most samples of a cell; by default as many as the test split has images.
+        likelihoods: the most test and training images for an exact likelihood or a bound; by default as many as the
+            test split has.
+        draws: number of importance weights an image for a bound.
+        estimated: number of test images for an estimated likelihood; chains are dear.
+        effort: effort of these chains: ``"fast"``, ``"standard"`` or ``"paper"``.
+        timing: the most seconds that a cell's speed is measured for.
         row: the rows.
     """
 
@@ -198,7 +198,7 @@ def validated(raw: Mapping[str, Any] | Suite) -> Suite:
 
 
 def complaint(error: ValidationError) -> str:
-    """The first complaint, in our words: an unknown key with the nearest known ones."""
+    """The first complaint, in plain words: an unknown key with the nearest known ones."""
     what = error.errors()[0]
     path = [str(part) for part in what["loc"]]
     where = ".".join(path)
@@ -222,18 +222,25 @@ def to_toml(suite: Suite) -> str:
     """The suite as TOML that :func:`parse` reads back as the same suite."""
     raw = suite.model_dump(exclude_none=True)
     rows = raw.pop("row")
-    lines = [f"{key} = {to_value(value)}" for key, value in raw.items()]
-    for row in rows:
-        lines += ["", "[[row]]", *(f"{key} = {to_value(value)}" for key, value in row.items() if value != {})]
-    return "\n".join(lines) + "\n"
+    tables = [tomli_w.dumps({"row": _without_empty(row)}) for row in rows]
+    # By itself tomli-w writes short rows as one array; a table each is what people add rows to.
+    return tomli_w.dumps(raw) + "".join("\n" + table.replace("[row]", "[[row]]", 1) for table in tables)
+
+
+def _without_empty(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if value != {}}
 
 
 def to_value(value: Any) -> str:  # noqa: ANN401 - any TOML value
-    """A value as TOML writes it."""
+    """A value on one line, as TOML has it behind ``key =``.
+
+    Raises:
+        ValueError: for what TOML has no word for, such as None, and for a mapping, which is a table there.
+    """
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{json.dumps(k)} = {to_value(v)}" for k, v in value.items()) + " }"
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(to_value, value)) + "]"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    return str(value).lower() if isinstance(value, bool) else str(value)
+        raise ValueError(f"value {value!r}: a mapping is no single value; give a number, a text, true, false or a list")
+    try:
+        text = tomli_w.dumps({"value": value}, indent=0)
+    except TypeError as error:
+        raise ValueError(f"value {value!r}: give a number, a text, true, false or a list") from error
+    return text.removeprefix("value = ").strip().replace("\n", " ")  # within texts a new line is written as \\n

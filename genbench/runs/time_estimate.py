@@ -16,16 +16,16 @@ SECONDS, ROUNDS = 3.0, 8
 
 
 class _Enough(Exception):
-    """A probe has seen enough."""
+    """Raised where the timed training has seen enough."""
 
 
 def fit_seconds(model: GenerativeModel, dataset: Dataset, cell: Cell) -> float:
-    """Expected of a budget in images or steps; 0 where trying a few costs more than doing them all."""
+    """The seconds that a budget in images or steps should take; 0 where trying a few costs more than doing them all."""
     rounds = Budget(**cell.budget).rounds(min(cell.batch_size, len(dataset.train))) or 0
-    return rounds * probe(model, dataset, cell) if rounds > 2 * ROUNDS else 0.0
+    return rounds * timed_round(model, dataset, cell) if rounds > 2 * ROUNDS else 0.0
 
 
-def probe(model: GenerativeModel, dataset: Dataset, cell: Cell) -> float:
+def timed_round(model: GenerativeModel, dataset: Dataset, cell: Cell) -> float:
     """Seconds a round takes, from a few that are thrown away; 0 where the model does not even learn so far."""
     times: list[float] = []
     began = time.monotonic()

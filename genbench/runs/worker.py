@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import multiprocessing
 import os
@@ -12,14 +11,16 @@ import signal
 import threading
 import time
 import traceback
+from collections.abc import Iterator
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import torch
+from filelock import FileLock, Timeout
 
 from genbench.errors import disk_full, reason
-from genbench.files import part_of, settle, written_whole
+from genbench.files import LOCK, part_of, settle, written_whole
 from genbench.records import layout
 from genbench.records.record import Record
 from genbench.runs import anchors, cell, stamping
@@ -115,24 +116,28 @@ def _whole(record: Record, part: Path, folder: Path) -> None:
     """
     record.write(part)
     settle(part, folder)
-    for name in (layout.CONFIGURATION, layout.TRAINING, ".lock"):
+    for name in (layout.CONFIGURATION, layout.TRAINING, LOCK):
         (folder / name).unlink(missing_ok=True)
     for left in (folder / layout.TRAINING.parent).glob(".*.part"):  # of a write that was killed
         left.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def _held(part: Path) -> Any:  # noqa: ANN401 - a context manager
-    """The unfinished folder's lock: the process of a run that was killed may take a moment to notice."""
-    with (part / ".lock").open("w") as file:
-        for _ in range(int(WAIT_SECONDS / 0.05)):
-            with contextlib.suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            time.sleep(0.05)
-        else:
-            raise ValueError(f"{part}: another process is still at work in it")
+def _held(part: Path) -> Iterator[None]:
+    """Hold the unfinished folder's lock: the process of a run that was killed may take a moment to notice.
+
+    Raises:
+        ValueError: where another process does not let it go.
+    """
+    lock = FileLock(part / LOCK)
+    try:
+        lock.acquire(timeout=WAIT_SECONDS)
+    except Timeout as error:
+        raise ValueError(f"{part}: another process is still at work in it") from error
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _die_with_runner() -> None:

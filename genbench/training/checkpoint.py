@@ -63,7 +63,7 @@ def load(path: Path | str, *, device: torch.device | str = "cpu") -> GenerativeM
 
 
 def identity(model: GenerativeModel) -> str:
-    """What a training checkpoint must agree on with the model that resumes from it."""
+    """The facts that a training checkpoint must share with the model that resumes from it."""
     return type(model).__qualname__ if model.origin is None else model.origin.to_json()
 
 
@@ -108,7 +108,7 @@ def read_training(path: Path) -> dict[str, Any]:
     """
     try:
         whole = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a cut or foreign file makes torch.load raise almost anything
+    except Exception as error:  # a cut file or another program's makes torch.load raise almost anything
         raise ValueError(f"checkpoint {path}: not a training of genbench ({named(error)})") from error
     if not isinstance(whole, dict) or set(whole) != TRAINING_KEYS:
         raise ValueError(f"checkpoint {path}: not a training of genbench (other contents)")

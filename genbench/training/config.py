@@ -45,11 +45,11 @@ class Budget:
 
 @dataclass(frozen=True)
 class Trace:
-    """The course that a training took, to be taken again whatever the clock says.
+    """The steps and fractions of a training, to be gone through again whatever the clock says.
 
     Args:
         steps: batches of each phase.
-        fractions: of its phase that was spent when each batch began, phase after phase; empty where nobody kept them:
+        fractions: share of its phase that was spent when each batch began, phase after phase; empty where none is kept:
             they then follow the steps.
 
     Raises:
@@ -73,13 +73,13 @@ def write_fractions(path: Path, fractions: Sequence[float]) -> None:
 
 
 def read_fractions(path: Path) -> list[float]:
-    """The fractions that :func:`keep` wrote; none where there is no such file."""
+    """The fractions that :func:`write_fractions` wrote; none where there is no such file."""
     return np.load(path, allow_pickle=False).tolist() if path.is_file() else []
 
 
 @dataclass
 class State:
-    """Where training stands between two rounds: all that a checkpoint holds beside weights and random states."""
+    """The place of training between two rounds: all that a checkpoint holds beside weights and random states."""
 
     steps: list[int] = field(default_factory=list)  # batches in each phase that has begun
     fractions: list[float] = field(default_factory=list)  # of the phase, at each batch, where seconds decide
@@ -109,7 +109,7 @@ class PhasePlan:
 
     @classmethod
     def plan(cls, phases: Sequence[Phase], budget: Budget, batch_size: int, trace: Trace | None = None) -> PhasePlan:
-        """Refuses shares that do not sum to 1, and a trace of other phases."""
+        """Lay out phases, and refuse shares that do not sum to 1, and a trace of other phases."""
         shares, names = [phase.share for phase in phases], [phase.name for phase in phases]
         if len(set(names)) < len(names):
             raise ValueError(f"phases {names}: give each a name of its own")
@@ -145,16 +145,16 @@ class PhasePlan:
 
 @dataclass(frozen=True)
 class FitConfig:
-    """What ``fit`` is told beside the model and the data.
+    """The settings that ``fit`` has beside the model and the data.
 
     Args:
         budget: how long.
         batch_size: images a batch, at most the training split's length.
-        seed: of the order of the data and of all noise in training.
+        seed: seed of the order of the data and of all noise in training.
         checkpoint: file to write the whole state of training to, if any.
         checkpoint_seconds: how often; 0 writes behind every round.
         precision: ``"float32"``, or ``"bfloat16"`` for losses computed under autocast; all else stays in float32.
-        trace: the course of a training to take again, instead of what ``budget`` says.
+        trace: the steps and fractions of a training to go through again, instead of what ``budget`` says.
 
     Raises:
         ValueError: for a batch size below 1, a negative interval or an unknown precision.
@@ -178,7 +178,7 @@ class FitConfig:
 
 @dataclass(frozen=True)
 class Progress:
-    """What a callback hears behind each round. ``fraction`` is of the whole budget; log names are ``turn/name``."""
+    """News of a round, for callbacks. ``fraction`` is of the whole budget; log names are ``turn/name``."""
 
     phase: str
     step: int
@@ -190,7 +190,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class FitReport:
-    """What training took: images seen, batches in all and by phase, seconds in the loop and in ``finish``.
+    """The cost of a training: images seen, batches in all and by phase, seconds in the loop and in ``finish``.
 
     ``fractions`` of its phase were spent when each batch began, where the clock decided: what a :class:`Trace` needs.
     """

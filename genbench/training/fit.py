@@ -81,7 +81,7 @@ def fit(
                             for name, value in player.step(model, batch, step, total, arithmetic).items():
                                 logs[f"{player.turn.name}/{name}"] = value
                         if total % WATCH_WEIGHTS_EVERY == 0:
-                            player.watch(total)
+                            player.check_weights(total)
                 progress = Progress(phase.name, total, course.whole(state), state.images, state.seconds, logs)
                 for callback in callbacks:
                     callback(progress)
@@ -89,7 +89,7 @@ def fit(
                     checkpoint.save_training(config.checkpoint, model, config, state, noise, optimizers)
                     written = time.monotonic()
             for player in players:
-                player.watch(sum(state.steps))
+                player.check_weights(sum(state.steps))
         model.eval()
         if not state.done:
             started = time.perf_counter()

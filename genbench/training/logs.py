@@ -25,7 +25,7 @@ class History:
     """A callback of ``fit`` that keeps the mean of each log between rows, and each row as soon as it is there.
 
     Args:
-        path: of the CSV: phase, step, images, seconds, then a column for each log. A file that is there is gone on
+        path: path of the CSV: phase, step, images, seconds, then a column for each log. A file that is there is gone on
             with: rows beyond the step at which training resumes are dropped.
     """
 
@@ -84,7 +84,7 @@ class TensorBoard:
     training that goes on, what an earlier one wrote beyond that point is hidden. To be closed, or used in a ``with``.
 
     Args:
-        folder: of the event file.
+        folder: folder of the event file.
         every: batches from one point to the next; in between nothing is read from the device.
 
     Raises:

@@ -47,7 +47,7 @@ def _has_bfloat16(device: str) -> bool:
 
 @cache
 def processor_flags() -> frozenset[str]:
-    """What the processor says it can do; nothing where the system does not tell."""
+    """The flags that the processor has, as Linux tells them; none where the system does not tell."""
     cpuinfo = Path("/proc/cpuinfo")
     text = cpuinfo.read_text(errors="replace") if cpuinfo.is_file() else ""
     words = [line.partition(":")[2].split() for line in text.splitlines() if line.startswith(("flags", "Features"))]

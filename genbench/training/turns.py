@@ -1,4 +1,4 @@
-"""One turn at play: its parameters, its optimiser, and a step that moves nothing else."""
+"""A turn as the loop runs it: its parameters, its optimiser, and a step that moves nothing else."""
 
 from __future__ import annotations
 
@@ -94,7 +94,14 @@ class TurnRunner:
                 turn.after(logs, step)
         return logs
 
-    def watch(self, total: int) -> None:
-        """Raises :class:`Diverged` where a weight is not finite."""
+    def check_weights(self, total: int) -> None:
+        """Refuse weights that are not finite.
+
+        Args:
+            total: how many rounds there were, for the message.
+
+        Raises:
+            Diverged: where one of the turn's weights is not finite.
+        """
         if not all(torch.isfinite(parameter).all() for parameter in self.parameters):
             raise Diverged("a weight", self.turn.name, total)

@@ -2,14 +2,14 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from genbench import features
-from genbench.features import classifier, inception
+from genbench import features, pretrained
+from genbench.features import classifier
 from genbench.spec import DataSpec, Split
 
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    for module in (features, classifier, inception):
+    for module in (features, classifier, pretrained):
         monkeypatch.setattr(module, "cache_dir", lambda: tmp_path / "cache")
     return tmp_path / "cache"
 

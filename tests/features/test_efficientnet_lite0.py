@@ -9,9 +9,10 @@ from torch.nn.functional import interpolate
 from torch.utils.data import Dataset
 
 from genbench.features import classifier, extractor
-from genbench.features.efficientnet_lite0 import EfficientNetLite0, embedded
+from genbench.features.efficientnet_lite0 import EfficientNetLite0
 from genbench.files import file_digest
 from genbench.metrics.quality import quality
+from genbench.pretrained import efficientnet_lite0
 from genbench.spec import to_bytes
 
 
@@ -75,15 +76,15 @@ def test_torch_fidelity_gives_the_same_figures(name, digits, cache, monkeypatch)
 
 
 def test_the_hash_is_that_of_the_embedded_file(lite):
-    assert lite.hash == file_digest(embedded())
-    assert lite.weights == embedded()
+    assert lite.hash == file_digest(efficientnet_lite0())
+    assert lite.weights == efficientnet_lite0()
     assert "112" in lite.resize
 
 
 def test_folding_the_normalisation_changes_nothing(lite, digits):
     _, test, _ = digits
     plain = EfficientNet.from_name("efficientnet-lite0", image_size=112)
-    plain.load_state_dict(torch.load(embedded(), weights_only=True))
+    plain.load_state_dict(torch.load(efficientnet_lite0(), weights_only=True))
     plain.eval()
     images = to_bytes(test.images[:4], 17)
     large = interpolate(images.expand(-1, 3, -1, -1).float(), size=(112, 112), mode="bilinear", antialias=True)
@@ -130,10 +131,10 @@ def test_building_the_extractor_draws_no_random_numbers():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_foreign_weights_are_refused_and_run_no_code(tmp_path, trap):
+def test_another_programs_weights_are_refused_and_run_no_code(tmp_path, trap):
     torch.save(trap(tmp_path / "ran"), tmp_path / "trap.pth")
     torch.save({"a": torch.zeros(2)}, tmp_path / "other.pth")
-    (tmp_path / "cut.pth").write_bytes(embedded().read_bytes()[:10_000])
+    (tmp_path / "cut.pth").write_bytes(efficientnet_lite0().read_bytes()[:10_000])
     for name in ("trap.pth", "other.pth", "cut.pth", "missing.pth"):
         with pytest.raises(ValueError, match=name) as error:
             extractor("efficientnet-lite0", weights=tmp_path / name)

@@ -3,7 +3,8 @@ import torch
 from torch_fidelity import feature_extractor_inceptionv3 as theirs
 
 from genbench.features import extractor
-from genbench.features.inception import FILE, VARIABLE
+from genbench.pretrained import INCEPTION_FILE as FILE
+from genbench.pretrained import INCEPTION_VARIABLE as VARIABLE
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def test_a_named_file_that_is_missing_is_never_replaced_by_another(weights, cach
         extractor("inception-v3")
 
 
-def test_foreign_weights_are_refused_and_run_no_code(tmp_path, trap):
+def test_another_programs_weights_are_refused_and_run_no_code(tmp_path, trap):
     torch.save(trap(tmp_path / "ran"), tmp_path / "trap.pth")
     torch.save({"a": torch.zeros(2)}, tmp_path / "other.pth")
     for name in ("trap.pth", "other.pth"):

@@ -27,7 +27,7 @@ def test_a_flipped_byte_anywhere_is_noticed(tmp_path, place):
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00", b"not a file of tensors", None])
-def test_a_cut_or_foreign_or_missing_file_reads_as_none(tmp_path, content):
+def test_a_cut_file_another_programs_or_none_reads_as_none(tmp_path, content):
     path = tmp_path / "x.safetensors"
     if content is not None:
         path.write_bytes(content)

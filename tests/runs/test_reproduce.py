@@ -95,7 +95,7 @@ def test_without_the_clock_schedules_follow_the_steps_and_it_is_said(ran, tmp_pa
     assert any("nobody kept what the clock showed" in line for line in found.said)
     before, after = Record.read(folder), Record.read(made)
     assert after.fit.phase_steps == before.fit.phase_steps
-    assert after.digests["weights"] != before.digests["weights"], "the schedule took another course"
+    assert after.digests["weights"] != before.digests["weights"], "the schedule went another way"
     allowed = {line.what: line.allowed for line in found.lines}
     error = np.hypot(before.test.standard_error, after.test.standard_error)
     assert allowed["nll_bpd"] == f"± {2 * error:.3g}"
@@ -216,11 +216,11 @@ def test_what_was_not_trained_here_is_refused(tmp_path):
 
 def test_a_trace_is_followed_phase_by_phase():
     phases = [Phase("a", 0.5, []), Phase("b", 0.0, []), Phase("c", 0.5, [])]
-    course = PhasePlan.plan(phases, Budget(seconds=9), 4, Trace((3, 0, 2), (0.0, 0.2, 0.9, 0.1, 0.7)))
-    assert [course.fraction(State([n])) for n in range(4)] == [0.0, 0.2, 0.9, 1.0]
-    assert course.fraction(State([3, 0])) == 1.0
-    assert [course.fraction(State([3, 0, n])) for n in range(3)] == [0.1, 0.7, 1.0]
-    assert course.whole(State([3, 0, 1])) == 4 / 5
+    plan = PhasePlan.plan(phases, Budget(seconds=9), 4, Trace((3, 0, 2), (0.0, 0.2, 0.9, 0.1, 0.7)))
+    assert [plan.fraction(State([n])) for n in range(4)] == [0.0, 0.2, 0.9, 1.0]
+    assert plan.fraction(State([3, 0])) == 1.0
+    assert [plan.fraction(State([3, 0, n])) for n in range(3)] == [0.1, 0.7, 1.0]
+    assert plan.whole(State([3, 0, 1])) == 4 / 5
     by_steps = PhasePlan.plan(phases, Budget(seconds=9), 4, Trace((4, 0, 2)))
     assert [by_steps.fraction(State([n])) for n in range(5)] == [0, 0.25, 0.5, 0.75, 1]
     assert by_steps.fraction(State([4, 0, 1])) == 0.5, "and not by a third of all six"

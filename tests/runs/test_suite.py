@@ -1,7 +1,9 @@
+import tomllib
+
 import pytest
 
 from genbench import catalog
-from genbench.runs.suite import Suite, parse, read, slug, to_toml
+from genbench.runs.suite import Suite, parse, read, slug, to_toml, to_value
 from genbench.suites import texts
 
 TEXT = """
@@ -49,6 +51,25 @@ def test_what_is_written_reads_back_the_same():
         {"title": "Ü\n", "dataset": "folder:/a b", "size": 8, "budget": {"seconds": 1}, "seeds": (1, 2), "row": (row,)}
     )
     assert parse(to_toml(suite), "again") == suite
+
+
+def test_a_row_is_a_table_of_its_own_however_short():
+    text = to_toml(parse(TEXT, "two"))
+    assert text.count("\n[[row]]\n") == 2
+    assert "[row.options]\ndropout = 0.0\n" in text
+
+
+@pytest.mark.parametrize("value", [3, 1e-3, True, "kl", 'a "b"  c\n\x85\u2028', [1, 2.5, "x  y"], [[1], []], []])
+def test_a_value_is_one_line_that_reads_back_the_same(value):
+    line = to_value(value)
+    assert "\n" not in line
+    assert tomllib.loads(f"key = {line}") == {"key": value}
+
+
+@pytest.mark.parametrize("value", [None, {"a": 1}, object()])
+def test_what_is_no_single_toml_value_is_refused(value):
+    with pytest.raises(ValueError, match=r"^value .*: .*a number, a text, true, false or a list$"):
+        to_value(value)
 
 
 @pytest.mark.parametrize(

@@ -16,46 +16,46 @@ def train(model, budget=None, **config):
     return model.fit(data(model.spec), FitConfig(budget or Budget(steps=7), **{"batch_size": 5, **config}))
 
 
-class TwoPlayers(Toy):
+class TwoNetworks(Toy):
     """Counts what each turn sees; the second takes every third batch."""
 
     def __init__(self, every=3):
         super().__init__()
         self.critic, self.every = nn.Linear(16, 1), every
-        self.critic_saw, self.player_saw, self.grads = [], [], []
+        self.critic_saw, self.generator_saw, self.grads = [], [], []
 
     def critic_loss(self, batch, step):
         self.critic_saw.append(batch.images)
         self.grads.append((self.net.weight.requires_grad, self.critic.weight.requires_grad))
         return {"loss": self.critic(self.decode(step, len(batch))).square().mean()}
 
-    def player_loss(self, batch, step):
-        self.player_saw.append(batch.images)
+    def generator_loss(self, batch, step):
+        self.generator_saw.append(batch.images)
         self.grads.append((self.net.weight.requires_grad, self.critic.weight.requires_grad))
         return {"loss": (1 - self.critic(self.decode(step, len(batch)))).square().mean()}
 
     def phases(self):
         turns = [
             Turn("critic", [self.critic], self.critic_loss, adam),
-            Turn("player", [self.net], self.player_loss, adam, every=self.every),
+            Turn("generator", [self.net], self.generator_loss, adam, every=self.every),
         ]
         return [Phase("train", 1.0, turns)]
 
 
-def test_the_critic_sees_a_fresh_batch_every_round_and_the_player_every_third():
-    model = TwoPlayers()
+def test_the_critic_sees_a_fresh_batch_every_round_and_the_generator_every_third():
+    model = TwoNetworks()
     train(model, Budget(steps=8), batch_size=3)
     assert len(model.critic_saw) == 8
-    assert len(model.player_saw) == 2
-    assert torch.equal(model.player_saw[0], model.critic_saw[2])
-    assert torch.equal(model.player_saw[1], model.critic_saw[5])
+    assert len(model.generator_saw) == 2
+    assert torch.equal(model.generator_saw[0], model.critic_saw[2])
+    assert torch.equal(model.generator_saw[1], model.critic_saw[5])
     everything = torch.cat(model.critic_saw)  # 8 batches of 3 are one epoch of 24
     train_images = data(PLAIN).train.images
     assert sorted(everything.flatten(1).tolist()) == sorted(train_images.flatten(1).tolist())
 
 
 def test_only_what_a_turn_learns_requires_a_gradient_while_it_runs():
-    model = TwoPlayers(every=1)
+    model = TwoNetworks(every=1)
     train(model, Budget(steps=2))
     assert model.grads == [(False, True), (True, False)] * 2
     assert all(p.requires_grad for p in model.parameters())
@@ -92,9 +92,9 @@ def test_phases_share_the_budget():
     phases = [Phase("a", 0.3, turn), Phase("none", 0.0, []), Phase("b", 0.7, turn)]
     model.phases = lambda: phases
     assert train(model, Budget(steps=10)).phase_steps == {"a": 3, "none": 0, "b": 7}
-    course = PhasePlan.plan(phases, Budget(seconds=10), 5)
-    assert course.fraction(State(steps=[9], seconds=1.5)) == pytest.approx(0.5)
-    assert course.fraction(State(steps=[9, 0, 0], seconds=6.5)) == pytest.approx(0.5)
+    plan = PhasePlan.plan(phases, Budget(seconds=10), 5)
+    assert plan.fraction(State(steps=[9], seconds=1.5)) == pytest.approx(0.5)
+    assert plan.fraction(State(steps=[9, 0, 0], seconds=6.5)) == pytest.approx(0.5)
 
 
 def test_schedule_scales_the_rate_by_the_fraction_spent():

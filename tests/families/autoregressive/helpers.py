@@ -1,5 +1,6 @@
 import torch
 
+from families.autoregressive.pixelcnn_pp import pixelcnn_pp
 from genbench.seed import fork_rng
 
 
@@ -9,3 +10,8 @@ def randomised(model, seed=0, gain=1.5):
         for p in model.parameters():
             torch.nn.init.normal_(p, std=gain / p[0].numel() ** 0.5 if p.dim() > 1 else 0.3)
     return model.double().eval()
+
+
+def narrow_pixelcnn_pp(spec, seed=0, gain=1.5, **options):
+    """A narrow PixelCNN++ in which no weight is zero."""
+    return randomised(pixelcnn_pp(spec, **{"width": 6, "depth": 1, "components": 2} | options), seed, gain)

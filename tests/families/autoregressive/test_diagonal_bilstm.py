@@ -82,8 +82,8 @@ def test_any_sides_are_sampled_alike(shape, conditional):
 
 
 def test_sampling_makes_the_right_pass_once_a_finished_row_in_all_layers_at_once(monkeypatch):
-    calls, one = [], diagonal_bilstm.cell
-    monkeypatch.setattr(diagonal_bilstm, "cell", lambda *sums: calls.append(sums[0].dim()) or one(*sums))
+    calls, one = [], diagonal_bilstm.lstm_step
+    monkeypatch.setattr(diagonal_bilstm, "lstm_step", lambda *sums: calls.append(sums[0].dim()) or one(*sums))
     height, width, depth = 3, 4, 2
     model = randomised(pixelrnn_diagonal_bilstm(DataSpec((1, height, width), 3), width=2, depth=depth))
     model.sample(2, generator=generator(0))

@@ -23,14 +23,14 @@ def test_half_a_kernel_is_the_masked_whole_one(mask, kernel):
     assert torch.allclose(layer(x), F.conv2d(x, whole, layer.bias, padding=reach))
 
 
-@pytest.mark.parametrize(("features", "groups", "parts"), [(8, 3, 1), (14, 3, 2), (20, 3, 4), (8, 2, 2)])
-def test_every_part_of_a_gate_has_the_same_groups(features, groups, parts):
-    first, *others = group_of(features, groups, parts).chunk(parts)
+@pytest.mark.parametrize(("features", "groups", "chunks"), [(8, 3, 1), (14, 3, 2), (20, 3, 4), (8, 2, 2)])
+def test_every_chunk_of_a_gate_has_the_same_groups(features, groups, chunks):
+    first, *others = group_of(features, groups, chunks).chunk(chunks)
     assert all(torch.equal(first, other) for other in others)
-    assert torch.equal(first, group_of(features // parts, groups))
+    assert torch.equal(first, group_of(features // chunks, groups))
     assert first.unique().tolist() == list(range(groups))
     assert (first.diff() >= 0).all()
-    for group, own in enumerate(group_slices(features // parts, groups)):
+    for group, own in enumerate(group_slices(features // chunks, groups)):
         assert (first[own] == group).all()
 
 
@@ -53,17 +53,17 @@ def test_an_output_begins_with_the_variance_of_what_it_sees():
 
 @pytest.mark.parametrize("above", [None, 0, 1])
 @pytest.mark.parametrize(("kernel", "mask"), [(1, "B"), (3, "B"), (7, "A")])
-@pytest.mark.parametrize(("groups", "parts"), [(1, 1), (3, 1), (3, 2)])
-def test_columns_answer_what_the_whole_layer_does(groups, parts, kernel, mask, above):
-    inputs, outputs, width = 4, 5 * parts, 6
-    layer = MaskedConv2d(inputs, outputs, kernel, mask, groups, above=above, parts=parts).double()
+@pytest.mark.parametrize(("groups", "chunks"), [(1, 1), (3, 1), (3, 2)])
+def test_columns_answer_what_the_whole_layer_does(groups, chunks, kernel, mask, above):
+    inputs, outputs, width = 4, 5 * chunks, 6
+    layer = MaskedConv2d(inputs, outputs, kernel, mask, groups, above=above, chunks=chunks).double()
     torch.nn.init.normal_(layer.bias)
     x, label = torch.randn(3, inputs, 5, width, dtype=torch.float64), torch.randn(3, outputs, dtype=torch.float64)
     full = layer(x) + label[:, :, None, None]
     columns, own, its = (
         MaskedColumns(layer, 3, width, label),
         group_slices(inputs, groups),
-        group_of(outputs, groups, parts),
+        group_of(outputs, groups, chunks),
     )
     for y, x_, group in itertools.product(range(5), range(width), range(groups)):
         if mask == "B":
@@ -79,8 +79,8 @@ def test_columns_answer_what_the_whole_layer_does(groups, parts, kernel, mask, a
         (1, 4, "A", {}, "kernel=4"),
         (1, 3, "C", {}, "mask='C'"),
         (2, 3, "A", {"groups": 3}, "2 to 2 features for 3 channels"),
-        (4, 3, "A", {"groups": 3, "parts": 2}, "4 to 4 features in 2 parts for 3 channels"),
-        (5, 3, "A", {"parts": 2}, "5 to 5 features in 2 parts"),
+        (4, 3, "A", {"groups": 3, "chunks": 2}, "4 to 4 features in 2 chunks for 3 channels"),
+        (5, 3, "A", {"chunks": 2}, "5 to 5 features in 2 chunks"),
     ],
 )
 def test_masked_convolutions_refuse_what_has_no_middle_mask_or_group(features, kernel, mask, options, message):

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from families.autoregressive.diagonal_bilstm import DiagonalBiLSTM, pixelrnn_diagonal_bilstm
 from families.autoregressive.masked import MaskedConv2d, group_of
-from families.autoregressive.pixelrnn import along_rows, cell, input_to_state
+from families.autoregressive.pixelrnn import along_rows, input_to_state, lstm_step
 from families.autoregressive.row_lstm import RowLSTM, pixelrnn_row_lstm
 from families.autoregressive.sampling import draw_cached, draw_naive
 from genbench import Batch, DataSpec
@@ -25,9 +25,12 @@ def test_a_cell_is_an_lstms():
     reference = torch.nn.LSTMCell(5, 3).double()  # its gates stand i, f, g, o
     x, h, c = (torch.randn(7, n, dtype=torch.float64) for n in (5, 3, 3))
     i, f, g, o = (F.linear(x, reference.weight_ih, reference.bias_ih) + F.linear(h, *own(reference))).chunk(4, 1)
-    state, memory = cell(torch.cat([o, f, i, g], 1), c)
+    state, memory = lstm_step(torch.cat([o, f, i, g], 1), c)
     assert all(torch.allclose(a, b) for a, b in zip((state, memory), reference(x, (h, c)), strict=True))
-    assert all(torch.equal(a, b) for a, b in zip(cell(x[:, :4], None), cell(x[:, :4], torch.zeros(7, 1)), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(lstm_step(x[:, :4], None), lstm_step(x[:, :4], torch.zeros(7, 1)), strict=True)
+    )
 
 
 def own(reference):

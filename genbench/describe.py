@@ -1,0 +1,213 @@
+"""What ``genbench describe`` prints of a recipe: from the catalogue, its docstring and its signature."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import shlex
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from genbench.catalog import Recipe, build, recipe
+from genbench.suites import texts
+
+if TYPE_CHECKING:
+    from genbench.spec import DataSpec
+
+SUITE = "quick"  # of the example: its data come inside a package
+ARXIV = re.compile(r"\d{4}\.\d{4,5}")
+HEADING = re.compile(r"(Args|Arguments|Parameters):\s*$")
+ENTRY = re.compile(r"(?P<names>\*{0,2}\w+(?:\s*,\s*\*{0,2}\w+)*)\s*(?:\([^)]*\))?:(?:\s+|$)(?P<text>.*)")
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option of a recipe.
+
+    Args:
+        name: the option's name, as ``--set`` takes it.
+        default: what it is when nobody sets it.
+        meaning: what its docstring says of it; empty where that says nothing.
+    """
+
+    name: str
+    default: Any
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Description:
+    """Everything that there is to say of a recipe before it is trained.
+
+    Args:
+        name: the recipe's name, as users type it.
+        title: a few words for people.
+        family: the family that it belongs to.
+        about: the first paragraph of its docstring.
+        paper: arXiv number, or venue.
+        link: where the paper is, if it is on arXiv.
+        year: the paper's year.
+        likelihood: the kind that ``log_likelihood`` answers.
+        given: what samples and likelihoods are conditioned on.
+        needs: what the data must have for it beside that.
+        options: every option, in the order of the signature.
+        setting: what the model says of its own setting, where it says any.
+        example: a line for the shell that trains and measures it.
+    """
+
+    name: str
+    title: str
+    family: str
+    about: str
+    paper: str
+    link: str | None
+    year: int
+    likelihood: str
+    given: tuple[str, ...]
+    needs: tuple[str, ...]
+    options: tuple[Option, ...]
+    setting: str | None
+    example: str
+
+
+def describe(name: str) -> Description:
+    """What the recipe called ``name`` is. Its module is imported, and a small model of it built.
+
+    Raises:
+        ValueError: for an unknown name, with the nearest ones.
+    """
+    entry = recipe(name)
+    function = entry.function()
+    needs = tuple(getattr(entry, "needs", ()))
+    known = meanings(_builder(function)) | meanings(function)
+    options = tuple(Option(key, value, known.get(key, "")) for key, value in entry.options().items())
+    return Description(
+        name=entry.name,
+        title=entry.title,
+        family=entry.family,
+        about=first_paragraph(function),
+        paper=entry.paper,
+        link=f"https://arxiv.org/abs/{entry.paper}" if ARXIV.fullmatch(entry.paper) else None,
+        year=entry.year,
+        likelihood=entry.likelihood,
+        given=entry.given,
+        needs=needs,
+        options=options,
+        setting=_setting(entry, needs),
+        example=_example(entry, needs, options),
+    )
+
+
+def first_paragraph(thing: object) -> str:
+    """The first paragraph of a docstring, as one line of plain text."""
+    return _plain((inspect.getdoc(thing) or "").partition("\n\n")[0])
+
+
+def meanings(thing: object) -> dict[str, str]:
+    """What the ``Args`` of a docstring in Google's style say: name → meaning, as one line of plain text.
+
+    A type in parentheses behind a name is left out; names with commas between share a meaning.
+    """
+    lines = iter((inspect.getdoc(thing) or "").splitlines())
+    heading = next((line for line in lines if HEADING.match(line.strip())), None)
+    if heading is None:
+        return {}
+    outer = _indent(heading)
+    inner = None
+    found: dict[str, list[str]] = {}
+    names: list[str] = []
+    for line in lines:
+        if not line.strip():
+            continue
+        if _indent(line) <= outer:
+            break
+        inner = _indent(line) if inner is None else inner
+        entry = ENTRY.match(line.strip()) if _indent(line) <= inner else None
+        if entry is not None:
+            names = [name.strip().lstrip("*") for name in entry["names"].split(",")]
+            found |= {name: [entry["text"]] for name in names}
+        else:
+            for name in names:
+                found[name].append(line.strip())
+    return {name: _plain(" ".join(text)) for name, text in found.items()}
+
+
+def as_text(value: object) -> str:
+    """An option's value as ``--set`` takes it; None is ``none``."""
+    return "none" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _indent(line: str) -> int:
+    return len(line) - len(line.lstrip())
+
+
+def _plain(text: str) -> str:
+    """Without the marks of reStructuredText, on one line."""
+    return re.sub(r":\w+:`~?([^`]+)`", r"\1", " ".join(text.split())).replace("``", "")
+
+
+def _builder(function: Callable[..., Any]) -> object | None:
+    """What a recipe's inner function is handed in place of data, as its first parameter says; it has options too."""
+    inner = inspect.unwrap(function)
+    if inner is function:
+        return None
+    try:
+        first = next(iter(inspect.signature(inner, eval_str=True).parameters.values()), None)
+    except NameError:  # annotated with a name that is imported for type checkers alone
+        return None
+    return None if first is None or first.annotation is inspect.Parameter.empty else first.annotation
+
+
+def _setting(entry: Recipe, needs: Sequence[str]) -> str | None:
+    """What a model of the recipe with its defaults says of its setting, on 8×8 images that have what it needs."""
+    try:
+        model = build(entry.name, _small_spec(entry, needs))
+    except ValueError:  # it takes no images as small as these, or needs what nothing here has
+        return None
+    setting = getattr(model, "setting", None)
+    return setting if isinstance(setting, str) and setting else None
+
+
+def _small_spec(entry: Recipe, needs: Sequence[str]) -> DataSpec:
+    from genbench.spec import DataSpec, Field
+
+    asked = {*entry.given, *needs}
+    fields = {name: Field((8,), 16) for name in asked & {"caption"}} | {
+        name: Field((), 4) for name in asked & {"domain"}
+    }
+    return DataSpec(
+        (1, 8, 8),
+        levels=17,
+        classes=10,
+        source=(1, 8, 8) if asked & {"source", "pairs", "unpaired"} else None,
+        paired="unpaired" not in asked,
+        labelled=100 if "labelled" in asked else None,
+        fields={name: field for name, field in fields.items() if name in asked},
+    )
+
+
+def _example(entry: Recipe, needs: Sequence[str], options: Sequence[Option]) -> str:
+    suite = tomllib.loads(texts()[SUITE])
+    words = ["genbench", "run", SUITE, "--recipe", entry.name]
+    if entry.name not in {row["recipe"] for row in suite["row"]}:
+        words += _data({*entry.given, *needs}, suite["dataset"])
+    numbers = (option for option in options if type(option.default) in (int, float))
+    shown = next(numbers, None)
+    if shown is not None:
+        words += ["--set", f"{shown.name}={as_text(shown.default)}"]
+    return shlex.join([*words, "--seconds", "60"])
+
+
+def _data(asked: set[str], dataset: str) -> list[str]:
+    """Options of a run whose data have what is asked of them."""
+    words: list[str] = []
+    if "unpaired" in asked:
+        words += ["--dataset", f"unpaired:edges:{dataset}"]
+    elif asked & {"source", "pairs"}:
+        words += ["--dataset", f"edges:{dataset}"]
+    if "labelled" in asked:
+        words += ["--labelled", "100"]
+    return words

@@ -1,0 +1,64 @@
+"""Completion, as a shell asks for it: by environment variables, answered in lines, quickly."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from genbench import completion, data
+from genbench.catalog import recipes
+from genbench.suites import titles
+
+# What the console script does, and whether torch was imported on the way.
+SCRIPT = """
+import sys
+sys.argv = ["genbench"]
+from genbench.cli import main
+try:
+    main()
+finally:
+    print("torch" if "torch" in sys.modules else "", file=sys.stderr)
+"""
+
+
+def completed(words):
+    """What a shell is answered for the last of ``words``, which is not yet whole."""
+    asked = {"_GENBENCH_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+    done = subprocess.run([sys.executable, "-c", SCRIPT], env=os.environ | asked, capture_output=True, text=True)
+    assert done.stderr.strip() == "", "torch takes seconds, and the user waits"
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("words", "there"),
+    [
+        ("genbench des", {"describe"}),
+        ("genbench run gan", {"gans", "gans-long"}),
+        ("genbench run quick --recipe wgan", {"wgan", "wgan-gp", "wgan-lp", "wgan-div"}),
+        ("genbench describe pixelcnn", {"pixelcnn", "pixelcnn-pp"}),
+        ("genbench evaluate x --dataset mnist", {"mnist", "mnist5k"}),
+    ],
+)
+def test_a_shell_is_answered_without_torch(words, there):
+    assert set(completed(words)) == there
+
+
+def test_every_suite_recipe_and_data_set_is_completed():
+    assert [name for name, _ in completion.suites("")] == list(titles())
+    assert [name for name, _ in completion.recipes("")] == list(recipes())
+    assert {name for name, _ in completion.rows("")} == {*recipes(), "anchors"}
+    listed = {entry.name.removesuffix("NAME").removesuffix("PATH") for entry in data.listing()}
+    assert set(completion.datasets("")) == listed, "as genbench.data has them, which takes torch to ask"
+
+
+def test_variants_that_are_written_already_stay_in_front():
+    assert completion.datasets("edges:binarized:mnist") == ["edges:binarized:mnist5k", "edges:binarized:mnist"]
+    assert completion.datasets("edges:npz:a/b") == [], "behind a prefix of paths the shell completes files"
+
+
+def test_the_script_of_the_shell_is_shown():
+    environment = os.environ | {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    code = SCRIPT.replace('["genbench"]', '["genbench", "--show-completion", "bash"]')
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert "_GENBENCH_COMPLETE=complete_bash" in done.stdout
