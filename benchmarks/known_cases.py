@@ -17,11 +17,11 @@ from torch import Tensor
 from torchvision.transforms.functional import gaussian_blur
 
 from genbench import data
-from genbench.records.record import Collapse, Quality
+from genbench.records.parts import Collapse, Quality
 from genbench.runs import measures
 from genbench.seed import generator
 from genbench.stats import spread
-from genbench.tables.columns import number
+from genbench.tables.texts import number
 
 if TYPE_CHECKING:
     from genbench.data import Dataset

@@ -6,7 +6,8 @@ import random
 import numpy as np
 
 from genbench.plots.grid import draw_grid
-from genbench.records.record import Agreement, Collapse, Fit, Likelihood, Paired, Quality, Record, Speed
+from genbench.records.parts import Agreement, Collapse, Fit, Likelihood, Paired, Quality, Speed
+from genbench.records.record import Record
 
 STAMP = {
     "title": "Seven models of five families on handwritten digits",

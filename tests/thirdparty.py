@@ -98,9 +98,10 @@ class Able(Toy):
 class Parrot(Toy):
     """Draws ``count`` images that it saw in training, again and again, whatever label it is asked for."""
 
-    def __init__(self, spec, count, conditional):
+    def __init__(self, spec, count, conditional, perceptual):
         super().__init__(spec, "", 0, "", 0.0)
         self.given = ("label",) if conditional else ()
+        self.perceptual = perceptual
         self.setting = f"{count} images"
         self.register_buffer("seen", torch.zeros((count, *spec.shape), dtype=torch.uint8))
         self.register_buffer("frequencies", torch.full((spec.classes if conditional else 0,), 1 / spec.classes))
@@ -113,8 +114,8 @@ class Parrot(Toy):
         return self.seen[torch.arange(n) % len(self.seen)]
 
 
-def parrot(spec, *, count=40, conditional=False):
-    return Parrot(spec, count, conditional)
+def parrot(spec, *, count=40, conditional=False, perceptual=None):
+    return Parrot(spec, count, conditional, perceptual)
 
 
 def able(spec, *, conditional=False, full=False):

@@ -11,7 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 from genbench.interface import LogLikelihood
-from genbench.likelihood.nll import NLL, summarise
+from genbench.likelihood.nll import summarise
+from genbench.records.parts import Likelihood
 
 # The strongest lossless setting of each that does not take minutes: JPEG XL has a tenth effort, ten times as slow.
 CODECS: dict[str, dict[str, Any]] = {
@@ -26,7 +27,7 @@ def available() -> tuple[str, ...]:
     return tuple(CODECS) if importlib.util.find_spec("imagecodecs") else tuple(n for n in CODECS if n != "jpeg-xl")
 
 
-def codec_nll(images: Tensor, levels: int, codec: str) -> NLL:
+def codec_nll(images: Tensor, levels: int, codec: str) -> Likelihood:
     """Length of a lossless file an image, headers included, in bits per dimension.
 
     A code's length is a log-probability under the model that the code implies (Kraft), so the figure stands in the

@@ -9,7 +9,8 @@ from einops import rearrange
 from torch import Generator, Tensor
 
 from genbench.interface import LogLikelihood
-from genbench.likelihood.nll import NLL, bits_per_dim, summarise
+from genbench.likelihood.nll import bits_per_dim, summarise
+from genbench.records.parts import Likelihood
 
 BLOCK = 1024  # images at once
 
@@ -45,7 +46,7 @@ class Histogram:
         smoothed = (counts.reshape(pixels, levels).double() + 1 / levels) / (len(images) + 1)
         return cls(smoothed.log(), tuple(images.shape[1:]))
 
-    def nll(self, images: Tensor) -> NLL:
+    def nll(self, images: Tensor) -> Likelihood:
         """Bits per dimension of uint8 ``(N, C, H, W)``: exact, given nothing."""
         parts = []
         for part in images.split(BLOCK):

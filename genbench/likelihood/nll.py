@@ -4,48 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
 
 import torch
 from torch import Generator, Tensor
 
-from genbench.interface import GenerativeModel, Kind, LogLikelihood, frozen
+from genbench.interface import GenerativeModel, LogLikelihood, frozen
+from genbench.records.parts import Likelihood
 from genbench.spec import Batch
 from genbench.stats import mean, spread, standard_error
-
-
-@dataclass(frozen=True)
-class NLL:
-    """Bits per dimension of a split, with all that decides what it may be compared with.
-
-    Args:
-        bpd: mean over images, lower is better; infinite where an image has probability 0.
-        standard_error: standard error of that mean; None for one image or an infinite mean.
-        per_image: the bits per dimension of each image, for paired comparison.
-        images: how many.
-        kind: exact, a bound (the truth is at most ``bpd``), or an estimate.
-        given: what the probability is conditioned on.
-        method: how it was computed.
-        observation: ``"added"`` where the probability includes noise that samples do not have.
-        draws: importance weights, or chains, an image.
-        ess: mean over images of the effective sample size of their weights; None where there are not several.
-        acceptance: mean over images of the share of transitions that their chains accepted; None without chains.
-        step_size: geometric mean over images of their chains' leapfrog steps; None without chains.
-    """
-
-    bpd: float
-    standard_error: float | None
-    per_image: list[float]
-    images: int
-    kind: Kind
-    given: tuple[str, ...] = ()
-    method: str = ""
-    observation: Literal["own", "added"] = "own"
-    draws: int = 1
-    ess: float | None = None
-    acceptance: float | None = None
-    step_size: float | None = None
 
 
 def bits_per_dim(nats: Tensor, dimensions: int) -> Tensor:
@@ -68,7 +34,7 @@ def nll(
     limit: int | None = None,
     batch_size: int = 64,
     generator: Generator | None,
-) -> NLL:
+) -> Likelihood:
     """Bits per dimension of a split, by what ``model.log_likelihood`` answers.
 
     No gradients are kept (a model that needs them inside, as annealed importance sampling does, enables them itself),
@@ -108,11 +74,13 @@ def nll(
         )
     found = summarise(bits_per_dim(nats, dimensions).tolist(), _common(answers))
     steps = averaged([None if answer.step_size is None else answer.step_size.log() for answer in answers])
-    return replace(
-        found,
-        ess=averaged([answer.ess for answer in answers]),
-        acceptance=averaged([answer.acceptance for answer in answers]),
-        step_size=None if steps is None else math.exp(steps),
+    return found.model_copy(
+        update={
+            "effort": effort,
+            "ess": averaged([answer.ess for answer in answers]),
+            "acceptance": averaged([answer.acceptance for answer in answers]),
+            "step_size": None if steps is None else math.exp(steps),
+        }
     )
 
 
@@ -122,11 +90,18 @@ def averaged(parts: Sequence[Tensor | None]) -> float | None:
     return mean(torch.cat(known).double().tolist()) if known and len(known) == len(parts) else None
 
 
-def summarise(per_image: Sequence[float], how: LogLikelihood) -> NLL:
+def summarise(per_image: Sequence[float], how: LogLikelihood) -> Likelihood:
     """Mean and standard error of bits per dimension, with ``how`` they were computed."""
-    bits = list(per_image)
-    return NLL(
-        mean(bits), standard_error(bits), bits, len(bits), how.kind, how.given, how.method, how.observation, how.draws
+    return Likelihood(
+        bpd=mean(per_image),
+        standard_error=standard_error(per_image),
+        images=len(per_image),
+        kind=how.kind,
+        given=how.given,
+        method=how.method,
+        observation=how.observation,
+        draws=how.draws,
+        per_image=tuple(per_image),
     )
 
 

@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
+from genbench.records.parts import Agreement
 from genbench.stats import mean, standard_error
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """Four looks at predicted classes.
-
-    Args:
-        agreement: share of samples whose likeliest class is the one asked for; None where none was asked for.
-        standard_error: of that share, binomial; None without it and for a single sample.
-        confidence: mean probability of the likeliest class.
-        entropy: bits, mean over samples of a prediction's entropy: low where samples look like something.
-        class_entropy: bits, entropy of the mean prediction: ``log2 K`` where all classes appear alike, 0 for one.
-        images: samples looked at.
-    """
-
-    agreement: float | None
-    standard_error: float | None
-    confidence: float
-    entropy: float
-    class_entropy: float
-    images: int
-
-
-def agreement(probabilities: Tensor, labels: Tensor | None = None) -> Agreement:
+def agreement(probabilities: Tensor, labels: Tensor | None = None, *, accuracy: float) -> Agreement:
     """Compare a classifier's predictions with the labels that were asked for.
 
     ``class_entropy - entropy`` is the mutual information of sample and class: the logarithm, to base 2, of the
@@ -40,6 +18,7 @@ def agreement(probabilities: Tensor, labels: Tensor | None = None) -> Agreement:
     Args:
         probabilities: ``(N, K)``, rows sum to 1: ``Extractor.predict``.
         labels: int64 ``(N,)``, -1 where no class was asked for; None where none ever was.
+        accuracy: share of real test images that the classifier itself puts in their class, recorded beside the rest.
 
     Raises:
         ValueError: for no samples, or another number of labels.
@@ -60,7 +39,7 @@ def agreement(probabilities: Tensor, labels: Tensor | None = None) -> Agreement:
         confidence=float(top.mean()),
         entropy=float(_bits(sure).mean()),
         class_entropy=float(_bits(sure.mean(dim=0))),
-        images=len(sure),
+        accuracy=accuracy,
     )
 
 

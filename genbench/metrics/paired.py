@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
+from genbench.records.parts import Paired
 from genbench.stats import mean, standard_error
 
 
 @dataclass(frozen=True)
-class Paired:
+class PairMean:
     """A mean over pairs.
 
     Args:
@@ -26,7 +27,7 @@ class Paired:
     images: int
 
     @classmethod
-    def of(cls, values: Tensor) -> Paired:
+    def of(cls, values: Tensor) -> PairMean:
         """The mean of one value a pair."""
         numbers = values.double().tolist()
         return cls(mean(numbers), standard_error(numbers), len(numbers))
@@ -41,7 +42,7 @@ def check_pairs(fake: Tensor, real: Tensor) -> None:
             raise ValueError(f"{name} images are {images.dtype}: give uint8 levels, as files hold them")
 
 
-def psnr(fake: Tensor, real: Tensor, levels: int) -> Paired:
+def psnr(fake: Tensor, real: Tensor, levels: int) -> PairMean:
     """``10 log10((levels - 1)² / MSE)`` in decibels, an image at a time, then the mean.
 
     A pair without any difference has an infinite ratio, and so has the mean.
@@ -55,7 +56,7 @@ def psnr(fake: Tensor, real: Tensor, levels: int) -> Paired:
         ValueError: for what are not pairs of uint8 images.
     """
     check_pairs(fake, real)
-    return Paired.of(
+    return PairMean.of(
         peak_signal_noise_ratio(
             fake.double(), real.double(), data_range=float(levels - 1), dim=(1, 2, 3), reduction="none"
         )
@@ -80,7 +81,7 @@ def window(height: int, width: int) -> int:
     return min(11, half - 1 + half % 2)
 
 
-def ssim(fake: Tensor, real: Tensor, levels: int) -> Paired:
+def ssim(fake: Tensor, real: Tensor, levels: int) -> PairMean:
     """SSIM with K₁ = 0.01, K₂ = 0.03 over the image with mirrored edges, an image at a time, then the mean.
 
     The window's standard deviation shrinks with it from the paper's 1.5, so that it is cut at the same density.
@@ -96,7 +97,7 @@ def ssim(fake: Tensor, real: Tensor, levels: int) -> Paired:
     check_pairs(fake, real)
     sigma = 1.5 * window(*fake.shape[2:]) / 11
     # In batches: torchmetrics holds five float64 maps an image at once.
-    return Paired.of(
+    return PairMean.of(
         torch.cat([_ssim(f, r, sigma, levels) for f, r in zip(fake.split(256), real.split(256), strict=True)])
     )
 
@@ -108,3 +109,25 @@ def _ssim(fake: Tensor, real: Tensor, sigma: float, levels: int) -> Tensor:
     if isinstance(values, tuple):  # with the maps, which were not asked for
         values = values[0]
     return values.reshape(-1)
+
+
+def paired(fake: Tensor, real: Tensor, levels: int) -> Paired:
+    """Both measures of ``fake`` against the target of each.
+
+    Args:
+        fake: uint8 ``(N, C, H, W)``.
+        real: the target of each.
+        levels: the range is ``levels - 1``.
+
+    Raises:
+        ValueError: as :func:`psnr` and :func:`ssim`.
+    """
+    ratio = psnr(fake, real, levels)
+    similarity = ssim(fake, real, levels)
+    return Paired(
+        psnr=ratio.mean,
+        psnr_standard_error=ratio.standard_error,
+        ssim=similarity.mean,
+        ssim_standard_error=similarity.standard_error,
+        images=ratio.images,
+    )

@@ -3,37 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from genbench.records.parts import Parzen
 from genbench.stats import mean, spread, standard_error
 
 AT_ONCE = 256  # rows of distances
 MOST = 1_000  # validation and test images; samples are all centres
 SIGMAS = tuple(10 ** (-2 + 0.05 * i) for i in range(41))  # 0.01 to 1, of pixels in [0, 1]
-
-
-@dataclass(frozen=True)
-class Parzen:
-    """A kernel density of samples, judged by test images.
-
-    Args:
-        nats: mean log-density of the test images, of pixels scaled to [0, 1].
-        standard_error: of that mean over test images; None for one.
-        sigma: of each Gaussian, in the same units.
-        samples: its centres.
-        images: test images.
-        validation: images that chose σ.
-    """
-
-    nats: float
-    standard_error: float | None
-    sigma: float
-    samples: int
-    images: int
-    validation: int
 
 
 def parzen(samples: Tensor, validation: Tensor, test: Tensor, levels: int) -> Parzen:
@@ -57,7 +36,14 @@ def parzen(samples: Tensor, validation: Tensor, test: Tensor, levels: int) -> Pa
     dimensions = centres.shape[1]
     sigma = best_sigma(squared_distances(chosen, centres), dimensions)
     nats = log_density(squared_distances(judged, centres), dimensions, sigma).tolist()
-    return Parzen(mean(nats), standard_error(nats), sigma, len(centres), len(judged), len(chosen))
+    return Parzen(
+        nats=mean(nats),
+        standard_error=standard_error(nats),
+        sigma=sigma,
+        samples=len(centres),
+        images=len(judged),
+        validation=len(chosen),
+    )
 
 
 def best_sigma(distances: Tensor, dimensions: int) -> float:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
-from dataclasses import dataclass
 from time import perf_counter
 
 import torch
 from torch import Tensor
+
+from genbench.records.parts import Speed
 
 WARM_UPS = 2
 LEAST_RUNS = 5
@@ -20,44 +21,18 @@ SEARCH = (128, 256, 512, 32, 16)
 Draw = Callable[[int], Tensor]
 
 
-@dataclass(frozen=True)
-class Speed:
-    """Latency at one image, throughput at 64 and at the best batch, and how they were timed.
-
-    Args:
-        latency_ms: median milliseconds for one image.
-        latency_quartiles: lower and upper, milliseconds.
-        images_per_second: median throughput in batches of 64.
-        throughput_quartiles: lower and upper, images a second.
-        best_images_per_second: the highest median throughput over the batch sizes tried.
-        best_batch: the batch size that gave it.
-        runs: batch size → timed runs; 1 where a single run exceeded the cap and was timed without a warm-up.
-        threads: of torch on the processor.
-        device: as torch calls it, and its name.
-        dtype: that the model computes in.
-    """
-
-    latency_ms: float
-    latency_quartiles: tuple[float, float]
-    images_per_second: float
-    throughput_quartiles: tuple[float, float]
-    best_images_per_second: float
-    best_batch: int
-    runs: dict[int, int]
-    threads: int
-    device: str
-    dtype: str
-
-
-def speed(draw: Draw, *, device: torch.device | str = "cpu", dtype: str = "float32", seconds: float = 10.0) -> Speed:
+def speed(draw: Draw, *, device: torch.device | str = "cpu", seconds: float = 10.0) -> Speed:
     """Time ``draw``, conversion to uint8 included.
 
     Args:
         draw: ``n`` → uint8 ``(n, C, H, W)``.
         device: that ``draw`` works on: it is waited for before the clock is read.
-        dtype: for the record.
         seconds: a cap. Five runs at one image and at 64 are timed even beyond it, unless a single run already is
             beyond; other batch sizes are tried only while they are expected to end within it.
+
+    Returns:
+        Medians and quartiles; ``runs`` is the fewer of those at one image and at 64: 1 where a single run exceeded the
+        cap and was timed without a warm-up.
 
     Raises:
         ValueError: for a cap that is not above 0, or a ``draw`` that does not give ``n`` images of uint8.
@@ -89,10 +64,7 @@ def speed(draw: Draw, *, device: torch.device | str = "cpu", dtype: str = "float
         throughput_quartiles=(slow, fast),
         best_images_per_second=rates[best],
         best_batch=best,
-        runs={size: len(runs) for size, runs in sorted(times.items())},
-        threads=torch.get_num_threads(),
-        device=f"{on.type} ({torch.cuda.get_device_name(on)})" if on.type == "cuda" else on.type,
-        dtype=dtype,
+        runs=min(len(times[1]), len(times[BATCH])),
     )
 
 

@@ -82,11 +82,12 @@ def machine(device: str) -> dict[str, object]:
 EARLIER = {"effort": "fast"}  # what a configuration from before a key was known did
 
 
-# Raised with each change of a measure after which its figures are not those from before; older stamps have all at 1.
+# By the name of a group of figures, raised with each change of a measure after which they are not those from before; a
+# group that is not named is at 1, and so are all of older stamps.
 MEASURES = {"likelihood": 2, "quality": 2, "speed": 1, "pairs": 1, "labels": 1}
 
 
 def older(record: Record) -> bool:
     """Whether measures of earlier versions than these measured it."""
     measured = record.stamp.get("measures") or {}
-    return any(measured.get(need, 1) < version for need, version in MEASURES.items())
+    return any(measured.get(group, 1) < version for group, version in MEASURES.items())

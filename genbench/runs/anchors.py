@@ -5,17 +5,18 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from genbench.data.dataset import check_unchanged
-from genbench.likelihood.codecs import CODECS, available
+from genbench.likelihood.codecs import CODECS, available, codec_nll
 from genbench.likelihood.histogram import Histogram
 from genbench.plots import sample_grid
-from genbench.records import layout, record
+from genbench.records import layout, parts
 from genbench.records.pictures import NEIGHBOURS
+from genbench.records.record import Record
 from genbench.records.stamp import older
 from genbench.runs import measures
 from genbench.runs.clock import Clock, Tell
@@ -40,49 +41,59 @@ def names(shape: tuple[int, int, int], levels: int) -> tuple[str, ...]:
     return tuple(name for name in ANCHOR_NAMES if name not in CODECS or name in here)
 
 
-def work(cell: Cell, setting: Setting, parts: dict[str, Path], tell: Tell) -> Iterator[record.Record]:
-    """Measure the anchors of a data set in folders ``parts``, by name; the records are not written."""
+def work(cell: Cell, setting: Setting, folders: dict[str, Path], tell: Tell) -> Iterator[Record]:
+    """Measure the anchors of a data set in ``folders``, by name; the records are not written."""
     from genbench import data
 
     clock = Clock(tell)
     with clock("load"):
         dataset = data.load(cell.dataset, root=setting.root, size=cell.size)
     check_unchanged(dataset, cell.data)
-    for name, part in parts.items():
+    for name, part in folders.items():
         clock.seconds = {}
         if (same := _of_twin(cell, part)) is not None:
             judge = {"judge": same.stamp["judge"]["hash"]} if "judge" in same.stamp else {}
-            about = same.stamp.get("extractor")
-            stamp = stamped(cell, setting, dataset, about and about | judge)
+            extractor_info = same.stamp.get("extractor")
+            stamp = stamped(cell, setting, dataset, extractor_info and extractor_info | judge)
             stamp["measured"] = f"once, on {cell.twin}: the images are the same"
             yield same.model_copy(update={"dataset": cell.dataset, "seconds": {}, "stamp": stamp})
             continue
-        found, extractor = _measured(name, cell, dataset, part, clock)
-        yield record.Record(
+        with clock("nll"):
+            test, train = _likelihoods(name, cell, dataset)
+        of_samples = measures.SampleMeasures()
+        if name != "uniform" and name not in CODECS:
+            of_samples = _of_samples(name, cell, dataset, part, clock)
+        yield Record(
             dataset=cell.dataset,
             recipe=name,
             label=name,
             family="anchor",
             seed=cell.seed,
             status="anchor",
-            **found,
+            test=test,
+            train=train,
+            extractor=of_samples.extractor,
+            quality=of_samples.quality,
+            agreement=of_samples.agreement,
+            collapse=of_samples.collapse,
+            parzen=of_samples.parzen,
             seconds=clock.seconds,
-            stamp=stamped(cell, setting, dataset, extractor),
+            stamp=stamped(cell, setting, dataset, of_samples.extractor_info),
         )
 
 
-def _of_twin(cell: Cell, part: Path) -> record.Record | None:
+def _of_twin(cell: Cell, part: Path) -> Record | None:
     """The same anchor of the data set with the same images, its picture copied; None where it was not measured."""
     if cell.twin is None:
         return None
     folder = part.parents[2] / slug(cell.twin) / part.parent.name / part.name.removesuffix(".part")
-    found = record.Record.read(folder) if (folder / layout.RECORD).is_file() else None
-    if found is None or found.status != "anchor" or older(found):
+    twin = Record.read(folder) if (folder / layout.RECORD).is_file() else None
+    if twin is None or twin.status != "anchor" or older(twin):
         return None
     for name in (layout.GRID, NEIGHBOURS.file):
         if (folder / name).is_file():
             shutil.copyfile(folder / name, part / name)
-    return found
+    return twin
 
 
 def noise(shape: tuple[int, ...], levels: int, seed: int) -> Tensor:
@@ -123,8 +134,8 @@ def centres(images: Tensor, n: int, seed: int) -> Tensor:
     count = max(1, min(n, CENTRES, len(images) // MEMBERS))
     some = images[spread(len(images), count * MEMBERS)].flatten(1).float().numpy()
     model = KMeans(count, init="random", n_init=1, max_iter=20, random_state=seed).fit(some)
-    found = torch.from_numpy(model.cluster_centers_).round().to(torch.uint8).reshape(-1, *images.shape[1:])
-    return found[torch.arange(n) % count]
+    means = torch.from_numpy(model.cluster_centers_).round().to(torch.uint8).reshape(-1, *images.shape[1:])
+    return means[torch.arange(n) % count]
 
 
 def _samples(name: str, cell: Cell, dataset: Dataset) -> Tensor:
@@ -141,31 +152,29 @@ def _samples(name: str, cell: Cell, dataset: Dataset) -> Tensor:
     return gaussian(train, n, levels, cell.seed)
 
 
-def _likelihoods(name: str, cell: Cell, dataset: Dataset) -> dict[str, Any]:
-    """Bits per dimension of both splits, for an anchor that has them."""
+def _likelihoods(name: str, cell: Cell, dataset: Dataset) -> tuple[parts.Likelihood | None, parts.Likelihood | None]:
+    """Bits per dimension of the test and the training split, for an anchor that has them."""
     levels = dataset.spec.levels
-    splits = {"test": dataset.test.images, "train": dataset.train.images}
-    rows = {half: images[spread(len(images), cell.likelihoods)] for half, images in splits.items()}
     if name == "uniform":
-        return dict.fromkeys(rows, measures.uniform(cell.likelihoods, levels))
+        same = measures.uniform(cell.likelihoods, levels)
+        return same, same
+    splits = (dataset.test.images, dataset.train.images)
+    rows = [images[spread(len(images), cell.likelihoods)] for images in splits]
     if name == "pixel-histogram":
-        model = Histogram.of(splits["train"], levels)
-        return {half: measures.kept(model.nll(images)) for half, images in rows.items()}
-    return {half: measures.codec(images, levels, name) for half, images in rows.items()} if name in CODECS else {}
+        model = Histogram.of(dataset.train.images, levels)
+        test, train = (model.nll(images) for images in rows)
+        return test, train
+    if name in CODECS:
+        test, train = (codec_nll(images, levels, name) for images in rows)
+        return test, train
+    return None, None
 
 
-def _measured(
-    name: str, cell: Cell, dataset: Dataset, part: Path, clock: Clock
-) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """The figures of one anchor, and what the stamp says of the extractor where it was used."""
-    with clock("nll"):
-        found = _likelihoods(name, cell, dataset)
-    if name == "uniform" or name in CODECS:
-        return found, None
+def _of_samples(name: str, cell: Cell, dataset: Dataset, part: Path, clock: Clock) -> measures.SampleMeasures:
+    """What the images of an anchor say."""
     with clock("sample"):
         samples = _samples(name, cell, dataset)
     asked = dataset.test.labels[: cell.samples] if name == "real (test)" and dataset.test.labels is not None else None
     with clock("write"):
         sample_grid.write(part / layout.GRID, samples, dataset.spec.levels)
-    seen, extractor = measures.sample_measures(samples, asked, cell, dataset, part, clock, keep=True)
-    return found | seen, extractor
+    return measures.sample_measures(samples, asked, cell, dataset, part, clock, keep=True)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, replace
-from functools import partial
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +14,15 @@ import torch
 from torch import Tensor
 
 from genbench import catalog, files
-from genbench.abilities import Classifies
 from genbench.data.dataset import check_unchanged
 from genbench.interface import GenerativeModel
 from genbench.metrics.memory import peak_memory
+from genbench.metrics.paired import paired
 from genbench.plots import gallery, sample_grid
-from genbench.records import layout, record
+from genbench.records import layout, parts
+from genbench.records.record import Record
 from genbench.runs import measures
+from genbench.runs.ability_measures import ability_measures
 from genbench.runs.clock import Clock, Tell
 from genbench.runs.config import Cell, Setting
 from genbench.runs.likelihoods import estimated
@@ -40,7 +41,26 @@ if TYPE_CHECKING:
 CHECKPOINT_SECONDS = 15.0  # what a killed run loses at most; a checkpoint of a quick cell takes tens of milliseconds
 
 
-def work(cell: Cell, setting: Setting, part: Path, tell: Tell, finished: Path | None = None) -> record.Record:
+@dataclass(frozen=True)
+class Measured:
+    """The parts of a record that rest on a model's likelihood, its samples and its speed.
+
+    Args:
+        test: likelihood of the test split.
+        train: likelihood of the training split; None where it is an estimate, whose chains are dear.
+        of_samples: what the samples alone say.
+        paired: fidelity of translations to their own targets; None where samples have none.
+        speed: of drawing.
+    """
+
+    test: parts.Likelihood
+    train: parts.Likelihood | None
+    of_samples: measures.SampleMeasures
+    paired: parts.Paired | None
+    speed: parts.Speed
+
+
+def work(cell: Cell, setting: Setting, part: Path, tell: Tell, finished: Path | None = None) -> Record:
     """Do all of a cell in the folder ``part``, going on from its ``checkpoint/training.pt`` if there is one.
 
     ``tell(stage, fraction)`` hears how far it is. The record is returned, not written: a folder with a record is whole.
@@ -68,7 +88,7 @@ def work(cell: Cell, setting: Setting, part: Path, tell: Tell, finished: Path | 
             course.write_fractions(part / layout.FRACTIONS, report.fractions)
             checkpoint.save(part / layout.MODEL, model)
     else:
-        before = record.Record.read(finished)
+        before = Record.read(finished)
         spent = before.model_dump(include={"fit"})["fit"]
         report = FitReport(**{name: value for name, value in spent.items() if name != "batch_size"})
         model = _read(finished / layout.MODEL, model, before)
@@ -85,32 +105,43 @@ def work(cell: Cell, setting: Setting, part: Path, tell: Tell, finished: Path | 
         (part / layout.SAMPLES).write_bytes(array.getvalue())
         digests["samples"] = files.digest({"samples": samples})
         sample_grid.write(part / layout.GRID, samples, dataset.spec.levels, shown(given, cell.given, dataset))
-    found, extractor = measured(cell, model, dataset, samples, given, part, clock)
+    result = measured(cell, model, dataset, samples, given, part, clock)
     with clock("abilities"):  # behind the measures, so that none can change a figure
         abilities = gallery.write(part, model, dataset.test, cell.seed)
-    if isinstance(model, Classifies) and dataset.spec.classes:
-        with clock("accuracy"):
-            attempt = partial(measures.accuracy, model, dataset.test)
-            found["accuracy"] = gallery.attempted(abilities, "classify", attempt)
+    able = ability_measures(model, dataset, abilities, clock, pairs=cell.samples, seed=cell.seed)
     prescribed = getattr(model, "setting", None)
-    made = record.Record(
+    temperature = getattr(model, "temperature", None)
+    stamp = stamped(cell, setting, dataset, result.of_samples.extractor_info, report, temperature, result.test)
+    made = Record(
         **heading(cell),
         status="done",
         params=sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
-        fit=record.Fit(**report.spent, batch_size=min(cell.batch_size, len(dataset.train))),
+        fit=parts.Fit(**report.spent, batch_size=min(cell.batch_size, len(dataset.train))),
         setting=prescribed if isinstance(prescribed, str) else None,
-        **found,
+        trained_on=model.perceptual,
+        test=result.test,
+        train=result.train,
+        extractor=result.of_samples.extractor,
+        quality=result.of_samples.quality,
+        speed=result.speed,
+        agreement=result.of_samples.agreement,
+        collapse=result.of_samples.collapse,
+        parzen=result.of_samples.parzen,
+        paired=result.paired,
+        accuracy=able.accuracy,
+        anomaly=able.anomaly,
+        reconstruction=able.reconstruction,
+        joint=able.joint,
         abilities=abilities,
         peak_memory_mb=memory.resident_mb if memory.cuda_mb is None else memory.cuda_mb,
         seconds=clock.seconds,
         digests=digests,
-        stamp=stamped(cell, setting, dataset, extractor, report, getattr(model, "temperature", None), found.get("test"))
-        | {"peak_memory": asdict(memory)},
+        stamp=stamp | {"peak_memory": asdict(memory)},
     )
     return made if before is None else _remembering(made, before)
 
 
-def _read(path: Path, built: GenerativeModel, before: record.Record) -> GenerativeModel:
+def _read(path: Path, built: GenerativeModel, before: Record) -> GenerativeModel:
     """The model that was measured before, which is to be the one that was ``built`` once it was trained."""
     model = checkpoint.load(path, device=built.device)
     digest = before.digests.get("weights")  # older records have none
@@ -120,7 +151,7 @@ def _read(path: Path, built: GenerativeModel, before: record.Record) -> Generati
     return model
 
 
-def _remembering(made: record.Record, before: record.Record) -> record.Record:
+def _remembering(made: Record, before: Record) -> Record:
     """With what measuring again cannot know: by what rules the model was trained, where, and in how much memory."""
     whole = before.stamp
     trained = {name: whole.get(name) for name in ("revision", "device", "threads", "machine")}
@@ -183,25 +214,26 @@ def measured(
     given: Batch,
     part: Path,
     clock: Clock,
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The measured parts of a record, all of the same samples, and what the stamp says of the extractor."""
-    found: dict[str, Any] = {}
+) -> Measured:
+    """All that is measured of the model's likelihood, of the same samples, and of how fast it draws them."""
     recipe = catalog.recipe(cell.recipe)
+    train: parts.Likelihood | None = None
     with clock("nll"):
         if recipe.likelihood == "estimate":
-            found["test"] = estimated(model, dataset.test, limit=cell.estimated, seed=cell.seed, effort=cell.effort)
+            test = estimated(model, dataset.test, limit=cell.estimated, seed=cell.seed, effort=cell.effort)
         else:
-            for name, split in (("test", dataset.test), ("train", dataset.train)):
-                draws = cell.draws if recipe.likelihood == "bound" else 1
-                found[name] = measures.likelihood(
-                    model, split, draws=draws, limit=cell.likelihoods, seed=cell.seed, name=name
-                )
-    paired = "source" in cell.given and dataset.spec.paired
-    labels = given.labels if paired or "label" in cell.given else None
-    judged, extractor = measures.sample_measures(samples, labels, cell, dataset, part, clock)
-    if paired:
+            draws = cell.draws if recipe.likelihood == "bound" else 1
+            test, train = (
+                measures.likelihood(model, split, draws=draws, limit=cell.likelihoods, seed=cell.seed, name=name)
+                for name, split in (("test", dataset.test), ("train", dataset.train))
+            )
+    translates = "source" in cell.given and dataset.spec.paired
+    labels = given.labels if translates or "label" in cell.given else None
+    of_samples = measures.sample_measures(samples, labels, cell, dataset, part, clock)
+    of_pairs: parts.Paired | None = None
+    if translates:
         with clock("paired"):
-            found["paired"] = measures.paired(samples, given.images, dataset.spec.levels)
+            of_pairs = paired(samples, given.images, dataset.spec.levels)
     with clock("speed"):
         noise = generator(cell.seed, "speed")
 
@@ -209,5 +241,5 @@ def measured(
             rows = given.rows(torch.arange(n) % len(given))
             return model.sample(n, **conditions(rows, cell.given), generator=noise).cpu()
 
-        found["speed"] = measures.speed(draw, cell.device, cell.timing)
-    return found | judged, extractor
+        speed = measures.speed(draw, cell.device, cell.timing)
+    return Measured(test=test, train=train, of_samples=of_samples, paired=of_pairs, speed=speed)

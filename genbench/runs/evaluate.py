@@ -17,9 +17,10 @@ from torch import Tensor
 from genbench import data
 from genbench.data.external import checked, read
 from genbench.files import digest, locked, part_of, settle
+from genbench.metrics.paired import paired
 from genbench.metrics.quality import MINIMUM_IMAGES
 from genbench.plots import sample_grid
-from genbench.records import layout
+from genbench.records import layout, parts
 from genbench.records.record import Record, records
 from genbench.records.stamp import revision
 from genbench.runs import measures
@@ -79,11 +80,11 @@ def evaluate(
         ValueError: in one line, for images that are not that, labels that do not fit, or a label that is taken.
     """
     known = data.load(dataset, root=root, size=size)
-    came, found = read(images, known.spec)
+    came, own_labels = read(images, known.spec)
     whole = checked(came, known)
     if len(whole) < MINIMUM_IMAGES:
         raise ValueError(f"images: {len(whole)}, and measures of quality need {MINIMUM_IMAGES} or more")
-    asked = _asked(found if labels is None else labels, whole, known, translations)
+    asked = _asked(own_labels if labels is None else labels, whole, known, translations)
     wanted = _usual(out, dataset) or len(known.test)
     n = min(len(whole), wanted)
     samples, asked = whole[:n], None if asked is None else asked[:n]
@@ -141,9 +142,9 @@ def _asked(labels: Tensor | ArrayLike | None, images: Tensor, known: Dataset, tr
         raise ValueError(f"labels: {known.name} has none, so nothing can judge them; leave them out")
     if array.shape != (len(images),) or array.dtype.kind not in "iu":
         raise ValueError(f"labels are {array.dtype} {array.shape}: give an integer for each of {len(images)} images")
-    found = torch.from_numpy(array.astype(np.int64))
-    check_labels(found, known.spec.classes)
-    return found
+    asked = torch.from_numpy(array.astype(np.int64))
+    check_labels(asked, known.spec.classes)
+    return asked
 
 
 def _measured(
@@ -157,11 +158,12 @@ def _measured(
         np.save(array, samples.numpy())
         (part / layout.SAMPLES).write_bytes(array.getvalue())
         sample_grid.write(part / layout.GRID, samples, known.spec.levels, shown)
-    found, about = measures.sample_measures(samples, asked, cell, known, part, clock)
+    of_samples = measures.sample_measures(samples, asked, cell, known, part, clock)
+    of_pairs: parts.Paired | None = None
     if translated:
         with clock("paired"):
-            found["paired"] = measures.paired(samples, targets.images, known.spec.levels)
-    stamp = stamped(cell, setting, known, about)
+            of_pairs = paired(samples, targets.images, known.spec.levels)
+    stamp = stamped(cell, setting, known, of_samples.extractor_info)
     stamp |= {"drawn": "labels as they came with the samples"} if "label" in cell.given else {}
     return Record(
         dataset=cell.dataset,
@@ -171,7 +173,12 @@ def _measured(
         seed=cell.seed,
         given=cell.given,
         status="evaluated",
-        **found,
+        extractor=of_samples.extractor,
+        quality=of_samples.quality,
+        agreement=of_samples.agreement,
+        collapse=of_samples.collapse,
+        parzen=of_samples.parzen,
+        paired=of_pairs,
         seconds=clock.seconds,
         digests={"samples": digest({"samples": samples})},
         stamp=stamp,
@@ -180,8 +187,8 @@ def _measured(
 
 def _usual(out: Path, dataset: str) -> int | None:
     """How many samples of that data set's rows a run measures, by most of them."""
-    found = records(out) if layout.record_files(out) else []
-    counts = Counter(r.quality.images for r in found if r.quality and r.dataset == dataset and r.status != EVALUATED)
+    others = records(out) if layout.record_files(out) else []
+    counts = Counter(r.quality.images for r in others if r.quality and r.dataset == dataset and r.status != EVALUATED)
     return counts.most_common(1)[0][0] if counts else None
 
 
@@ -201,8 +208,8 @@ def _remarked(record: Record, given: int, wanted: int) -> Record:
 def _command(path: str | None, cell: Cell, root: Path | None, labelled: bool) -> str:
     """What measures the samples again: those of an array lie beside the record, as ``samples.npy``."""
     if labelled:  # by an argument, that no file holds
-        about = {"dataset": cell.dataset, "label": cell.label, "extractor": cell.extractor, "seed": cell.seed}
-        arguments = ", ".join(f"{name}={value!r}" for name, value in about.items())
+        named = {"dataset": cell.dataset, "label": cell.label, "extractor": cell.extractor, "seed": cell.seed}
+        arguments = ", ".join(f"{name}={value!r}" for name, value in named.items())
         return f"genbench.evaluate({path or layout.SAMPLES!r}, labels=…, {arguments}, out='again')"
     words = {"dataset": cell.dataset, "label": cell.label, "extractor": cell.extractor, "seed": cell.seed}
     words |= {"size": cell.size, "device": cell.device, "data-dir": root, "out": "again"}

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 
 from genbench import stats
@@ -12,8 +10,7 @@ from genbench.interface import GenerativeModel, frozen, log_mean_exp
 from genbench.likelihood import nll as likelihoods
 from genbench.likelihood.bidirectional import bidirectional
 from genbench.likelihood.effort import effort_named
-from genbench.records import record
-from genbench.runs import measures
+from genbench.records import parts
 from genbench.seed import generator
 from genbench.spec import Batch
 from genbench.stats import mean, standard_error
@@ -21,9 +18,7 @@ from genbench.stats import mean, standard_error
 CONVERGED = 0.05  # bits/dim: an estimate that moves by more when its temperatures double is still on its way
 
 
-def estimated(
-    model: GenerativeModel, split: Batch, *, limit: int, seed: int, effort: str = "fast"
-) -> record.Likelihood:
+def estimated(model: GenerativeModel, split: Batch, *, limit: int, seed: int, effort: str = "fast") -> parts.Likelihood:
     """Bits/dim of an estimate, by how much it moved when its temperatures doubled to this ``effort``'s, and the gap.
 
     The gap is measured on half as many images as the estimate, which costs about one such estimate more.
@@ -44,13 +39,13 @@ def estimated(
     moved = whole.bpd - half.bpd
     # Chains without a gradient stay where they are however long they run, which looks like convergence and is none.
     converged = abs(moved) <= CONVERGED and whole.method != BLIND
-    found: dict[str, Any] = {"effort": effort, "moved": moved, "converged": converged}
+    between: parts.Gap | None = None
     if isinstance(model, ImplicitModel):
-        found["gap"] = gap(model, split, limit=(min(limit, len(split)) + 1) // 2, seed=seed, effort=effort)
-    return measures.kept(whole).model_copy(update=found)
+        between = gap(model, split, limit=(min(limit, len(split)) + 1) // 2, seed=seed, effort=effort)
+    return whole.model_copy(update={"moved": moved, "converged": converged, "gap": between})
 
 
-def gap(model: ImplicitModel, split: Batch, *, limit: int, seed: int, effort: str) -> record.Gap:
+def gap(model: ImplicitModel, split: Batch, *, limit: int, seed: int, effort: str) -> parts.Gap:
     """How far chains are from the truth on ``limit`` images that the model makes under a split's conditions."""
     chosen = effort_named(effort)
     given = split.rows(stats.spread(len(split), limit)).to(model.device)
@@ -60,7 +55,7 @@ def gap(model: ImplicitModel, split: Batch, *, limit: int, seed: int, effort: st
     nats = torch.stack([-log_mean_exp(upper.log_weights, 0), log_mean_exp(lower.log_weights, 0)])
     least, greatest = likelihoods.bits_per_dim(nats, model.spec.dimensions).tolist()
     widths = [high - low for low, high in zip(least, greatest, strict=True)]
-    return record.Gap(
+    return parts.Gap(
         bpd=mean(widths),
         standard_error=standard_error(widths),
         least=mean(least),

@@ -1,51 +1,64 @@
-"""What is measured of a cell: each measure's result beside what it was taken on, as a record keeps it."""
+"""What is measured of a cell: each function gives a record's own part, of whatever it was taken on."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from genbench import features, stats
-from genbench.abilities import Classifies
 from genbench.features.classifier import accuracy as classifier_accuracy
 from genbench.files import digest
 from genbench.interface import GenerativeModel
 from genbench.likelihood import nll as likelihoods
-from genbench.likelihood.codecs import codec_nll
 from genbench.metrics import agreement as agreements
 from genbench.metrics import collapse as collapses
 from genbench.metrics import parzen as parzens
 from genbench.metrics import quality as qualities
 from genbench.metrics import speed as speeds
-from genbench.metrics.paired import psnr, ssim
 from genbench.plots import sample_grid
-from genbench.records import record
+from genbench.records import parts
 from genbench.records.pictures import NEIGHBOURS
-from genbench.runs import measures
 from genbench.runs.clock import Clock
 from genbench.runs.config import Cell
 from genbench.seed import generator
 from genbench.spec import Batch, DataSpec
-from genbench.stats import mean, standard_error
 
 if TYPE_CHECKING:
     from genbench.data import Dataset
 
 
-CLASSIFIED = 256  # images at once
+@dataclass(frozen=True)
+class SampleMeasures:
+    """The parts of a record that rest on samples alone; all None where there are none, as of the uniform model.
+
+    Args:
+        extractor: the name of the feature extractor.
+        extractor_info: what a stamp says of it: name, hash, resize, and the hash of the classifier as ``judge``.
+        quality: FID and its kin.
+        parzen: Parzen windows; None for the test images themselves.
+        agreement: what the data set's classifier says; None for data without classes.
+        collapse: onto classes, onto each other, onto training images.
+    """
+
+    extractor: str | None = None
+    extractor_info: dict[str, Any] | None = None
+    quality: parts.Quality | None = None
+    parzen: parts.Parzen | None = None
+    agreement: parts.Agreement | None = None
+    collapse: parts.Collapse | None = None
 
 
 def likelihood(
     model: GenerativeModel, split: Batch, *, draws: int, limit: int | None, seed: int, name: str
-) -> record.Likelihood:
+) -> parts.Likelihood:
     """Bits/dim of an exact model or a bound on (at most ``limit`` images of) a split."""
-    found = likelihoods.nll(
+    return likelihoods.nll(
         model,
         split,
         dimensions=model.spec.dimensions,
@@ -53,37 +66,13 @@ def likelihood(
         limit=limit,
         generator=generator(seed, "nll", name),
     )
-    return kept(found)
 
 
-def uniform(images: int, levels: int) -> record.Likelihood:
+def uniform(images: int, levels: int) -> parts.Likelihood:
     """The model that finds all images equally likely: ``log2(levels)``, exactly."""
     bits = likelihoods.uniform_bpd(levels)
-    return record.Likelihood(
+    return parts.Likelihood(
         bpd=bits, standard_error=0.0, images=images, kind="exact", method="uniform", per_image=(bits,) * images
-    )
-
-
-def codec(images: Tensor, levels: int, name: str) -> record.Likelihood:
-    """Length of a lossless file an image, in bits/dim."""
-    return kept(codec_nll(images, levels, name))
-
-
-def kept(found: likelihoods.NLL) -> record.Likelihood:
-    """A measured NLL as records keep it."""
-    return record.Likelihood(
-        bpd=found.bpd,
-        standard_error=found.standard_error,
-        images=found.images,
-        kind=found.kind,
-        given=found.given,
-        method=found.method,
-        observation=found.observation,
-        draws=found.draws,
-        ess=found.ess,
-        acceptance=found.acceptance,
-        step_size=found.step_size,
-        per_image=tuple(found.per_image),
     )
 
 
@@ -92,61 +81,35 @@ def extractor(name: str, data: Dataset, device: str) -> features.Extractor:
     return features.extractor(name, classifier_data=data.train, spec=data.spec, device=device)
 
 
-def real(eyes: features.Extractor, images: Tensor, spec: DataSpec) -> features.Features:
+def real(extractor: features.Extractor, images: Tensor, spec: DataSpec) -> features.Features:
     """Features of real images, by what the images are and not by the data set's name: edges share them."""
-    return features.real_features(eyes, images, spec.levels, digest({"images": images}))
+    return features.real_features(extractor, images, spec.levels, digest({"images": images}))
 
 
-def quality(eyes: features.Extractor, data: Dataset, samples: features.Features, seed: int) -> record.Quality:
+def quality(extractor: features.Extractor, data: Dataset, samples: features.Features, seed: int) -> parts.Quality:
     """FID and its kin against the training split."""
-    reference, few = real(eyes, data.train.images, data.spec), eyes.name == "classifier"
-    found = qualities.quality(reference, samples, seed=seed, extrapolate=few)
-    notes = ["fewer images than features: FID is biased upwards"] if found.rank_deficient else []
-    if found.kid_images != (found.reference_images, found.images):
-        notes += ["KID of {:,} real images and {:,} samples".format(*found.kid_images)]
-    return record.Quality(
-        fid=found.fid,
-        fid_standard_error=found.fid_standard_error,
-        fid_infinity=found.fid_infinity,
-        fid_infinity_standard_error=found.fid_infinity_standard_error,
-        kid=found.kid,
-        kid_standard_error=found.kid_standard_error,
-        precision=found.precision,
-        recall=found.recall,
-        inception_score=found.inception_score,
-        inception_score_std=found.inception_score_std,
-        images=found.images,
-        reference_images=found.reference_images,
-        notes=tuple(notes),
-    )
+    reference = real(extractor, data.train.images, data.spec)
+    few_features = extractor.name == "classifier"
+    return qualities.quality(reference, samples, seed=seed, extrapolate=few_features)
 
 
-def parzen(data: Dataset, samples: Tensor) -> record.Parzen | None:
+def parzen(data: Dataset, samples: Tensor) -> parts.Parzen | None:
     """Parzen-window estimate; None for the test images themselves, each of which would be its own kernel's centre."""
     test = data.test.images
     if len(samples) <= len(test) and torch.equal(samples, test[: len(samples)]):
         return None
-    return record.Parzen(**asdict(parzens.parzen(samples, data.validation.images, test, data.spec.levels)))
+    return parzens.parzen(samples, data.validation.images, test, data.spec.levels)
 
 
-def agreement(
-    judge: features.Extractor, data: Dataset, probabilities: Tensor, asked: Tensor | None
-) -> record.Agreement:
+def agreement(judge: features.Extractor, data: Dataset, probabilities: Tensor, asked: Tensor | None) -> parts.Agreement:
     """What the data set's own classifier, ``judge``, says of samples, and how good it is on the test split."""
-    found = agreements.agreement(probabilities, asked)
-    return record.Agreement(
-        agreement=found.agreement,
-        confidence=found.confidence,
-        entropy=found.entropy,
-        class_entropy=found.class_entropy,
-        standard_error=found.standard_error,
-        accuracy=classifier_accuracy(judge, data.test, data.spec.levels),
-    )
+    own = classifier_accuracy(judge, data.test, data.spec.levels)
+    return agreements.agreement(probabilities, asked, accuracy=own)
 
 
 def collapse(
-    eyes: features.Extractor, data: Dataset, seen: features.Features, predicted: Tensor | None
-) -> tuple[record.Collapse, Tensor]:
+    extractor: features.Extractor, data: Dataset, samples: features.Features, predicted: Tensor | None
+) -> tuple[parts.Collapse, Tensor]:
     """How far samples have collapsed, and for each the row of the nearest training image.
 
     Nearness is held against as many test images, the first: images that no model has seen; in units of how far the
@@ -157,75 +120,43 @@ def collapse(
     can be measured.
 
     Args:
-        eyes: the extractor.
+        extractor: of the features.
         data: the data set.
-        seen: what the extractor saw of the samples.
+        samples: features of the samples.
         predicted: their classes, int64 ``(N,)``; None where the data have none.
     """
-    spec, labels, n = data.spec, data.train.labels, min(len(seen), len(data.test))
-    train = real(eyes, data.train.images, spec).features
-    unseen = real(eyes, data.test.images[:n], spec).features
+    spec = data.spec
+    labels = data.train.labels
+    n = min(len(samples), len(data.test))
+    train = real(extractor, data.train.images, spec).features
+    unseen = real(extractor, data.test.images[:n], spec).features
     apart = collapses.nearest(train).distance
-    near, usual = collapses.nearest(seen.features, train), collapses.nearest(unseen, train)
-    found: dict[str, Any] = {}
+    near = collapses.nearest(samples.features, train)
+    usual = collapses.nearest(unseen, train)
+    histogram: collapses.Classes | None = None
+    width = math.nan
     if predicted is not None and labels is not None:
         histogram = collapses.classes(predicted, labels, spec.classes)
         some = stats.spread(len(train), n)
-        width = collapses.diversity(seen.features, predicted, train[some], labels[some])
-        found = {"covered": histogram.covered, "classes": spec.classes, "divergence": histogram.divergence}
-        found["diversity"] = None if math.isnan(width) else width
-    both = ((seen.features, near), (unseen, usual))
+        width = collapses.diversity(samples.features, predicted, train[some], labels[some])
+    both = ((samples.features, near), (unseen, usual))
     among = (collapses.relative(collapses.nearest(rows[:n]).distance, x.index[:n], apart) for rows, x in both)
-    found["duplicates"] = collapses.closer(*among)
-    found["copies"] = collapses.closer(*(collapses.relative(x.distance, x.index, apart) for _, x in both))
     middle = float(usual.distance.median())
-    found["distance"] = float(near.distance.median()) / middle if middle else None
-    return record.Collapse(**found), near.index
-
-
-def accuracy(model: GenerativeModel, split: Batch) -> record.Accuracy:
-    """Share of a split's labelled images whose likeliest class under the model itself is their label.
-
-    Raises:
-        ValueError: for a split without labels, or an answer that is not a finite number a class.
-    """
-    if split.labels is None:
-        raise ValueError("accuracy: the images have no labels")
-    rows = (split.labels >= 0).nonzero()[:, 0]
-    right: list[float] = []
-    for part in rows.split(CLASSIFIED):
-        unlabelled = replace(split.rows(part), labels=None)
-        answer = cast("Classifies", model).classify(unlabelled.to(model.device)).cpu()
-        if answer.shape != (len(part), model.spec.classes) or not bool(torch.isfinite(answer).all()):
-            raise ValueError(f"classify answers {tuple(answer.shape)} for {len(part)} images: give finite (B, classes)")
-        right += (answer.argmax(1) == split.labels[part]).double().tolist()
-    return record.Accuracy(accuracy=mean(right), standard_error=standard_error(right), images=len(right))
-
-
-def paired(samples: Tensor, targets: Tensor, levels: int) -> record.Paired:
-    """Fidelity of translations to their own targets."""
-    ratio, similarity = psnr(samples, targets, levels), ssim(samples, targets, levels)
-    return record.Paired(
-        psnr=ratio.mean,
-        psnr_standard_error=ratio.standard_error,
-        ssim=similarity.mean,
-        ssim_standard_error=similarity.standard_error,
-        images=ratio.images,
+    collapsed = parts.Collapse(
+        covered=None if histogram is None else histogram.covered,
+        classes=None if histogram is None else spec.classes,
+        divergence=None if histogram is None else histogram.divergence,
+        diversity=None if math.isnan(width) else width,
+        duplicates=collapses.closer(*among),
+        copies=collapses.closer(*(collapses.relative(x.distance, x.index, apart) for _, x in both)),
+        distance=float(near.distance.median()) / middle if middle else None,
     )
+    return collapsed, near.index
 
 
-def speed(draw: Callable[[int], Tensor], device: str, seconds: float) -> record.Speed:
+def speed(draw: Callable[[int], Tensor], device: str, seconds: float) -> parts.Speed:
     """Latency and throughput of drawing."""
-    found = speeds.speed(draw, device=device, seconds=seconds)
-    return record.Speed(
-        latency_ms=found.latency_ms,
-        latency_quartiles=found.latency_quartiles,
-        images_per_second=found.images_per_second,
-        throughput_quartiles=found.throughput_quartiles,
-        best_images_per_second=found.best_images_per_second,
-        best_batch=found.best_batch,
-        runs=min(found.runs[1], found.runs[speeds.BATCH]),
-    )
+    return speeds.speed(draw, device=device, seconds=seconds)
 
 
 def proportional(labels: Tensor, classes: int, n: int) -> Tensor:
@@ -242,8 +173,8 @@ def proportional(labels: Tensor, classes: int, n: int) -> Tensor:
 
 def sample_measures(
     samples: Tensor, asked: Tensor | None, cell: Cell, dataset: Dataset, part: Path, clock: Clock, *, keep: bool = False
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The parts of a record that rest on samples alone, and what the stamp says of extractor and judge.
+) -> SampleMeasures:
+    """Everything that is measured of samples alone; their nearest training images are drawn as well.
 
     Args:
         samples: uint8 ``(N, C, H, W)``.
@@ -255,22 +186,31 @@ def sample_measures(
         keep: their features for the next run, which draws the same samples.
     """
     spec = dataset.spec
-    found: dict[str, Any] = {"extractor": cell.extractor}
     with clock("quality"):
-        eyes = measures.extractor(cell.extractor, dataset, cell.device)
-        seen = measures.real(eyes, samples, spec) if keep else eyes.features(samples, spec.levels)
-        found["quality"] = measures.quality(eyes, dataset, seen, cell.seed)
-        found["parzen"] = measures.parzen(dataset, samples)
-    predicted, about = None, {"name": eyes.name, "hash": eyes.hash, "resize": eyes.resize}
+        network = extractor(cell.extractor, dataset, cell.device)
+        sample_features = real(network, samples, spec) if keep else network.features(samples, spec.levels)
+        of_quality = quality(network, dataset, sample_features, cell.seed)
+        of_parzen = parzen(dataset, samples)
+    info: dict[str, Any] = {"name": network.name, "hash": network.hash, "resize": network.resize}
+    predicted: Tensor | None = None
+    of_agreement: parts.Agreement | None = None
     if spec.classes > 1:
         with clock("agreement"):
-            same = eyes.name == "classifier"  # each image goes through each network once
-            judge = eyes if same else measures.extractor("classifier", dataset, cell.device)
-            probabilities = seen.logits.softmax(1) if same else judge.predict(samples, spec.levels)
-            predicted, about["judge"] = probabilities.argmax(1), judge.hash
-            found["agreement"] = measures.agreement(judge, dataset, probabilities, asked)
+            same = network.name == "classifier"  # each image goes through each network once
+            judge = network if same else extractor("classifier", dataset, cell.device)
+            probabilities = sample_features.logits.softmax(1) if same else judge.predict(samples, spec.levels)
+            predicted = probabilities.argmax(1)
+            info["judge"] = judge.hash
+            of_agreement = agreement(judge, dataset, probabilities, asked)
     with clock("collapse"):
-        found["collapse"], nearest = measures.collapse(eyes, dataset, seen, predicted)
+        of_collapse, nearest = collapse(network, dataset, sample_features, predicted)
     with clock("write"):
         sample_grid.neighbours(part / NEIGHBOURS.file, samples, dataset.train.images[nearest], spec.levels)
-    return found, about
+    return SampleMeasures(
+        extractor=cell.extractor,
+        extractor_info=info,
+        quality=of_quality,
+        parzen=of_parzen,
+        agreement=of_agreement,
+        collapse=of_collapse,
+    )

@@ -22,7 +22,10 @@ STAGES = {
     "paired": 0.68,
     "speed": 0.7,
     "abilities": 0.95,
-    "accuracy": 0.98,
+    "accuracy": 0.97,
+    "anomaly": 0.975,
+    "reconstruction": 0.98,
+    "joint": 0.99,
 }
 VERBS = {"fit": "training", "nll": "likelihood", "load": "loading", "build": "building", "sample": "sampling"}
 

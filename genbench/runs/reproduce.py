@@ -28,8 +28,8 @@ from genbench.runs.config import EVALUATED, Cell, Setting
 from genbench.runs.plan import Job, Plan
 from genbench.runs.spawn import warm_up
 from genbench.runs.suite import slug
+from genbench.tables.columns import FIGURES
 from genbench.tables.comparable import said_of, short
-from genbench.tables.keys import FIGURES
 from genbench.training.config import Trace, read_fractions
 
 if TYPE_CHECKING:

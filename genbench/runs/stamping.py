@@ -12,7 +12,7 @@ from genbench.runs.config import ANCHORS, EVALUATED, Cell, Setting
 
 if TYPE_CHECKING:
     from genbench.data import Dataset
-    from genbench.records.record import Likelihood
+    from genbench.records.parts import Likelihood
     from genbench.training.config import FitReport
 
 

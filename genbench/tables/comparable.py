@@ -11,33 +11,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from genbench.records.record import Record
 from genbench.records.stamp import of_training
+from genbench.tables.columns import RANKED
+from genbench.tables.figure import at, blind
+from genbench.tables.groups import LIKELIHOOD, MACHINE, QUALITY, SPEED, FigureGroup
 
-FigureGroup = Literal["likelihood", "quality", "speed", "pairs", "labels"]
 Rows = Sequence[Sequence[Record]]
 Sides = tuple[tuple[int, ...], ...]
 Cause = tuple[str, tuple[tuple[str, tuple[int, ...]], ...]]  # a part, and for each of its values the rows
 
-DATA = ("data", "split", "counts")
-TRAINING = ("budget", "batch_size", "precision", "checkpoint")
-SAMPLES = ("samples", "drawn")
-MACHINE = ("device", "threads", "machine", "accelerator", "processor", "versions.torch", "versions.python")
-RESTS_ON: Mapping[FigureGroup, tuple[str, ...]] = {
-    "likelihood": (*DATA, *TRAINING),
-    "quality": (*DATA, *TRAINING, *SAMPLES, "extractor", "reference", "versions.torch-fidelity"),
-    "speed": ("data.name", "data.size", "data.shape", "data.levels", "data.classes", "timing.dtype", *MACHINE),
-    "pairs": (*DATA, *TRAINING, *SAMPLES),
-    "labels": (*DATA, *TRAINING),
-}
+GROUPS = tuple(dict.fromkeys((LIKELIHOOD, QUALITY, SPEED, *(figure.group for figure in RANKED if figure.group))))
 HEADS: Mapping[FigureGroup, str] = {
-    "likelihood": "bits/dim",
-    "quality": "FID, KID, precision, recall, IS",
-    "speed": "latency, images/s",
-    "pairs": "PSNR, SSIM",
-    "labels": "accuracy",
+    group: ", ".join(dict.fromkeys(figure.name for figure in RANKED if figure.group == group and figure.header))
+    for group in GROUPS
 }
 ALWAYS = {"timing.dtype": "float32"}  # before stamps said so
 SAID = ("revision", "versions")
@@ -45,34 +34,36 @@ ABSENT = "absent"
 MOST_ROWS, MOST_PARTS = 3, 4
 
 
-def parts(record: Record, need: FigureGroup, *, timed: bool | None = None) -> dict[str, str]:
-    """All that must be equal for two cells' figures of this need to be ranked together: name → value, as JSON.
+def parts(record: Record, group: FigureGroup, *, timed: bool | None = None) -> dict[str, str]:
+    """All that must be equal for two cells' figures of this group to be ranked together: name → value, as JSON.
 
     A budget of seconds buys more on a faster machine, so where training was ``timed``, by its stamp if nothing else is
-    said, the machine is among it. What a reader sees beside the
-    figure, its kind and what it is given, is :func:`seen`.
+    said, the machine is among it. What a reader sees beside the figure, its kind and what it is given, is
+    :func:`shown_beside`.
     """
     stamp = record.stamp
-    wanted = RESTS_ON[need]
-    if need != "speed" and (by_seconds(record) if timed is None else timed):
+    wanted = group.rests_on
+    if group.trained and (by_seconds(record) if timed is None else timed):
         wanted += MACHINE
-    whole = ALWAYS | dict(leaves(stamp if need == "speed" else of_training(stamp)))
-    found = {name: whole[name] for part in wanted for name in whole if name == part or name.startswith(f"{part}.")}
-    found["measures"] = (stamp.get("measures") or {}).get(need, 1)
-    test, quality = record.test, record.quality
-    if need == "likelihood" and test is not None:
-        found["test images"] = test.images
+    whole = ALWAYS | dict(leaves(of_training(stamp) if group.trained else stamp))
+    below: dict[str, list[str]] = {}
+    for name in whole:
+        below.setdefault(name.partition(".")[0], []).append(name)
+    decisive = {
+        name: whole[name]
+        for part in wanted
+        for name in below.get(part.partition(".")[0], ())
+        if name == part or name.startswith(f"{part}.")
+    }
+    decisive["measures"] = (stamp.get("measures") or {}).get(group.name, 1)
+    if getattr(record, group.part) is not None:
+        decisive |= {name: at(record, f"{group.part}.{field}") for name, field in group.counts}
+    if group == LIKELIHOOD and (test := record.test) is not None:
         if test.kind != "exact":  # more draws make a bound tighter
-            found["draws"] = test.draws
+            decisive["draws"] = test.draws
         if test.kind == "estimate":  # as good as its estimator; a bound is a bound, however it was made
-            found |= {"method": test.method, "effort": test.effort}
-    if need == "quality" and quality is not None:
-        found |= {"samples measured": quality.images, "reference measured": quality.reference_images}
-    if need == "pairs" and record.paired is not None:
-        found["pairs"] = record.paired.images
-    if need == "labels" and record.accuracy is not None:
-        found["test images"] = record.accuracy.images
-    return {name.replace(".", " "): json.dumps(value, default=str) for name, value in found.items()}
+            decisive |= {"method": test.method, "effort": test.effort}
+    return {name.replace(".", " "): json.dumps(value, default=str) for name, value in decisive.items()}
 
 
 def by_seconds(record: Record) -> bool:
@@ -80,30 +71,29 @@ def by_seconds(record: Record) -> bool:
     return "seconds" in (record.stamp.get("budget") or {})
 
 
-def seen(record: Record, need: FigureGroup) -> Hashable:
+def shown_beside(record: Record, group: FigureGroup) -> Hashable:
     """What else must be equal: it stands in the table beside the figure, and needs no footnote."""
     same: tuple[Hashable, ...] = (record.dataset, record.labelled, record.given)
-    if need == "likelihood" and (test := record.test) is not None:
+    if group == LIKELIHOOD and (test := record.test) is not None:
         same += (test.kind, test.given, test.observation)
-    return (*same, record.extractor) if need == "quality" else same
+    return (*same, record.extractor) if group.per_extractor else same
 
 
-def alike(record: Record, needs: Sequence[FigureGroup] = ("likelihood", "quality", "speed")) -> str:
-    """Eight hexadecimal digits that are equal for cells of which all figures of these needs may be compared."""
-    same = [(sorted(parts(record, need).items()), seen(record, need)) for need in needs]
+def alike(record: Record, groups: Sequence[FigureGroup] = (LIKELIHOOD, QUALITY, SPEED)) -> str:
+    """Eight hexadecimal digits that are equal for cells of which all figures of these groups may be compared."""
+    same = [(sorted(parts(record, group).items()), shown_beside(record, group)) for group in groups]
     return hashlib.sha256(json.dumps(same, default=str).encode()).hexdigest()[:8]
 
 
-def measured(record: Record, need: FigureGroup) -> bool:
-    """Whether the record has figures of this need that stamps may keep apart."""
-    if need == "likelihood":
+def measured(record: Record, group: FigureGroup) -> bool:
+    """Whether the record has figures of this group that stamps may keep apart."""
+    if group == LIKELIHOOD:
         return record.test is not None and record.test.converged is not False
-    of = {"quality": record.quality, "speed": record.speed, "pairs": record.paired, "labels": record.accuracy}
-    return of[need] is not None
+    return getattr(record, group.part) is not None and not blind(record, group)
 
 
 def refusals(rows: Rows, labels: Sequence[str]) -> list[list[str]]:
-    """For each row what it is not ranked with and why: by need, the rows on each side, and the parts that differ.
+    """For each row what it is not ranked with and why: by group, the rows on each side, and the parts that differ.
 
     Only between rows that would be ranked together but for their stamps. Rows of one note share its text.
 
@@ -111,47 +101,47 @@ def refusals(rows: Rows, labels: Sequence[str]) -> list[list[str]]:
         rows: of a table; the cells of each agree in all their parts.
         labels: of the rows.
     """
-    found: list[list[str]] = [[] for _ in rows]
+    notes: list[list[str]] = [[] for _ in rows]
     for dataset in dict.fromkeys(cells[0].dataset for cells in rows):
         mine = [i for i, cells in enumerate(rows) if cells[0].dataset == dataset]
         causes: dict[Cause, list[FigureGroup]] = {}
-        for need in RESTS_ON:
-            for cause in _causes([i for i in mine if _eligible(rows[i][0], need)], rows, need):
-                causes.setdefault(cause, []).append(need)
+        for group in GROUPS:
+            for cause in _causes([i for i in mine if _eligible(rows[i][0], group)], rows, group):
+                causes.setdefault(cause, []).append(group)
         # One sentence for all parts that part the same figures and rows in the same way.
         sentences: dict[tuple[tuple[FigureGroup, ...], Sides], list[str]] = {}
-        for (part, values), needs in causes.items():
+        for (part, values), groups in causes.items():
             said = f"{part} differs ({' / '.join(short(value) for value, _ in values)})"
-            sentences.setdefault((tuple(needs), tuple(members for _, members in values)), []).append(said)
-        for (heads, sides), why in sentences.items():
-            text = _sentence(heads, [_listed([labels[i] for i in side]) for side in sides], why)
+            sentences.setdefault((tuple(groups), tuple(members for _, members in values)), []).append(said)
+        for (groups_of, sides), why in sentences.items():
+            text = _sentence(groups_of, [_listed([labels[i] for i in side]) for side in sides], why)
             for index in (i for side in sides for i in side):
-                found[index].append(text)
-    return found
+                notes[index].append(text)
+    return notes
 
 
-def _sentence(needs: Sequence[FigureGroup], sides: Sequence[str], why: Sequence[str]) -> str:
-    heads = ", ".join(HEADS[need] for need in needs)
-    verb = "is" if heads == HEADS["labels"] else "are"
+def _sentence(groups: Sequence[FigureGroup], sides: Sequence[str], why: Sequence[str]) -> str:
+    heads = ", ".join(HEADS[group] for group in groups)
+    verb = "are" if "," in heads or heads == HEADS[LIKELIHOOD] else "is"
     more = f"; and {len(why) - MOST_PARTS} more parts" if len(why) > MOST_PARTS else ""
     others = "; nor with ".join(sides[1:])
     start = f"{heads[0].upper()}{heads[1:]} of {sides[0]} {verb} not ranked with {others}"
     return f"{start}: {'; '.join(why[:MOST_PARTS])}{more}."
 
 
-def _eligible(record: Record, need: FigureGroup) -> bool:
-    return record.status in ("done", "evaluated") and measured(record, need)
+def _eligible(record: Record, group: FigureGroup) -> bool:
+    return record.status in ("done", "evaluated") and measured(record, group)
 
 
-def _causes(members: Sequence[int], rows: Rows, need: FigureGroup) -> Iterator[Cause]:
-    """Each part of which rows that are alike in what is :func:`seen` have several values: the rows of each value."""
-    groups: dict[Hashable, list[int]] = {}
+def _causes(members: Sequence[int], rows: Rows, group: FigureGroup) -> Iterator[Cause]:
+    """Each part of which rows that look alike (:func:`shown_beside`) have several values: the rows of each value."""
+    together: dict[Hashable, list[int]] = {}
     for index in members:
-        groups.setdefault(seen(rows[index][0], need), []).append(index)
+        together.setdefault(shown_beside(rows[index][0], group), []).append(index)
     sides: dict[str, dict[str, list[int]]] = {}
-    for group in groups.values():
-        timed = any(by_seconds(rows[index][0]) for index in group)
-        of = {index: parts(rows[index][0], need, timed=timed) for index in group}
+    for some in together.values():
+        timed = any(by_seconds(rows[index][0]) for index in some)
+        of = {index: parts(rows[index][0], group, timed=timed) for index in some}
         for name in dict.fromkeys(name for mine in of.values() for name in mine):
             values: dict[str, list[int]] = {}
             for index, mine in of.items():
@@ -167,7 +157,7 @@ def _causes(members: Sequence[int], rows: Rows, need: FigureGroup) -> Iterator[C
 
 def remarks(rows: Rows) -> list[list[str]]:
     """For each row what differs between the rows of its data set and keeps no figures apart: revision and versions."""
-    found: list[list[str]] = [[] for _ in rows]
+    notes: list[list[str]] = [[] for _ in rows]
     for dataset in dict.fromkeys(cells[0].dataset for cells in rows):
         here = {i: cells[0] for i, cells in enumerate(rows) if cells[0].dataset == dataset}
         mine = {i: record for i, record in here.items() if record.status == "done"}
@@ -180,15 +170,15 @@ def remarks(rows: Rows) -> list[list[str]]:
                 said.append(f"{name.replace('.', ' ')} {' / '.join(map(short, values))}")
         if said:
             for index in mine:
-                found[index].append(f"Rows of {dataset} differ in {'; '.join(said)}, which keeps none apart by itself.")
-    return found
+                notes[index].append(f"Rows of {dataset} differ in {'; '.join(said)}, which keeps none apart by itself.")
+    return notes
 
 
 def said_of(stamp: Mapping[str, Any], names: Sequence[str], *, again: bool) -> dict[str, Any]:
     """These parts of a stamp by dotted name; where any cell was measured ``again``, those of the training too."""
-    found = {name: stamp.get(name) for name in names}
+    chosen = {name: stamp.get(name) for name in names}
     trained = of_training(stamp)
-    return dict(leaves(found | ({"trained": {name: trained.get(name) for name in names}} if again else {})))
+    return dict(leaves(chosen | ({"trained": {name: trained.get(name) for name in names}} if again else {})))
 
 
 def leaves(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:

@@ -1,65 +1,83 @@
-"""The keys of a table's row: its figures, where a record has them, and which of them rank and sort rows how."""
+"""The keys of a table's row and their types: what is said of a row, and what every figure brings with it."""
 
 from __future__ import annotations
 
-from genbench.tables.ranks import Figure
+from dataclasses import dataclass
+from typing import Any
 
-FIGURES = (
-    Figure("params", "params"),
-    Figure("images", "fit.images"),
-    Figure("steps", "fit.steps"),
-    Figure("fit_seconds", "fit.seconds"),
-    Figure("nll_bpd", "test.bpd", "low", "likelihood"),
-    Figure("nll_train_bpd", "train.bpd"),
-    Figure("nll_gap", "test.gap.bpd", "low"),
-    Figure("nll_ess", "test.ess"),
-    Figure("nll_acceptance", "test.acceptance"),
-    Figure("parzen", "parzen.nats", "high"),
-    Figure("parzen_sigma", "parzen.sigma"),
-    Figure("fid", "quality.fid", "low", "quality"),
-    Figure("fid_infinity", "quality.fid_infinity", "low", "quality"),
-    Figure("kid", "quality.kid", "low", "quality"),
-    Figure("precision", "quality.precision", "high", "quality"),
-    Figure("recall", "quality.recall", "high", "quality"),
-    Figure("is", "quality.inception_score", "high", "quality"),
-    Figure("latency_ms", "speed.latency_ms", "low", "speed"),
-    Figure("images_per_second", "speed.images_per_second", "high", "speed"),
-    Figure("best_images_per_second", "speed.best_images_per_second", "high", "speed"),
-    Figure("best_batch", "speed.best_batch"),
-    Figure("peak_memory_mb", "peak_memory_mb"),
-    Figure("psnr", "paired.psnr", "high", "pairs"),
-    Figure("ssim", "paired.ssim", "high", "pairs"),
-    Figure("accuracy", "accuracy.accuracy", "high", "labels"),
-    Figure("agreement", "agreement.agreement", "high"),
-    Figure("confidence", "agreement.confidence"),
-    Figure("entropy", "agreement.entropy"),
-    Figure("class_entropy", "agreement.class_entropy"),
-    Figure("classifier_accuracy", "agreement.accuracy"),
-    Figure("classes_covered", "collapse.covered", "high"),
-    Figure("classes", "collapse.classes"),
-    Figure("class_divergence", "collapse.divergence", "low"),
-    Figure("diversity", "collapse.diversity", "high"),
-    Figure("duplicates", "collapse.duplicates", "low"),
-    Figure("copies", "collapse.copies", "low"),
-    Figure("train_distance", "collapse.distance"),
-)
-RANKED = tuple(figure for figure in FIGURES if figure.need)
+from genbench.records.record import Record
+from genbench.tables.columns import FIGURES, RANKED
+from genbench.tables.figure import at
 
+
+@dataclass(frozen=True)
+class Fact:
+    """Something that a row says beside its figures.
+
+    Args:
+        kind: the type of its values; ``dict`` for what is a mapping.
+        path: where the first of the row's records has it; None for what is made of all of them.
+        many: whether it is a list of such values.
+    """
+
+    kind: type
+    path: str | None = None
+    many: bool = False
+
+    def of(self, record: Record) -> Any:  # noqa: ANN401 - of the type that ``kind`` says
+        """What the record says; None where it says nothing."""
+        value = None if self.path is None else at(record, self.path)
+        return list(value) if self.many and value is not None else value
+
+
+FACTS: dict[str, Fact] = {
+    "dataset": Fact(str, "dataset"),
+    "recipe": Fact(str, "recipe"),
+    "label": Fact(str),
+    "family": Fact(str, "family"),
+    "seeds": Fact(int, many=True),
+    "status": Fact(str, "status"),
+    "nll_kind": Fact(str, "test.kind"),
+    "nll_given": Fact(str, "test.given", many=True),
+    "nll_method": Fact(str, "test.method"),
+    "nll_draws": Fact(int, "test.draws"),
+    "extractor": Fact(str, "extractor"),
+    "stamp": Fact(dict),
+    "plain_label": Fact(str, "label"),
+    "given": Fact(str, "given", many=True),
+    "labelled": Fact(int, "labelled"),
+    "setting": Fact(str, "setting"),
+    "trained_on": Fact(str, "trained_on"),
+    "options": Fact(dict, "options"),
+    "seeds_run": Fact(int),
+    "reason": Fact(str),
+    "notes": Fact(str, many=True),
+    "refused": Fact(str, many=True),
+    "alike": Fact(str),
+    "nll_observation": Fact(str, "test.observation"),
+    "nll_effort": Fact(str, "test.effort"),
+    "nll_images": Fact(int, "test.images"),
+    "nll_moved": Fact(float),
+    "nll_converged": Fact(bool),
+    "nll_gap_images": Fact(int, "test.gap.images"),
+    "parzen_samples": Fact(int, "parzen.samples"),
+    "sample_images": Fact(int, "quality.images"),
+    "reference_images": Fact(int, "quality.reference_images"),
+}
 SETTLED = (
     *("dataset", "recipe", "label", "family", "seeds", "status", "params", "images", "steps", "fit_seconds"),
     *("nll_bpd", "nll_bpd_std", "nll_train_bpd", "nll_kind", "nll_given", "nll_method", "nll_draws"),
     *("fid", "fid_std", "kid", "precision", "recall", "is", "extractor"),
     *("latency_ms", "images_per_second", "peak_memory_mb", "stamp"),
 )
-ADDED = (
-    *("plain_label", "given", "labelled", "setting", "options", "seeds_run", "reason", "notes", "refused", "alike"),
-    *("nll_se", "nll_observation", "nll_effort", "nll_images", "nll_moved", "nll_converged"),
-    *("nll_gap_se", "nll_gap_images", "parzen_se", "parzen_samples"),
-    *("sample_images", "reference_images", "accuracy_se", "agreement_se", "fid_se", "fid_infinity_se", "kid_se"),
-    *(figure.key for figure in FIGURES if figure.key not in SETTLED),
-    *(f"{figure.key}_std" for figure in FIGURES if figure.better and f"{figure.key}_std" not in SETTLED),
-    *(f"{figure.key.removesuffix('_bpd')}_{end}" for figure in RANKED for end in ("rank", "ranked", "best")),
-)
-KEYS = SETTLED + ADDED
-UNSORTABLE = {"stamp", "options"}
+TYPES: dict[str, type] = {
+    **{name: fact.kind for name, fact in FACTS.items()},
+    **{figure.key: float for figure in FIGURES},
+    **{f"{figure.stem}_se": float for figure in FIGURES if figure.error},
+    **{f"{figure.key}_std": float for figure in FIGURES if figure.better},
+    **{f"{figure.stem}_{end}": int for figure in RANKED for end in ("rank", "ranked")},
+    **{f"{figure.stem}_best": bool for figure in RANKED},
+}
+KEYS = tuple(dict.fromkeys((*SETTLED, *TYPES)))
+UNSORTABLE = {name for name, kind in TYPES.items() if kind is dict}
 BETTER_HIGH = {figure.key for figure in FIGURES if figure.better == "high"}

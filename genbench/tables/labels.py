@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 
 from genbench.records.record import Record
 from genbench.records.stamp import EARLIER, of_training
-from genbench.tables.captions import phrase
+from genbench.tables.texts import phrase
 
 Facets = tuple[dict[str, str], ...]  # what → how a label says it, "" where there is nothing to say; what matters first
 MEASURED = {  # of a cell's configuration
@@ -30,23 +30,23 @@ def disambiguated(rows: Sequence[Sequence[Record]]) -> list[str]:
     groups: dict[Hashable, list[int]] = {}
     for index, cells in enumerate(rows):
         groups.setdefault((cells[0].dataset, cells[0].label), []).append(index)
-    found = [cells[0].label for cells in rows]
+    labels = [cells[0].label for cells in rows]
     for members in groups.values():
         first = {index: rows[index][0] for index in members}
         measured = _measured(list(first.values()))
         words = _words(members, {index: facets(record, measured) for index, record in first.items()}, first)
         for index, said in words.items():
-            found[index] += f" ({', '.join(said)})" if said else ""
-    return found
+            labels[index] += f" ({', '.join(said)})" if said else ""
+    return labels
 
 
 def _measured(records: Sequence[Record]) -> list[str]:
     """What of their configuration decided how some of ``records`` were measured: draws are nothing to an exact one."""
     kinds = {record.test.kind for record in records if record.test is not None}
     of = {"exact": ["likelihoods"], "bound": ["likelihoods", "draws"], "estimate": ["estimated", "effort"]}
-    found = {"extractor", "samples"} if any(record.quality is not None for record in records) else set()
-    found.update(name for kind in kinds for name in of[kind])
-    return [name for name in MEASURED if name in found]
+    deciding = {"extractor", "samples"} if any(record.quality is not None for record in records) else set()
+    deciding.update(name for kind in kinds for name in of[kind])
+    return [name for name in MEASURED if name in deciding]
 
 
 def facets(record: Record, measured: Sequence[str]) -> Facets:
@@ -92,16 +92,16 @@ def _words(members: Sequence[int], said: dict[int, Facets], records: dict[int, R
         values = {name: dict.fromkeys(tier.get(name, "") for tier in tiers) for name in names}
         name = max(values, key=lambda name: len(values[name]), default="")
         if name and len(values[name]) > 1:
-            found: dict[int, list[str]] = {}
+            words_of: dict[int, list[str]] = {}
             for value in values[name]:
                 part = [index for index, tier in zip(members, tiers, strict=True) if tier.get(name, "") == value]
-                found |= {i: [value, *words] if value else words for i, words in _words(part, said, records).items()}
-            return found
+                words_of |= {i: [value, *words] if value else words for i, words in _words(part, said, records).items()}
+            return words_of
     alike = Counter(records[index].status for index in members)
-    seen: Counter[str] = Counter()
-    found = {}
+    numbered: Counter[str] = Counter()
+    words_of = {}
     for index in members:
         status = records[index].status
-        seen[status] += 1
-        found[index] = [f"run {seen[status]}"] if alike[status] > 1 else []
-    return found
+        numbered[status] += 1
+        words_of[index] = [f"run {numbered[status]}"] if alike[status] > 1 else []
+    return words_of

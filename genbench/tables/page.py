@@ -18,11 +18,10 @@ from genbench.plots.pareto import pareto_front
 from genbench.plots.scatter import draw_scatter, drawable
 from genbench.plots.sheet import draw_sheet
 from genbench.records import layout
-from genbench.tables.captions import phrase
-from genbench.tables.columns import Row
 from genbench.tables.panels import StoredCell, cells, galleries, histories, samples
 from genbench.tables.render import environment, sections
 from genbench.tables.rows import rows
+from genbench.tables.texts import Row, phrase
 
 FIGURES = "figures"
 

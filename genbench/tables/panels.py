@@ -16,7 +16,7 @@ from genbench.plots.curves import HistoryColumns, read_history
 from genbench.records import layout
 from genbench.records.pictures import PICTURES
 from genbench.records.record import Record, records
-from genbench.tables.columns import Row, bits, number, status
+from genbench.tables.texts import Row, bits, number, status
 
 
 @dataclass(frozen=True)

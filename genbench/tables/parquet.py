@@ -8,26 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from genbench.files import written_whole
-from genbench.tables.columns import Row
-
-LISTS = {"seeds", "given", "nll_given", "notes", "refused"}
-WHOLE = {"seeds", "labelled", "seeds_run", "nll_draws", "nll_images", "sample_images", "reference_images"}
-WHOLE |= {"nll_gap_images", "parzen_samples"}
-TEXTS = (
-    *("dataset", "recipe", "label", "family", "status", "extractor", "stamp", "options", "plain_label", "setting"),
-    *(
-        "reason",
-        "nll_kind",
-        "nll_method",
-        "nll_observation",
-        "nll_effort",
-        "given",
-        "nll_given",
-        "notes",
-        "refused",
-        "alike",
-    ),
-)
+from genbench.tables.keys import FACTS, TYPES
+from genbench.tables.texts import Row
 
 
 def write(path: Path, rows: Sequence[Row]) -> None:
@@ -40,26 +22,22 @@ def write(path: Path, rows: Sequence[Row]) -> None:
     """
     try:
         import pyarrow
-        from pyarrow import parquet
     except ImportError as error:
         raise ValueError("--format parquet takes pyarrow: pip install 'genbench[parquet]'") from error
+    from pandas import DataFrame
+
     keys = list(rows[0]) if rows else []
-    values = {key: [_plain(row[key]) for row in rows] for key in keys}
-    columns = {key: pyarrow.array(those, _type(pyarrow, key, those)) for key, those in values.items()}
+    frame = DataFrame([[_plain(row[key]) for key in keys] for row in rows], columns=keys, dtype=object)
+    schema = pyarrow.schema([(key, _type(pyarrow, key)) for key in keys])
     with written_whole(path) as part:
-        parquet.write_table(pyarrow.table(columns), part)
+        frame.to_parquet(part, engine="pyarrow", index=False, schema=schema)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - anything that a row holds
     return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str) if isinstance(value, Mapping) else value
 
 
-def _type(pyarrow: Any, key: str, values: Sequence[Any]) -> Any:  # noqa: ANN401 - the module, and its type
-    if key in WHOLE or key.endswith(("_rank", "_ranked")):
-        one = pyarrow.int64()
-    elif key.endswith(("_best", "_converged")):
-        one = pyarrow.bool_()
-    else:
-        text = key in TEXTS or any(isinstance(value, str) for value in values)
-        one = pyarrow.string() if text else pyarrow.float64()
-    return pyarrow.list_(one) if key in LISTS else one
+def _type(pyarrow: Any, key: str) -> Any:  # noqa: ANN401 - the module, and its type
+    kinds = {float: pyarrow.float64(), int: pyarrow.int64(), bool: pyarrow.bool_()}
+    one = kinds.get(TYPES[key], pyarrow.string())
+    return pyarrow.list_(one) if key in FACTS and FACTS[key].many else one

@@ -12,38 +12,14 @@ import math
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Literal
 
 import numpy as np
 from scipy.special import stdtrit
 
 from genbench.records.record import Record
 from genbench.tables import comparable
-from genbench.tables.comparable import FigureGroup
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A number that a table shows.
-
-    Args:
-        key: as rows name it.
-        path: where a record has it.
-        better: which way it improves; such figures have a deviation over seeds.
-        need: which parts of the protocol must agree for a ranking; None where nothing is ranked by it.
-    """
-
-    key: str
-    path: str
-    better: Literal["low", "high"] | None = None
-    need: FigureGroup | None = None
-
-    def of(self, record: Record) -> float | None:
-        """The figure of one cell; None where it was not measured, or is not a number."""
-        value: Any = record
-        for name in self.path.split("."):
-            value = getattr(value, name, None)
-        return None if value is None or math.isnan(value) else value
+from genbench.tables.figure import Figure
+from genbench.tables.groups import LIKELIHOOD
 
 
 @dataclass(frozen=True)
@@ -57,14 +33,13 @@ class Rank:
 
 def comparison_key(record: Record, figure: Figure) -> Hashable | None:
     """What must be equal for two cells' figures to be ranked together; None where this one is not ranked at all."""
-    value, need = figure.of(record), figure.need
-    if record.status != "done" or need is None or value is None or not math.isfinite(value):
+    value = figure.of(record)
+    group = figure.group
+    if record.status != "done" or group is None or value is None or not math.isfinite(value):
         return None
-    return (
-        (comparable.seen(record, need), *comparable.parts(record, need).items())
-        if comparable.measured(record, need)
-        else None
-    )
+    if not comparable.measured(record, group):
+        return None
+    return (comparable.shown_beside(record, group), *comparable.parts(record, group).items())
 
 
 def interval(differences: Sequence[float]) -> tuple[float, float] | None:
@@ -86,14 +61,14 @@ def differ(a: Sequence[Record], b: Sequence[Record], figure: Figure) -> int | No
     pairs: list[tuple[float, float]] = []
     if len(shared) > 1:
         pairs = [(figure.of(ours[seed]) or 0.0, figure.of(theirs[seed]) or 0.0) for seed in shared]
-    elif shared and len(ours) == len(theirs) == 1 and figure.need == "likelihood":
+    elif shared and len(ours) == len(theirs) == 1 and figure.group == LIKELIHOOD:
         left, right = (cells[shared[0]].test for cells in (ours, theirs))
         if left is not None and right is not None and len(left.per_image) == len(right.per_image):
             pairs = list(zip(left.per_image, right.per_image, strict=True))
-    found = interval([x - y for x, y in pairs])
-    if found is None:
+    limits = interval([x - y for x, y in pairs])
+    if limits is None:
         return None
-    low, high = found
+    low, high = limits
     return -1 if high < 0 else 1 if low > 0 else 0
 
 
@@ -104,20 +79,20 @@ def ranks(rows: Sequence[Sequence[Record]], figure: Figure) -> list[Rank | None]
         keys = {comparison_key(record, figure) for record in cells}
         if len(keys) == 1 and (key := keys.pop()) is not None:
             groups.setdefault(key, []).append(index)
-    found: list[Rank | None] = [None] * len(rows)
+    places: list[Rank | None] = [None] * len(rows)
     for members in groups.values():
         for index, rank in _ranked(members, lambda i, j: differ(rows[i], rows[j], figure), figure).items():
-            found[index] = rank
-    return found
+            places[index] = rank
+    return places
 
 
 def _ranked(members: Sequence[int], differ: Callable[[int, int], int | None], figure: Figure) -> dict[int, Rank]:
     sign = 1 if figure.better == "high" else -1
     wins: dict[tuple[int, int], bool | None] = {}
     for i, j in combinations(members, 2):
-        found = differ(i, j)
-        wins[i, j] = None if found is None else found == sign
-        wins[j, i] = None if found is None else found == -sign
+        difference = differ(i, j)
+        wins[i, j] = None if difference is None else difference == sign
+        wins[j, i] = None if difference is None else difference == -sign
     kept = list(members)
     # A row without pairs to some other row cannot be placed: the rows that lack most go, until all can be.
     while lacks := {i: n for i in kept if (n := sum(wins[i, j] is None for j in kept if j != i))}:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import re
@@ -19,7 +17,9 @@ from rich.text import Text
 from tabulate import tabulate
 
 from genbench.tables.captions import footnotes, protocol, title
-from genbench.tables.columns import ABSENT, Column, Row, columns
+from genbench.tables.columns import columns
+from genbench.tables.figure import Column
+from genbench.tables.texts import ABSENT, Row
 from genbench.tables.tooltips import basis
 
 
@@ -120,6 +120,8 @@ TEX = {
     "Σ": r"$\Sigma$",
     "σ": r"$\sigma$",
     "β": r"$\beta$",
+    "κ": r"$\kappa$",
+    "⁻": "$^-$",
 }
 
 
@@ -137,12 +139,12 @@ def _tex_cell(column: Column, row: Row) -> str:
 
 def comma(rows: Sequence[Row]) -> str:
     """All keys of all rows; lists with spaces between, mappings as JSON, absent empty."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
+    from pandas import DataFrame  # only where a table is written: it takes a while to import
+
     names = list(rows[0]) if rows else []
-    writer.writerow(names)
-    writer.writerows([[_csv_cell(row[name]) for name in names] for row in rows])
-    return file.getvalue()
+    cells = [[_csv_cell(row[name]) for name in names] for row in rows]
+    # As texts: a column of whole numbers in which one is absent would be written with decimals.
+    return str(DataFrame(cells, columns=names, dtype=object).to_csv(index=False, lineterminator="\n"))
 
 
 def _csv_cell(value: Any) -> str:  # noqa: ANN401 - anything that a row holds

@@ -16,29 +16,22 @@ from typing import TYPE_CHECKING, Any
 from genbench.errors import nearest
 from genbench.files import written_whole
 from genbench.records import layout
-from genbench.records.record import Likelihood, Record
+from genbench.records.parts import Likelihood
+from genbench.records.record import Record
 from genbench.tables import render as texts
-from genbench.tables.comparable import RESTS_ON, alike, parts, refusals, remarks
-from genbench.tables.keys import BETTER_HIGH, FIGURES, KEYS, RANKED, UNSORTABLE
+from genbench.tables.columns import FIGURES, RANKED
+from genbench.tables.comparable import GROUPS, HEADS, alike, parts, refusals, remarks
+from genbench.tables.figure import blind
+from genbench.tables.keys import BETTER_HIGH, FACTS, KEYS, UNSORTABLE
 from genbench.tables.labels import disambiguated
 from genbench.tables.ranks import ranks
+from genbench.tables.texts import Row
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-Row = dict[str, Any]
-
 KINDS = {"exact": 0, "bound": 1, "estimate": 2, None: 3}
-# Standard errors beside figures of one seed.
-ERRORS = {
-    "accuracy": "accuracy.standard_error",
-    "agreement": "agreement.standard_error",
-    "fid": "quality.fid_standard_error",
-    "fid_infinity": "quality.fid_infinity_standard_error",
-    "parzen": "parzen.standard_error",
-    "kid": "quality.kid_standard_error",
-}
-OF_EXTRACTOR = {figure.key for figure in FIGURES if figure.need == "quality"}
+OF_EXTRACTOR = {figure.key for figure in RANKED if figure.group is not None and figure.group.per_extractor}
 STATUSES = {"done": 0, "evaluated": 0, "diverged": 1, "failed": 2}
 
 
@@ -77,14 +70,14 @@ def rows(records: Iterable[Record], sort: str | None = None) -> list[Row]:
     for row, cells in zip(table, groups, strict=True):
         row["seeds_run"] = len(tried[_cell(cells[0])])
     for figure in RANKED:
-        name = figure.key.removesuffix("_bpd")
+        name = figure.stem
         for row, cells, rank in zip(table, groups, ranks(groups, figure), strict=True):
             if rank is not None:
                 best = rank.best and not lost[_cell(cells[0])]
                 row |= {f"{name}_rank": rank.place, f"{name}_ranked": rank.among, f"{name}_best": best}
     for row, cells in zip(table, groups, strict=True):
         count = lost[_cell(cells[0])]
-        if count and any(row[f"{figure.key.removesuffix('_bpd')}_rank"] for figure in RANKED):
+        if count and any(row[f"{figure.stem}_rank"] for figure in RANKED):
             text = f"{row['label']}: its ranks count the seeds that ended well, {count} did not; it is nowhere bold."
             row["notes"] = [*(row["notes"] or ()), text]
     models = Counter(row["dataset"] for row in table if row["status"] != "anchor")
@@ -102,17 +95,17 @@ def _cell(record: Record) -> Hashable:
 
 def _groups(records: Iterable[Record]) -> list[list[Record]]:
     """The cells of each row. A seed that comes twice under one protocol opens another row: it is no second draw."""
-    found: dict[Hashable, list[Record]] = {}
+    groups: dict[Hashable, list[Record]] = {}
     for record in records:
         how: tuple[Hashable, ...] = (_cell(record), record.status, record.given, record.extractor)
-        how += tuple(tuple(parts(record, need).items()) for need in RESTS_ON)
+        how += tuple(tuple(parts(record, group).items()) for group in GROUPS)
         for half in (record.test, record.train):
             how += (None,) if half is None else (_how(half),)
         copy = 0
-        while any(other.seed == record.seed for other in found.get((how, copy), [])):
+        while any(other.seed == record.seed for other in groups.get((how, copy), [])):
             copy += 1
-        found.setdefault((how, copy), []).append(record)
-    return list(found.values())
+        groups.setdefault((how, copy), []).append(record)
+    return list(groups.values())
 
 
 def _how(half: Likelihood) -> Hashable:
@@ -120,22 +113,21 @@ def _how(half: Likelihood) -> Hashable:
 
 
 def _row(cells: Sequence[Record], label: str) -> Row:
-    first, test, quality = cells[0], cells[0].test, cells[0].quality
-    row: Row = dict.fromkeys(KEYS)
-    row |= {name: getattr(first, name) for name in ("dataset", "recipe", "family", "status", "extractor")}
+    first = cells[0]
     reasons = {r.seed: r.reason for r in cells if r.reason}
+    converged = [r.test.converged for r in cells if r.test and r.test.converged is not None]
+    moved = [r.test.moved for r in cells if r.test and r.test.moved is not None]
+    row: Row = dict.fromkeys(KEYS)
+    row |= {name: fact.of(first) for name, fact in FACTS.items()}
     row |= {
         "label": label,
-        "plain_label": first.label,
         "seeds": [record.seed for record in cells],
-        "given": list(first.given),
-        "labelled": first.labelled,
-        "setting": first.setting,
-        "options": first.options,
         "reason": "; ".join(f"seed {s}: {why}" if len(cells) > 1 else why for s, why in reasons.items()) or None,
         "notes": list(dict.fromkeys(note for r in cells for note in _notes(r, label))) or None,
         "alike": alike(first),
         "stamp": _merged([record.stamp for record in cells]),
+        "nll_moved": max(moved, key=abs) if moved else None,
+        "nll_converged": all(converged) if converged else None,
     }
     for figure in FIGURES:
         values = [value for record in cells if (value := figure.of(record)) is not None]
@@ -147,41 +139,21 @@ def _row(cells: Sequence[Record], label: str) -> Row:
             continue
         if figure.better and len(values) > 1 and all(map(math.isfinite, values)):
             row[f"{figure.key}_std"] = statistics.stdev(values)
-    if test is not None:
-        converged = [record.test.converged for record in cells if record.test and record.test.converged is not None]
-        moved = [record.test.moved for record in cells if record.test and record.test.moved is not None]
-        row |= {
-            "nll_kind": test.kind,
-            "nll_given": list(test.given),
-            "nll_method": test.method,
-            "nll_draws": test.draws,
-            "nll_se": _finite(test.standard_error) if len(cells) == 1 else None,
-            "nll_observation": test.observation,
-            "nll_effort": test.effort,
-            "nll_gap_se": _finite(test.gap.standard_error) if test.gap and len(cells) == 1 else None,
-            "nll_gap_images": test.gap.images if test.gap else None,
-            "nll_images": test.images,
-            "nll_moved": max(moved, key=abs) if moved else None,
-            "nll_converged": all(converged) if converged else None,
-        }
-    if quality is not None:
-        row |= {"sample_images": quality.images, "reference_images": quality.reference_images}
-    if first.parzen is not None:
-        row["parzen_samples"] = first.parzen.samples
-    for name in ERRORS if len(cells) == 1 else ():
-        part, _, field = ERRORS[name].partition(".")
-        row[f"{name}_se"] = _finite(getattr(getattr(first, part), field, None))
+        if figure.error and len(cells) == 1:
+            row[f"{figure.stem}_se"] = figure.error_of(first)
     return row
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
 
 
 def _notes(record: Record, label: str) -> Iterator[str]:
     """What a reader of the figures has to know."""
     if record.quality is not None:
         yield from record.quality.notes
+    for group in GROUPS:
+        if blind(record, group) and getattr(record, group.part) is not None:
+            yield (
+                f"{label}: trained on {record.trained_on}, so {HEADS[group]} under it say nothing of its samples; they "
+                "are neither shown nor ranked."
+            )
     if record.status == "evaluated":
         yield f"{label}: samples from elsewhere. What their model was trained with is not known, so nothing ranks it."
     for ability, said in record.abilities.items():

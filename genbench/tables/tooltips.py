@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from genbench.records.stamp import of_training
-from genbench.tables.captions import KINDS, phrase
-from genbench.tables.columns import Column, Row, number
+from genbench.tables.figure import Column, Figure, Number
+from genbench.tables.texts import KINDS, Row, number, phrase
 
 Lines = Iterator[str | None]
 
@@ -17,29 +17,23 @@ def basis(column: Column, row: Row) -> str:
 
     Rows of runs from before something was recorded say less. Empty where the row has no such figure.
     """
-    if not column.cell(row):
+    if column.tooltip is None or not column.cell(row):
         return ""
-    about = next((how for keys, how in ABOUT if _among(column.key, keys)), None)
-    if about is None:
-        return ""
-    lines = [*about(column.key, row), *_errors(column.key, row), _place(column.key, row), _origin(row)]
+    lines = [*column.lines(row), *_errors(column, row), _place(column, row), _origin(row)]
     return "\n".join(line for line in lines if line)
 
 
-def _among(key: str, keys: tuple[str, ...]) -> bool:
-    return any(key == name or key.startswith(f"{name}_") for name in keys)
-
-
-def _recipe(key: str, row: Row) -> Lines:
+def recipe(row: Row) -> Lines:
+    """How a row ended, what it is given and what it was asked for."""
     yield None if row["status"] == "done" else f"{row['status']}{': ' if row['reason'] else ''}{row['reason'] or ''}"
     yield f"Given: {' and '.join(row['given'])}" if row["given"] else None
     yield f"Options: {phrase(row['options'])}" if row["options"] else None
 
 
-def _likelihood(key: str, row: Row) -> Lines:
+def likelihood(row: Row, *, split: str = "test") -> Lines:
+    """How the bits per dimension of a split were computed, and on what."""
     if row["nll_method"] is None:
         return
-    split = "train" if "train" in key else "test"
     parts = [KINDS.get(row["nll_kind"], ""), f"by {row['nll_method']}"]
     parts += [f"{row['nll_draws']} draws an image"] if row["nll_draws"] > 1 else []
     parts += [f"effort {row['nll_effort']}"] if row["nll_effort"] else []
@@ -53,14 +47,16 @@ def _likelihood(key: str, row: Row) -> Lines:
     yield "Unconverged: not ranked" if row["nll_converged"] is False and split == "test" else None
 
 
-def _gap(key: str, row: Row) -> Lines:
+def gap(row: Row) -> Lines:
+    """How far chains are from the truth."""
     if row["nll_gap"] is None:
         return
     yield f"Bidirectional Monte Carlo, {row['nll_draws']} chains a side, effort {row['nll_effort']}"
     yield f"On {row['nll_gap_images']:,} images that the model made itself" if row["nll_gap_images"] else None
 
 
-def _parzen(key: str, row: Row) -> Lines:
+def parzen(row: Row) -> Lines:
+    """What a Parzen window stands on."""
     if row["parzen"] is None:
         return
     yield f"Gaussians of width {number(row['parzen_sigma'], 3)} round {row['parzen_samples'] or 0:,} samples, in nats"
@@ -68,7 +64,8 @@ def _parzen(key: str, row: Row) -> Lines:
     yield "Ranks nothing"
 
 
-def _samples(key: str, row: Row) -> Lines:
+def samples(row: Row) -> Lines:
+    """Which samples were held against which images, by whose features."""
     if row["sample_images"] is None:
         return
     reference = f" against {row['reference_images']:,} training images" if row["reference_images"] else ""
@@ -80,57 +77,80 @@ def _samples(key: str, row: Row) -> Lines:
     yield _data(row, "train")
 
 
-def _judged(key: str, row: Row) -> Lines:
+def judged(row: Row) -> Lines:
+    """Which samples the data set's classifier looked at, and how well it sees."""
     yield f"{row['sample_images']:,} samples" if row["sample_images"] else None
     own = row["classifier_accuracy"]
     yield None if own is None else f"Judged by the data set's classifier, right on {100 * own:.1f} % of test images"
 
 
-def _paired(key: str, row: Row) -> Lines:
+def paired(row: Row) -> Lines:
+    """What translations were held against."""
     yield "Each translation against its own target, over the test pairs"
     yield _data(row, "test")
 
 
-def _labels(key: str, row: Row) -> Lines:
+def labels(row: Row) -> Lines:
+    """Which images the model itself put into classes."""
     yield "What the model itself says of the test images"
     yield _data(row, "test")
 
 
-def _speed(key: str, row: Row) -> Lines:
+def latency(row: Row) -> Lines:
+    """How the time of one image was taken."""
     yield "Median of the runs, conversion to uint8 included"
-    if key == "latency_ms":
-        yield "One image at a time"
-    else:
-        yield "64 images at a time"
-        best, batch = row["best_images_per_second"], row["best_batch"]
-        yield f"Best: {number(best)} images/s, {batch:,.0f} at a time" if best and batch else None
+    yield "One image at a time"
     yield _machine(row)
 
 
-def _cost(key: str, row: Row) -> Lines:
+def throughput(row: Row) -> Lines:
+    """How images a second were counted."""
+    yield "Median of the runs, conversion to uint8 included"
+    yield "64 images at a time"
+    best, batch = row["best_images_per_second"], row["best_batch"]
+    yield f"Best: {number(best)} images/s, {batch:,.0f} at a time" if best and batch else None
+    yield _machine(row)
+
+
+def size(row: Row) -> Lines:
+    """What training was given."""
     stamp = row["stamp"]
     yield f"Budget: {phrase(stamp['budget'])}" if stamp.get("budget") else None
     yield f"Batch size: {phrase(stamp['batch_size'])}" if stamp.get("batch_size") else None
-    yield (
-        f"Of the cell's own process: {phrase(stamp['peak_memory'])}"
-        if "memory" in key and "peak_memory" in stamp
-        else None
-    )
-    yield None if key == "params" else _machine(row | {"stamp": of_training(stamp)})
 
 
-ABOUT: tuple[tuple[tuple[str, ...], Callable[[str, Row], Lines]], ...] = (
-    (("label",), _recipe),
-    (("nll_gap",), _gap),
-    (("nll",), _likelihood),
-    (("parzen",), _parzen),
-    (("fid", "kid", "precision", "recall", "is", "diversity", "duplicates", "copies", "train_distance"), _samples),
-    (("agreement", "classes", "class", "confidence", "entropy"), _judged),
-    (("psnr", "ssim"), _paired),
-    (("accuracy",), _labels),
-    (("latency", "images_per_second", "best"), _speed),
-    (("params", "images", "steps", "fit_seconds", "peak_memory_mb"), _cost),
-)
+def cost(row: Row) -> Lines:
+    """What training was given, and where it ran."""
+    yield from size(row)
+    yield _machine(row | {"stamp": of_training(row["stamp"])})
+
+
+def memory(row: Row) -> Lines:
+    """What training was given, whose memory it is, and where it ran."""
+    yield from size(row)
+    stamp = row["stamp"]
+    yield f"Of the cell's own process: {phrase(stamp['peak_memory'])}" if "peak_memory" in stamp else None
+    yield _machine(row | {"stamp": of_training(stamp)})
+
+
+def anomaly(row: Row) -> Lines:
+    """Which images were told from which."""
+    if row["auroc"] is not None:
+        yield f"{row['auroc_anomalous']:,.0f} held-out images against {row['auroc_normal']:,.0f} test images"
+        yield _data(row, "test")
+
+
+def reconstruction(row: Row) -> Lines:
+    """What was reconstructed."""
+    yield "Every test image from its own code, pixels on [0, 1]"
+    yield _data(row, "test")
+
+
+def joint(row: Row) -> Lines:
+    """What the figure is made of."""
+    if row["joint"] is not None:
+        yield f"Agreement {number(row['joint_agreement'], 3)}, by chance {number(row['joint_chance'], 3)}"
+        yield f"Over {row['joint_pairs']:,.0f} pairs"
 
 
 def _sentence(text: str) -> str:
@@ -155,19 +175,22 @@ def _machine(row: Row) -> str | None:
     return ", ".join(part for part in parts if part) or None
 
 
-def _errors(key: str, row: Row) -> Lines:
+def _errors(column: Column, row: Row) -> Lines:
     """What stands behind ±: over seeds, else over images."""
-    spread = row.get(f"{key}_std")
-    error = row.get(f"{key}_se", row.get(f"{key.removesuffix('_bpd')}_se"))
-    scale, unit = {"kid": (1e3, " ×10⁻³"), "duplicates": (100, " %"), "copies": (100, " %")}.get(key, (1.0, ""))
-    if spread is not None:
-        yield f"± {number(spread * scale)}{unit}: standard deviation over {len(row['seeds'])} seeds"
+    if not isinstance(column, Figure):
+        return
+    deviation = row.get(f"{column.key}_std")
+    error = row.get(f"{column.stem}_se")
+    printed = column.format if isinstance(column.format, Number) else Number()
+    if deviation is not None:
+        said = number(deviation * printed.scale)
+        yield f"± {said}{printed.unit}: standard deviation over {len(row['seeds'])} seeds"
     elif error is not None:
-        yield f"± {number(error * scale)}{unit}: standard error of one seed"
+        yield f"± {number(error * printed.scale)}{printed.unit}: standard error of one seed"
 
 
-def _place(key: str, row: Row) -> str | None:
-    name = key.removesuffix("_bpd").removesuffix("_rank")
+def _place(column: Column, row: Row) -> str | None:
+    name = column.stem.removesuffix("_rank")
     place = row.get(f"{name}_rank")
     return None if place is None else f"Rank {place} among the {row[f'{name}_ranked']} rows that it compares with"
 

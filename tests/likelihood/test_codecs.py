@@ -38,7 +38,7 @@ def test_bits_are_the_lengths_of_files_on_disk_headers_included(codec, tmp_path)
         Image.fromarray(image[0].numpy()).save(path, **options)
         lengths.append(path.stat().st_size * 8 / 256)
     result = codec_nll(pictures, 256, codec)
-    assert result.per_image == lengths
+    assert list(result.per_image) == lengths
     assert result.bpd == pytest.approx(sum(lengths) / 3)
     assert (result.images, result.kind, result.method, result.given) == (3, "exact", codec, ())
 

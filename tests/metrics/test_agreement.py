@@ -3,7 +3,11 @@ import math
 import pytest
 import torch
 
-from genbench.metrics.agreement import agreement
+from genbench.metrics import agreement as module
+
+
+def agreement(probabilities, labels=None):
+    return module.agreement(probabilities, labels, accuracy=0.9)
 
 
 def test_four_looks_by_hand():
@@ -16,7 +20,7 @@ def test_four_looks_by_hand():
     assert looks.confidence == pytest.approx((1 + 0.5 + 0.75 + 1) / 4)
     assert looks.entropy == pytest.approx((0 + 1 + quarter + 0) / 4)
     assert looks.class_entropy == pytest.approx(-(mean * math.log2(mean) + (1 - mean) * math.log2(1 - mean)))
-    assert looks.images == 4
+    assert looks.accuracy == 0.9, "the judge's own"
 
 
 def test_sure_and_even_predictions_have_the_extreme_entropies():

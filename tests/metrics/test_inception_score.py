@@ -28,7 +28,7 @@ def test_splits_of_few_images_score_less():
 
 def test_its_logarithm_is_what_agreement_calls_class_entropy_less_entropy():
     logits = torch.randn(60, 5, generator=torch.Generator().manual_seed(0))
-    looks = agreement(logits.double().softmax(dim=1))
+    looks = agreement(logits.double().softmax(dim=1), accuracy=1.0)
     bits = math.log2(inception_score(logits, splits=1).score)
     assert bits == pytest.approx(looks.class_entropy - looks.entropy, rel=1e-9)
 

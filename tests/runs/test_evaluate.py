@@ -10,9 +10,10 @@ from PIL import Image
 import genbench
 from genbench import data
 from genbench.data.external import checked
+from genbench.metrics.paired import paired
 from genbench.records.record import Record
 from genbench.runs.evaluate import evaluate
-from genbench.runs.measures import paired, proportional
+from genbench.runs.measures import proportional
 from tests.commands import refused, script
 from tests.toys import cell, installed, run, suite
 

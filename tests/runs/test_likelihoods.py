@@ -7,7 +7,7 @@ from genbench import Batch
 from genbench.interface import frozen
 from genbench.likelihood import bidirectional, effort
 from genbench.likelihood.effort import Effort
-from genbench.records.record import Likelihood
+from genbench.records.parts import Likelihood
 from genbench.runs.likelihoods import estimated, gap
 from genbench.seed import generator
 from genbench.stats import spread

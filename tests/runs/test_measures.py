@@ -21,6 +21,7 @@ from tests.toys import cell, installed, run, suite
 def parrots(tmp_path_factory):
     """A run of models that repeat 40 training images, one, and one whatever label they are asked for."""
     options = {"many": {}, "one": {"count": 1}, "told": {"count": 1, "conditional": True}}
+    options["taught"] = {"conditional": True, "perceptual": "classifier"}
     table = [{"recipe": "parrot", "label": label, "options": given} for label, given in options.items()]
     with installed(tmp_path_factory.mktemp("site")):
         out = tmp_path_factory.mktemp("run") / "out"
@@ -78,8 +79,24 @@ def test_agreement_of_a_model_that_is_told_a_label_has_its_binomial_error(parrot
     head, *body = [line for line in (parrots / "table.md").read_text().splitlines() if line.startswith("|")]
     place = [text.strip() for text in head.split("|")].index("Agreement ↑")
     said = {line.split("|")[1].strip(" *"): line.split("|")[place].strip() for line in body[1:]}
-    assert {label for label, text in said.items() if text != "–"} == {"told", "real (test)"}
+    assert {label for label, text in said.items() if text != "–"} == {"told", "taught", "real (test)"}
     assert said["told"].startswith(f"{share:.3f} ± 0.0")
+
+
+def test_a_model_that_was_trained_on_the_extractor_shows_no_distance_under_it(parrots):
+    assert (of(parrots, "taught").trained_on, of(parrots, "many").trained_on) == ("classifier", None)
+    table = {row["label"]: row for row in json.loads((parrots / "table.json").read_text())}
+    hidden = ("fid", "fid_se", "fid_infinity", "kid", "kid_se", "precision", "recall", "is", "fid_rank")
+    assert [table["taught"][key] for key in hidden] == [None] * len(hidden)
+    assert table["many"]["fid"] is not None
+    assert table["taught"]["agreement"] == of(parrots, "taught").agreement.agreement
+    assert table["taught"]["copies"] == 1
+    text = (parrots / "table.md").read_text()
+    assert text.count("taught: trained on classifier, so FID, KID, precision, recall, IS under it say nothing") == 1
+    (line,) = [line for line in text.splitlines() if line.startswith("| taught ")]
+    (head,) = [line for line in text.splitlines() if line.startswith("| Recipe")]
+    cells = dict(zip((x.strip() for x in head.split("|")), (x.strip() for x in line.split("|")), strict=True))
+    assert {cells[name] for name in cells if name.startswith(("FID", "KID", "Precision", "Recall", "IS"))} == {"–"}
 
 
 def test_a_setting_that_a_model_states_stands_in_its_record(parrots):

@@ -3,10 +3,16 @@ import re
 
 import pytest
 
-from genbench.records.record import Accuracy, Agreement, Gap, Parzen
-from genbench.tables import columns
+from genbench.records.parts import Accuracy, Agreement, Gap, Parzen
 from genbench.tables import rows as table
+from genbench.tables import texts
+from genbench.tables.columns import FIGURES
 from tests.records import anchor, collapse, likelihood, quality, quick, record
+
+
+def cell_of(key):
+    """What writes a figure's text in a row."""
+    return next(figure for figure in FIGURES if figure.key == key).cell
 
 
 def by_label(records):
@@ -22,13 +28,13 @@ def shown(records):
 
 def test_marks_say_kind_and_method_what_is_given_and_drawn():
     rows = by_label(quick())
-    assert columns.bits(rows["pixelcnn"]).startswith("= 1.2")
-    assert columns.bits(rows["vae"]).startswith("≤ 1.6")
-    assert re.fullmatch(r"~ 2\.\d{3} ± 0\.\d{3} unconverged", columns.bits(rows["gan"]))
-    assert "unconverged" not in columns.bits(rows["wgan-gp"])
-    assert columns.method(rows["wgan-gp"]) == "ais, 2 draws, 10 images, noise added"
+    assert texts.bits(rows["pixelcnn"]).startswith("= 1.2")
+    assert texts.bits(rows["vae"]).startswith("≤ 1.6")
+    assert re.fullmatch(r"~ 2\.\d{3} ± 0\.\d{3} unconverged", texts.bits(rows["gan"]))
+    assert "unconverged" not in texts.bits(rows["wgan-gp"])
+    assert texts.method(rows["wgan-gp"]) == "ais, 2 draws, 10 images, noise added"
     (asked,) = table.rows([record(test=likelihood(given=("label",)))])
-    assert columns.method(asked) == "chain rule, given label"
+    assert texts.method(asked) == "chain rule, given label"
 
 
 def estimate(gap=None, **fields):
@@ -45,9 +51,9 @@ def sides(bpd, standard_error=0.004):
 
 def test_the_worth_of_draws_stands_beside_them_and_an_effort_that_is_not_the_default():
     (row,) = table.rows([record(test=estimate(ess=1.618, effort="paper"))])
-    assert columns.method(row) == "ais, 2 draws (1.62 effective), paper effort, 3 images, noise added"
+    assert texts.method(row) == "ais, 2 draws (1.62 effective), paper effort, 3 images, noise added"
     (row,) = table.rows([record(test=likelihood(kind="bound", method="elbo", ess=None))])
-    assert columns.method(row) == "elbo"
+    assert texts.method(row) == "elbo"
     assert "Effective" not in table.render(quick(), "md")
 
 
@@ -62,7 +68,7 @@ def test_the_gap_has_a_column_where_a_row_has_one_and_ranks_nothing():
     assert (found["gan"]["nll_gap_se"], found["gan"]["nll_gap_images"], found["vae"]["nll_gap"]) == (0.004, 5, None)
     assert not any(key.startswith("nll_gap") and key.endswith(("rank", "best")) for key in found["gan"])
     (both,) = table.rows([record("gan", seed=s, test=estimate(sides(g))) for s, g in enumerate((0.01, 0.03))])
-    assert columns.spread("nll_gap", 1, 3)(both) == "0.020 ± 0.014"
+    assert cell_of("nll_gap")(both) == "0.020 ± 0.014"
 
 
 def test_seeds_of_unequal_effort_are_not_one_row():
@@ -93,11 +99,11 @@ def test_each_extractor_has_columns_of_its_own():
 
 
 def test_numbers_are_short_and_honest():
-    assert [columns.number(x) for x in (0, 1.2249, 45.26, 1365.2, 0.00012, math.inf, None)] == [
+    assert [texts.number(x) for x in (0, 1.2249, 45.26, 1365.2, 0.00012, math.inf, None)] == [
         "0", "1.22", "45.3", "1,365", "0.0001", "∞", "",
     ]  # fmt: skip
-    assert columns.number(-0.5) == "−0.500"
-    assert [columns.count(x) for x in (640, 9_999, 12_345, 412_545, 999_999, 1_234_567)] == [
+    assert texts.number(-0.5) == "−0.500"
+    assert [texts.count(x) for x in (640, 9_999, 12_345, 412_545, 999_999, 1_234_567)] == [
         "640", "9,999", "12.3k", "413k", "1.00M", "1.23M",
     ]  # fmt: skip
 
@@ -118,7 +124,7 @@ def test_accuracy_has_a_column_only_where_something_has_it():
 
 
 def test_an_accuracy_has_its_binomial_error_for_one_seed_and_the_deviation_over_several():
-    cell = columns.spread("accuracy", 1, 3)
+    cell = cell_of("accuracy")
     (one,) = table.rows([classified("aae", 0, 0.9)])
     assert one["accuracy_se"] == pytest.approx(math.sqrt(0.9 * 0.1 / 1000))
     assert cell(one) == "0.900 ± 0.009"
@@ -171,7 +177,7 @@ def test_agreement_has_a_column_beside_the_real_images_where_a_model_takes_a_lab
 def test_agreement_of_several_seeds_has_their_deviation():
     (row,) = table.rows([record(seed=s, agreement=judged(a, 0.01)) for s, a in enumerate((0.88, 0.9, 0.92))])
     assert (row["agreement_se"], row["agreement_std"]) == (None, pytest.approx(0.02))
-    assert columns.spread("agreement", 1, 3)(row) == "0.900 ± 0.020"
+    assert cell_of("agreement")(row) == "0.900 ± 0.020"
 
 
 def test_collapse_has_columns_and_sentences():
@@ -197,14 +203,14 @@ def test_classes_of_several_seeds_are_whole_where_they_agree():
     def row(*covered):
         return table.rows([record(seed=s, collapse=collapse(covered=c)) for s, c in enumerate(covered)])[0]
 
-    assert [columns.covered(row(*seeds)) for seeds in ((10,), (10, 10), (8, 9))] == [
+    assert [texts.covered(row(*seeds)) for seeds in ((10,), (10, 10), (8, 9))] == [
         "10 of 10", "10 of 10", "8.5 ± 0.7 of 10",
     ]  # fmt: skip
 
 
 def test_an_infinite_divergence_is_shown_as_such():
     (row,) = table.rows([record(collapse=collapse(divergence=math.inf))])
-    assert columns.spread("class_divergence", 1, 3)(row) == "∞"
+    assert cell_of("class_divergence")(row) == "∞"
 
 
 def test_fid_and_kid_of_one_seed_have_their_standard_errors_and_of_several_the_deviation():

@@ -6,17 +6,24 @@ from functools import partial
 import pytest
 
 from genbench import data
-from genbench.records.record import Accuracy, Paired
+from genbench.records.parts import Accuracy, Anomaly, Joint, Paired, Reconstruction
 from genbench.runs import stamping
 from genbench.runs.command import verbatim
 from genbench.runs.config import Cell, Setting
-from genbench.tables import comparable, keys, ranks, tooltips
+from genbench.tables import columns, comparable, ranks, tooltips
 from genbench.tables import rows as table
 from genbench.training.config import FitReport
 from tests.records import likelihood, quality, record, speed
 
 PAIRED = Paired(psnr=19.0, psnr_standard_error=0.1, ssim=0.8, ssim_standard_error=0.01, images=359)
+ANOMALY = Anomaly(auroc=0.9, auroc_standard_error=0.01, normal=359, anomalous=40)
+RECONSTRUCTION = Reconstruction(
+    distance=1, distance_standard_error=0.1, ratio=0.5, ratio_standard_error=0.01, images=359
+)
+JOINT = Joint(kappa=0.5, kappa_standard_error=0.01, agreement=0.9, chance=0.8, pairs=359)
+GROUP = {group.name: group for group in comparable.GROUPS}
 FIGURE = {"likelihood": "nll_bpd", "quality": "fid", "speed": "latency_ms", "pairs": "psnr", "labels": "accuracy"}
+FIGURE |= {"anomaly": "auroc", "reconstruction": "reconstruction", "joint": "joint"}
 # Of a stamp: what a cell is called, what became of it, and what is said without parting any figures.
 PARTS_NOTHING = {
     *("title", "seed", "command", "configuration", "spent", "likelihood", "judge", "labelled", "measures", "course"),
@@ -35,10 +42,10 @@ def stamp():
         precision="float32", samples=359, likelihoods=20, draws=1, estimated=2, timing=1.0, device="cpu",
     )  # fmt: skip
     setting = Setting("Toys", None, "d" * 40, partial(verbatim, "genbench run toys"))
-    eyes = {"name": "classifier", "hash": "c" * 64, "resize": "none", "judge": "c" * 64}
+    extractor = {"name": "classifier", "hash": "c" * 64, "resize": "none", "judge": "c" * 64}
     report = FitReport(64, 8, 1.0, 0.0, {"gan": 8}, [0.0] * 8)
     test = likelihood(kind="estimate", method="ais", draws=2)
-    found = stamping.stamped(cell, setting, digits, eyes, report, 0.5, test)
+    found = stamping.stamped(cell, setting, digits, extractor, report, 0.5, test)
     return json.loads(json.dumps(found))
 
 
@@ -61,12 +68,15 @@ def row(label, stamp, shift=0.0, **fields):
         "speed": speed(4 + shift, 900 - shift),
         "paired": PAIRED.model_copy(update={"psnr": 19 - shift}),
         "accuracy": Accuracy(accuracy=0.9 - shift / 100, standard_error=0.01, images=359),
+        "anomaly": ANOMALY.model_copy(update={"auroc": 0.9 - shift / 100}),
+        "reconstruction": RECONSTRUCTION.model_copy(update={"distance": 1 + shift, "ratio": 0.5 + shift / 100}),
+        "joint": JOINT.model_copy(update={"kappa": 0.5 - shift / 100}),
     }
     return [record(label, seed=seed, **figures | fields).model_copy(update={"stamp": stamp}) for seed in (0, 1)]
 
 
 def ranked(rows, need):
-    figure = next(figure for figure in keys.RANKED if figure.key == FIGURE[need])
+    figure = next(figure for figure in columns.RANKED if figure.key == FIGURE[need])
     return [place is not None for place in ranks.ranks(rows, figure)]
 
 
@@ -83,14 +93,14 @@ def test_what_agrees_is_ranked_in_every_column_and_refused_in_none(stamp):
 @pytest.mark.parametrize("need", FIGURE)
 def test_each_part_that_differs_parts_the_figures_and_is_named(stamp, need):
     leaves = dict(comparable.leaves(stamp))
-    rests_on = [name for name in leaves if name.replace(".", " ") in comparable.parts(row("a", stamp)[0], need)]
+    rests_on = [name for name in leaves if name.replace(".", " ") in comparable.parts(row("a", stamp)[0], GROUP[need])]
     assert len(rests_on) >= 10
     for name in rests_on:
         rows = [row("a", stamp), row("b", planted(stamp, name), 1.0)]
         assert ranked(rows, need) == [False, False], name
         ours, theirs = notes(rows)
         assert ours == theirs
-        (said,) = [text for text in ours if comparable.HEADS[need].lower() in text.lower()]
+        (said,) = [text for text in ours if comparable.HEADS[GROUP[need]].lower() in text.lower()]
         assert "of a " in said
         assert "not ranked with b: " in said
         was = comparable.short(json.dumps(leaves[name]))
@@ -114,6 +124,13 @@ def test_each_part_that_differs_parts_the_figures_and_is_named(stamp, need):
         ("quality", {"quality": quality(60, images=359, reference_images=9)}, "reference measured differs (1258 / 9)"),
         ("pairs", {"paired": PAIRED.model_copy(update={"images": 5})}, "pairs differs (359 / 5)"),
         ("labels", {"accuracy": Accuracy(accuracy=0.5, standard_error=0.1, images=5)}, "test images differs (359 / 5)"),
+        ("anomaly", {"anomaly": ANOMALY.model_copy(update={"anomalous": 5})}, "held-out images differs (40 / 5)"),
+        (
+            "reconstruction",
+            {"reconstruction": RECONSTRUCTION.model_copy(update={"images": 5})},
+            "images differs (359 / 5)",
+        ),
+        ("joint", {"joint": JOINT.model_copy(update={"pairs": 5})}, "pairs drawn differs (359 / 5)"),
     ],
 )
 def test_counts_of_the_figures_themselves_part_them_too(stamp, need, change, said):
@@ -145,7 +162,7 @@ def test_somebody_decided_about_every_part_of_a_stamp(stamp):
     def is_one(name, parts):
         return any(name == part or name.startswith(f"{part}.") for part in parts)
 
-    wanted = {part for need in comparable.RESTS_ON for part in comparable.RESTS_ON[need]}
+    wanted = {part for group in comparable.GROUPS for part in group.rests_on}
     unknown = [name for name, _ in comparable.leaves(stamp) if is_one(name, wanted) == is_one(name, PARTS_NOTHING)]
     assert not unknown
 
@@ -191,7 +208,7 @@ def test_a_label_and_the_cost_of_a_row_tell_where_it_was_trained(stamp):
     labels = [line["label"] for line in found if line["status"] == "done"]
     assert len(labels) == 2
     assert sum("7 threads" in label for label in labels) == 1
-    costs = [list(tooltips._cost("fit_seconds", line)) for line in found]
+    costs = [list(tooltips.cost(line)) for line in found]
     assert [any("7 threads" in (text or "") for text in cost) for cost in costs] == ["7 threads" in x for x in labels]
 
 

@@ -17,8 +17,9 @@ PAGE = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}%s
 
 
 SAYS = (
-    *(f"tables.{name}" for name in ("captions", "columns", "comparable", "labels", "rows")),
-    *("runs.measures", "runs.evaluate", "runs.stamping", "records.stamp", "likelihood.effort"),
+    *(f"tables.{name}" for name in ("captions", "columns", "comparable", "labels", "rows", "texts", "tooltips")),
+    *(f"tables.figures.{name}" for name in ("answers", "collapse", "cost", "likelihood", "quality")),
+    *("metrics.quality", "runs.measures", "runs.evaluate", "runs.stamping", "records.stamp", "likelihood.effort"),
 )
 
 

@@ -2,13 +2,13 @@ import math
 
 import pytest
 
-from genbench.tables.ranks import Figure, interval, ranks
+from genbench.tables.columns import FIGURES
+from genbench.tables.ranks import interval, ranks
 from tests.records import likelihood, lost, quality, record
 
-NLL = Figure("nll_bpd", "test.bpd", "low", "likelihood")
-FID = Figure("fid", "quality.fid", "low", "quality")
-RECALL = Figure("recall", "quality.recall", "high", "quality")
-LATENCY = Figure("latency_ms", "speed.latency_ms", "low", "speed")
+NLL, FID, RECALL, LATENCY = (
+    next(figure for figure in FIGURES if figure.key == key) for key in ("nll_bpd", "fid", "recall", "latency_ms")
+)
 
 
 def bits(label, per_image, stamp=None, **fields):

@@ -8,9 +8,10 @@ import re
 import pytest
 from rich.console import Console
 
-from genbench.records.record import Agreement, Gap
-from genbench.tables import captions, columns
+from genbench.records.parts import Agreement, Gap
 from genbench.tables import rows as table
+from genbench.tables import texts
+from genbench.tables.columns import FIGURES
 from tests.records import GAP, anchor, collapse, likelihood, lost, quality, quick, record
 
 SETTLED = [
@@ -51,14 +52,14 @@ def test_seeds_become_mean_and_sample_standard_deviation():
     assert (row["nll_bpd"], row["nll_bpd_std"]) == (pytest.approx(3), pytest.approx(math.sqrt((4 + 1 + 9) / 2)))
     assert row["nll_se"] is None
     assert (row["seeds"], row["seeds_run"]) == ([0, 1, 2], 3)
-    assert columns.spread("fid")(row) == "13.0 ± 3.6"
+    assert next(figure for figure in FIGURES if figure.key == "fid").cell(row) == "13.0 ± 3.6"
 
 
 def test_lost_seeds_have_a_row_of_their_own_and_are_counted():
     done, gone = table.rows([lost("vae", seed=2), record(seed=0), record(seed=1)])
     assert (done["status"], done["seeds"], done["seeds_run"]) == ("done", [0, 1], 3)
     assert (gone["status"], gone["seeds"], gone["nll_bpd"]) == ("diverged", [2], None)
-    assert columns.seeds(done) == "2 of 3"
+    assert texts.seeds(done) == "2 of 3"
     assert "step 120" in gone["reason"]
     assert "seed 2, diverged: loss of turn critic is nan at step 120" in table.render([lost("vae", seed=2)], "md")
 
@@ -300,4 +301,4 @@ def test_a_gap_wider_than_what_counts_as_converged_is_said():
 
 
 def test_seeds_are_a_list_and_a_shape_is_a_product():
-    assert captions.phrase({"seed": [0, 1, 2], "shape": [1, 28, 28]}) == "seed 0 / 1 / 2, shape 1×28×28"
+    assert texts.phrase({"seed": [0, 1, 2], "shape": [1, 28, 28]}) == "seed 0 / 1 / 2, shape 1×28×28"

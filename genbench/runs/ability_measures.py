@@ -1,0 +1,141 @@
+"""What is measured of the abilities that a model may have; one that fails costs its figure, not the cell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+import torch
+from torch import Tensor
+
+from genbench.abilities import Classifies, Detects, Pairs, Reconstructs
+from genbench.interface import GenerativeModel
+from genbench.metrics.anomaly import auroc
+from genbench.metrics.joint import joint
+from genbench.metrics.reconstruction import reconstruction
+from genbench.plots import gallery
+from genbench.records import parts
+from genbench.runs.clock import Clock
+from genbench.seed import generator
+from genbench.spec import Batch
+from genbench.stats import mean, standard_error
+
+if TYPE_CHECKING:
+    from genbench.data import Dataset
+
+BATCH = 256  # images at once
+
+
+@dataclass(frozen=True)
+class AbilityMeasures:
+    """The parts of a record that rest on what a model can do beside sampling; None where it cannot, or fails."""
+
+    accuracy: parts.Accuracy | None = None
+    anomaly: parts.Anomaly | None = None
+    reconstruction: parts.Reconstruction | None = None
+    joint: parts.Joint | None = None
+
+
+def ability_measures(
+    model: GenerativeModel, dataset: Dataset, said: dict[str, str], clock: Clock, *, pairs: int, seed: int
+) -> AbilityMeasures:
+    """Every figure of the abilities that ``model`` has and the data set can judge.
+
+    Args:
+        model: trained.
+        dataset: whose test split it is measured on.
+        said: by ability, what a record says of it; ``failed: …`` is written here.
+        clock: that counts the seconds.
+        pairs: images to draw together with their sources.
+        seed: of what is drawn.
+    """
+    found = AbilityMeasures()
+    if isinstance(model, Classifies) and dataset.spec.classes:
+        with clock("accuracy"):
+            part = gallery.attempted(said, "classify", partial(accuracy, model, dataset.test))
+            found = replace(found, accuracy=part)
+    if isinstance(model, Detects) and dataset.anomalous is not None:
+        with clock("anomaly"):
+            anomaly = gallery.attempted(said, "anomaly", partial(detected, model, dataset.test, dataset.anomalous))
+            found = replace(found, anomaly=anomaly)
+    if isinstance(model, Reconstructs):
+        with clock("reconstruction"):
+            again = gallery.attempted(said, "reconstruct", partial(reconstructed, model, dataset.test))
+            found = replace(found, reconstruction=again)
+    if isinstance(model, Pairs) and dataset.source_of is not None:
+        with clock("joint"):
+            both = gallery.attempted(said, "pairs", partial(paired_draws, model, dataset, pairs, seed))
+            found = replace(found, joint=both)
+    return found
+
+
+def accuracy(model: GenerativeModel, split: Batch) -> parts.Accuracy:
+    """Share of a split's labelled images whose likeliest class under the model itself is their label.
+
+    Raises:
+        ValueError: for a split without labels, or an answer that is not a finite number a class.
+    """
+    if split.labels is None:
+        raise ValueError("accuracy: the images have no labels")
+    labelled = split.rows((split.labels >= 0).nonzero()[:, 0])
+    right: list[float] = []
+    for batch in _batches(labelled):
+        answer = cast("Classifies", model).classify(replace(batch, labels=None).to(model.device)).cpu()
+        if answer.shape != (len(batch), model.spec.classes) or not bool(torch.isfinite(answer).all()):
+            raise ValueError(
+                f"classify answers {tuple(answer.shape)} for {len(batch)} images: give finite (B, classes)"
+            )
+        right += answer.argmax(1).eq(cast("Tensor", batch.labels)).double().tolist()
+    return parts.Accuracy(accuracy=mean(right), standard_error=standard_error(right), images=len(right))
+
+
+def detected(model: GenerativeModel, normal: Batch, anomalous: Batch) -> parts.Anomaly:
+    """How well the model's own scores part ``anomalous`` images from ``normal`` ones.
+
+    Raises:
+        ValueError: for an answer that is not a finite number an image.
+    """
+    return auroc(_scores(model, normal), _scores(model, anomalous))
+
+
+def reconstructed(model: GenerativeModel, split: Batch) -> parts.Reconstruction:
+    """How far a split's images are from what the model makes of their codes.
+
+    Raises:
+        ValueError: for an answer that is not a uint8 image for each image.
+    """
+    images = [cast("Reconstructs", model).reconstruct(batch.to(model.device)).cpu() for batch in _batches(split)]
+    return reconstruction(split.images, torch.cat(images), model.spec.levels)
+
+
+def paired_draws(model: GenerativeModel, dataset: Dataset, n: int, seed: int) -> parts.Joint:
+    """Whether ``n`` images and sources that the model draws together belong to each other, by the known map.
+
+    Raises:
+        ValueError: for data whose sources are no known map of their images, or an answer that is not ``n`` pairs.
+    """
+    if dataset.source_of is None:
+        raise ValueError(f"pairs: the sources of {dataset.name} are no known map of its images")
+    images, sources = cast("Pairs", model).pairs(n, generator=generator(seed, "pairs"))
+    if len(images) != n or len(sources) != n:
+        raise ValueError(f"pairs answers {len(images)} images and {len(sources)} sources: give {n} of each")
+    return joint(sources.cpu(), dataset.source_of(images.cpu()), dataset.spec.levels)
+
+
+def _scores(model: GenerativeModel, split: Batch) -> Tensor:
+    """The anomaly score of every image, float64 ``(N,)``."""
+    found: list[Tensor] = []
+    for batch in _batches(split):
+        answer = cast("Detects", model).anomaly(batch.to(model.device)).detach().double().cpu()
+        if answer.shape != (len(batch),):
+            raise ValueError(f"anomaly answers {tuple(answer.shape)} for {len(batch)} images: give one number an image")
+        found.append(answer)
+    return torch.cat(found)
+
+
+def _batches(split: Batch) -> Iterator[Batch]:
+    """The images of a split with all that belongs to them, some at a time."""
+    for rows in torch.arange(len(split)).split(BATCH):
+        yield split.rows(rows)

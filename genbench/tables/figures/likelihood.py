@@ -1,0 +1,107 @@
+"""How well a model knows the data: bits per dimension, how they were computed, and what vouches for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from genbench.tables import texts, tooltips
+from genbench.tables.figure import Column, Figure, Number
+from genbench.tables.groups import LIKELIHOOD
+from genbench.tables.texts import KINDS, MARKS, Row
+
+WIDE_GAP = 0.05  # bits/dim, by as much as a converged estimate may move
+RANK = (
+    "Rank: one more than the rows that are better by more than chance, among rows of the same kind, condition, "
+    "data, share of labels and protocol; a paired 95 % t-interval, over images for one seed and over shared "
+    "seeds for several, uncorrected for the number of pairs. Bold beats all the others of its group."
+)
+
+
+def marks(rows: Sequence[Row]) -> Iterator[str]:
+    """What bits per dimension are, their marks and words."""
+    kinds = [kind for kind in MARKS if any(row["nll_kind"] == kind for row in rows)]
+    if kinds:
+        said = ", ".join(f"{MARKS[kind]} {KINDS[kind]}" for kind in kinds)
+        yield f"Bits/dim: −log₂ P(image) / (C·H·W) of the stored integer levels; {said}."
+    if any(row["nll_observation"] == "added" for row in rows):
+        yield "Noise added: the likelihood counts an observation noise that the samples do not have."
+    if any(row["nll_se"] for row in rows):
+        yield "± beside bits/dim of one seed is the standard error over test images."
+    if any(row["nll_converged"] is False for row in rows):
+        yield (
+            "Unconverged: the estimate moved by more than 0.05 bits/dim when its temperatures doubled, or its chains "
+            "had no gradient to follow; not ranked."
+        )
+
+
+def effective(rows: Sequence[Row]) -> Iterator[str]:
+    """What effective draws are."""
+    if any(row["nll_ess"] is not None and row["nll_draws"] > 1 for row in rows):
+        yield "Effective: (Σ w)² / Σ w² of an image's importance weights, mean over images."
+
+
+def gap(rows: Sequence[Row]) -> Iterator[str]:
+    """What the gap vouches for, and which rows have a wide one."""
+    if all(row["nll_gap"] is None for row in rows):
+        return
+    count = " / ".join(dict.fromkeys(str(row["nll_gap_images"]) for row in rows if row["nll_gap_images"]))
+    yield (
+        f"Gap: on {count} images that the model made itself, the distance of the same estimate from a bound on the "
+        "other side of the truth (bidirectional Monte Carlo), ± of one seed its standard error over these images; "
+        "a small one vouches for the chains where the model's own images lie, not where the test images do."
+    )
+    wide = [row["label"] for row in rows if row["nll_converged"] and (row["nll_gap"] or 0) > WIDE_GAP]
+    if wide:
+        yield (
+            f"{', '.join(wide)}: the estimate held still when its temperatures doubled, and yet the gap is above "
+            f"{WIDE_GAP} bits/dim: longer chains (--effort) may move it and its rank."
+        )
+
+
+COLUMNS: tuple[Column, ...] = (
+    Figure(
+        "nll_bpd",
+        "Bits/dim (test)",
+        path="test.bpd",
+        better="low",
+        format=texts.bits,
+        error="test.standard_error",
+        group=LIKELIHOOD,
+        caption=marks,
+        tooltip=tooltips.likelihood,
+    ),
+    Figure(
+        "nll_gap",
+        "Gap",
+        path="test.gap.bpd",
+        unit="bits/dim",
+        better="low",
+        arrow=False,
+        format=Number(3),
+        error="test.gap.standard_error",
+        drop=10,
+        caption=gap,
+        tooltip=tooltips.gap,
+    ),
+    Column("nll_rank", "Rank", texts.rank, drop=4, caption=RANK, tooltip=tooltips.likelihood),
+    Column(
+        "nll_method",
+        "Bits/dim by",
+        texts.method,
+        right=False,
+        drop=10,
+        caption=effective,
+        tooltip=tooltips.likelihood,
+    ),
+    Figure(
+        "nll_train_bpd",
+        "Bits/dim (train)",
+        path="train.bpd",
+        format=Number(3),
+        drop=8,
+        tooltip=partial(tooltips.likelihood, split="train"),
+    ),
+    Figure("nll_ess", path="test.ess"),
+    Figure("nll_acceptance", path="test.acceptance"),
+)

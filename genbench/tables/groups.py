@@ -1,0 +1,55 @@
+"""Groups of figures that are ranked by one rule: the parts of a stamp that all of them rest on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DATA = ("data", "split", "counts")
+TRAINING = ("budget", "batch_size", "precision", "checkpoint")
+SAMPLES = ("samples", "drawn")
+MACHINE = ("device", "threads", "machine", "accelerator", "processor", "versions.torch", "versions.python")
+
+
+@dataclass(frozen=True)
+class FigureGroup:
+    """Figures that may be compared between rows, or not, together.
+
+    Args:
+        name: as :data:`genbench.records.stamp.MEASURES` counts the versions of what measures them.
+        part: the field of a record without which it has none of them.
+        rests_on: parts of the stamp, by dotted name, that must be equal.
+        counts: what else must be equal: what a note calls it, and the field of ``part`` that holds it.
+        trained: whether training decides them, and not only the machine that measures; where the budget is in seconds,
+            the machine that trained is then among what they rest on.
+        per_extractor: whether they are of one extractor's features, so that a column is of one extractor, and a model
+            that was trained on it has none.
+    """
+
+    name: str
+    part: str
+    rests_on: tuple[str, ...] = (*DATA, *TRAINING)
+    counts: tuple[tuple[str, str], ...] = (("test images", "images"),)
+    trained: bool = True
+    per_extractor: bool = False
+
+
+LIKELIHOOD = FigureGroup("likelihood", "test")
+QUALITY = FigureGroup(
+    "quality",
+    "quality",
+    (*DATA, *TRAINING, *SAMPLES, "extractor", "reference", "versions.torch-fidelity"),
+    (("samples measured", "images"), ("reference measured", "reference_images")),
+    per_extractor=True,
+)
+SPEED = FigureGroup(
+    "speed",
+    "speed",
+    ("data.name", "data.size", "data.shape", "data.levels", "data.classes", "timing.dtype", *MACHINE),
+    counts=(),
+    trained=False,
+)
+PAIRS = FigureGroup("pairs", "paired", (*DATA, *TRAINING, *SAMPLES), (("pairs", "images"),))
+LABELS = FigureGroup("labels", "accuracy")
+ANOMALY = FigureGroup("anomaly", "anomaly", counts=(("test images", "normal"), ("held-out images", "anomalous")))
+RECONSTRUCTION = FigureGroup("reconstruction", "reconstruction")
+JOINT = FigureGroup("joint", "joint", counts=(("pairs drawn", "pairs"),))
