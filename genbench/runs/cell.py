@@ -167,9 +167,9 @@ def conditions(given: Batch, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def shown(given: Batch, names: tuple[str, ...], dataset: Dataset) -> Batch:
-    """What the picture shows beside the samples: only what they were conditioned on."""
+    """What the picture shows beside the samples: what they were conditioned on, and targets where they have some."""
     return Batch(
-        dataset.test.images[: len(given)],
+        dataset.test.images[: len(given)] if dataset.aligned else torch.empty((len(given), 0), dtype=torch.uint8),
         given.labels if "label" in names else None,
         given.sources if "source" in names else None,
     )
@@ -187,17 +187,20 @@ def measured(
     """The measured parts of a record, all of the same samples, and what the stamp says of the extractor."""
     found: dict[str, Any] = {}
     recipe = catalog.recipe(cell.recipe)
+    true = dataset.aligned or not dataset.spec.translates(cell.given)  # what samples are told is told of test images
     with clock("nll"):
-        if recipe.likelihood == "estimate":
+        if true and recipe.likelihood == "estimate":
             found["test"] = estimated(model, dataset.test, limit=cell.estimated, seed=cell.seed, effort=cell.effort)
-        else:
-            for name, split in (("test", dataset.test), ("train", dataset.train)):
+        elif true:
+            paired = dataset.spec.paired or not dataset.spec.translates(cell.given)
+            for name, split in (("test", dataset.test), ("train", dataset.train))[: 2 if paired else 1]:
                 draws = cell.draws if recipe.likelihood == "bound" else 1
                 found[name] = measures.likelihood(
                     model, split, draws=draws, limit=cell.likelihoods, seed=cell.seed, name=name
                 )
-    paired = "source" in cell.given and dataset.spec.paired
-    labels = given.labels if paired or "label" in cell.given else None
+    paired = "source" in cell.given and dataset.aligned
+    in_order = any(name != "label" for name in cell.given)
+    labels = given.labels if "label" in cell.given or (in_order and true) else None
     judged, extractor = measures.sample_measures(samples, labels, cell, dataset, part, clock)
     if paired:
         with clock("paired"):

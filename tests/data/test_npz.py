@@ -96,7 +96,7 @@ def test_what_a_reader_yields_is_checked():
     images = torch.zeros(4, 1, 2, 2, dtype=torch.uint8)
     with pytest.raises(ValueError, match="test: it has images and labels alone"):
         Raw(images, sources=images, test=(images, None))
-    with pytest.raises(ValueError, match="fields .* are not those that kinds describe"):
+    with pytest.raises(ValueError, match=r"fields .* are not those that kinds describe"):
         Raw(images, fields={"a": torch.zeros(4, dtype=torch.int64)})
     with pytest.raises(ValueError, match=r"field 'a' has shape \(\), not \(3,\)"):
         Raw(images, fields={"a": torch.zeros(4, dtype=torch.int64)}, kinds={"a": Field((3,), 2)})
