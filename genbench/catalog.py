@@ -25,6 +25,67 @@ GROUP = "genbench.families"
 
 
 @dataclass(frozen=True)
+class Need:
+    """Something that a recipe may need of its data.
+
+    Args:
+        what: it is, behind "the recipe needs".
+        argument: of :class:`DataSpec` that says whether data have it.
+        met: whether data of a spec have it.
+        remedy: what would do where they have not.
+    """
+
+    what: str
+    argument: str
+    met: Callable[[DataSpec], bool]
+    remedy: str
+
+    def lacking(self, spec: DataSpec) -> str:
+        """Why data of ``spec`` will not do, and what would; empty where they will."""
+        value = getattr(spec, self.argument)
+        said = sorted(value) if isinstance(value, Mapping) else value
+        return "" if self.met(spec) else f"{self.argument}={said}, and it needs {self.what}; {self.remedy}"
+
+
+def _field(name: str, remedy: str) -> Need:
+    return Need(f"a field {name!r}", "fields", lambda spec: name in spec.fields, remedy)
+
+
+NEEDS: Mapping[str, Need] = {
+    "label": Need("labels", "classes", lambda spec: spec.classes > 0, "choose a data set that has some"),
+    "labelled": Need(
+        "a share of training images that carry their label",
+        "labelled",
+        lambda spec: spec.labelled is not None,
+        "give the row labelled = 100, or the command --labelled 100",
+    ),
+    "source": Need(
+        "a source to translate from",
+        "source",
+        lambda spec: spec.source is not None,
+        "say edges: in front of the data set's name, or choose one with sources",
+    ),
+    "pairs": Need(
+        "pairs of source and image",
+        "paired",
+        lambda spec: spec.source is not None and spec.paired,
+        "leave unpaired: out of the data set's name",
+    ),
+    "unpaired": Need(
+        "sources and images that are not paired",
+        "paired",
+        lambda spec: spec.source is not None and not spec.paired,
+        "say unpaired: in front of the data set's name",
+    ),
+    "caption": _field("caption", "choose a data set with captions"),
+    "domain": _field("domain", "choose a data set of several domains"),
+    "shadow": _field("shadow", "choose a data set with masks of shadows"),
+    "landmarks": _field("landmarks", "choose a data set with landmarks of its sources"),
+    "identity": _field("identity", "choose a data set of several pictures an identity"),
+}
+
+
+@dataclass(frozen=True)
 class Recipe:
     """What the catalogue knows of a recipe without importing it.
 
@@ -37,6 +98,7 @@ class Recipe:
         year: of the paper.
         likelihood: kind that ``log_likelihood`` answers.
         given: what samples and likelihoods are conditioned on: ``"label"``, ``"source"``, a field.
+        needs: what training needs of the data, beside what is given: words of :data:`NEEDS`.
     """
 
     name: str
@@ -47,6 +109,7 @@ class Recipe:
     year: int
     likelihood: Kind
     given: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
 
     def function(self) -> Callable[..., GenerativeModel]:
         """The recipe itself, imported now."""
@@ -77,9 +140,12 @@ def recipes() -> Mapping[str, Recipe]:
                 f"recipes of {point.value} cannot be listed ({why}); repair or remove that package"
             ) from error
         for name, facts in declared.items():
-            odd = (set(facts) ^ wanted) - {"given"}
+            odd = (set(facts) ^ wanted) - {"given", "needs"}
             if odd:
                 raise ValueError(f"recipe {name!r} of {point.value}: missing or unknown facts {sorted(odd)}")
+            for need in facts.get("needs", ()):
+                if need not in NEEDS:
+                    raise ValueError(f"recipe {name!r} of {point.value} needs {need!r}: {nearest(need, NEEDS)}")
             if name in found and found[name].target != facts["target"]:
                 raise ValueError(f"recipe {name!r} is declared twice: {found[name].target} and {facts['target']}")
             found[name] = Recipe(name=name, **facts)
@@ -110,6 +176,9 @@ def build(name: str, spec: DataSpec, *, seed: int = 0, **options: Any) -> Genera
     lacks = [given for given in entry.given if not spec.has(given)]
     if lacks:
         raise ValueError(f"recipe {name!r} needs a {lacks[0]} with each image, and this data set has none")
+    for word in entry.needs:
+        if lacking := NEEDS[word].lacking(spec):
+            raise ValueError(f"recipe {name!r}: {lacking}")
     with fork_rng(derive(seed, "build")):
         model = entry.function()(spec, **options)
     missing = [given for given in model.given if not spec.has(given)]

@@ -37,12 +37,12 @@ SUITES = "\n\n".join(["A .toml file, or one of:", *(f"{name}: {title}" for name,
 
 @app.command()
 def families(as_json: Json = False) -> None:
-    """Every recipe: name, family, title, paper, year, likelihood, given."""
+    """Every recipe: name, family, title, paper, year, likelihood, what it is given, what it needs of the data."""
     from dataclasses import asdict
 
     from genbench.catalog import recipes
 
-    columns = ("name", "family", "title", "paper", "year", "likelihood", "given")
+    columns = ("name", "family", "title", "paper", "year", "likelihood", "given", "needs")
     rows = [{name: asdict(recipe)[name] for name in columns} for recipe in recipes().values()]
     listed("Recipes", rows, as_json)
 

@@ -1,4 +1,4 @@
-"""What a model without a density answers ``log_likelihood`` with: annealed importance sampling over its noise."""
+"""What a model without a density answers ``log_likelihood`` with: noise on its pixels, and an integral over its own."""
 
 from __future__ import annotations
 
@@ -20,11 +20,15 @@ from genbench.spec import Batch, DataSpec, Splits
 CHUNK = 250  # images decoded at once; part of what a generator's samples are
 SEARCH_IMAGES, SEARCH_RESTARTS, SEARCH_STEPS, SEARCH_RATE = 64, 2, 100, 0.1
 BLIND = "ais without gradient"  # the method's name where no chain ever had a gradient to follow
+DIRECT = "direct"  # and where there is no noise to integrate over
 LEAST_SIGMA = 0.1  # levels; below it every bin next to an exact image holds all of the probability anyway
 
 
 class ImplicitModel(GenerativeModel):
     """A deterministic decoder of noise u ~ N(0, I), to which ``log_likelihood`` adds noise that samples do not have.
+
+    A decoder without noise, a deterministic translation, has ``latents=0``: its samples are the same under every
+    generator, and its likelihood is the observation model around what it decodes, computed without any chain.
 
     Observation model: ``P(x given u) = ∏ [Φ((x + ½ - m)/σ) - Φ((x - ½ - m)/σ)]`` over pixels, end bins open, with
     ``m = decode(u)`` and σ in levels. σ² is the mean squared residual of a search in u for validation images, found in
@@ -33,16 +37,21 @@ class ImplicitModel(GenerativeModel):
 
     Args:
         spec: of the data.
-        latents: size Z of u.
+        latents: size Z of u; 0 where what is decoded follows from what is given alone.
         given: what :meth:`decode` reads of its batch: ``"label"``, ``"source"``, names of fields.
         categories: number of values, equally likely, of a category that decode reads as ``fields["category"]``, int64;
             1 for none.
+
+    Raises:
+        ValueError: for a negative ``latents``, or a hidden category, which is noise, beside none.
     """
 
     variance: Tensor
 
     def __init__(self, spec: DataSpec, latents: int, given: tuple[str, ...] = (), categories: int = 1) -> None:
         super().__init__(spec, given)
+        if latents < 0 or (latents == 0 and categories > 1):
+            raise ValueError(f"latents={latents}, categories={categories}: without noise, give latents=0, categories=1")
         self.latents, self.categories = latents, categories
         # Until finish() has seen data: a uniform pixel's variance.
         self.register_buffer("variance", torch.tensor((spec.levels**2 - 1) / 12, dtype=torch.float64))
@@ -87,6 +96,9 @@ class ImplicitModel(GenerativeModel):
     ) -> LogLikelihood:
         """Annealed importance sampling with ``draws`` chains an image: see :mod:`genbench.likelihood.bidirectional`.
 
+        Without noise, ``latents=0``, the answer is ``log P(x given decode)`` itself, whatever ``draws`` and ``effort``:
+        its method is ``"direct"``, and it has one draw.
+
         Args:
             batch: images with their conditions.
             draws: K; the answer is the log-mean-exp of K weights, of K under each value of a hidden category.
@@ -101,6 +113,8 @@ class ImplicitModel(GenerativeModel):
             raise ValueError(f"draws={draws}: give at least 1")
         chosen, generator = effort_named(effort), generator or seeded(0, "ais")
         batch = self.checked(batch)
+        if self.latents == 0:
+            return LogLikelihood(self._direct(batch), "estimate", self.given, DIRECT, "added")
         with frozen(self):
             steps = pilot(self, batch, chosen, generator)
             chains = below(self, batch, steps, draws=draws, effort=chosen, generator=generator)
@@ -108,6 +122,13 @@ class ImplicitModel(GenerativeModel):
         method = "ais" if chains.guided else BLIND
         answer = LogLikelihood.of_weights(chains.log_weights, "estimate", self.given, method, "added")
         return replace(answer, acceptance=chains.acceptance, step_size=chains.step_size)
+
+    def _direct(self, batch: Batch) -> Tensor:
+        """``log P(x given decode)`` of a decoder without noise, float64 ``(B,)``."""
+        empty = self.draw_noise(len(batch), seeded(0, DIRECT))
+        with torch.no_grad(), frozen(self):
+            chunks = torch.arange(len(batch), device=self.device).split(CHUNK)
+            return torch.cat([self.observe(empty[part], batch.rows(part)) for part in chunks])
 
     def simulate(self, given: Batch, generator: Generator) -> tuple[Batch, Tensor]:
         """Images of the distribution that the likelihood is of, observation noise and rounding included.
@@ -141,11 +162,31 @@ class ImplicitModel(GenerativeModel):
         return logs.flatten(1).sum(1, dtype=torch.float64)
 
     def finish(self, data: Splits, generator: Generator) -> None:
-        """Set label frequencies and, by a search in u, σ² on the validation split."""
+        """Set label frequencies and σ² on the validation split: by a search in u, or of all of it where u is empty.
+
+        A translation whose validation images have no sources of their own keeps the σ² of a uniform pixel: nothing
+        says what its output should have been, and no likelihood is asked of it.
+        """
         super().finish(data, generator)
+        sources = data.validation.sources
+        if self.spec.translates(self.given) and (sources is None or len(sources) != len(data.validation)):
+            return
         with frozen(self):
-            residual = search(self, data.validation.rows(slice(SEARCH_IMAGES)).to(self.device), generator)
-        self.variance.copy_(residual.double().mean().clamp(min=LEAST_SIGMA**2))
+            if self.latents == 0:
+                chunks = torch.arange(len(data.validation), device=data.validation.images.device).split(CHUNK)
+                parts = [data.validation.rows(part).to(self.device) for part in chunks]
+                with torch.no_grad():
+                    found = [residual(self, self.draw_noise(len(part), generator), part) for part in parts]
+                least = torch.cat(found)
+            else:
+                least = search(self, data.validation.rows(slice(SEARCH_IMAGES)).to(self.device), generator)
+        self.variance.copy_(least.double().mean().clamp(min=LEAST_SIGMA**2))
+
+
+def residual(model: ImplicitModel, u: Tensor, batch: Batch) -> Tensor:
+    """Mean squared distance of each image of ``batch`` from what ``u`` decodes to, in levels²: ``(B,)``."""
+    decoded = model.decode(u, batch).clamp(0, model.spec.levels - 1)
+    return (decoded - batch.images.float()).square().flatten(1).mean(1)
 
 
 def search(model: ImplicitModel, batch: Batch, generator: Generator) -> Tensor:
@@ -159,15 +200,14 @@ def search(model: ImplicitModel, batch: Batch, generator: Generator) -> Tensor:
     place = torch.arange(copies * len(batch), device=model.device)
     rows = model.under(batch.rows(place % len(batch)), place // len(batch))
     u = model.draw_noise(len(rows), generator).requires_grad_()
-    target = rows.images.float()
     optimizer = torch.optim.Adam([u], lr=SEARCH_RATE)
     best = torch.full((len(rows),), torch.inf, device=model.device)
     with torch.enable_grad():
         for _ in range(SEARCH_STEPS):
-            residual = (model.decode(u, rows).clamp(0, model.spec.levels - 1) - target).square().flatten(1).mean(1)
-            best = torch.minimum(best, residual.detach())
-            if not residual.requires_grad:
+            found = residual(model, u, rows)
+            best = torch.minimum(best, found.detach())
+            if not found.requires_grad:
                 break
-            (u.grad,) = torch.autograd.grad(residual.sum(), u)
+            (u.grad,) = torch.autograd.grad(found.sum(), u)
             optimizer.step()
     return reduce(best, "(copy image) -> image", "min", copy=copies)

@@ -200,12 +200,7 @@ class GenerativeModel(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} does not say how it learns: write phases()")
 
     def fit(
-        self,
-        data: Splits,
-        config: FitConfig,
-        *,
-        callbacks: Sequence[Callable] = (),
-        resume: Path | None = None,
+        self, data: Splits, config: FitConfig, *, callbacks: Sequence[Callable] = (), resume: Path | None = None
     ) -> FitReport:
         """Train until the budget is spent. See :func:`genbench.training.fit.fit`."""
         from genbench.training.fit import fit
@@ -283,12 +278,7 @@ class GenerativeModel(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} does not say how it samples: write draw()")
 
     def log_likelihood(
-        self,
-        batch: Batch,
-        *,
-        draws: int = 1,
-        effort: str = "fast",
-        generator: Generator | None = None,
+        self, batch: Batch, *, draws: int = 1, effort: str = "fast", generator: Generator | None = None
     ) -> LogLikelihood:
         """Log-probability of each image of ``batch``; ``draws`` and ``effort`` tighten bounds and estimates."""
         raise NotImplementedError(f"{type(self).__name__} does not answer: write log_likelihood()")

@@ -85,6 +85,10 @@ class DataSpec:
         known = {"label": self.classes > 0, "source": self.source is not None}
         return known.get(condition, condition in self.fields)
 
+    def translates(self, given: tuple[str, ...]) -> bool:
+        """Whether something of ``given`` belongs to a source: the source itself, or a field of one."""
+        return any(name == "source" or (name in self.fields and self.fields[name].of == "source") for name in given)
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -108,13 +112,14 @@ class Batch:
         return len(self.images)
 
     def rows(self, index: Tensor | slice) -> Batch:
-        """The same batch at the rows of ``index``; the labelled minibatch, which has rows of its own, is dropped."""
-        return Batch(
-            self.images[index],
-            None if self.labels is None else self.labels[index],
-            None if self.sources is None else self.sources[index],
-            {name: values[index] for name, values in self.fields.items()},
-        )
+        """The same batch at the rows of ``index``.
+
+        What has rows of its own is dropped: the labelled minibatch, and unpaired sources of another number.
+        """
+        fields = {name: values[index] for name, values in self.fields.items() if len(values) == len(self)}
+        sources = None if self.sources is None or len(self.sources) != len(self) else self.sources
+        labels = None if self.labels is None else self.labels[index]
+        return Batch(self.images[index], labels, None if sources is None else sources[index], fields)
 
     def to(self, device: torch.device | str) -> Self:
         """The same on ``device``."""
@@ -133,7 +138,13 @@ class Split(Batch):
 
 @dataclass(frozen=True)
 class Splits:
-    """What a model may see: test data never reach it."""
+    """What a model may see: test data never reach it.
+
+    Args:
+        train: what it learns from.
+        validation: seen in training, learned from by no gradient. A source that stands here belongs to its image, even
+            where training is unpaired; where no source belongs to an image there are none.
+    """
 
     train: Split
     validation: Split

@@ -1,10 +1,13 @@
 import inspect
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 import genbench
-from genbench import DataSpec, catalog
+from genbench import DataSpec, Field, catalog
 
+FIELDS = {"caption", "domain", "shadow", "landmarks", "identity"}
 FAMILIES = {"autoregressive", "autoencoder", "flow", "gan", "translation"}
 
 
@@ -31,6 +34,55 @@ def test_a_recipe_refuses_data_without_what_it_is_given():
         genbench.build("pix2pix", DataSpec((1, 8, 8)))
 
 
+LABELLED = DataSpec((1, 8, 8), classes=4, labelled=12)
+
+
+@pytest.mark.parametrize(
+    ("name", "spec", "message"),
+    [
+        ("aae-semi-supervised", DataSpec((1, 8, 8)), "classes=0, and it needs labels; choose a data set"),
+        ("aae-semi-supervised", DataSpec((1, 8, 8), classes=4), "labelled=None, .* --labelled 100"),
+        (
+            "pix2pix",
+            DataSpec((1, 8, 8), source=(1, 8, 8), paired=False),
+            "paired=False, and it needs pairs .* unpaired:",
+        ),
+    ],
+)
+def test_a_recipe_refuses_data_that_lack_what_it_needs_and_says_what_would_do(name, spec, message):
+    with pytest.raises(ValueError, match=f"recipe '{name}': {message}") as caught:
+        genbench.build(name, spec)
+    assert "\n" not in str(caught.value)
+
+
+SOURCED = DataSpec((1, 8, 8), source=(1, 8, 8))
+
+
+@pytest.mark.parametrize(
+    ("need", "with_it", "without"),
+    [
+        ("label", LABELLED, SOURCED),
+        ("labelled", LABELLED, replace(LABELLED, labelled=None)),
+        ("source", SOURCED, LABELLED),
+        ("pairs", SOURCED, replace(SOURCED, paired=False)),
+        ("pairs", SOURCED, LABELLED),
+        ("unpaired", replace(SOURCED, paired=False), SOURCED),
+        ("unpaired", replace(SOURCED, paired=False), DataSpec((1, 8, 8), paired=False)),
+        *((name, replace(SOURCED, fields={name: Field((), 4)}), SOURCED) for name in catalog.NEEDS if name in FIELDS),
+    ],
+)
+def test_each_need_is_met_by_data_that_have_it_alone(need, with_it, without):
+    assert catalog.NEEDS[need].lacking(with_it) == ""
+    lacking = catalog.NEEDS[need].lacking(without)
+    assert lacking.startswith(f"{catalog.NEEDS[need].argument}=")
+    assert lacking.endswith(catalog.NEEDS[need].remedy)
+
+
+def test_needs_are_those_that_the_page_of_adding_a_family_lists():
+    page = (Path(__file__).parents[1] / "docs" / "adding-a-family.md").read_text()
+    assert all(f"`{need}`" in page for need in catalog.NEEDS)
+
+
 class Point:
     def __init__(self, value, facts):
         self.value, self.facts = value, facts
@@ -47,6 +99,7 @@ FACTS = {"target": "a:b", "family": "f", "title": "t", "paper": "p", "year": 202
     [
         ([Point("m", {**FACTS, "colour": 1})], r"recipe 'x' of m: missing or unknown facts \['colour'\]"),
         ([Point("m", {"target": "a:b"})], "missing or unknown facts"),
+        ([Point("m", {**FACTS, "needs": ("captions",)})], r"recipe 'x' of m needs 'captions': did you mean caption"),
         ([Point("m", FACTS), Point("n", {**FACTS, "target": "c:d"})], "declared twice: a:b and c:d"),
     ],
 )

@@ -118,7 +118,7 @@ def test_lists_are_json_on_demand(genbench_):
     status, out, _ = genbench_("families", "--json")
     assert status == 0
     assert {entry["name"] for entry in json.loads(out)} == set(catalog.recipes())
-    assert set(json.loads(out)[0]) == {"name", "family", "title", "paper", "year", "likelihood", "given"}
+    assert set(json.loads(out)[0]) == {"name", "family", "title", "paper", "year", "likelihood", "given", "needs"}
     assert "mnist5k" in {entry["name"] for entry in json.loads(genbench_("datasets", "--json")[1])}
     assert "pixelcnn" in genbench_("families")[1]
     assert "mnist5k" in genbench_("datasets")[1]

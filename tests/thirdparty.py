@@ -54,9 +54,9 @@ class Toy(GenerativeModel):
         return [Phase("train", 1.0, [Turn("pixels", [self.logits], self.loss, lambda p: torch.optim.Adam(p, 0.1))])]
 
     @torch.no_grad()
-    def sample(self, n, *, labels=None, sources=None, fields=None, generator):
+    def draw(self, given, generator):
         below = self.logits[0].softmax(-1).cumsum(-1)
-        draws = uniform((n, *self.spec.shape), generator)
+        draws = uniform((len(given), *self.spec.shape), generator)
         return (draws[..., None] > below).sum(-1).clamp(max=self.spec.levels - 1).to(torch.uint8)
 
     def log_likelihood(self, batch, *, draws=1, effort="fast", generator=None):
@@ -77,12 +77,8 @@ class Able(Toy):
             assert not bool((batch.labels >= 0).all())
         return {"loss": -self.nats(batch.images).mean() / self.spec.dimensions}
 
-    def sample(self, n, *, labels=None, sources=None, fields=None, generator):
-        self.conditions(n, labels=labels, sources=sources, fields=fields, generator=generator)
-        return super().sample(n, generator=generator)
-
     def complete(self, batch, rows, *, generator):
-        drawn = super().sample(len(batch), generator=generator)
+        drawn = self.draw(batch, generator)
         drawn[:, :, :rows] = batch.images[:, :, :rows]
         return drawn
 
@@ -96,7 +92,10 @@ class Able(Toy):
 
 
 class Parrot(Toy):
-    """Draws ``count`` images that it saw in training, again and again, whatever label it is asked for."""
+    """Draws ``count`` images that it saw in training, again and again, whatever label it is asked for.
+
+    It overrides ``sample`` itself, as families did before there was ``draw``.
+    """
 
     def __init__(self, spec, count, conditional, perceptual):
         super().__init__(spec, "", 0, "", 0.0)

@@ -54,6 +54,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "paper": "1511.05644",
         "year": 2015,
         "likelihood": "bound",
+        "needs": ("label", "labelled"),
     },
     "vae-gan": {
         "target": "families.autoencoder.vae_gan:vae_gan",

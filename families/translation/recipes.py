@@ -13,5 +13,6 @@ RECIPES: dict[str, dict[str, Any]] = {
         "year": 2016,
         "likelihood": "estimate",
         "given": ("source",),
+        "needs": ("source", "pairs"),
     },
 }

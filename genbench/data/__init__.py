@@ -1,6 +1,7 @@
-"""Data sets by name: a source, and variants of it in front, as in ``edges:mnist5k`` or ``binarized:digits``.
+"""Data sets by name: a source, and variants of it in front, as in ``edges:mnist5k`` or ``unpaired:edges:digits``.
 
-A source is a file that yields :class:`Raw`; a new one is a line in :data:`SOURCES`.
+A source is a file that yields :class:`Raw`; a new one is a line in :data:`SOURCES`. A variant is an entry of
+:data:`genbench.data.variants.VARIANTS`.
 """
 
 from __future__ import annotations
@@ -13,17 +14,18 @@ from importlib import import_module
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from genbench.data.dataset import Dataset, Raw, digest, stratified
+from genbench.data.variants import VARIANTS, Variant, variant_named
 from genbench.errors import nearest
 from genbench.files import cache_dir
-from genbench.seed import generator, uniform
-from genbench.spec import DataSpec, Split, check_split
+from genbench.seed import generator
+from genbench.spec import Split, check_split
 
 __all__ = ["Dataset", "data_dir", "listing", "load"]
 
 SHARES = (0.7, 0.1, 0.2)  # training, validation, test
+SPLITS = ("train", "validation", "test", "anomalous")
 HELD_OUT = (0.9, 0.1)  # training, validation, where the source has a test split of its own
 
 
@@ -59,7 +61,6 @@ SOURCES = {
     "svhn": Source("Street View House Numbers", "cifar_svhn", (3, 32, 32), 256, 10, (65930, 7327, 26032), "svhn"),
 }
 PATHS = {"folder": "a folder of images", "npz": "arrays in an .npz file"}
-VARIANTS = ("binarized", "edges")
 
 
 @dataclass(frozen=True)
@@ -92,12 +93,8 @@ def listing(root: Path | None = None) -> list[Listed]:
             there = import_module(f"genbench.data.{source.module}").found(folder, source.argument)
             lines.append(Listed(name, *facts, there, str(folder)))
     lines += [Listed(f"{kind}:PATH", text, None, None, None, None, True, "PATH") for kind, text in PATHS.items()]
-    lines.append(
-        Listed("binarized:NAME", "any of these, each pixel drawn once as 0 or 1", None, 2, None, None, True, "NAME")
-    )
-    lines.append(
-        Listed("edges:NAME", "any of these, with edge maps to translate from", None, None, None, None, True, "NAME")
-    )
+    for variant in VARIANTS:
+        lines.append(Listed(f"{variant.prefix}:NAME", variant.title, None, variant.levels, None, None, True, "NAME"))
     return lines
 
 
@@ -117,32 +114,34 @@ def load(name: str, *, root: Path | None = None, size: int | None = None, downlo
     kind, _, path = source.partition(":")
     if size is not None and kind != "folder":
         raise ValueError(f"size={size}: only folder:PATH is resized, and {source} has the size that it has")
-    splits, spec, title = _splits(_raw(source, path, data_dir(root), size, download), source)
-    for variant in reversed(variants):
-        title = f"{title}, {'binarised' if variant == 'binarized' else 'from edges'}"
-        spec, splits = (_binarized if variant == "binarized" else _edges)(spec, splits)
+    dataset = _split(_raw(source, path, data_dir(root), size, download), source)
+    for asked, variant, number in reversed(variants):
+        try:
+            dataset = variant.of(dataset, number)
+        except ValueError as error:
+            said = str(error).replace("NAME", source)
+            raise ValueError(f"data set {name!r}: {asked}: {said}") from error
+    splits = {part: split for part in SPLITS if (split := getattr(dataset, part)) is not None}
     for part, split in splits.items():
-        check_split(spec, split, f"{name} {part}")
-    hashes = {part: digest(split) for part, split in splits.items()}
-    return Dataset(name, title, spec, **splits, hashes=hashes, aligned=spec.source is not None and spec.paired)
+        check_split(dataset.spec, split, f"{name} {part}")
+    return replace(dataset, name=name, hashes={part: digest(split) for part, split in splits.items()})
 
 
-def _parsed(name: str) -> tuple[list[str], str]:
-    """Variants and source of a name."""
+def _parsed(name: str) -> tuple[list[tuple[str, Variant, int]], str]:
+    """The variants of a name, each as it was asked for with its number, and the source behind them."""
     variants, rest = [], name
-    while rest.partition(":")[0] in VARIANTS and ":" in rest:
-        variant, _, rest = rest.partition(":")
-        variants.append(variant)
+    while (found := variant_named(rest.partition(":")[0])) is not None and ":" in rest:
+        asked, _, rest = rest.partition(":")
+        variants.append((asked, *found))
     kind, colon, path = rest.partition(":")
     if rest not in SOURCES and not (kind in PATHS and path):
         known = [*SOURCES, *(f"{kind}:PATH" for kind in PATHS)]
         if colon and kind not in PATHS:
-            raise ValueError(f"unknown variant {kind!r} of data set {name!r}: {nearest(kind, [*VARIANTS, *PATHS])}")
+            prefixes = [variant.prefix for variant in VARIANTS]
+            raise ValueError(f"unknown variant {kind!r} of data set {name!r}: {nearest(kind, [*prefixes, *PATHS])}")
         raise ValueError(f"unknown data set {rest!r}: {nearest(rest, known)}")
-    if len(set(variants)) < len(variants):
+    if len({variant.prefix for _, variant, _ in variants}) < len(variants):
         raise ValueError(f"data set {name!r}: a variant is asked for twice")
-    if variants == ["binarized", "edges"]:
-        raise ValueError(f"data set {name!r}: say edges:binarized:{rest} for the edges of binarised images")
     return variants, rest
 
 
@@ -157,41 +156,33 @@ def _raw(source: str, path: str, root: Path, size: int | None, download: bool) -
     return read(Path(path).expanduser())
 
 
-def _splits(raw: Raw, source: str) -> tuple[dict[str, Split], DataSpec, str]:
-    shares = SHARES if raw.test is None else HELD_OUT
-    try:
-        rows = stratified(raw.labels, len(raw.images), shares)
-    except ValueError as error:
-        raise ValueError(f"{source}: {error}") from error
-    parts = [Split(raw.images[r], None if raw.labels is None or not raw.classes else raw.labels[r]) for r in rows]
+def _split(raw: Raw, source: str) -> Dataset:
+    """The data set of a source, not varied yet; its hashes are still to be found.
+
+    Rows go into splits first, and only then is anything taken from them.
+    """
+    if raw.parts is not None:
+        rows = [*raw.parts]
+    else:
+        try:
+            rows = stratified(raw.labels, len(raw.images), SHARES if raw.test is None else HELD_OUT)
+        except ValueError as error:
+            raise ValueError(f"{source}: {error}") from error
+    splits = [
+        Split(
+            raw.images[part],
+            None if raw.labels is None or not raw.classes else raw.labels[part],
+            None if raw.sources is None else raw.sources[part],
+            {name: values[part] for name, values in raw.fields.items()},
+        )
+        for part in rows
+    ]
     if raw.test is not None:
         images, labels = raw.test
         order = torch.arange(len(images))
         if source.startswith("folder:"):  # read class by class, and measures take the first images of the test split
             order = torch.randperm(len(images), generator=generator(0, "test"))
-        parts.append(Split(images[order], labels[order] if raw.classes and labels is not None else None))
-    shape = tuple(raw.images.shape[1:])
-    spec = DataSpec((shape[0], shape[1], shape[2]), raw.levels, raw.classes)
+        splits.append(Split(images[order], labels[order] if raw.classes and labels is not None else None))
+    train, validation, test = splits
     title = SOURCES[source].title if source in SOURCES else source
-    return dict(zip(("train", "validation", "test"), parts, strict=True)), spec, title
-
-
-def _binarized(spec: DataSpec, splits: dict[str, Split]) -> tuple[DataSpec, dict[str, Split]]:
-    """Each pixel once and for all 1 with probability ``level / (levels - 1)``."""
-
-    def binary(images: Tensor, name: str) -> Tensor:
-        source = generator(0, "binarized", name)
-        # In chunks, for memory: float32 draws of the whole would be four times the data.
-        drawn = [uniform(part.shape, source) * (spec.levels - 1) < part for part in images.split(1024)]
-        return torch.cat(drawn).to(torch.uint8)
-
-    found = {name: replace(split, images=binary(split.images, name)) for name, split in splits.items()}
-    return replace(spec, levels=2), found
-
-
-def _edges(spec: DataSpec, splits: dict[str, Split]) -> tuple[DataSpec, dict[str, Split]]:
-    """Each image with its own edge map as source."""
-    from genbench.data.variants import edge_map
-
-    found = {name: replace(split, sources=edge_map(split.images, spec.levels)) for name, split in splits.items()}
-    return replace(spec, source=(1, *spec.shape[1:])), found
+    return Dataset(source, title, raw.spec, train, validation, test, {}, aligned=raw.sources is not None)

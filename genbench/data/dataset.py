@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
 from genbench.seed import generator
-from genbench.spec import Batch, DataSpec, Split, Splits
+from genbench.spec import Batch, DataSpec, Field, Split, Splits
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,14 @@ class Raw:
         levels: integer levels.
         classes: number of labels, 0 for none.
         test: images and labels of an official test split, where the source has one.
+        parts: rows of training, validation and test split, int64 each, where the source settles all three.
+        sources: uint8 ``(N, C', H', W')``: source i is what image i is translated from.
+        fields: integers ``(N, …)``, a tensor for each name in ``kinds``.
+        kinds: what each field is.
+
+    Raises:
+        ValueError: for numbers of rows that differ, fields of another shape than their kind's, parts that overlap, are
+            empty or lead to no row, or what a ``test`` of images and labels alone cannot go with.
     """
 
     images: Tensor
@@ -30,6 +38,48 @@ class Raw:
     levels: int = 256
     classes: int = 0
     test: tuple[Tensor, Tensor | None] | None = None
+    parts: tuple[Tensor, Tensor, Tensor] | None = None
+    sources: Tensor | None = None
+    fields: Mapping[str, Tensor] = field(default_factory=dict)
+    kinds: Mapping[str, Field] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        count = len(self.images)
+        if self.test is not None and (self.parts is not None or self.sources is not None or self.fields):
+            raise ValueError(
+                "test: it has images and labels alone; with sources, fields or parts give all as one array"
+            )
+        for name, values in {"labels": self.labels, "sources": self.sources, **self.fields}.items():
+            if values is not None and len(values) != count:
+                raise ValueError(f"{name}: {len(values)} for {count} images; give one for each")
+        if self.fields.keys() != self.kinds.keys():
+            raise ValueError(f"fields {sorted(self.fields)} are not those that kinds describe, {sorted(self.kinds)}")
+        for name, kind in self.kinds.items():
+            if tuple(self.fields[name].shape[1:]) != kind.shape:
+                raise ValueError(f"field {name!r} has shape {tuple(self.fields[name].shape[1:])}, not {kind.shape}")
+        if self.parts is not None:
+            _check_parts(self.parts, count)
+
+    @property
+    def spec(self) -> DataSpec:
+        """What the data are, before anything varies them."""
+        channels, height, width = self.images.shape[1:]
+        source = None
+        if self.sources is not None:
+            source = (self.sources.shape[1], self.sources.shape[2], self.sources.shape[3])
+        return DataSpec((channels, height, width), self.levels, self.classes, source, fields=self.kinds)
+
+
+def _check_parts(parts: tuple[Tensor, Tensor, Tensor], count: int) -> None:
+    """Refuse rows that are not those of three disjoint splits of ``count`` images."""
+    for name, rows in zip(("train", "validation", "test"), parts, strict=True):
+        if rows.dtype != torch.int64 or rows.dim() != 1 or len(rows) == 0:
+            raise ValueError(f"{name}: rows are {rows.dtype} {tuple(rows.shape)}; give int64 (n,), at least one")
+        if not 0 <= int(rows.min()) <= int(rows.max()) < count:
+            raise ValueError(f"{name}: rows run from {rows.min()} to {rows.max()}; there are {count}, from 0")
+    whole = torch.cat(parts)
+    if len(whole.unique()) < len(whole):
+        raise ValueError("train, validation and test: a row stands in two of them, or twice in one")
 
 
 @dataclass(frozen=True)
@@ -43,7 +93,7 @@ class Dataset:
         train: seen in training.
         validation: seen in training, learned from by no gradient.
         test: never seen by a model.
-        hashes: SHA-256 of each split, hexadecimal.
+        hashes: SHA-256 of each split that there is, hexadecimal.
         aligned: whether source i belongs to image i in validation and test, even where training is unpaired. No model
             hears of it: it says what may be measured.
         anomalous: held-out images of a class that no split has, for what detects them.
@@ -63,8 +113,11 @@ class Dataset:
 
     @property
     def splits(self) -> Splits:
-        """What a model may see."""
-        return Splits(self.train, self.validation)
+        """What a model may see. Validation images have a source each where it is theirs, and else none."""
+        if self.spec.source is None or self.aligned:
+            return Splits(self.train, self.validation)
+        kept = {name: v for name, v in self.validation.fields.items() if self.spec.fields[name].of == "image"}
+        return Splits(self.train, replace(self.validation, sources=None, fields=kept))
 
     def with_labels(self, n: int | None) -> Dataset:
         """The same data with ``n`` training labels and -1 for the others: what a semi-supervised recipe learns from.

@@ -1,15 +1,33 @@
-"""Arrays in an .npz file: ``images`` uint8 N×H×W or N×H×W×C, and ``labels`` if there are any."""
+"""Arrays in an .npz file: ``images``, and beside them ``labels``, ``sources``, fields and splits, if there are any.
+
+======================  ==========================================================================================
+``images``              uint8 N×H×W or N×H×W×C
+``labels``              N integers, numbered from 0
+``sources``             uint8, as images are, of any size: source i is what image i is translated from
+``field_NAME``          N integers, or N×…: a field of the image by that name; its levels are as many as occur
+``source_field_NAME``   the same of the source
+``train``               rows of the training split, and likewise ``validation`` and ``test``: all three, or none
+======================  ==========================================================================================
+"""
 
 from __future__ import annotations
 
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from genbench.data.dataset import Raw
+from genbench.spec import Field
+
+PLAIN = ("images", "labels", "sources")
+PARTS = ("train", "validation", "test")
+FIELDS: dict[str, Literal["image", "source"]] = {"field_": "image", "source_field_": "source"}
 
 
 def load(path: Path) -> Raw:
@@ -18,39 +36,83 @@ def load(path: Path) -> Raw:
     Raises:
         ValueError: for a file that is missing, damaged, or whose arrays are not that.
     """
+    arrays = _arrays(path)
+    if "images" not in arrays:
+        raise ValueError(f"{path}: no array 'images'; save one with numpy.savez({path.name!r}, images=…)")
+    images = _images(arrays["images"], path, "images")
+    labels = _labels(arrays["labels"], len(images), path) if "labels" in arrays else None
+    classes = 0 if labels is None else int(labels.max()) + 1
+    sources = _images(arrays["sources"], path, "sources") if "sources" in arrays else None
+    kinds: dict[str, Field] = {}
+    fields: dict[str, Tensor] = {}
+    for key, values in arrays.items():
+        prefix = next((prefix for prefix in FIELDS if key.startswith(prefix)), None)
+        if prefix is None:
+            continue
+        name = key.removeprefix(prefix)
+        if name in fields or name in ("", "label", "source"):
+            raise ValueError(f"{path}: {key}: give each field a name of its own, other than 'label' and 'source'")
+        if prefix == "source_field_" and sources is None:
+            raise ValueError(f"{path}: {key}: a field of the sources, and there is no array 'sources'")
+        fields[name] = _integers(values, path, key)
+        kinds[name] = Field(tuple(values.shape[1:]), int(values.max()) + 1, FIELDS[prefix])
+    parts = None
+    if given := [name for name in PARTS if name in arrays]:
+        if len(given) < len(PARTS):
+            raise ValueError(f"{path}: rows of {' and '.join(given)}; give train, validation and test, or none of them")
+        train, validation, test = (_integers(arrays[name], path, name) for name in PARTS)
+        parts = train, validation, test
+    try:
+        return Raw(images, labels, classes=classes, parts=parts, sources=sources, fields=fields, kinds=kinds)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _arrays(path: Path) -> Mapping[str, np.ndarray]:
+    """The arrays of the file that mean something here."""
     try:
         if not zipfile.is_zipfile(path):
             path.stat()
             raise ValueError("no zip archive")
         with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ("images", "labels") if name in file}
+            known = [name for name in file.files if name in PLAIN + PARTS or name.startswith(tuple(FIELDS))]
+            return {name: file[name] for name in known}
     except FileNotFoundError as error:
         raise ValueError(f"{path}: there is no such file") from error
     except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
         raise ValueError(f"{path}: not an .npz file, or damaged ({error})") from error
     except ValueError as error:
         raise ValueError(f"{path}: not an .npz file of plain arrays ({str(error).splitlines()[0]})") from error
-    if "images" not in arrays:
-        raise ValueError(f"{path}: no array 'images'; save one with numpy.savez({path.name!r}, images=…)")
-    images = arrays["images"]
+
+
+def _images(images: np.ndarray, path: Path, name: str) -> Tensor:
+    """Images, or sources, as uint8 ``(N, C, H, W)``."""
     if images.dtype != np.uint8:
-        raise ValueError(f"{path}: images are {images.dtype}; give uint8 levels from 0 to 255")
+        raise ValueError(f"{path}: {name} are {images.dtype}; give uint8 levels from 0 to 255")
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
-        raise ValueError(f"{path}: images have shape {images.shape}; give N×H×W, or N×H×W×C with 1 or 3 channels")
+        raise ValueError(f"{path}: {name} have shape {images.shape}; give N×H×W, or N×H×W×C with 1 or 3 channels")
     if images.size == 0:
-        raise ValueError(f"{path}: images have shape {images.shape}, so there are none")
+        raise ValueError(f"{path}: {name} have shape {images.shape}, so there are none")
     tensor = torch.from_numpy(images)
-    tensor = tensor[:, None] if tensor.dim() == 3 else tensor.permute(0, 3, 1, 2).contiguous()
-    if "labels" not in arrays:
-        return Raw(tensor)
-    labels = arrays["labels"]
-    if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
-        raise ValueError(
-            f"{path}: labels are {labels.dtype} {labels.shape}; give one integer for each of {len(images)}"
-        )
+    return tensor[:, None] if tensor.dim() == 3 else tensor.permute(0, 3, 1, 2).contiguous()
+
+
+def _labels(labels: np.ndarray, count: int, path: Path) -> Tensor:
+    """Labels, int64 ``(N,)``: each class from 0 to the last occurs."""
+    if labels.shape != (count,) or labels.dtype.kind not in "iu":
+        raise ValueError(f"{path}: labels are {labels.dtype} {labels.shape}; give one integer for each of {count}")
     present = np.unique(labels)
-    if present[0] < 0 or present[-1] >= len(images) or len(present) != present[-1] + 1:
+    if present[0] < 0 or present[-1] >= count or len(present) != present[-1] + 1:
         raise ValueError(
             f"{path}: labels run from {present[0]} to {present[-1]} in {len(present)} classes; number from 0"
         )
-    return Raw(tensor, torch.from_numpy(labels.astype(np.int64)), classes=len(present))
+    return torch.from_numpy(labels.astype(np.int64))
+
+
+def _integers(values: np.ndarray, path: Path, name: str) -> Tensor:
+    """A field, or rows, as int64."""
+    if values.dtype.kind not in "iu" or values.ndim == 0 or values.size == 0:
+        raise ValueError(f"{path}: {name} is {values.dtype} {values.shape}; give integers, at least one")
+    if int(values.min()) < 0:
+        raise ValueError(f"{path}: {name} runs from {values.min()}; give integers from 0")
+    return torch.from_numpy(values.astype(np.int64))

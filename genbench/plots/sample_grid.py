@@ -25,13 +25,14 @@ def write(path: Path, samples: Tensor, levels: int, given: Batch | None = None, 
         samples: uint8 ``(N, C, H, W)`` with integer levels; the first ``most`` are shown, none is chosen.
         levels: of the samples.
         given: what each was asked for, and its target: labels give a row to each class, sources stand above outputs
-            and outputs above targets.
+            and outputs above targets, unless its images are empty.
         most: 64, or None for all.
     """
     shown, columns = samples[:most], COLUMNS
     if given is not None and given.sources is not None:
         sources = like(to_bytes(given.sources[:most], 256), shown)
-        parts = [sources, *(to_bytes(images[:most], levels) for images in (shown, given.images))]
+        targets = [given.images[:most]] if given.images.dim() == 4 else []
+        parts = [sources, *(to_bytes(images, levels) for images in (shown, *targets))]
         shown, levels = bands(parts, columns), 256
     elif given is not None and given.labels is not None:
         shown, columns = by_class(shown, given.labels[:most])

@@ -53,7 +53,7 @@ class Measured:
         speed: of drawing.
     """
 
-    test: parts.Likelihood
+    test: parts.Likelihood | None
     train: parts.Likelihood | None
     of_samples: measures.SampleMeasures
     paired: parts.Paired | None
@@ -198,9 +198,9 @@ def conditions(given: Batch, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def shown(given: Batch, names: tuple[str, ...], dataset: Dataset) -> Batch:
-    """What the picture shows beside the samples: only what they were conditioned on."""
+    """What the picture shows beside the samples: what they were conditioned on, and targets where they have some."""
     return Batch(
-        dataset.test.images[: len(given)],
+        dataset.test.images[: len(given)] if dataset.aligned else torch.empty((len(given), 0), dtype=torch.uint8),
         given.labels if "label" in names else None,
         given.sources if "source" in names else None,
     )
@@ -217,18 +217,22 @@ def measured(
 ) -> Measured:
     """All that is measured of the model's likelihood, of the same samples, and of how fast it draws them."""
     recipe = catalog.recipe(cell.recipe)
+    of_test = dataset.spec.translates(cell.given)  # whether samples are told what belongs to test sources
+    true = dataset.aligned or not of_test  # whether these belong to the test images too
+    test: parts.Likelihood | None = None
     train: parts.Likelihood | None = None
+    draws = cell.draws if recipe.likelihood == "bound" else 1
     with clock("nll"):
-        if recipe.likelihood == "estimate":
+        if true and recipe.likelihood == "estimate":
             test = estimated(model, dataset.test, limit=cell.estimated, seed=cell.seed, effort=cell.effort)
-        else:
-            draws = cell.draws if recipe.likelihood == "bound" else 1
-            test, train = (
-                measures.likelihood(model, split, draws=draws, limit=cell.likelihoods, seed=cell.seed, name=name)
-                for name, split in (("test", dataset.test), ("train", dataset.train))
-            )
-    translates = "source" in cell.given and dataset.spec.paired
-    labels = given.labels if translates or "label" in cell.given else None
+        elif true:
+            asked = {"draws": draws, "limit": cell.likelihoods, "seed": cell.seed}
+            test = measures.likelihood(model, dataset.test, name="test", **asked)
+            if dataset.spec.paired or not of_test:
+                train = measures.likelihood(model, dataset.train, name="train", **asked)
+    translates = "source" in cell.given and dataset.aligned
+    in_order = any(name != "label" for name in cell.given)
+    labels = given.labels if "label" in cell.given or (in_order and true) else None
     of_samples = measures.sample_measures(samples, labels, cell, dataset, part, clock)
     of_pairs: parts.Paired | None = None
     if translates:

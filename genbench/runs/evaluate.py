@@ -126,7 +126,7 @@ def evaluate(
 def _asked(labels: Tensor | ArrayLike | None, images: Tensor, known: Dataset, translations: bool) -> Tensor | None:
     """The class that each sample was asked for, int64 ``(N,)``; of translations that of its target."""
     if translations:
-        if not known.spec.paired or known.test.sources is None:
+        if not known.aligned or known.test.sources is None:
             raise ValueError(f"translations: {known.name} has no pairs of source and image; leave them out")
         if labels is not None:
             raise ValueError("translations: each is asked for its target's class; leave the labels out")

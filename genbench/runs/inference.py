@@ -18,6 +18,7 @@ from genbench.plots import sample_grid
 from genbench.records import layout
 from genbench.records.record import Record
 from genbench.runs.cell import asked, conditions, shown
+from genbench.runs.likelihoods import anneals
 from genbench.seed import generator
 from genbench.spec import Batch, DataSpec, Split, check_given, check_split
 from genbench.training import checkpoint
@@ -183,14 +184,16 @@ def score(
     chosen = effort_named(check_effort(effort or "fast"))
     model = model_of(cell, device)
     recipe, spec = catalog.recipe(origin_of(model, cell).recipe), model.spec
-    estimate = recipe.likelihood == "estimate"
+    estimate = recipe.likelihood == "estimate" and anneals(model)
     if effort is not None and not estimate:
         raise ValueError(f"--effort {effort}: the likelihood of {recipe.name} anneals nothing; leave it out")
     if images is not None:
-        name, (split, theirs) = str(images), in_folder(images, spec)
+        name, aligned = str(images), False
+        split, theirs = in_folder(images, spec)
     else:
         loaded = data.load(dataset or "", root=root, size=spec.shape[1] if "folder:" in (dataset or "") else None)
-        name, split, theirs = loaded.name, loaded.test, loaded.spec
+        name, aligned = loaded.name, loaded.aligned
+        split, theirs = loaded.test, loaded.spec
     if (theirs.shape, theirs.levels) != (spec.shape, spec.levels):
         raise ValueError(
             f"{name}: images of {theirs.shape} with {theirs.levels} levels; the model was trained on "
@@ -200,6 +203,8 @@ def score(
     lacks = [given for given in model.given if has.get(given) is None]
     if lacks:
         raise ValueError(f"{name}: {recipe.name} needs a {lacks[0]} with each image, and there is none")
+    if not aligned and spec.translates(model.given):
+        raise ValueError(f"{name}: its sources belong to no image of it, so that {recipe.name} has no likelihood there")
     if "label" in model.given and theirs.classes != spec.classes:
         raise ValueError(f"{name}: {theirs.classes} classes; the model knows {spec.classes}")
     check_split(theirs, split, name)

@@ -21,8 +21,12 @@ CONVERGED = 0.05  # bits/dim: an estimate that moves by more when its temperatur
 def estimated(model: GenerativeModel, split: Batch, *, limit: int, seed: int, effort: str = "fast") -> parts.Likelihood:
     """Bits/dim of an estimate, by how much it moved when its temperatures doubled to this ``effort``'s, and the gap.
 
-    The gap is measured on half as many images as the estimate, which costs about one such estimate more.
+    The gap is measured on half as many images as the estimate, which costs about one such estimate more. What has no
+    noise to integrate over is measured on the whole split: nothing about it moves, converges or leaves a gap.
     """
+    if not anneals(model):
+        noise = generator(seed, "nll", effort)
+        return likelihoods.nll(model, split, dimensions=model.spec.dimensions, generator=noise)
     chains = effort_named(effort).chains
     half, whole = (
         likelihoods.nll(
@@ -43,6 +47,11 @@ def estimated(model: GenerativeModel, split: Batch, *, limit: int, seed: int, ef
     if isinstance(model, ImplicitModel):
         between = gap(model, split, limit=(min(limit, len(split)) + 1) // 2, seed=seed, effort=effort)
     return whole.model_copy(update={"moved": moved, "converged": converged, "gap": between})
+
+
+def anneals(model: GenerativeModel) -> bool:
+    """Whether a likelihood that is an estimate runs chains, of which there may be more, or longer ones."""
+    return not (isinstance(model, ImplicitModel) and model.latents == 0)
 
 
 def gap(model: ImplicitModel, split: Batch, *, limit: int, seed: int, effort: str) -> parts.Gap:

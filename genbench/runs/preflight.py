@@ -63,7 +63,7 @@ def _check_extractor(suite: Suite) -> None:
 def _checked(suite: Suite, dataset: Dataset) -> Dataset:
     for name in ("train", "validation", "test"):
         check_split(dataset.spec, getattr(dataset, name), f"{dataset.name} {name}")
-    if dataset.spec.source is not None and dataset.spec.paired and min(dataset.spec.shape[1:]) < SMALLEST_SIDE:
+    if dataset.aligned and min(dataset.spec.shape[1:]) < SMALLEST_SIDE:
         sides = "×".join(map(str, dataset.spec.shape[1:]))
         raise ValueError(f"{dataset.name}: images are {sides}, and SSIM of translations needs sides of {SMALLEST_SIDE}")
     if suite.extractor == "classifier" and dataset.spec.classes < 2:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from genbench import catalog
+from genbench.implicit import DIRECT
 from genbench.records import stamp
 from genbench.records.stamp import MEASURES
 from genbench.runs.config import ANCHORS, EVALUATED, Cell, Setting
@@ -80,7 +81,10 @@ def stamped(
             }
     if test is not None:
         of_draws: dict[str, Any] = {"draws": test.draws} if test.kind != "exact" else {}
-        of_draws |= {"effort": test.effort} if test.kind == "estimate" else {}
+        if test.method == DIRECT:  # no chains: neither their effort nor their price says anything of it
+            found["likelihood"] = {"train": "not measured"}
+        elif test.kind == "estimate":
+            of_draws["effort"] = test.effort
         how = {"method": test.method, "images": test.images} | of_draws
         found["likelihood"] = found.get("likelihood", {}) | how
     if setting.trace is not None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from genbench.interface import GenerativeModel, Step
 from genbench.seed import derive, fork_rng, generator
-from genbench.spec import Splits, check_given, check_split
+from genbench.spec import DataSpec, Splits, check_given, check_split
 from genbench.training import checkpoint, precision
 from genbench.training.batches import Stream
 from genbench.training.config import FitConfig, FitReport, PhasePlan, Progress, State
@@ -42,7 +43,8 @@ def fit(
     """
     precision.check(config.precision, model.device)
     for name, split in (("train", data.train), ("validation", data.validation)):
-        check_split(model.spec, split, name)
+        bare = name == "validation" and not model.spec.paired and split.sources is None
+        check_split(_without_sources(model.spec) if bare else model.spec, split, name)
         if name != "train" or model.needs_every_label:
             check_given(model.given, split, name)
     data = Splits(data.train.to(model.device), data.validation.to(model.device))
@@ -100,3 +102,8 @@ def fit(
                 checkpoint.save_training(config.checkpoint, model, config, state, noise, optimizers)
     steps = dict(zip((phase.name for phase in phases), state.steps, strict=True))
     return FitReport(state.images, sum(state.steps), state.seconds, state.finish_seconds, steps, state.fractions)
+
+
+def _without_sources(spec: DataSpec) -> DataSpec:
+    """What validation images are where no source belongs to any of them."""
+    return replace(spec, source=None, fields={name: one for name, one in spec.fields.items() if one.of == "image"})

@@ -2,13 +2,12 @@
 
 import copy
 from dataclasses import replace
-from functools import cache
 
 import pytest
 import torch
 
 import genbench
-from genbench import Budget, DataSpec, FitConfig, catalog
+from genbench import Budget, DataSpec, Field, FitConfig, ImplicitModel, catalog
 from genbench.interface import Step
 from genbench.spec import Split, Splits
 from genbench.training import precision
@@ -25,43 +24,61 @@ COLOUR = DataSpec((3, 8, 8), levels=17, classes=4, source=(1, 8, 8))
 
 def data(spec, train=48, validation=16):
     source = torch.Generator().manual_seed(0)
+    values = torch.Generator().manual_seed(1)
 
-    def split(n):
+    def split(n, more=0):
         smooth = torch.rand(n, spec.shape[0], 2, 2, generator=source).repeat_interleave(4, 2).repeat_interleave(4, 3)
         noise = torch.rand(n, *spec.shape, generator=source)
         images = ((0.7 * smooth + 0.3 * noise) * spec.levels).to(torch.uint8)
         edges = (images[:, :1] > spec.levels // 2).to(torch.uint8) * 255
-        return Split(images, torch.arange(n) % spec.classes, edges)
+        edges = edges[torch.arange(n + more).roll(more) % n]  # unpaired training: another number, in another order
+        rows = {"image": n, "source": n + more}
+        fields = {
+            name: torch.randint(one.levels, (rows[one.of], *one.shape), generator=values)
+            for name, one in spec.fields.items()
+        }
+        return Split(images, torch.arange(n) % spec.classes, edges, fields)
 
-    splits = Splits(split(train), split(validation))
+    splits = Splits(split(train, 0 if spec.paired else 5), split(validation))
     if spec.labelled is not None:
         splits.train.labels[spec.labelled :] = -1
     return splits
 
 
-@cache
-def needs_a_labelled_share(name):
-    try:
-        genbench.build(name, SPEC)
-    except ValueError as error:
-        return "labelled" in str(error)
-    return False
+FIELDS = {
+    "caption": Field((4,), 9),
+    "domain": Field((), 3),
+    "source_domain": Field((), 3, "source"),
+    "shadow": Field((1, 8, 8), 2),
+    "landmarks": Field((4, 2), 8, "source"),
+    "identity": Field((), 6),
+}
+
+
+def spec_for(name, spec):
+    """``spec`` as the recipe's entry in the catalogue says that it needs it."""
+    entry = catalog.recipe(name)
+    asked = {*entry.needs, *entry.given}
+    fields = {field: FIELDS[field] for field in FIELDS if field in asked}
+    labelled = 12 if "labelled" in asked else None
+    return replace(spec, labelled=labelled, paired="unpaired" not in asked, fields=fields)
 
 
 def build(case, spec=SPEC, seed=0):
     name = CONDITIONAL.get(case, case)
     options = {"conditional": True} if case in CONDITIONAL else {}
     options |= {"width": 8} if "width" in catalog.recipe(name).options() else {}
-    spec = replace(spec, labelled=12) if needs_a_labelled_share(name) else spec
-    return genbench.build(name, spec, seed=seed, **options)
+    return genbench.build(name, spec_for(name, spec), seed=seed, **options)
 
 
 def conditions(model, n):
-    out = {}
+    batch, out = data(model.spec).validation, {}
     if "label" in model.given:
-        out["labels"] = torch.arange(n) % SPEC.classes
+        out["labels"] = torch.arange(n) % model.spec.classes
     if "source" in model.given:
-        out["sources"] = data(SPEC).validation.sources[:n]
+        out["sources"] = batch.sources[:n]
+    if fields := {name: batch.fields[name][:n] for name in model.given if name in batch.fields}:
+        out["fields"] = fields
     return out
 
 
@@ -97,12 +114,13 @@ def test_samples_are_levels_and_depend_on_the_generator_alone(trained):
     assert torch.equal(images, again)
     assert torch.equal(state, torch.get_rng_state()), "sampling must not touch the global generator"
     assert same(before, model.state_dict()), "sampling must not change the model"
-    assert not torch.equal(images, draw(model, seed=2))
+    silent = isinstance(model, ImplicitModel) and model.latents == 0
+    assert torch.equal(images, draw(model, seed=2)) == silent
 
 
 def test_likelihood_is_what_the_catalogue_says(trained):
     name, model = trained
-    batch = data(SPEC).validation.rows(slice(0, 5))
+    batch = data(model.spec).validation.rows(slice(0, 5))
     before = copy.deepcopy(model.state_dict())
     requires = [p.requires_grad for p in model.parameters()]
 
@@ -131,7 +149,7 @@ def test_likelihood_is_what_the_catalogue_says(trained):
 
 def test_a_likelihood_refuses_in_one_line_what_the_data_cannot_be(trained):
     _, model = trained
-    batch, labels = data(SPEC).validation.rows(slice(0, 4)), torch.arange(4)
+    batch, labels = data(model.spec).validation.rows(slice(0, 4)), torch.arange(4)
     wrong = {
         "images are torch.float32: give uint8 levels from 0 to 255": replace(batch, images=batch.images / 255),
         "images are torch.int64": replace(batch, images=batch.images.long()),
@@ -221,7 +239,7 @@ def coloured(request):
 def test_colour_images_of_few_levels(coloured):
     model = coloured
     assert draw(model, 3).shape == (3, *COLOUR.shape)
-    batch = data(COLOUR).validation.rows(slice(0, 2))
+    batch = data(model.spec).validation.rows(slice(0, 2))
     nats = model.log_likelihood(batch, draws=1, generator=noise(3)).nats
     assert torch.isfinite(nats).all()
     with pytest.raises(ValueError, match="images reach level 17: the data set has levels 0 to 16"):
@@ -238,10 +256,24 @@ def test_a_conditional_model_draws_as_its_condition_says(trained):
     for parameter in model.parameters():  # a few steps from zero, a condition hardly counts yet
         parameter.data += 0.2 * torch.randn(parameter.shape, generator=noise())
     images = model.sample(6, generator=noise(), **given)
-    other = {key: value.flip(0) for key, value in given.items()}
+    other = turned(given, lambda value: value.flip(0))
     assert not torch.equal(images, model.sample(6, generator=noise(), **other))
-    with pytest.raises(ValueError, match=r"label|source"):
-        model.sample(6, generator=torch.Generator(), **{key: value[:3] for key, value in given.items()})
+    with pytest.raises(ValueError, match="|".join(model.given)):
+        model.sample(6, generator=torch.Generator(), **turned(given, lambda value: value[:3]))
+    for name in set(model.given) - {"label"}:
+        bare = {key: value for key, value in given.items() if key != f"{name}s"}
+        if "fields" in bare:
+            bare["fields"] = {key: value for key, value in given["fields"].items() if key != name}
+        with pytest.raises(ValueError, match=f"^{name}s?: this model needs one for each"):
+            model.sample(6, generator=torch.Generator(), **bare)
+
+
+def turned(given, change):
+    """Conditions with ``change`` made to each tensor."""
+    found = {key: change(value) for key, value in given.items() if key != "fields"}
+    if "fields" in given:
+        found["fields"] = {key: change(value) for key, value in given["fields"].items()}
+    return found
 
 
 @pytest.fixture
@@ -352,5 +384,5 @@ def test_abilities_keep_their_promise_in_colour(coloured):
 def test_draws_and_scores_in_float64(name):
     model = build(name).double().eval()
     assert draw(model, 3).shape == (3, *SPEC.shape)
-    nats = model.log_likelihood(data(SPEC).validation.rows(slice(0, 1)), generator=noise(3)).nats
+    nats = model.log_likelihood(data(model.spec).validation.rows(slice(0, 1)), generator=noise(3)).nats
     assert torch.isfinite(nats).all()

@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
-from genbench import Budget, FitConfig
+from genbench import Budget, FitConfig, ImplicitModel, Splits
+from genbench.abilities import Detects, Pairs
 from genbench.seed import fork_rng
 from tests.contract import toys
 
@@ -25,7 +27,7 @@ def make(toy):
 
 def ends(model):
     """Everything that training leaves: weights, buffers, samples."""
-    images = model.sample(6, generator=torch.Generator().manual_seed(1))
+    images = model.sample(6, generator=torch.Generator().manual_seed(1), **toys.given(model))
     return {**{k: v.clone() for k, v in model.state_dict().items()}, "samples": images}
 
 
@@ -76,6 +78,111 @@ def test_resumes_bit_for_bit(toy, at, tmp_path):
     again = toy()
     again.fit(toys.data(again.spec), config, resume=path)  # a finished run resumes to its end, and enters nothing
     assert same(ends(whole), ends(again))
+
+
+def noise(seed=1):
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("toy", toys.TOYS)
+def test_samples_and_scores_what_it_is_given_and_refuses_by_name_what_is_missing(toy):
+    model = make(toy)
+    model.fit(toys.data(model.spec), CONFIG)
+    told = toys.given(model)
+    images = model.sample(6, generator=noise(), **told)
+    assert images.dtype == torch.uint8
+    assert images.shape == (6, *model.spec.shape)
+    assert torch.equal(images, model.sample(6, generator=noise(), **told))
+    silent = isinstance(model, ImplicitModel) and model.latents == 0
+    assert torch.equal(images, model.sample(6, generator=noise(2), **told)) == silent
+    batch = toys.data(model.spec).validation.rows(slice(0, 5))
+    answer = model.log_likelihood(batch, generator=noise())
+    assert answer.nats.shape == (5,)
+    assert answer.given == model.given
+    for name in model.given:
+        bare = {key: value for key, value in told.items() if key != f"{name}s"}
+        if "fields" in told and name in told["fields"]:
+            bare["fields"] = {key: value for key, value in told["fields"].items() if key != name}
+        if name != "label":  # labels that nobody asks for are drawn
+            with pytest.raises(ValueError, match=f"^{name}s?: this model needs one for each of the 6 samples"):
+                model.sample(6, generator=noise(), **bare)
+        with pytest.raises(ValueError, match=f"^{name}s?[: ]"):
+            model.log_likelihood(without(batch, name))
+
+
+def without(batch, name):
+    """``batch`` of which ``name`` is not known."""
+    known = {"label": "labels", "source": "sources"}
+    if name in known:
+        return replace(batch, **{known[name]: None})
+    return replace(batch, fields={key: value for key, value in batch.fields.items() if key != name})
+
+
+def test_fields_that_are_ill_shaped_or_out_of_range_are_refused_by_name():
+    model = make(toys.Captioned)
+    fields = toys.given(model)["fields"]
+    for wrong, said in (
+        (fields["caption"][:4], "caption: 4 for 6 samples"),
+        (fields["caption"][:, :3], r"caption has shape \(6, 3\)"),
+        (fields["caption"] + 7, "caption runs from 7 to"),
+        (fields["caption"].float(), "caption is torch.float32: give int64"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            model.sample(6, fields={"caption": wrong}, generator=noise())
+    with pytest.raises(ValueError, match="colour: this model takes caption"):
+        model.sample(6, fields={**fields, "colour": fields["caption"]}, generator=noise())
+    others = {"caption": (fields["caption"] + 1) % 7}
+    assert not torch.equal(
+        model.sample(6, fields=fields, generator=noise()), model.sample(6, fields=others, generator=noise())
+    )
+
+
+def test_a_translation_without_noise_is_measured_on_its_pairs():
+    model = make(toys.Translator)
+    splits = toys.data(model.spec)
+    model.fit(splits, CONFIG)
+    pairs = splits.validation
+    with torch.no_grad():
+        residual = (model.decode(None, pairs).clamp(0, 3) - pairs.images.float()).square().double().mean()
+    torch.testing.assert_close(model.variance, residual, rtol=1e-6, atol=0)
+    apart = make(toys.Translator)
+    before = apart.variance.clone()
+    apart.fit(Splits(splits.train, replace(pairs, sources=None)), CONFIG)
+    assert torch.equal(apart.variance, before), (
+        "no source belongs to a validation image: nothing says how far it is off"
+    )
+
+
+def test_few_labels_train_what_does_not_need_all_and_are_counted_where_known():
+    model = make(toys.FewLabels)
+    splits = toys.data(model.spec)
+    model.fit(splits, CONFIG)
+    known = splits.train.labels[splits.train.labels >= 0]
+    counts = known.bincount(minlength=3).double()
+    assert torch.equal(model.frequencies, counts / counts.sum())
+    unknown = replace(splits.validation, labels=torch.full_like(splits.validation.labels, -1))
+    with pytest.raises(ValueError, match="validation labels: some are unknown"):
+        model.fit(Splits(splits.train, unknown), CONFIG)
+    strict = make(toys.FewLabels)
+    strict.needs_every_label = True
+    with pytest.raises(ValueError, match="train labels: some are unknown"):
+        strict.fit(splits, CONFIG)
+
+
+def test_abilities_are_had_by_having_the_method():
+    detector, coupled = make(toys.Detector), make(toys.Coupled)
+    assert isinstance(detector, Detects)
+    assert not isinstance(coupled, Detects)
+    assert isinstance(coupled, Pairs)
+    assert not isinstance(detector, Pairs)
+    batch = toys.data().validation
+    scores = detector.anomaly(batch)
+    assert scores.dtype == torch.float64
+    assert torch.equal(scores, torch.cat([detector.anomaly(batch.rows(slice(i, i + 1))) for i in range(len(batch))]))
+    images, sources = coupled.pairs(6, generator=noise())
+    assert images.shape == sources.shape == (6, 1, 4, 4)
+    assert make(toys.Perceptual).perceptual == "classifier"
+    assert detector.perceptual is None
 
 
 SCRIPT = """

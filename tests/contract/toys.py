@@ -5,7 +5,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from genbench import DataSpec, Field, GenerativeModel, LogLikelihood, Phase, Split, Splits, Turn
+from genbench import DataSpec, Field, GenerativeModel, ImplicitModel, LogLikelihood, Phase, Split, Splits, Turn
 from genbench.seed import normal, uniform
 
 adam = partial(torch.optim.Adam, lr=1e-2)
@@ -19,31 +19,44 @@ def data(spec=PLAIN, train=24, validation=8, seed=0):
     def integers(n, shape, levels, dtype=torch.uint8):
         return torch.randint(0, levels, (n, *shape), generator=source, dtype=dtype)
 
-    def split(n):
+    def split(n, more=0):
         labels = integers(n, (), spec.classes, torch.int64) if spec.classes else None
         if spec.labelled is not None:
-            labels[spec.labelled :] = -1
-        sources = integers(n + (0 if spec.paired else 5), spec.source, 256) if spec.source else None
-        fields = {name: integers(n, field.shape, field.levels, torch.int64) for name, field in spec.fields.items()}
+            labels[spec.labelled if n == train else n :] = -1
+        sources = integers(n + more, spec.source, 256) if spec.source else None
+        rows = {"image": n, "source": n if sources is None else len(sources)}
+        fields = {
+            name: integers(rows[field.of], field.shape, field.levels, torch.int64)
+            for name, field in spec.fields.items()
+        }
         return Split(integers(n, spec.shape, spec.levels), labels, sources, fields)
 
-    return Splits(split(train), split(validation))
+    return Splits(split(train, 0 if spec.paired else 5), split(validation))
+
+
+def given(model, n=6):
+    """Conditions for ``n`` samples, as arguments of ``sample``: what validation images have."""
+    batch = data(model.spec).validation.rows(slice(n))
+    fields = {name: batch.fields[name] for name in model.given if name in batch.fields}
+    told = {"labels": batch.labels} if "label" in model.given else {}
+    told |= {"sources": batch.sources} if "source" in model.given else {}
+    return told | ({"fields": fields} if fields else {})
 
 
 class Toy(GenerativeModel):
     """A linear decoder of noise, and an answer to every question."""
 
-    def __init__(self, spec=PLAIN):
-        super().__init__(spec)
+    def __init__(self, spec=PLAIN, given=()):
+        super().__init__(spec, given)
         self.net = nn.Linear(PIXELS, PIXELS)
 
-    def sample(self, n, *, labels=None, sources=None, fields=None, generator):
+    def draw(self, given, generator):
         with torch.no_grad():
-            values = self.net(normal((n, PIXELS), generator)).view(n, 1, 4, 4)
-        return values.round().clamp(0, 3).to(torch.uint8)
+            return levels(self.net(normal((len(given), PIXELS), generator)))
 
     def log_likelihood(self, batch, *, draws=1, effort="fast", generator=None):
-        return LogLikelihood(torch.zeros(len(batch), dtype=torch.float64), "estimate", method="toy")
+        self.checked(batch)
+        return LogLikelihood(torch.zeros(len(batch), dtype=torch.float64), "estimate", self.given, method="toy")
 
     def decode(self, step, n):
         return self.net(normal((n, PIXELS), step.generator))
@@ -53,6 +66,10 @@ class Toy(GenerativeModel):
 
     def phases(self):
         return [Phase("train", 1.0, [Turn("net", [self.net], self.mse, adam)])]
+
+
+def levels(values):
+    return values.view(-1, 1, 4, 4).round().clamp(0, 3).to(torch.uint8)
 
 
 def flat(batch):
@@ -186,6 +203,122 @@ class TwoStages(Toy):
         ]
 
 
+class Captioned(TwoStages):
+    """StackGAN's samples: drawn as a caption says, which ``sample`` is given as a field."""
+
+    def __init__(self):
+        super().__init__()
+        self.given = ("caption",)
+
+    def draw(self, given, generator):
+        with torch.no_grad():
+            told = self.words(given.fields["caption"]).mean(1)
+            return levels(self.refine(self.net(told)) + normal(told.shape, generator))
+
+
+class Domains(Toy):
+    """StarGAN, ComboGAN: unpaired domains; the source says which it is of, and a sample is told which to be in."""
+
+    def __init__(self):
+        fields = {"domain": Field((), 3), "source_domain": Field((), 3, "source")}
+        spec = DataSpec((1, 4, 4), 4, source=(1, 4, 4), paired=False, fields=fields)
+        super().__init__(spec, ("source", "source_domain", "domain"))
+        self.coming = nn.Embedding(3, PIXELS)
+        self.going = nn.Embedding(3, PIXELS)
+
+    def translate(self, sources, coming, going):
+        return self.net(sources.float().flatten(1) / 64 + self.coming(coming) + self.going(going))
+
+    def both(self, batch, step):
+        coming = batch.fields["source_domain"]
+        there = self.translate(batch.sources, coming, batch.fields["domain"])
+        return {"loss": (there.mean(0) - flat(batch).mean(0)).square().mean()}
+
+    def phases(self):
+        return [Phase("train", 1.0, [Turn("both", [self.net, self.coming, self.going], self.both, adam)])]
+
+    def draw(self, given, generator):
+        with torch.no_grad():
+            told = given.fields["source_domain"], given.fields["domain"]
+            return levels(self.translate(given.sources, *told) + normal((len(given), PIXELS), generator))
+
+
+class Translator(ImplicitModel):
+    """CycleGAN's answer: a translation without noise, trained without a pair and measured on pairs."""
+
+    def __init__(self):
+        spec = DataSpec((1, 4, 4), 4, source=(1, 4, 4), paired=False)
+        super().__init__(spec, latents=0, given=("source",))
+        self.net = nn.Linear(PIXELS, PIXELS)
+
+    def decode(self, u, given):
+        return self.net(given.sources.to(self.net.weight.dtype).flatten(1) / 64).view(-1, 1, 4, 4)
+
+    def moments(self, batch, step):
+        return {"loss": (self.decode(None, batch).mean(0) - batch.images.float().mean(0)).square().mean()}
+
+    def phases(self):
+        return [Phase("train", 1.0, [Turn("net", [self.net], self.moments, adam)])]
+
+
+class Detector(Toy):
+    """AnoGAN: says how strange an image is, by its distance from what it decodes."""
+
+    def anomaly(self, batch, *, generator=None):
+        with torch.no_grad():
+            return (self.net.bias - flat(self.checked(batch))).double().norm(dim=1)
+
+
+class Coupled(Toy):
+    """CoGAN: two generators on one noise; both domains are drawn together, and no pair was ever seen."""
+
+    def __init__(self):
+        super().__init__(DataSpec((1, 4, 4), 4, source=(1, 4, 4), paired=False))
+        self.other = nn.Linear(PIXELS, PIXELS)
+
+    def both(self, batch, step):
+        z = normal((len(batch), PIXELS), step.generator)
+        mine = (self.net(z).mean(0) - flat(batch).mean(0)).square().mean()
+        sources = batch.sources.float().flatten(1).mean(0) / 64
+        return {"loss": mine + (self.other(z).mean(0) - sources).square().mean()}
+
+    def phases(self):
+        return [Phase("train", 1.0, [Turn("both", [self.net, self.other], self.both, adam)])]
+
+    def pairs(self, n, *, generator):
+        z = normal((n, PIXELS), generator)
+        with torch.no_grad():
+            sources = (64 * self.other(z)).view(-1, 1, 4, 4).round().clamp(0, 255).to(torch.uint8)
+            return levels(self.net(z)), sources
+
+
+class FewLabels(Toy):
+    """Triple-GAN: samples are given a label, and few training images carry theirs."""
+
+    needs_every_label = False
+
+    def __init__(self):
+        super().__init__(DataSpec((1, 4, 4), 4, classes=3, labelled=6), ("label",))
+        self.told = nn.Embedding(3, PIXELS)
+
+    def taught(self, batch, step):
+        few = batch.labelled
+        return {"loss": (self.told(few.labels) + self.decode(step, len(few)) - flat(few)).square().mean()}
+
+    def phases(self):
+        return [Phase("train", 1.0, [Turn("all", [self.net, self.told], self.taught, adam)])]
+
+    def draw(self, given, generator):
+        with torch.no_grad():
+            return levels(self.told(given.labels) + self.net(normal((len(given), PIXELS), generator)))
+
+
+class Perceptual(Toy):
+    """SRGAN: trained on an extractor, and says on which."""
+
+    perceptual = "classifier"
+
+
 class Joint(Toy):
     """BiGAN: one critic judges pairs (x, z) of generator and encoder; both learn in one turn, on every third batch."""
 
@@ -274,3 +407,4 @@ class Controlled(Toy):
 
 
 TOYS = [Toy, Pool, Labelled, Unpaired, Growing, TwoStages, Joint, Prepared, Finished, Controlled]
+TOYS += [Captioned, Domains, Translator, Detector, Coupled, FewLabels, Perceptual]

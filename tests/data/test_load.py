@@ -8,7 +8,7 @@ import torch
 from genbench import data, files
 from genbench.data import mnist5k
 from genbench.data.dataset import digest, stratified
-from genbench.data.variants import edge_map
+from genbench.data.variants import VARIANTS, edge_map
 
 PINNED = {
     "digits": ("96432411b8f5d3b0", "7acaf37b069389ec", "2cb1fe53b6f9d835"),
@@ -184,7 +184,7 @@ def test_the_listing_says_what_is_found(tmp_path):
     assert lines["digits"].found
     assert not lines["cifar10"].found
     assert str(tmp_path) in lines["cifar10"].where
-    assert {"folder:PATH", "npz:PATH", "binarized:NAME", "edges:NAME", *data.SOURCES} == set(lines)
+    assert {"folder:PATH", "npz:PATH", *(f"{v.prefix}:NAME" for v in VARIANTS), *data.SOURCES} == set(lines)
 
 
 def test_a_user_without_a_home_can_load_data(monkeypatch):

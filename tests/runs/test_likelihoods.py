@@ -7,11 +7,12 @@ from genbench import Batch
 from genbench.interface import frozen
 from genbench.likelihood import bidirectional, effort
 from genbench.likelihood.effort import Effort
+from genbench.likelihood.observation import discretised_gaussian
 from genbench.records.parts import Likelihood
 from genbench.runs.likelihoods import estimated, gap
 from genbench.seed import generator
 from genbench.stats import spread
-from tests.contract.toys import Toy
+from tests.contract.toys import Toy, Translator, data
 from tests.likelihood.test_bidirectional import Bent
 
 IMAGES = torch.randint(0, 17, (7, 1, 2, 2), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
@@ -72,3 +73,20 @@ def test_a_record_from_before_reads_as_having_none():
     old = {"bpd": 1.0, "standard_error": 0.1, "images": 10, "kind": "estimate", "method": "ais", "draws": 2}
     found = Likelihood.model_validate(old)
     assert (found.ess, found.acceptance, found.step_size, found.gap) == (None, None, None, None)
+
+
+def test_what_has_no_noise_is_measured_on_the_whole_split_without_chains():
+    model = Translator().eval()
+    model.variance.fill_(0.5)
+    split = data(model.spec).validation
+    found = estimated(model, split, limit=2, seed=0, effort="standard")
+    assert (found.method, found.kind, found.observation, found.draws) == ("direct", "estimate", "added", 1)
+    assert found.images == len(split) == 8
+    assert (found.moved, found.converged, found.gap, found.ess) == (None, None, None, None)
+    with torch.no_grad():
+        mean = model.decode(None, split).double()
+    bins = discretised_gaussian(split.images, mean, torch.tensor(0.5).double().sqrt(), 4).flatten(1).sum(1)
+    assert found.per_image == pytest.approx((-bins / (16 * math.log(2))).tolist(), rel=1e-5)
+    several = model.log_likelihood(split, draws=7, effort="paper")
+    assert several.draws == 1
+    assert torch.equal(several.nats, model.log_likelihood(split).nats)

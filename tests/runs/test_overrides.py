@@ -25,6 +25,15 @@ def test_a_data_set_replaces_the_suites_behind_prefixes_too():
     assert two(dataset="mnist5k").datasets == ["mnist5k", "edges:mnist5k"]
 
 
+def test_prefixes_that_compose_stay_in_front_of_another_data_set():
+    composed = TEXT.replace("edges:digits", "unpaired:edges:without-3:digits")
+    suite = overridden(parse(composed, "two"), Overrides(dataset="mnist5k"))
+    assert suite.datasets == ["mnist5k", "unpaired:edges:without-3:mnist5k"]
+    varied = TEXT.replace('"edges:digits"', '"unpaired:edges:digits"').replace('"digits"', '"edges:digits"', 1)
+    suite = overridden(parse(varied, "two"), Overrides(dataset="negative:mnist5k"))
+    assert suite.datasets == ["negative:mnist5k", "unpaired:negative:mnist5k"]
+
+
 def test_budget_and_seeds_are_replaced():
     suite = two(budget={"images": 64}, seeds=[3, 4])
     assert suite.budget.given == {"images": 64}
