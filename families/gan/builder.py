@@ -1,12 +1,14 @@
-"""The pair of networks that recipes share, so that a table compares what else they do, and the options of the pair.
+"""The networks that the recipes of GANs share, so that a table compares what else they do, and their options.
 
-A recipe under :func:`on_shared_pair` takes a :class:`Pair` in place of a spec and says only what is its own::
+A recipe under :func:`gan_recipe` takes a :class:`GANBuilder` in place of a spec and says only what is its own::
 
-    @on_shared_pair()
-    def gan(pair: Pair) -> GAN:
+    @gan_recipe()
+    def gan(builder: GANBuilder) -> GAN:
         return builder.build(NON_SATURATING)
 
-Its signature in the catalogue has the pair's options too, with the recipe's own defaults where it gives some.
+Its signature in the catalogue has the shared options too, with the recipe's own defaults where it gives some. The
+networks are those of :mod:`families.adversarial.dcgan` unless ``network`` says otherwise; training takes batches of 64
+unless its :class:`genbench.FitConfig` says otherwise.
 """
 
 from __future__ import annotations
@@ -48,8 +50,9 @@ class GANBuilder:
         lr: learning rate of both networks.
         critic_lr: the critic's own, if it has one (two time scales, 1706.08500).
         critic_steps: critic steps for each generator step.
-        average: decay of the moving average of the generator that samples come from, 0 for none; its batch
-            normalisation uses the live generator's running statistics, its spectral one the live singular vectors.
+        average: decay of the moving average of the generator that samples come from, ramped up as
+            ``min(average, (1 + t) / (10 + t))`` over the generator's steps t; 0 for none. Its batch normalisation uses
+            the live generator's running statistics, its spectral one the live singular vectors.
         augment: what is done to every image before the critic sees it (DiffAugment, 2006.10738): any of ``color``,
             ``translation`` and ``cutout``, with commas between; nothing by default.
 
@@ -165,7 +168,7 @@ def gan_recipe(**defaults: Any) -> Callable[[Recipe], Recipe]:  # noqa: ANN401 -
     """Make a recipe ``(spec, **options)`` of a function ``(builder, **own)``.
 
     Args:
-        defaults: the recipe's own for options of the pair.
+        defaults: the recipe's own for shared options.
     """
     common = COMMON | defaults
 
