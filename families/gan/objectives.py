@@ -103,7 +103,7 @@ def wgan_gp(builder: GANBuilder, *, weight: float = 10.0) -> GAN:
     """Wasserstein GAN with a two-sided gradient penalty on interpolates (1704.00028); no batch normalisation in C.
 
     The critic minimises ``E C(G(u)) - E C(x) + λ E (‖∇C(x̂)‖ - 1)²`` in five steps to one of the generator, which
-    minimises ``-E C(G(u))``; ``x̂ = ε x + (1 - ε) G(u)`` with one uniform ε an image, and the norm is over all its pixels.
+    minimises ``-E C(G(u))``; ``x̂ = ε x + (1 - ε) G(u)`` one uniform ε an image, the norm over all its pixels.
 
     Departures: a learning rate of 1e-3 where the paper has 1e-4, since runs here have hundreds of generator steps
     where the paper's have a hundred thousand (at 1e-4, 50,000 digits left noise; at 1e-3, strokes).
