@@ -129,7 +129,7 @@ def recipes() -> Mapping[str, Recipe]:
     Raises:
         ValueError: where two packages declare one name, or an entry lacks a fact or has an unknown one.
     """
-    declared: dict[str, Recipe] = {}
+    known: dict[str, Recipe] = {}
     wanted = {item.name for item in fields(Recipe)} - {"name"}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.value):
         try:
@@ -146,10 +146,10 @@ def recipes() -> Mapping[str, Recipe]:
             for need in facts.get("needs", ()):
                 if need not in NEEDS:
                     raise ValueError(f"recipe {name!r} of {point.value} needs {need!r}: {nearest(need, NEEDS)}")
-            if name in declared and declared[name].target != facts["target"]:
-                raise ValueError(f"recipe {name!r} is declared twice: {declared[name].target} and {facts['target']}")
-            declared[name] = Recipe(name=name, **facts)
-    return declared
+            if name in known and known[name].target != facts["target"]:
+                raise ValueError(f"recipe {name!r} is declared twice: {known[name].target} and {facts['target']}")
+            known[name] = Recipe(name=name, **facts)
+    return known
 
 
 def recipe(name: str) -> Recipe:

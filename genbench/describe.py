@@ -117,7 +117,7 @@ def meanings(thing: object) -> dict[str, str]:
         return {}
     outer = _indent(heading)
     inner = None
-    texts: dict[str, list[str]] = {}
+    lines_of: dict[str, list[str]] = {}
     names: list[str] = []
     for line in lines:
         if not line.strip():
@@ -128,11 +128,11 @@ def meanings(thing: object) -> dict[str, str]:
         entry = ENTRY.match(line.strip()) if _indent(line) <= inner else None
         if entry is not None:
             names = [name.strip().lstrip("*") for name in entry["names"].split(",")]
-            texts |= {name: [entry["text"]] for name in names}
+            lines_of |= {name: [entry["text"]] for name in names}
         else:
             for name in names:
-                texts[name].append(line.strip())
-    return {name: _plain(" ".join(text)) for name, text in texts.items()}
+                lines_of[name].append(line.strip())
+    return {name: _plain(" ".join(text)) for name, text in lines_of.items()}
 
 
 def as_text(value: object) -> str:

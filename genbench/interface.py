@@ -98,11 +98,11 @@ class LogLikelihood:
     """The answer of ``log_likelihood``: log-probabilities, and how they were computed.
 
     Args:
-        nats: float64 ``(B,)``, the log-probability of each stored image; log-mean-exp of K weights for ``draws=K``.
+        nats: the log-probability of each stored image, float64 ``(B,)``; log-mean-exp of K weights for ``draws=K``.
         kind: the kind: exact, a lower bound, or an estimate of a density that the model does not define by itself.
         given: what the probability is conditioned on: ``"label"``, ``"source"``, a field.
         method: the method's name: ``"chain rule"``, ``"elbo"``, ``"iwae"``, ``"dequantised"``, ``"ais"`` …
-        observation: ``"added"`` where the probability includes noise that samples do not have.
+        observation: the noise: ``"added"`` where the probability includes noise that samples do not have.
         draws: the number of importance weights, or chains, an image.
         ess: the effective sample size of these weights ``(B,)``, from 1 to K; None where there are not several.
         acceptance: the share of an image's transitions that annealed importance sampling accepted ``(B,)``.

@@ -132,9 +132,9 @@ def _parsed(name: str) -> tuple[list[tuple[str, Variant, int]], str]:
     """Return the variants of a name, each as it was asked for with its number, and the source behind them."""
     variants = []
     rest = name
-    while (known := variant_named(rest.partition(":")[0])) is not None and ":" in rest:
+    while (prefixed := variant_named(rest.partition(":")[0])) is not None and ":" in rest:
         asked, _, rest = rest.partition(":")
-        variants.append((asked, *known))
+        variants.append((asked, *prefixed))
     kind, colon, path = rest.partition(":")
     if rest not in SOURCES and not (kind in PATHS and path):
         known = [*SOURCES, *(f"{kind}:PATH" for kind in PATHS)]

@@ -31,7 +31,7 @@ def extractor(
     """Return the feature extractor called ``name``, known to torch-fidelity under the same name from here on.
 
     Args:
-        name: ``"efficientnet-lite0"`` (embedded), ``"classifier"`` or ``"inception-v3"``.
+        name: the name: ``"efficientnet-lite0"`` (embedded), ``"classifier"`` or ``"inception-v3"``.
         weights: a weights file to take instead of the embedded, trained or cached one.
         classifier_data: the training split that a classifier learns from.
         spec: the spec of that split.

@@ -128,7 +128,7 @@ def ais(
         log_likelihood: a function of noise ``(N, Z)`` that gives ``log P(x_n given u_n)``, ``(N,)``, row by row.
         start: draws from the prior ``(N, Z)``, or from the posterior where ``backward``; sets dtype and device.
         steps: the leapfrog step sizes of the N chains, from :func:`tune`; independent of ``start`` and ``generator``.
-        temperatures: their number T; there is a transition between each two of the T weights.
+        temperatures: the number T of temperatures; there is a transition between each two of the T weights.
         leapfrog: the number of gradients a transition.
         generator: the source of all noise.
         backward: whether to anneal from β = 1 to 0, for the bound from above.

@@ -20,8 +20,8 @@ class Classes:
 
     Args:
         covered: the number of classes that get at least a tenth of their share of the data.
-        divergence: ``KL(samples ‖ data)`` of the class histograms, in bits: 0 where samples follow the data, ``log2 K``
-            where all are of one of K equal classes.
+        divergence: the ``KL(samples ‖ data)`` of the class histograms, in bits: 0 where samples follow the data,
+            ``log2 K`` where all are of one of K equal classes.
     """
 
     covered: int

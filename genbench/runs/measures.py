@@ -40,8 +40,8 @@ class SampleMeasures:
     Args:
         extractor: the name of the feature extractor.
         extractor_info: what a stamp says of it: name, hash, resize, and the hash of the classifier as ``judge``.
-        quality: FID and its kin.
-        parzen: Parzen windows; None for the test images themselves.
+        quality: the FID and its kin.
+        parzen: the Parzen-window estimate; None for the test images themselves.
         agreement: what the data set's classifier says; None for data without classes.
         collapse: the collapse onto classes, onto each other, onto training images.
     """
