@@ -146,10 +146,10 @@ def train(recipe: Recipe, images: Tensor, labels: Tensor, device: torch.device |
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=recipe.steps)
     noise = generator(recipe.seed, "classifier")
     order = torch.empty(0, dtype=torch.int64)
-    # The copy keeps the recipe's own randomness on the CPU, wherever the network is.
-    labels = labels.to(device)
     size = min(64, len(images))
+    # The copy keeps the recipe's own randomness on the CPU, wherever the network is.
     images = images.to(device)
+    labels = labels.to(device)
     with torch.enable_grad():
         for _ in range(recipe.steps):
             if len(order) < size:
