@@ -62,12 +62,12 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> object:
-    """A public name, imported now."""
+    """Return a public name, imported now."""
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = found
-    return found
+    public = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = public
+    return public
 
 
 def __dir__() -> list[str]:

@@ -15,7 +15,7 @@ class Reconstructs(Protocol):
     """Models with a code for each image."""
 
     def reconstruct(self, batch: Batch, *, generator: Generator | None = None) -> Tensor:
-        """Every image from its own code, uint8 ``(B, C, H, W)``; without a generator the same one at every call."""
+        """Return every image made from its own code, uint8 ``(B, C, H, W)``; without a generator always the same."""
         ...
 
 
@@ -24,7 +24,7 @@ class Interpolates(Protocol):
     """Models with codes between which there are others."""
 
     def interpolate(self, batch: Batch, others: Batch, steps: int) -> Tensor:
-        """From each image of ``batch`` to its partner in ``others``, both ends included: ``(B, steps, C, H, W)``."""
+        """Return the ways from images of ``batch`` to those of ``others``, ends included: ``(B, steps, C, H, W)``."""
         ...
 
 
@@ -33,7 +33,7 @@ class Traverses(Protocol):
     """Models with latents that can be moved one at a time."""
 
     def traverse(self, rows: int, steps: int, *, generator: Generator) -> Tensor:
-        """One latent moved a row: uint8 ``(at most rows, steps, C, H, W)``.
+        """Return images in which one latent is moved a row: uint8 ``(at most rows, steps, C, H, W)``.
 
         Codes that a model has beside its noise come in their order, a category's values over as many rows as it takes;
         of latents without a meaning of their own, those that change images most come first. A label stays as drawn.
@@ -46,7 +46,7 @@ class Completes(Protocol):
     """Models that fill in what is missing."""
 
     def complete(self, batch: Batch, rows: int, *, generator: Generator) -> Tensor:
-        """The top ``rows`` rows of every image kept and the rest drawn: uint8 ``(B, C, H, W)``."""
+        """Return every image with its top ``rows`` rows kept and the rest drawn: uint8 ``(B, C, H, W)``."""
         ...
 
 
@@ -55,7 +55,7 @@ class Classifies(Protocol):
     """Models that say what class an image is of, having seen labels of some."""
 
     def classify(self, batch: Batch) -> Tensor:
-        """Probabilities of the classes, ``(B, classes)``; the batch's own labels play no part."""
+        """Return the probabilities of the classes, ``(B, classes)``; the batch's own labels play no part."""
         ...
 
 
@@ -64,7 +64,7 @@ class Detects(Protocol):
     """Models that say how strange an image is to them."""
 
     def anomaly(self, batch: Batch, *, generator: Generator | None = None) -> Tensor:
-        """A score for each image, float64 ``(B,)``: the larger, the stranger.
+        """Return a score for each image, float64 ``(B,)``: the larger, the stranger.
 
         Without a generator it is the same at every call, and for an image alone or in company.
         """
@@ -76,5 +76,5 @@ class Pairs(Protocol):
     """Models that draw an image and its source together, though they have never seen a pair."""
 
     def pairs(self, n: int, *, generator: Generator) -> tuple[Tensor, Tensor]:
-        """Images, uint8 ``(n, C, H, W)``, and the source that belongs to each, uint8 ``(n, C', H', W')``."""
+        """Return images, uint8 ``(n, C, H, W)``, and the source that belongs to each, uint8 ``(n, C', H', W')``."""
         ...

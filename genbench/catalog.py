@@ -29,10 +29,10 @@ class Need:
     """Something that a recipe may need of its data.
 
     Args:
-        what: it is, behind "the recipe needs".
-        argument: of :class:`DataSpec` that says whether data have it.
-        met: whether data of a spec have it.
-        remedy: what would do where they have not.
+        what: the need in words, behind "the recipe needs".
+        argument: the argument of :class:`DataSpec` that says whether data have it.
+        met: a function that says whether data of a spec have it.
+        remedy: a text that says what would do where they have not.
     """
 
     what: str
@@ -41,7 +41,7 @@ class Need:
     remedy: str
 
     def lacking(self, spec: DataSpec) -> str:
-        """Why data of ``spec`` will not do, and what would; empty where they will."""
+        """Return why data of ``spec`` will not do, and what would; empty where they will."""
         value = getattr(spec, self.argument)
         said = sorted(value) if isinstance(value, Mapping) else value
         return "" if self.met(spec) else f"{self.argument}={said}, and it needs {self.what}; {self.remedy}"
@@ -87,18 +87,18 @@ NEEDS: Mapping[str, Need] = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """What the catalogue knows of a recipe without importing it.
+    """A recipe as the catalogue knows it without importing it.
 
     Args:
-        name: as users type it.
-        target: ``"module:function"``; the function takes a :class:`DataSpec` and options, and returns the model.
-        family: autoregressive, autoencoder, flow, gan, translation, or a third party's own word.
+        name: the recipe's name, as users type it.
+        target: the place ``"module:function"``; the function takes a :class:`DataSpec` and options, returns the model.
+        family: the family: autoregressive, autoencoder, flow, gan, translation, or a third party's own word.
         title: a few words for people.
-        paper: arXiv number, or venue where there is none.
-        year: of the paper.
-        likelihood: kind that ``log_likelihood`` answers.
+        paper: the paper's arXiv number, or its venue where there is none.
+        year: the year of the paper.
+        likelihood: the kind that ``log_likelihood`` answers.
         given: what samples and likelihoods are conditioned on: ``"label"``, ``"source"``, a field.
-        needs: what training needs of the data, beside what is given: words of :data:`NEEDS`.
+        needs: what training needs of the data, beside what is given, in words of :data:`NEEDS`.
     """
 
     name: str
@@ -112,24 +112,24 @@ class Recipe:
     needs: tuple[str, ...] = ()
 
     def function(self) -> Callable[..., GenerativeModel]:
-        """The recipe itself, imported now."""
+        """Return the recipe itself, imported now."""
         module, _, name = self.target.partition(":")
         return getattr(import_module(module), name)
 
     def options(self) -> dict[str, Any]:
-        """Every option with its default."""
+        """Return every option with its default."""
         parameters = list(inspect.signature(self.function()).parameters.values())[1:]
         return {p.name: p.default for p in parameters}
 
 
 @cache
 def recipes() -> Mapping[str, Recipe]:
-    """All installed recipes by name.
+    """Return all installed recipes by name.
 
     Raises:
         ValueError: where two packages declare one name, or an entry lacks a fact or has an unknown one.
     """
-    found: dict[str, Recipe] = {}
+    known: dict[str, Recipe] = {}
     wanted = {item.name for item in fields(Recipe)} - {"name"}
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.value):
         try:
@@ -146,14 +146,14 @@ def recipes() -> Mapping[str, Recipe]:
             for need in facts.get("needs", ()):
                 if need not in NEEDS:
                     raise ValueError(f"recipe {name!r} of {point.value} needs {need!r}: {nearest(need, NEEDS)}")
-            if name in found and found[name].target != facts["target"]:
-                raise ValueError(f"recipe {name!r} is declared twice: {found[name].target} and {facts['target']}")
-            found[name] = Recipe(name=name, **facts)
-    return found
+            if name in known and known[name].target != facts["target"]:
+                raise ValueError(f"recipe {name!r} is declared twice: {known[name].target} and {facts['target']}")
+            known[name] = Recipe(name=name, **facts)
+    return known
 
 
 def recipe(name: str) -> Recipe:
-    """One recipe by name; ``ValueError`` with the nearest names where there is none."""
+    """Return one recipe by name; ``ValueError`` with the nearest names where there is none."""
     if name not in recipes():
         raise ValueError(f"unknown recipe {name!r}: {nearest(name, recipes())}")
     return recipes()[name]

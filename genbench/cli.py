@@ -126,14 +126,14 @@ def table(
 
     if fmt == "parquet" and output is None:
         raise ValueError("--format parquet is no text: give -o FILE")
-    found = records(*folders)
+    cells = records(*folders)
     if output is not None:
-        tables.save(output, found, fmt, sort)
+        tables.save(output, cells, fmt, sort)
         console().print(str(output), markup=False, highlight=False, soft_wrap=True)
     elif fmt is None and sort is None and sys.stdout.isatty():
-        tables.show(found, console())
+        tables.show(cells, console())
     else:
-        sys.stdout.write(tables.render(found, fmt or "md", sort).rstrip("\n") + "\n")
+        sys.stdout.write(tables.render(cells, fmt or "md", sort).rstrip("\n") + "\n")
 
 
 @app.command()

@@ -25,28 +25,28 @@ def describe(
 
     from genbench import describe as descriptions
 
-    found = descriptions.describe(recipe)
+    description = descriptions.describe(recipe)
     if as_json:
-        print(json.dumps(asdict(found), indent=1))
+        print(json.dumps(asdict(description), indent=1))
         return
     lines = {
-        "family": found.family,
-        "paper": ", ".join(filter(None, [found.paper, found.link, str(found.year)])),
-        "likelihood": found.likelihood,
-        "given": ", ".join(found.given) or "nothing",
-        "needs": ", ".join(found.needs) or "nothing beside",
-        "setting": found.setting,
-        "example": found.example,
+        "family": description.family,
+        "paper": ", ".join(filter(None, [description.paper, description.link, str(description.year)])),
+        "likelihood": description.likelihood,
+        "given": ", ".join(description.given) or "nothing",
+        "needs": ", ".join(description.needs) or "nothing beside",
+        "setting": description.setting,
+        "example": description.example,
     }
     out = console()
-    out.print(f"{found.name}: {found.title}\n\n{found.about}\n", markup=False, highlight=False)
+    out.print(f"{description.name}: {description.title}\n\n{description.about}\n", markup=False, highlight=False)
     for name, text in lines.items():
         if text is not None:
             out.print(f"{name:<11}{text}", markup=False, highlight=False, soft_wrap=True)
     out.print()
     rows = [
         {"option": option.name, "default": descriptions.as_text(option.default), "meaning": option.meaning}
-        for option in found.options
+        for option in description.options
     ]
     listed("Options", rows, False)
 
@@ -115,11 +115,11 @@ def reproduce(
     """Make a cell again by its own steps, and say whether it came out equal: exit status 0, else 1."""
     from genbench.runs import reproduce as reproduction
 
-    found, made = reproduction.reproduce(cell, out, console(), root=data_dir, device=device)
-    listed(str(made), [line.row() for line in found.lines], False)
-    for line in found.said:
+    comparison, made = reproduction.reproduce(cell, out, console(), root=data_dir, device=device)
+    listed(str(made), [line.row() for line in comparison.lines], False)
+    for line in comparison.said:
         console().print(line, markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(0 if found.equal else 1)
+    raise typer.Exit(0 if comparison.equal else 1)
 
 
 def evaluate(

@@ -14,27 +14,27 @@ PATHS = ("folder:", "npz:")
 
 
 def suites(incomplete: str) -> list[tuple[str, str]]:
-    """Suites that begin so, each with its title."""
+    """Return the suites whose names begin with ``incomplete``, each with its title."""
     from genbench.suites import titles
 
     return [(name, title) for name, title in titles().items() if name.startswith(incomplete)]
 
 
 def recipes(incomplete: str) -> list[tuple[str, str]]:
-    """Recipes that begin so, each with its title."""
+    """Return the recipes whose names begin with ``incomplete``, each with its title."""
     from genbench.catalog import recipes
 
     return [(name, recipe.title) for name, recipe in recipes().items() if name.startswith(incomplete)]
 
 
 def rows(incomplete: str) -> list[tuple[str, str]]:
-    """What ``--recipe`` of a run takes: recipes, and the anchors."""
+    """Return what ``--recipe`` of a run takes: recipes, and the anchors, that begin with ``incomplete``."""
     anchors = [("anchors", "Real images, noise, codecs and what else a table is read by")]
     return [*recipes(incomplete), *(entry for entry in anchors if entry[0].startswith(incomplete))]
 
 
 def datasets(incomplete: str) -> list[str]:
-    """Data sets that begin so, with the variants that are written already kept in front."""
+    """Return the data sets that begin so, with the variants that are written already kept in front."""
     front, colon, last = incomplete.rpartition(":")
     if any(f"{part}:" in PATHS for part in front.split(":")):
         return []  # what follows is a path

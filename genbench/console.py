@@ -22,7 +22,7 @@ CellPath = Annotated[Path, typer.Argument(help="Folder of a finished cell: DIR/c
 
 
 def console() -> Console:
-    """A console that prints to standard output."""
+    """Return a console that prints to standard output."""
     from rich.console import Console
 
     # Elsewhere than on a terminal, a table's columns are not squeezed into the 80 that rich assumes.

@@ -29,8 +29,8 @@ class Option:
 
     Args:
         name: the option's name, as ``--set`` takes it.
-        default: what it is when nobody sets it.
-        meaning: what its docstring says of it; empty where that says nothing.
+        default: its value when nobody sets it.
+        meaning: the words of its docstring on it; empty where that says nothing.
     """
 
     name: str
@@ -47,8 +47,8 @@ class Description:
         title: a few words for people.
         family: the family that it belongs to.
         about: the first paragraph of its docstring.
-        paper: arXiv number, or venue.
-        link: where the paper is, if it is on arXiv.
+        paper: the paper's arXiv number, or its venue.
+        link: the paper's address, if it is on arXiv.
         year: the paper's year.
         likelihood: the kind that ``log_likelihood`` answers.
         given: what samples and likelihoods are conditioned on.
@@ -74,7 +74,7 @@ class Description:
 
 
 def describe(name: str) -> Description:
-    """What the recipe called ``name`` is. Its module is imported, and a small model of it built.
+    """Describe the recipe called ``name``. Its module is imported, and a small model of it built.
 
     Raises:
         ValueError: for an unknown name, with the nearest ones.
@@ -102,12 +102,12 @@ def describe(name: str) -> Description:
 
 
 def first_paragraph(thing: object) -> str:
-    """The first paragraph of a docstring, as one line of plain text."""
+    """Return the first paragraph of a docstring, as one line of plain text."""
     return _plain((inspect.getdoc(thing) or "").partition("\n\n")[0])
 
 
 def meanings(thing: object) -> dict[str, str]:
-    """What the ``Args`` of a docstring in Google's style say: name → meaning, as one line of plain text.
+    """Return what the ``Args`` of a docstring in Google's style say: name → meaning, as one line of plain text.
 
     A type in parentheses behind a name is left out; names with commas between share a meaning.
     """
@@ -117,7 +117,7 @@ def meanings(thing: object) -> dict[str, str]:
         return {}
     outer = _indent(heading)
     inner = None
-    found: dict[str, list[str]] = {}
+    lines_of: dict[str, list[str]] = {}
     names: list[str] = []
     for line in lines:
         if not line.strip():
@@ -128,15 +128,15 @@ def meanings(thing: object) -> dict[str, str]:
         entry = ENTRY.match(line.strip()) if _indent(line) <= inner else None
         if entry is not None:
             names = [name.strip().lstrip("*") for name in entry["names"].split(",")]
-            found |= {name: [entry["text"]] for name in names}
+            lines_of |= {name: [entry["text"]] for name in names}
         else:
             for name in names:
-                found[name].append(line.strip())
-    return {name: _plain(" ".join(text)) for name, text in found.items()}
+                lines_of[name].append(line.strip())
+    return {name: _plain(" ".join(text)) for name, text in lines_of.items()}
 
 
 def as_text(value: object) -> str:
-    """An option's value as ``--set`` takes it; None is ``none``."""
+    """Return an option's value as ``--set`` takes it; None is ``none``."""
     return "none" if value is None else json.dumps(value, ensure_ascii=False, default=str)
 
 
@@ -145,12 +145,12 @@ def _indent(line: str) -> int:
 
 
 def _plain(text: str) -> str:
-    """Without the marks of reStructuredText, on one line."""
+    """Return a text without the marks of reStructuredText, on one line."""
     return re.sub(r":\w+:`~?([^`]+)`", r"\1", " ".join(text.split())).replace("``", "")
 
 
 def _builder(function: Callable[..., Any]) -> object | None:
-    """What a recipe's inner function is handed in place of data, as its first parameter says; it has options too."""
+    """Return what a recipe's function is handed in place of data, as its first parameter says: it has options too."""
     inner = inspect.unwrap(function)
     if inner is function:
         return None
@@ -162,7 +162,7 @@ def _builder(function: Callable[..., Any]) -> object | None:
 
 
 def _setting(entry: Recipe, needs: Sequence[str]) -> str | None:
-    """What a model of the recipe with its defaults says of its setting, on 8×8 images that have what it needs."""
+    """Return what a model of the recipe with its defaults says of its setting, on 8×8 images that meet its needs."""
     try:
         model = build(entry.name, _small_spec(entry, needs))
     except ValueError:  # it takes no images as small as these, or needs what nothing here has
@@ -202,7 +202,7 @@ def _example(entry: Recipe, needs: Sequence[str], options: Sequence[Option]) -> 
 
 
 def _data(asked: set[str], dataset: str) -> list[str]:
-    """Options of a run whose data have what is asked of them."""
+    """Return the options of a run whose data have what is asked of them."""
     words: list[str] = []
     if "unpaired" in asked:
         words += ["--dataset", f"unpaired:edges:{dataset}"]

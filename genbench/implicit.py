@@ -18,7 +18,10 @@ from genbench.seed import normal
 from genbench.spec import Batch, DataSpec, Splits
 
 CHUNK = 250  # images decoded at once; part of what a generator's samples are
-SEARCH_IMAGES, SEARCH_RESTARTS, SEARCH_STEPS, SEARCH_RATE = 64, 2, 100, 0.1
+SEARCH_IMAGES = 64
+SEARCH_RESTARTS = 2
+SEARCH_STEPS = 100
+SEARCH_RATE = 0.1
 BLIND = "ais without gradient"  # the method's name where no chain ever had a gradient to follow
 DIRECT = "direct"  # and where there is no noise to integrate over
 LEAST_SIGMA = 0.1  # levels; below it every bin next to an exact image holds all of the probability anyway
@@ -36,11 +39,11 @@ class ImplicitModel(GenerativeModel):
     has no gradient, stands beside it: samples draw it, the likelihood is the mean over its values.
 
     Args:
-        spec: of the data.
-        latents: size Z of u; 0 where what is decoded follows from what is given alone.
+        spec: the spec of the data.
+        latents: the size Z of u; 0 where what is decoded follows from what is given alone.
         given: what :meth:`decode` reads of its batch: ``"label"``, ``"source"``, names of fields.
-        categories: number of values, equally likely, of a category that decode reads as ``fields["category"]``, int64;
-            1 for none.
+        categories: the number of values, equally likely, of a category that decode reads as ``fields["category"]``,
+            int64; 1 for none.
 
     Raises:
         ValueError: for a negative ``latents``, or a hidden category, which is noise, beside none.
@@ -52,30 +55,31 @@ class ImplicitModel(GenerativeModel):
         super().__init__(spec, given)
         if latents < 0 or (latents == 0 and categories > 1):
             raise ValueError(f"latents={latents}, categories={categories}: without noise, give latents=0, categories=1")
-        self.latents, self.categories = latents, categories
+        self.latents = latents
+        self.categories = categories
         # Until finish() has seen data: a uniform pixel's variance.
         self.register_buffer("variance", torch.tensor((spec.levels**2 - 1) / 12, dtype=torch.float64))
 
     def decode(self, u: Tensor, given: Batch) -> Tensor:
-        """Noise ``(B, Z)`` and conditions of B rows → float images ``(B, C, H, W)`` in levels, not rounded.
+        """Map noise ``(B, Z)`` and conditions of B rows to float images ``(B, C, H, W)`` in levels, not rounded.
 
         Called in evaluation mode. ``given.images`` may be anything: a decoder must not read them.
         """
         raise NotImplementedError(f"{type(self).__name__} does not say how it decodes: write decode()")
 
     def render(self, u: Tensor, given: Batch) -> Tensor:
-        """What a sample shows of u: :meth:`decode`, unless samples are truncated. No likelihood sees the difference."""
+        """Return what a sample shows of u: :meth:`decode`, unless samples are truncated, which no likelihood sees."""
         return self.decode(u, given)
 
     def hidden(self, batch: Batch, generator: Generator) -> Batch:
-        """``batch`` with a category drawn for every row; as it is, and nothing drawn, where the model has none."""
+        """Return ``batch`` with a category drawn for every row; as it is, and nothing drawn, without categories."""
         if self.categories == 1:
             return batch
         drawn = torch.randint(self.categories, (len(batch),), generator=generator, device=generator.device)
         return self.under(batch, drawn.to(self.device))
 
     def under(self, batch: Batch, category: Tensor) -> Batch:
-        """``batch`` with each row's category, int64 ``(B,)``, modulo their number; as it is where there are none."""
+        """Return ``batch`` with each row's category, int64 ``(B,)``, modulo their number; as it is without any."""
         if self.categories == 1:
             return batch
         return replace(batch, fields={**batch.fields, "category": category % self.categories})
@@ -94,24 +98,25 @@ class ImplicitModel(GenerativeModel):
     def log_likelihood(
         self, batch: Batch, *, draws: int = 1, effort: str = "fast", generator: Generator | None = None
     ) -> LogLikelihood:
-        """Annealed importance sampling with ``draws`` chains an image: see :mod:`genbench.likelihood.bidirectional`.
+        """Anneal ``draws`` chains an image for log P(x): see :mod:`genbench.likelihood.bidirectional`.
 
         Without noise, ``latents=0``, the answer is ``log P(x given decode)`` itself, whatever ``draws`` and ``effort``:
         its method is ``"direct"``, and it has one draw.
 
         Args:
-            batch: images with their conditions.
-            draws: K; the answer is the log-mean-exp of K weights, of K under each value of a hidden category.
-            effort: ``"fast"``, 200 temperatures × 5 leapfrog steps; ``"standard"``, 1,000 × 10; ``"paper"``,
-                10,000 × 10; each with ``"/2"`` behind it for half the temperatures, against which to see convergence.
-            generator: of all noise; without one, a fixed one.
+            batch: the images with their conditions.
+            draws: the number K of chains; the answer is the log-mean-exp of K weights, of K under each hidden value.
+            effort: the effort: ``"fast"``, 200 temperatures × 5 leapfrog steps; ``"standard"``, 1,000 × 10;
+                ``"paper"``, 10,000 × 10; each with ``"/2"`` behind it for half the temperatures, to see convergence.
+            generator: the source of all noise; without one, a fixed one.
 
         Raises:
             ValueError: for an unknown effort, or less than one draw.
         """
         if draws < 1:
             raise ValueError(f"draws={draws}: give at least 1")
-        chosen, generator = effort_named(effort), generator or seeded(0, "ais")
+        chosen = effort_named(effort)
+        generator = generator or seeded(0, "ais")
         batch = self.checked(batch)
         if self.latents == 0:
             return LogLikelihood(self._direct(batch), "estimate", self.given, DIRECT, "added")
@@ -124,22 +129,22 @@ class ImplicitModel(GenerativeModel):
         return replace(answer, acceptance=chains.acceptance, step_size=chains.step_size)
 
     def _direct(self, batch: Batch) -> Tensor:
-        """``log P(x given decode)`` of a decoder without noise, float64 ``(B,)``."""
+        """Return ``log P(x given decode)`` of a decoder without noise, float64 ``(B,)``."""
         empty = self.draw_noise(len(batch), seeded(0, DIRECT))
         with torch.no_grad(), frozen(self):
             chunks = torch.arange(len(batch), device=self.device).split(CHUNK)
             return torch.cat([self.observe(empty[part], batch.rows(part)) for part in chunks])
 
     def simulate(self, given: Batch, generator: Generator) -> tuple[Batch, Tensor]:
-        """Images of the distribution that the likelihood is of, observation noise and rounding included.
+        """Draw images of the distribution that the likelihood is of, observation noise and rounding included.
 
         Args:
-            given: conditions on the model's device; its images are not looked at.
-            generator: of all noise.
+            given: the conditions, on the model's device; its images are not looked at.
+            generator: the source of all noise.
 
         Returns:
-            ``given`` with these images uint8, and with the hidden category that was drawn, if there is one; and the u
-            ``(B, Z)`` that made them, which is an exact draw from the posterior of each.
+            The batch ``given`` with these images uint8, and with the hidden category that was drawn, if there is one;
+            and the u ``(B, Z)`` that made them, which is an exact draw from the posterior of each.
         """
         given = self.hidden(given, generator)
         u = self.draw_noise(len(given), generator)
@@ -150,13 +155,13 @@ class ImplicitModel(GenerativeModel):
         return replace(given, images=images), u
 
     def draw_noise(self, n: int, generator: Generator) -> Tensor:
-        """U of ``n`` images ``(n, Z)``, in the precision of the weights."""
+        """Draw the noise u of ``n`` images, ``(n, Z)``, in the precision of the weights."""
         weight = next(self.parameters(), None)
         u = normal((n, self.latents), generator, self.device)
         return u if weight is None else u.to(weight.dtype)
 
     def observe(self, u: Tensor, batch: Batch) -> Tensor:
-        """``log P(x given u)`` of each row under the added noise, float64 ``(B,)``."""
+        """Return ``log P(x given u)`` of each row under the added noise, float64 ``(B,)``."""
         mean = self.decode(u, batch)
         logs = discretised_gaussian(batch.images, mean, self.variance.sqrt(), self.spec.levels)
         return logs.flatten(1).sum(1, dtype=torch.float64)
@@ -176,21 +181,21 @@ class ImplicitModel(GenerativeModel):
                 chunks = torch.arange(len(data.validation), device=data.validation.images.device).split(CHUNK)
                 parts = [data.validation.rows(part).to(self.device) for part in chunks]
                 with torch.no_grad():
-                    found = [residual(self, self.draw_noise(len(part), generator), part) for part in parts]
-                least = torch.cat(found)
+                    residuals = [residual(self, self.draw_noise(len(part), generator), part) for part in parts]
+                least = torch.cat(residuals)
             else:
                 least = search(self, data.validation.rows(slice(SEARCH_IMAGES)).to(self.device), generator)
         self.variance.copy_(least.double().mean().clamp(min=LEAST_SIGMA**2))
 
 
 def residual(model: ImplicitModel, u: Tensor, batch: Batch) -> Tensor:
-    """Mean squared distance of each image of ``batch`` from what ``u`` decodes to, in levels²: ``(B,)``."""
+    """Return the mean squared distance of each image of ``batch`` from what ``u`` decodes to, in levels²: ``(B,)``."""
     decoded = model.decode(u, batch).clamp(0, model.spec.levels - 1)
     return (decoded - batch.images.float()).square().flatten(1).mean(1)
 
 
 def search(model: ImplicitModel, batch: Batch, generator: Generator) -> Tensor:
-    """Least mean squared residual, in levels², of a search in u for each image of ``batch``: ``(B,)``.
+    """Search u for each image of ``batch``; return the least mean squared residuals, in levels²: ``(B,)``.
 
     Adam from a few draws of the prior an image, at least one under each value of a hidden category, by the gradient;
     where the decoder is piecewise constant in u and has none, the best of the draws. It is not held near the prior, so
@@ -204,10 +209,10 @@ def search(model: ImplicitModel, batch: Batch, generator: Generator) -> Tensor:
     best = torch.full((len(rows),), torch.inf, device=model.device)
     with torch.enable_grad():
         for _ in range(SEARCH_STEPS):
-            found = residual(model, u, rows)
-            best = torch.minimum(best, found.detach())
-            if not found.requires_grad:
+            now = residual(model, u, rows)
+            best = torch.minimum(best, now.detach())
+            if not now.requires_grad:
                 break
-            (u.grad,) = torch.autograd.grad(found.sum(), u)
+            (u.grad,) = torch.autograd.grad(now.sum(), u)
             optimizer.step()
     return reduce(best, "(copy image) -> image", "min", copy=copies)

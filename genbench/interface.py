@@ -30,7 +30,7 @@ Kind = Literal["exact", "bound", "estimate"]
 
 @dataclass(frozen=True)
 class Step:
-    """Where a phase stands: rounds since it began, the fraction of it that is spent, and the source of noise."""
+    """A phase's progress: rounds since it began, the fraction of it that is spent, and the source of noise."""
 
     index: int
     fraction: float
@@ -42,14 +42,14 @@ class Turn:
     """One optimiser's step in the round.
 
     Args:
-        name: as logs and errors call it.
+        name: the turn's name in logs and errors.
         learns: the modules that move; nothing else gets a gradient while the turn runs.
-        loss: ``(batch, step) → scalars``; ``"loss"`` is minimised, the rest is logged.
-        optimizer: makes the optimiser from the parameters, after ``Phase.enter``.
-        schedule: fraction of the phase → learning-rate factor.
-        every: the turn steps on every ``every``-th batch: WGAN's generator on every fifth.
-        after: runs behind the step with the detached logs: weight clipping, EMA, BEGAN's k.
-        clip: largest 2-norm of the turn's gradient, if it is clipped.
+        loss: a function ``(batch, step) → scalars``; ``"loss"`` is minimised, the rest is logged.
+        optimizer: a function that makes the optimiser from the parameters, after ``Phase.enter``.
+        schedule: a function from the fraction of the phase to the learning-rate factor.
+        every: the batches from one of the turn's steps to the next: 5 for WGAN's generator.
+        after: a function called behind the step with the detached logs: weight clipping, EMA, BEGAN's k.
+        clip: the largest 2-norm of the turn's gradient, if it is clipped.
     """
 
     name: str
@@ -67,10 +67,10 @@ class Phase:
     """A stretch of training with the same turns: growing, stage I then stage II, pre-training.
 
     Args:
-        name: as logs and records call it.
-        share: of the budget; 0 with no turns is allowed.
-        turns: taken in order on every batch.
-        enter: runs once before the first round, never on resume: data-dependent initialisation, a new level.
+        name: the phase's name in logs and records.
+        share: the phase's share of the budget; 0 with no turns is allowed.
+        turns: the turns, taken in this order on every batch.
+        enter: a function called before the first round, never on resume: data-dependent initialisation, a new level.
     """
 
     name: str
@@ -80,12 +80,12 @@ class Phase:
 
 
 def log_mean_exp(log_weights: Tensor, dim: int) -> Tensor:
-    """``log 1/K Σ w_k`` along ``dim``."""
+    """Return ``log 1/K Σ w_k`` along ``dim``."""
     return log_weights.logsumexp(dim) - math.log(log_weights.shape[dim])
 
 
 def effective(log_weights: Tensor, dim: int) -> Tensor:
-    """Effective sample size ``(Σ w_k)² / Σ w_k²`` along ``dim``: K for equal weights, 1 where one is all, 0 for none.
+    """Return the effective sample size ``(Σ w_k)² / Σ w_k²`` along ``dim``: K for equal weights, 1 for one, 0 for none.
 
     It says how uneven the weights are that were drawn, and nothing of those that were missed: K weights that all lie
     far from the posterior may be even.
@@ -95,18 +95,18 @@ def effective(log_weights: Tensor, dim: int) -> Tensor:
 
 @dataclass(frozen=True)
 class LogLikelihood:
-    """What ``log_likelihood`` answers.
+    """The answer of ``log_likelihood``: log-probabilities, and how they were computed.
 
     Args:
-        nats: float64 ``(B,)``, log-probability of each stored integer image; log-mean-exp of K weights for ``draws=K``.
-        kind: exact, a lower bound, or an estimate of a density that the model does not define by itself.
-        given: what it is conditioned on: ``"label"``, ``"source"``, a field.
-        method: ``"chain rule"``, ``"elbo"``, ``"iwae"``, ``"dequantised"``, ``"ais"`` …
-        observation: ``"added"`` where the probability includes noise that samples do not have.
-        draws: importance weights, or chains, an image.
-        ess: effective sample size of these weights ``(B,)``, from 1 to K; None where there are not several.
-        acceptance: of annealed importance sampling: share of an image's transitions that were accepted ``(B,)``.
-        step_size: of annealed importance sampling: geometric mean of an image's leapfrog steps ``(B,)``.
+        nats: the log-probability of each stored image, float64 ``(B,)``; log-mean-exp of K weights for ``draws=K``.
+        kind: the kind: exact, a lower bound, or an estimate of a density that the model does not define by itself.
+        given: what the probability is conditioned on: ``"label"``, ``"source"``, a field.
+        method: the method's name: ``"chain rule"``, ``"elbo"``, ``"iwae"``, ``"dequantised"``, ``"ais"`` …
+        observation: the noise: ``"added"`` where the probability includes noise that samples do not have.
+        draws: the number of importance weights, or chains, an image.
+        ess: the effective sample size of these weights ``(B,)``, from 1 to K; None where there are not several.
+        acceptance: the share of an image's transitions that annealed importance sampling accepted ``(B,)``.
+        step_size: the geometric mean of an image's leapfrog steps in annealed importance sampling ``(B,)``.
     """
 
     nats: Tensor
@@ -128,7 +128,7 @@ class LogLikelihood:
         method: str = "",
         observation: Literal["own", "added"] = "own",
     ) -> Self:
-        """The answer of log importance weights ``(K, B)``: the log of their mean, and how many they are worth."""
+        """Answer with log importance weights ``(K, B)``: the log of their mean, and how many they are worth."""
         draws = len(log_weights)
         ess = effective(log_weights, 0) if draws > 1 else None
         return cls(log_mean_exp(log_weights, 0), kind, given, method, observation, draws, ess)
@@ -136,7 +136,7 @@ class LogLikelihood:
 
 @dataclass(frozen=True)
 class Origin:
-    """How a model was built, and so how to build it again: recipe, data spec, seed, options."""
+    """The origin of a model, by which to build it again: recipe, data spec, seed, options."""
 
     recipe: str
     spec: DataSpec
@@ -144,12 +144,12 @@ class Origin:
     options: Mapping[str, Any]
 
     def to_json(self) -> str:
-        """One line of JSON, keys sorted."""
+        """Return the origin as one line of JSON, keys sorted."""
         return json.dumps(asdict(self), sort_keys=True)
 
     @classmethod
     def from_json(cls, text: str) -> Origin:
-        """Reads what :meth:`to_json` wrote."""
+        """Read an origin that :meth:`to_json` wrote."""
         data = json.loads(text)
         spec = dict(data["spec"])
         spec["shape"] = tuple(spec["shape"])
@@ -164,16 +164,15 @@ class GenerativeModel(nn.Module):
     Every buffer and parameter exists once the model is constructed, so that saving the model saves all of it.
 
     Args:
-        spec: of the data.
+        spec: the spec of the data.
         given: what samples and likelihoods are conditioned on: ``"label"``, ``"source"``, names of fields.
 
     Attributes:
         needs_every_label: whether a model that is given the label needs it of every training image; False where
             training images without one are the point. Images that it is asked about always have theirs.
-        perceptual: the feature extractor that it was trained on, if any: no figure of quality under that one says
-            anything of it.
-        origin: how :func:`genbench.build` made it; None where something else did.
-        frequencies: of the labels in training, float64 ``(classes,)``; empty where no label is given.
+        perceptual: the feature extractor that it was trained on, if any: no quality under that one says anything.
+        origin: the way :func:`genbench.build` made it; None where something else did.
+        frequencies: the labels' shares in training, float64 ``(classes,)``; empty where no label is given.
     """
 
     needs_every_label: bool = True
@@ -185,18 +184,20 @@ class GenerativeModel(nn.Module):
 
     def __init__(self, spec: DataSpec, given: tuple[str, ...] = ()) -> None:
         super().__init__()
-        self.spec, self.given, self.origin = spec, given, None
+        self.spec = spec
+        self.given = given
+        self.origin = None
         classes = spec.classes if "label" in given else 0  # until finish() has counted: labels equally often
         self.register_buffer("frequencies", torch.full((classes,), 1 / max(classes, 1), dtype=torch.float64))
 
     @property
     def device(self) -> torch.device:
-        """Where the model's parameters are."""
+        """The device that the model's parameters are on."""
         tensor = next(self.parameters(), None)
         return torch.device("cpu") if tensor is None else tensor.device
 
     def phases(self) -> Sequence[Phase]:
-        """How the model learns. Shares sum to 1."""
+        """Return the phases in which the model learns. Their shares sum to 1."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it learns: write phases()")
 
     def fit(
@@ -226,7 +227,7 @@ class GenerativeModel(nn.Module):
         fields: Mapping[str, Tensor] | None = None,
         generator: Generator,
     ) -> Batch:
-        """What ``n`` samples are given, checked, on the model's device; its images are empty.
+        """Return what ``n`` samples are given, checked, on the model's device; its images are empty.
 
         Labels that are not given follow the training frequencies.
 
@@ -241,10 +242,10 @@ class GenerativeModel(nn.Module):
         return Batch(torch.empty((n, 0), dtype=torch.uint8), labels, sources, fields or {}).to(self.device)
 
     def checked(self, batch: Batch, given: tuple[str, ...] | None = None) -> Batch:
-        """``batch`` on the model's device, for a likelihood or an ability that reads images and what they are given.
+        """Check ``batch`` for what reads images and conditions, and return it on the model's device.
 
         Args:
-            batch: images, and what belongs to them.
+            batch: the images, and what belongs to them.
             given: what is read beside the images; by default all that the model is given.
 
         Raises:
@@ -280,13 +281,13 @@ class GenerativeModel(nn.Module):
     def log_likelihood(
         self, batch: Batch, *, draws: int = 1, effort: str = "fast", generator: Generator | None = None
     ) -> LogLikelihood:
-        """Log-probability of each image of ``batch``; ``draws`` and ``effort`` tighten bounds and estimates."""
+        """Return each image's log-probability; ``draws`` and ``effort`` tighten bounds and estimates."""
         raise NotImplementedError(f"{type(self).__name__} does not answer: write log_likelihood()")
 
 
 @contextmanager
 def frozen(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode and no gradient to any parameter inside the block; everything as before behind it."""
+    """Put ``model`` in evaluation mode, without gradients to parameters, inside the block; restore it behind."""
     modes = {module: module.training for module in model.modules()}
     learning = {parameter: parameter.requires_grad for parameter in model.parameters()}
     model.eval().requires_grad_(False)

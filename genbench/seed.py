@@ -11,18 +11,18 @@ from torch import Generator, Tensor
 
 
 def derive(seed: int, *names: object) -> int:
-    """A 63-bit seed for one use of ``seed``: ``derive(0, "data", epoch)``. Distinct names give unrelated streams."""
+    """Return a 63-bit seed for a use of ``seed``: ``derive(0, "data", epoch)``. Other names give unrelated streams."""
     text = "\x1f".join(str(part) for part in (seed, *names))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 def generator(seed: int, *names: object, device: torch.device | str = "cpu") -> Generator:
-    """A fresh generator on ``device`` for one named use of ``seed``."""
+    """Return a fresh generator on ``device`` for one named use of ``seed``."""
     return Generator(device).manual_seed(derive(seed, *names))
 
 
 def draw_seed(source: Generator) -> int:
-    """A seed drawn from a generator, for what takes a seed and no generator."""
+    """Draw a seed from a generator, for what takes a seed and no generator."""
     return int(torch.randint(2**62, (), generator=source, device=source.device))
 
 
@@ -39,10 +39,10 @@ def fork_rng(seed: int | Generator) -> Iterator[None]:
 
 
 def normal(shape: Sequence[int], source: Generator, device: torch.device | str | None = None) -> Tensor:
-    """Standard normal noise from ``source``, float32, moved to ``device`` wherever the generator lives."""
+    """Draw standard normal noise from ``source``, float32, moved to ``device`` wherever the generator lives."""
     return torch.randn(tuple(shape), generator=source, device=source.device).to(device or source.device)
 
 
 def uniform(shape: Sequence[int], source: Generator, device: torch.device | str | None = None) -> Tensor:
-    """Uniform noise on [0, 1) from ``source``, float32, moved to ``device`` wherever the generator lives."""
+    """Draw uniform noise on [0, 1) from ``source``, float32, moved to ``device`` wherever the generator lives."""
     return torch.rand(tuple(shape), generator=source, device=source.device).to(device or source.device)

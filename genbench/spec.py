@@ -18,9 +18,9 @@ class Field:
     """A tensor of integers that a sample is given or has: a caption ``(T,)``, a mask ``(1, H, W)``, a domain ``()``.
 
     Args:
-        shape: of one value, without the batch.
-        levels: integers run from 0 to ``levels - 1``.
-        of: whether a value belongs to an image or to its source, which matters where the two are not paired.
+        shape: the shape of one value, without the batch.
+        levels: the number of levels: integers run from 0 to ``levels - 1``.
+        of: the owner of a value, an image or its source, which matters where the two are not paired.
 
     Raises:
         ValueError: for no levels, or an ``of`` that is neither.
@@ -42,13 +42,13 @@ class DataSpec:
     """The shape of a data set, all that a recipe needs to size its networks.
 
     Args:
-        shape: image shape ``(C, H, W)``.
-        levels: integer levels a pixel can take: 256, 2 for binarised images, 17 for the 8×8 digits.
-        classes: number of labels, 0 where there are none.
-        source: shape of the image to translate from, if there is one; its levels are always 256.
-        paired: False where sources and images are two domains without pairs.
-        labelled: semi-supervised: how many training images carry their label.
-        fields: anything else that a sample is given or has.
+        shape: the shape of an image, ``(C, H, W)``.
+        levels: the number of integer levels a pixel can take: 256, 2 for binarised images, 17 for the 8×8 digits.
+        classes: the number of labels, 0 where there are none.
+        source: the shape of the image to translate from, if there is one; its levels are always 256.
+        paired: whether sources and images are pairs; False for two domains without pairs.
+        labelled: the number of training images that carry their label, where semi-supervised.
+        fields: all else that a sample is given or has, by name.
 
     Raises:
         ValueError: for a shape or a count that no data set can have, or a field of a source that there is not.
@@ -76,17 +76,17 @@ class DataSpec:
 
     @property
     def dimensions(self) -> int:
-        """``C·H·W``, by which bits per dimension divide."""
+        """The product ``C·H·W``, by which bits per dimension divide."""
         channels, height, width = self.shape
         return channels * height * width
 
     def has(self, condition: str) -> bool:
-        """Whether data of this spec come with ``"label"``, ``"source"`` or the field of that name."""
+        """Return whether data of this spec come with ``"label"``, ``"source"`` or the field of that name."""
         known = {"label": self.classes > 0, "source": self.source is not None}
         return known.get(condition, condition in self.fields)
 
     def translates(self, given: tuple[str, ...]) -> bool:
-        """Whether something of ``given`` belongs to a source: the source itself, or a field of one."""
+        """Return whether something of ``given`` belongs to a source: the source itself, or a field of one."""
         return any(name == "source" or (name in self.fields and self.fields[name].of == "source") for name in given)
 
 
@@ -95,11 +95,11 @@ class Batch:
     """Images and what is known of each.
 
     Args:
-        images: uint8 ``(B, C, H, W)``.
-        labels: int64 ``(B,)``, -1 where unknown.
-        sources: uint8 ``(B, C', H', W')``.
-        fields: one tensor a field of the spec.
-        labelled: semi-supervised: a minibatch of its own from the labelled share.
+        images: the images, uint8 ``(B, C, H, W)``.
+        labels: the labels, int64 ``(B,)``, -1 where unknown.
+        sources: the sources, uint8 ``(B, C', H', W')``.
+        fields: the tensor of each field of the spec, by name.
+        labelled: a minibatch of its own from the labelled share, where semi-supervised.
     """
 
     images: Tensor
@@ -112,7 +112,7 @@ class Batch:
         return len(self.images)
 
     def rows(self, index: Tensor | slice) -> Batch:
-        """The same batch at the rows of ``index``.
+        """Return the rows of ``index`` as a batch.
 
         What has rows of its own is dropped: the labelled minibatch, and unpaired sources of another number.
         """
@@ -122,7 +122,7 @@ class Batch:
         return Batch(self.images[index], labels, None if sources is None else sources[index], fields)
 
     def to(self, device: torch.device | str) -> Self:
-        """The same on ``device``."""
+        """Return the batch with all its tensors on ``device``."""
         return type(self)(
             self.images.to(device),
             None if self.labels is None else self.labels.to(device),
@@ -138,12 +138,12 @@ class Split(Batch):
 
 @dataclass(frozen=True)
 class Splits:
-    """What a model may see: test data never reach it.
+    """The splits that a model may see: test data never reach it.
 
     Args:
-        train: what it learns from.
-        validation: seen in training, learned from by no gradient. A source that stands here belongs to its image, even
-            where training is unpaired; where no source belongs to an image there are none.
+        train: the split that a model learns from.
+        validation: the split seen in training, and learned from by no gradient. A source that stands here belongs to
+            its image, even where training is unpaired; where no source belongs to an image there are none.
     """
 
     train: Split
@@ -154,9 +154,9 @@ def check_split(spec: DataSpec, split: Batch, name: str) -> None:
     """Refuse, naming split and value, a split that is not as ``spec`` says.
 
     Args:
-        spec: shape, levels, classes, source, fields.
-        split: images with what belongs to them.
-        name: of the split, for the message.
+        spec: the spec: shape, levels, classes, source, fields.
+        split: the images with what belongs to them.
+        name: the split's name, for the message.
 
     Raises:
         ValueError: for whatever does not fit, in one line.
@@ -186,10 +186,10 @@ def check_batch(spec: DataSpec, given: tuple[str, ...], batch: Batch) -> None:
     """Refuse, in one line, a batch of which a model of ``spec`` cannot say anything.
 
     Args:
-        spec: of the data that the model was made for.
+        spec: the spec of the data that the model was made for.
         given: what is read beside the images: ``"label"``, ``"source"``, names of fields.
-        batch: uint8 images with as many labels, sources and values of each field as there are of any; what is read is
-            there, and labels that are read are known.
+        batch: the uint8 images with as many labels, sources and values of each field as there are of any; what is
+            read is there, and labels that are read are known.
 
     Raises:
         ValueError: for whatever does not fit.
@@ -216,10 +216,10 @@ def check_conditions(spec: DataSpec, given: tuple[str, ...], n: int, offered: Ma
     """Refuse, in one line, conditions that ``n`` samples of a model cannot be drawn under.
 
     Args:
-        spec: of the data that the model was made for.
+        spec: the spec of the data that the model was made for.
         given: what its samples are conditioned on. Labels may be left out: they are drawn then.
-        n: how many samples.
-        offered: by ``"label"``, ``"source"`` and the names of fields; None for what is not offered.
+        n: the number of samples.
+        offered: the conditions by ``"label"``, ``"source"`` and names of fields; None for what is not offered.
 
     Raises:
         ValueError: naming the condition that is missing, that the model does not take, or that is not as its spec says.
@@ -281,7 +281,7 @@ def _check_images(images: Tensor, shape: tuple[int, int, int], levels: int, name
 
 
 def to_bytes(images: Tensor, levels: int) -> Tensor:
-    """Integer levels ``0 … levels-1`` spread over 0 … 255, uint8: ``round(255 x / (levels - 1))``.
+    """Return levels ``0 … levels-1`` spread over 0 … 255, uint8: ``round(255 x / (levels - 1))``.
 
     One to one, and the identity at 256 levels.
 

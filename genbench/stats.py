@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def mean(values: Sequence[float]) -> float:
-    """The arithmetic mean, summed without rounding error; infinite where a value is."""
+    """Return the arithmetic mean, summed without rounding error; infinite where a value is."""
     return math.fsum(values) / len(values)
 
 
 def standard_error(values: Sequence[float]) -> float | None:
-    """``s / √n`` with ``s² = Σ (x - mean)² / (n - 1)``; None for a single value or an infinite mean."""
+    """Return ``s / √n`` with ``s² = Σ (x - mean)² / (n - 1)``; None for a single value or an infinite mean."""
     centre = mean(values)
     if len(values) < 2 or not math.isfinite(centre):
         return None
@@ -25,7 +25,7 @@ def standard_error(values: Sequence[float]) -> float | None:
 
 
 def spread(count: int, limit: int | None) -> Tensor:
-    """Rows of ``min(count, limit)`` images, evenly spread, so that a split sorted by class gives every class.
+    """Return ``min(count, limit)`` rows, evenly spread, so that a split sorted by class gives every class.
 
     Raises:
         ValueError: for no images, or a limit below 1.

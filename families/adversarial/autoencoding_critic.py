@@ -54,9 +54,9 @@ class AutoencodingCritic(ImageCritic):
 
     Args:
         encoder: a critic, whose features a linear layer turns into the code; its own logit is dropped.
-        decoder: codes ``(B, F)`` → images on [-1, 1].
-        features: size F of the code.
-        error: of the copies.
+        decoder: a map of codes ``(B, F)`` to images on [-1, 1].
+        features: the size F of the code.
+        error: the error of the copies.
 
     Raises:
         ValueError: for a code of less than one number.

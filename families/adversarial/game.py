@@ -110,7 +110,7 @@ class Game:
             fake: scores of fakes that carry no gradient towards their generator.
             step: where training stands.
             u: noise that the fakes were made of, for terms.
-            weight: of the fakes' side of the loss.
+            weight: the weight of the fakes' side of the loss.
             decoys: other batches that the critic must call fake, such as real images under a wrong caption, each with
                 its weight. Penalty and terms do not see them.
 

@@ -14,10 +14,10 @@ class PatchCritic(nn.Module):
     batch normalisation behind the second convolution.
 
     Args:
-        channels: of all that it sees, source and image together.
-        height: of the image.
-        breadth: of the image.
-        width: channels behind the first convolution.
+        channels: the channels of all that it sees, source and image together.
+        height: the height of the image.
+        breadth: the breadth of the image.
+        width: the channels behind the first convolution.
 
     Attributes:
         patch: side of the patch.

@@ -174,7 +174,7 @@ class LocalPenalty:
 class R1:
     """``½ γ E ‖∇C(x)‖²`` on real images alone: no noise, no fakes, and no root that a flat critic has no slope at.
 
-    From 1801.04406, where it is ``R₁``.
+    The penalty comes from 1801.04406, where it is ``R₁``.
 
     Args:
         weight: γ.

@@ -46,9 +46,9 @@ def aae(
         depth: residual blocks a scale, 0 or more.
         latents: ``Z``, numbers a code.
         hidden: units of each of the discriminator's two hidden layers.
-        output: of a pixel, by its name.
-        lr: of reconstruction.
-        game_lr: of discriminator and encoder in their game.
+        output: the name of a pixel's distribution.
+        lr: the learning rate of reconstruction.
+        game_lr: the learning rate of discriminator and encoder in their game.
 
     Raises:
         ValueError: for options out of range.
@@ -83,9 +83,9 @@ def aae_supervised(
         depth: residual blocks a scale, 0 or more.
         latents: ``Z``, numbers a code.
         hidden: units of each of the discriminator's two hidden layers.
-        output: of a pixel, by its name.
-        lr: of reconstruction.
-        game_lr: of discriminator and encoder in their game.
+        output: the name of a pixel's distribution.
+        lr: the learning rate of reconstruction.
+        game_lr: the learning rate of discriminator and encoder in their game.
 
     Raises:
         ValueError: for data without labels, or options out of range.
@@ -120,9 +120,9 @@ def aae_semi_supervised(
         latents: ``Z``, numbers of the style.
         hidden: units of each of a discriminator's two hidden layers.
         noise: standard deviation of noise on the encoder's input in training, where images are on [-1, 1].
-        output: of a pixel, by its name.
-        lr: of reconstruction and of classification.
-        game_lr: of discriminators and encoder in their game.
+        output: the name of a pixel's distribution.
+        lr: the learning rate of reconstruction and of classification.
+        game_lr: the learning rate of discriminators and encoder in their game.
 
     Raises:
         ValueError: for data without classes or without a labelled share, or options out of range.

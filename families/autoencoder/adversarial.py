@@ -49,9 +49,9 @@ class AdversarialAutoencoder(PointAutoencoder):
     """Three turns a batch: reconstruct; tell the prior's codes from the encoder's; be told from the prior no longer.
 
     Args:
-        spec, encoder, decoder, prior, output, given: as for ``PointAutoencoder``.
+        spec, encoder, decoder, prior, output, given: the same as for ``PointAutoencoder``.
         discriminators: one for each part of the code, in order, each with its size as ``features``.
-        lr: of reconstruction.
+        lr: Adam's learning rate in reconstruction.
         game_lr: Adam's learning rate in the two turns of the game, along the same cosine: a game that goes on at full
             rate while reconstruction comes to rest was seen to undo it.
     """

@@ -104,7 +104,7 @@ class Autoencoder(LatentModel):
     """A latent-variable model that learns by the ELBO.
 
     Args:
-        spec, encoder, decoder, prior, output, given, lr: as for :class:`LatentModel`.
+        spec, encoder, decoder, prior, output, given, lr: the same as for :class:`LatentModel`.
         divergence: ``(posterior, prior, codes) → (B,)`` nats, see ``divergences``.
     """
 

@@ -28,7 +28,7 @@ class SemiSupervisedAutoencoder(AdversarialAutoencoder):
     one-hot classes. The encoder is a ``ClassAndStyleEncoder``, the prior a ``ClassAndStyle``.
 
     Args:
-        spec, encoder, decoder, prior, output, discriminators, lr, game_lr: as for ``AdversarialAutoencoder``.
+        spec, encoder, decoder, prior, output, discriminators, lr, game_lr: the same as for ``AdversarialAutoencoder``.
         noise: standard deviation of what is added to every image, on [-1, 1], that the encoder learns from.
     """
 

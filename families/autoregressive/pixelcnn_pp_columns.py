@@ -57,7 +57,7 @@ class PixelConv:
     def begin(self, *more: Tensor) -> None:
         """Sum up what is known before a row's first pixel: the row above, and terms that broadcast to ``(W, n, F)``.
 
-        To be called while the input of the row above is still there.
+        It is to be called while the input of the row above is still there.
         """
         seen = rearrange(self.windows, "n x window -> (x n) window")
         known = rearrange(torch.addmm(self.bias, seen, self.above), "(x n) f -> x n f", x=len(self.by_column))

@@ -103,7 +103,7 @@ class HierarchicalCode(Code):
         latents: size Z of u.
         classes: number of labels.
         embedding: size of the class's vector.
-        blocks: of the generator.
+        blocks: the number of the generator's blocks.
         truncation: largest size of the noise in samples; None for no bound.
 
     Attributes:

@@ -43,7 +43,7 @@ class GANBuilder:
     """The options that the recipes of GANs have in common, and a GAN of shared networks under them.
 
     Args:
-        spec: of the data.
+        spec: the spec of the data.
         network: ``"convolutional"`` (DCGAN's kind), ``"residual"`` or ``"dense"``, generator and critic alike.
         width: channels at half the resolution, or units of a hidden layer where the network is dense.
         latents: size Z of the noise, drawn from N(0, I).
@@ -90,7 +90,7 @@ class GANBuilder:
 
         Args:
             code: what it is fed by.
-            parts: of a network of feature maps: ``norm``, in place of its normalisation, and whether ``attention``.
+            parts: the parts of a network of feature maps: ``norm``, for its normalisation, and whether ``attention``.
         """
         return NETWORKS[self.network].generator(self.spec.shape, code.features, self.width, **self._checked(parts))
 
@@ -98,8 +98,8 @@ class GANBuilder:
         """Make a critic: images on [-1, 1] to a logit and features.
 
         Args:
-            norm: in place of the network's own normalisation: batch normalisation, and none in a dense one.
-            parts: of a network of feature maps: whether ``attention``.
+            norm: the normalisation instead of the network's own: batch normalisation, and none in a dense one.
+            parts: the parts of a network of feature maps: whether ``attention``.
         """
         own = {} if norm is None else {"norm": norm}
         return NETWORKS[self.network].critic(self.spec.shape, self.width, **own, **self._checked(parts))
@@ -129,15 +129,15 @@ class GANBuilder:
 
         Args:
             loss: both sides of the game.
-            critic: in place of the shared one, which has its network's own normalisation.
-            generator: in place of the shared one.
-            code: in place of plain noise.
-            head: in place of the critic's own logit.
-            penalty: added to the critic's loss.
-            terms: added to either side's loss.
-            optimizer: ``(parameters, lr=…)``, for both sides.
-            bound: of the critic's weights.
-            clip: of the norm of either side's gradient.
+            critic: the critic instead of the shared one, which has its network's own normalisation.
+            generator: the generator instead of the shared one.
+            code: the code instead of plain noise.
+            head: the head instead of the critic's own logit.
+            penalty: the penalty added to the critic's loss.
+            terms: the terms added to either side's loss.
+            optimizer: a function of ``(parameters, lr=…)``, for both sides.
+            bound: the bound of the critic's weights.
+            clip: the largest 2-norm of either side's gradient.
             kind: the class of the model.
         """
         code = code or Code(self.latents)

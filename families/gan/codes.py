@@ -1,4 +1,4 @@
-"""From Gaussian noise u and a condition to what a generator takes. A code's weights learn with the generator's."""
+"""Codes: what a generator takes, made of Gaussian noise u and a condition; their weights learn with the generator's."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class LabelCode(Code):
     Args:
         latents: size Z of u.
         classes: number of labels.
-        strength: of the label beside noise of variance 1.
+        strength: the strength of the label beside noise of variance 1.
 
     Raises:
         ValueError: for a strength that is not positive.

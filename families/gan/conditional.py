@@ -26,7 +26,7 @@ def cgan(builder: GANBuilder, *, hidden: int = 128, strength: float = 3.0) -> GA
     Args:
         builder: what all recipes share.
         hidden: units of the critic's joint layer.
-        strength: of the label beside the noise.
+        strength: the strength of the label beside the noise.
 
     Raises:
         ValueError: for data without classes, or an option out of range.
@@ -43,7 +43,7 @@ class AuxiliaryClassifier(Term):
     P is a linear layer on the critic's features. The critic learns it on both kinds; the generator sees its fakes'.
 
     Args:
-        features: of the critic.
+        features: the number of the critic's features.
         classes: number of labels.
         weight: λ.
 
@@ -86,8 +86,8 @@ def acgan(builder: GANBuilder, *, weight: float = 1.0, strength: float = 1.0) ->
     Args:
         builder: what all recipes share.
         weight: λ of ``L_C`` on both sides.
-        strength: of the label beside the noise: less than ``cgan``'s, since a classifier listens for it (3 was seen to
-            drown the noise).
+        strength: the strength of the label beside the noise: less than ``cgan``'s, since a classifier listens for it
+            (3 was seen to drown the noise).
 
     Raises:
         ValueError: for data without classes, or an option out of range.

@@ -43,7 +43,7 @@ def ebgan(builder: GANBuilder, *, code: int = 64, margin: float = 0.36, weight: 
         builder: what all recipes share.
         code: numbers in the critic's code, whose cosines the pull-away term takes; fewer copy fewer fakes.
         margin: m; the critic leaves fakes of more energy alone.
-        weight: of the pull-away term; 0 for none.
+        weight: the weight of the pull-away term; 0 for none.
 
     Raises:
         ValueError: for a margin that is not positive, a negative weight, or a code of less than one number.
@@ -125,7 +125,7 @@ class PullAway(Term):
     """A term of the generator: :func:`pull_away` of the critic's codes of fakes (1609.03126, section 2.4).
 
     Args:
-        weight: of the term.
+        weight: the weight of the term.
     """
 
     def __init__(self, weight: float) -> None:

@@ -1,4 +1,4 @@
-"""From a critic's logit and features, and a condition, to the score. A head's weights learn with the critic's."""
+"""Heads: the score, made of a critic's logit, features and a condition; their weights learn with the critic's."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ class HistoricalAverage(Term):
 
     Args:
         sides: modules of ``"critic"`` and ``"generator"``, whose weights now are the first of the average.
-        weight: of the term.
+        weight: the weight of the term.
 
     Attributes:
         critic_mean, generator_mean: average of all weights in one vector.

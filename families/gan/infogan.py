@@ -32,7 +32,7 @@ class Information(Term):
     trunk, learn in the critic's turn, where the fakes stand still: so the trunk serves both the game and Q.
 
     Args:
-        features: of the critic.
+        features: the number of the critic's features.
         categories: values of the category.
         continuous: how many numbers.
         weight: λ of the category.
@@ -96,9 +96,9 @@ class InfoGAN(GAN):
         The category's values take as many rows as they need, and begin again where the last of these has room.
 
         Args:
-            rows: at most.
-            steps: images a row.
-            generator: of the sample.
+            rows: the largest number of rows.
+            steps: the number of images a row.
+            generator: the source of the sample's noise.
 
         Returns:
             uint8 ``(min(rows, the category's + one a number), steps, C, H, W)``.

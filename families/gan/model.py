@@ -37,7 +37,7 @@ class GAN(ImplicitModel):
     live generator's running statistics.
 
     Args:
-        spec: of the data.
+        spec: the spec of the data.
         generator: code → images on [-1, 1].
         critic: images on [-1, 1] → ``(logit, features)``.
         code: noise and condition → what the generator takes; learns with it.

@@ -53,7 +53,7 @@ def projection_critic(
     Args:
         builder: what all recipes share.
         attention: whether the critic has some.
-        initialise: in place of the networks' own initialisation, for ``nn.Module.apply``.
+        initialise: the initialisation instead of the networks' own, for ``nn.Module.apply``.
     """
     critic = builder.critic(unnormalised, attention=attention)
     head = ProjectionHead(critic.features, builder.classes())

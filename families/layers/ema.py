@@ -17,7 +17,7 @@ class Average(nn.Module):
     copy uses the running statistics of the live network.
 
     Args:
-        modules: by the name under which the copy is reached.
+        modules: the modules, by the name under which the copy is reached.
         decay: d in the long run, at least 0 and below 1.
 
     Raises:

@@ -14,8 +14,8 @@ class NoiseDropout(nn.Module):
     It acts in training and in evaluation mode alike. The mask is piecewise constant in u: its gradient there is 0.
 
     Args:
-        shape: of one map ``(C, H, W)``.
-        rate: p.
+        shape: the shape of one map ``(C, H, W)``.
+        rate: the share p of units that are dropped.
 
     Raises:
         ValueError: for a rate outside (0, 1).

@@ -37,7 +37,7 @@ class Pix2Pix(ImplicitModel):
     refused or accepted by the whole of π_β. Images and L1 are on [-1, 1].
 
     Args:
-        spec: of the data.
+        spec: the spec of the data.
         generator: ``(source, u)`` → image; has ``latents``.
         critic: ``(image, source)`` → logits.
         loss: both sides of the game.
@@ -127,7 +127,7 @@ def pix2pix(
     PatchGAN; 70×70 is meant for 256 pixels).
 
     Args:
-        spec: of the data, with a source of the image's height and width.
+        spec: the spec of the data, with a source of the image's height and width.
         width: channels at half the resolution; the paper's is 64.
         weight: λ of the L1 distance.
         dropout: rate p.

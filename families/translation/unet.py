@@ -46,7 +46,7 @@ class UNet(nn.Module):
         source: channels of the source.
         shape: ``(C, H, W)`` of the image; the source has the same H and W.
         width: channels at half the resolution.
-        rate: of dropout.
+        rate: the rate of dropout.
 
     Attributes:
         latents: units under dropout, the size Z of u.

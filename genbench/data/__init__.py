@@ -34,13 +34,13 @@ class Source:
     """A data set that has a name of its own.
 
     Args:
-        title: for people.
-        module: in this package, imported when it is loaded.
-        shape: of an image.
-        levels: integer levels.
-        classes: number of labels.
-        counts: images in training, validation and test split.
-        argument: what the module's ``load`` and ``found`` are told, for sources in the data folder.
+        title: the data set's title, for people.
+        module: the module in this package, imported when the data set is loaded.
+        shape: the shape of an image, ``(C, H, W)``.
+        levels: the number of integer levels.
+        classes: the number of labels.
+        counts: the numbers of images in training, validation and test split.
+        argument: the argument of the module's ``load`` and ``found``, for sources in the data folder.
     """
 
     title: str
@@ -65,7 +65,7 @@ PATHS = {"folder": "a folder of images", "npz": "arrays in an .npz file"}
 
 @dataclass(frozen=True)
 class Listed:
-    """A line of ``genbench datasets``; ``where`` is looked in, and ``found`` says whether with success."""
+    """A line of ``genbench datasets``; ``where`` is the place looked in, and ``found`` whether the data are there."""
 
     name: str
     title: str
@@ -78,13 +78,14 @@ class Listed:
 
 
 def data_dir(root: Path | None = None) -> Path:
-    """The data folder: ``root``, else ``GENBENCH_DATA``, else ``data`` in the cache."""
+    """Return the data folder: ``root``, else ``GENBENCH_DATA``, else ``data`` in the cache."""
     return Path(root or os.environ.get("GENBENCH_DATA") or cache_dir() / "data").expanduser()
 
 
 def listing(root: Path | None = None) -> list[Listed]:
-    """What there is, and whether it is on this machine; nothing is loaded."""
-    folder, lines = data_dir(root), []
+    """Return every data set, with whether it is on this machine; nothing is loaded."""
+    folder = data_dir(root)
+    lines = []
     for name, source in SOURCES.items():
         facts = (source.title, source.shape, source.levels, source.classes, source.counts)
         if source.argument is None:
@@ -99,12 +100,12 @@ def listing(root: Path | None = None) -> list[Listed]:
 
 
 def load(name: str, *, root: Path | None = None, size: int | None = None, download: bool = False) -> Dataset:
-    """A data set by name, split the same way each time.
+    """Return a data set by name, split the same way each time.
 
     Args:
-        name: a source, ``folder:PATH`` or ``npz:PATH``, with variants in front: ``edges:mnist5k``.
+        name: the name of a source, ``folder:PATH`` or ``npz:PATH``, with variants in front: ``edges:mnist5k``.
         root: the data folder; see :func:`data_dir`.
-        size: side in pixels that images in a folder are resized and cropped to.
+        size: the side in pixels that images in a folder are resized and cropped to.
         download: whether torchvision may fetch files that are missing.
 
     Raises:
@@ -128,11 +129,12 @@ def load(name: str, *, root: Path | None = None, size: int | None = None, downlo
 
 
 def _parsed(name: str) -> tuple[list[tuple[str, Variant, int]], str]:
-    """The variants of a name, each as it was asked for with its number, and the source behind them."""
-    variants, rest = [], name
-    while (found := variant_named(rest.partition(":")[0])) is not None and ":" in rest:
+    """Return the variants of a name, each as it was asked for with its number, and the source behind them."""
+    variants = []
+    rest = name
+    while (prefixed := variant_named(rest.partition(":")[0])) is not None and ":" in rest:
         asked, _, rest = rest.partition(":")
-        variants.append((asked, *found))
+        variants.append((asked, *prefixed))
     kind, colon, path = rest.partition(":")
     if rest not in SOURCES and not (kind in PATHS and path):
         known = [*SOURCES, *(f"{kind}:PATH" for kind in PATHS)]
@@ -157,7 +159,7 @@ def _raw(source: str, path: str, root: Path, size: int | None, download: bool) -
 
 
 def _split(raw: Raw, source: str) -> Dataset:
-    """The data set of a source, not varied yet; its hashes are still to be found.
+    """Return the data set of a source, not varied yet; its hashes are still to be found.
 
     Rows go into splits first, and only then is anything taken from them.
     """

@@ -20,12 +20,12 @@ FILES = {
 
 
 def found(root: Path, name: str) -> bool:
-    """Whether all files are there."""
+    """Return whether all files are there."""
     return all((root / file).is_file() for file in FILES[name])
 
 
 def load(root: Path, name: str, download: bool) -> Raw:
-    """Both official splits, 32×32 in colour.
+    """Return both official splits, 32×32 in colour.
 
     Raises:
         ValueError: for files that are missing or damaged, and what would do.

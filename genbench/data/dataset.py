@@ -18,15 +18,15 @@ class Raw:
     """Images as a source holds them, not yet split for training.
 
     Args:
-        images: uint8 ``(N, C, H, W)``.
-        labels: int64 ``(N,)``, or None.
-        levels: integer levels.
-        classes: number of labels, 0 for none.
-        test: images and labels of an official test split, where the source has one.
-        parts: rows of training, validation and test split, int64 each, where the source settles all three.
-        sources: uint8 ``(N, C', H', W')``: source i is what image i is translated from.
-        fields: integers ``(N, …)``, a tensor for each name in ``kinds``.
-        kinds: what each field is.
+        images: the images, uint8 ``(N, C, H, W)``.
+        labels: the labels, int64 ``(N,)``, or None.
+        levels: the number of integer levels.
+        classes: the number of labels, 0 for none.
+        test: the images and labels of an official test split, where the source has one.
+        parts: the rows of training, validation and test split, int64 each, where the source settles all three.
+        sources: the sources, uint8 ``(N, C', H', W')``: image i is translated from source i.
+        fields: the fields, a tensor of integers ``(N, …)`` for each name in ``kinds``.
+        kinds: the shape, levels and owner of each field, by name.
 
     Raises:
         ValueError: for numbers of rows that differ, fields of another shape than their kind's, parts that overlap, are
@@ -62,7 +62,7 @@ class Raw:
 
     @property
     def spec(self) -> DataSpec:
-        """What the data are, before anything varies them."""
+        """The spec of the data, before anything varies them."""
         channels, height, width = self.images.shape[1:]
         source = None
         if self.sources is not None:
@@ -87,17 +87,17 @@ class Dataset:
     """A data set, split once and for all.
 
     Args:
-        name: as asked: ``"edges:mnist5k"``.
-        title: for people.
-        spec: what models are built from.
-        train: seen in training.
-        validation: seen in training, learned from by no gradient.
-        test: never seen by a model.
-        hashes: SHA-256 of each split that there is, hexadecimal.
+        name: the data set's name, as asked: ``"edges:mnist5k"``.
+        title: its title, for people.
+        spec: the spec that models are built from.
+        train: the split that training learns from.
+        validation: the split that training sees, and learns from by no gradient.
+        test: the split that no model sees before it is measured.
+        hashes: the SHA-256 of each split that there is, hexadecimal.
         aligned: whether source i belongs to image i in validation and test, even where training is unpaired. No model
             hears of it: it says what may be measured.
-        anomalous: held-out images of a class that no split has, for what detects them.
-        source_of: uint8 images ``(N, C, H, W)`` → their sources, where each source is a known map of its image alone.
+        anomalous: the held-out images of a class that no split has, for what detects them.
+        source_of: the map from uint8 images ``(N, C, H, W)`` to their sources, where sources are known maps of images.
     """
 
     name: str
@@ -113,14 +113,14 @@ class Dataset:
 
     @property
     def splits(self) -> Splits:
-        """What a model may see. Validation images have a source each where it is theirs, and else none."""
+        """The splits that a model may see. Validation images have a source each where it is theirs, and else none."""
         if self.spec.source is None or self.aligned:
             return Splits(self.train, self.validation)
         kept = {name: v for name, v in self.validation.fields.items() if self.spec.fields[name].of == "image"}
         return Splits(self.train, replace(self.validation, sources=None, fields=kept))
 
     def with_labels(self, n: int | None) -> Dataset:
-        """The same data with ``n`` training labels and -1 for the others: what a semi-supervised recipe learns from.
+        """Return the data with ``n`` training labels and -1 for the others: what semi-supervised recipes learn from.
 
         Each class has one label at least and otherwise its share: the first of the split, which is in random order
         under a fixed seed. A greater ``n`` adds labels to those of a smaller one. Name and hashes stay: it is the same
@@ -131,7 +131,8 @@ class Dataset:
         """
         if n is None:
             return self
-        labels, classes = self.train.labels, self.spec.classes
+        labels = self.train.labels
+        classes = self.spec.classes
         if labels is None or not classes:
             raise ValueError(f"labelled={n}: {self.name} has no labels")
         known = int((labels >= 0).sum())
@@ -149,26 +150,26 @@ class Dataset:
 
 
 def digest(split: Batch) -> str:
-    """SHA-256 over name, type, shape and bytes of every array of a split."""
+    """Return the SHA-256 over name, type, shape and bytes of every array of a split."""
     arrays = {"images": split.images, "labels": split.labels, "sources": split.sources, **split.fields}
-    found = hashlib.sha256()
+    summed = hashlib.sha256()
     for name, values in arrays.items():
         if values is not None:
-            found.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
-            found.update(values.contiguous().numpy().tobytes())
-    return found.hexdigest()
+            summed.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
+            summed.update(values.contiguous().numpy().tobytes())
+    return summed.hexdigest()
 
 
 def stratified(labels: Tensor | None, count: int, shares: tuple[float, ...], seed: int = 0) -> list[Tensor]:
-    """Rows ``0 … count-1`` in disjoint parts of the given shares, each class within one image of its share.
+    """Return rows ``0 … count-1`` in disjoint parts of the given shares, each class within one image of its share.
 
     Within a class rows are drawn at random from a fixed seed, and each part comes in random order.
 
     Args:
-        labels: int64 ``(count,)``; None makes one class of all.
-        count: of rows.
-        shares: of the parts; they sum to 1.
-        seed: of the draw.
+        labels: the labels, int64 ``(count,)``; None makes one class of all.
+        count: the number of rows.
+        shares: the share of each part; they sum to 1.
+        seed: the seed of the draw.
 
     Raises:
         ValueError: where a part would be empty.
@@ -188,6 +189,6 @@ def stratified(labels: Tensor | None, count: int, shares: tuple[float, ...], see
 
 
 def check_unchanged(dataset: Dataset, hashes: Mapping[str, str]) -> None:
-    """Raises ``ValueError`` where the data are no longer those that a run was laid out for: folders may change."""
+    """Raise ``ValueError`` where the data are no longer those that a run was laid out for: folders may change."""
     if dict(dataset.hashes) != hashes:
         raise ValueError(f"{dataset.name}: its files have changed since the run began; run again")

@@ -8,9 +8,9 @@ from genbench.data.dataset import Raw
 
 
 def load() -> Raw:
-    """All of them."""
+    """Return all 1,797 images with their labels, not yet split."""
     from sklearn.datasets import load_digits
 
-    found = load_digits()
-    images = torch.from_numpy(found.images).to(torch.uint8)[:, None]
-    return Raw(images, torch.from_numpy(found.target).long(), levels=17, classes=10)
+    digits = load_digits()
+    images = torch.from_numpy(digits.images).to(torch.uint8)[:, None]
+    return Raw(images, torch.from_numpy(digits.target).long(), levels=17, classes=10)

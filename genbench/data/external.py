@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def read(images: Tensor | ArrayLike | Path | str, spec: DataSpec) -> tuple[Tensor, Any]:
-    """Images and labels wherever they are; labels None where nothing says any.
+    """Return images and labels wherever they are; the labels are None where nothing says any.
 
     Raises:
         ValueError: for a file or folder that holds no such thing.
@@ -54,7 +54,7 @@ def _tensor(array: np.ndarray, name: str) -> Tensor:
 
 
 def _folder(path: Path, spec: DataSpec) -> tuple[Tensor, Tensor | None]:
-    """Every image below a folder, grey ones in as many channels as the data set has."""
+    """Return every image below a folder, grey ones in as many channels as the data set has, and their labels."""
     raw = folders.load(path, None)
     if raw.test is not None:
         raise ValueError(f"folder {path}: holds train/ and test/; give the folder of the samples")
@@ -65,12 +65,13 @@ def _folder(path: Path, spec: DataSpec) -> tuple[Tensor, Tensor | None]:
 
 
 def checked(images: Tensor, known: Dataset) -> Tensor:
-    """Samples as uint8 ``(N, C, H, W)``.
+    """Return the samples as uint8 ``(N, C, H, W)``.
 
     Raises:
         ValueError: for images of another type, shape or range than the data set's.
     """
-    (channels, height, width), levels = known.spec.shape, known.spec.levels
+    channels, height, width = known.spec.shape
+    levels = known.spec.levels
     if images.dtype != torch.uint8:
         scaled = "; of values from 0 to 1: (255 * x).round().astype('uint8')" if images.is_floating_point() else ""
         raise ValueError(f"images are {str(images.dtype)[6:]}: give uint8, integer levels 0 to {levels - 1}{scaled}")

@@ -37,14 +37,15 @@ def load(path: Path, size: int | None) -> Raw:
     modes = {_mode(file) for files, _ in parts for file, _ in files}  # of every file: each may be refused
     grey = modes <= GREY
     loaded = [_tensors(files, "L" if grey else "RGB", size) for files, _ in parts]
-    (images, labels), test = loaded[0], loaded[1] if len(loaded) > 1 else None
+    images, labels = loaded[0]
+    test = loaded[1] if len(loaded) > 1 else None
     if test is not None and test[0].shape[1:] != images.shape[1:]:
         raise _sizes(parts[0][0][0][0], images.shape, parts[1][0][0][0], test[0].shape)
     return Raw(images, labels, classes=len(classes), test=test)
 
 
 def _parts(path: Path) -> list[Path]:
-    """Where the images are: ``train/`` and ``test/`` where there are any, else ``path`` itself."""
+    """Return the folders with images: ``train/`` and ``test/`` where there are any, else ``path`` itself."""
     if not (path / "train").is_dir():
         return [path]
     beside = sorted(child.name for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
@@ -54,7 +55,7 @@ def _parts(path: Path) -> list[Path]:
 
 
 def _files(path: Path) -> tuple[list[tuple[Path, int]], list[str]]:
-    """Images with class numbers, and the classes; a flat folder has none."""
+    """Return the images with class numbers, and the classes; a flat folder has none."""
     folders = sorted(child for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
     own = [(file, 0) for file in _images(path)]
     if own and folders and any(True for folder in folders for _ in _images(folder)):
@@ -62,10 +63,10 @@ def _files(path: Path) -> tuple[list[tuple[Path, int]], list[str]]:
     if own:
         return own, []
     kept = [folder for folder in folders if any(True for _ in _images(folder))]
-    found = [(file, label) for label, folder in enumerate(kept) for file in _images(folder)]
-    if not found:
+    files = [(file, label) for label, folder in enumerate(kept) for file in _images(folder)]
+    if not files:
         raise ValueError(f"folder {path}: no images in it (looked for {', '.join(sorted(SUFFIXES))})")
-    return found, [folder.name for folder in kept]
+    return files, [folder.name for folder in kept]
 
 
 def _images(folder: Path) -> list[Path]:

@@ -42,12 +42,12 @@ def load(root: Path, folder: str, download: bool) -> Raw:
 
 
 def found(root: Path, folder: str) -> bool:
-    """Whether all four files are there."""
+    """Return whether all four files are there."""
     return _there(root / folder / "raw")
 
 
 def read(path: Path, dimensions: int) -> Tensor:
-    """The uint8 tensor in an IDX file, at ``path`` or gzipped beside it.
+    """Return the uint8 tensor in an IDX file, at ``path`` or gzipped beside it.
 
     Raises:
         ValueError: see :func:`load`.

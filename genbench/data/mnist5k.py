@@ -15,17 +15,17 @@ SHA256 = "1f75c140503b3082c96134f5593303f3133e59989a92e21f060c644c655c3722"  # o
 
 
 def load() -> Raw:
-    """All of them, sorted by class. Parsing the package's text takes seconds, so the arrays are kept in the cache."""
+    """Return all 5,000, sorted by class. Parsing the package's text takes seconds, so the cache keeps the arrays."""
     path = cache_dir() / "mnist5k.npz"
-    found = _cached(path)
-    if found is None:
-        found = _parsed()
+    arrays = _cached(path)
+    if arrays is None:
+        arrays = _parsed()
         try:
             with written_whole(path) as part, part.open("wb") as file:
-                np.savez(file, images=found[0], labels=found[1])
+                np.savez(file, images=arrays[0], labels=arrays[1])
         except OSError:
             pass  # a cache that cannot be written costs time and nothing else
-    images, labels = found
+    images, labels = arrays
     return Raw(torch.from_numpy(images)[:, None], torch.from_numpy(labels), classes=10)
 
 
@@ -37,15 +37,16 @@ def _parsed() -> tuple[np.ndarray, np.ndarray]:
 
 
 def _cached(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
-    """What the cache holds, or None where it is missing or not what was written."""
+    """Return what the cache holds, or None where it is missing or not what was written."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            images, labels = file["images"], file["labels"]
+            images = file["images"]
+            labels = file["labels"]
     except Exception:  # a damaged archive fails in many ways, each of which means: make it again
         return None
     return (images, labels) if digest(images, labels) == SHA256 else None
 
 
 def digest(images: np.ndarray, labels: np.ndarray) -> str:
-    """SHA-256 of the arrays' bytes."""
+    """Return the SHA-256 of the arrays' bytes."""
     return hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()

@@ -69,7 +69,7 @@ def load(path: Path) -> Raw:
 
 
 def _arrays(path: Path) -> Mapping[str, np.ndarray]:
-    """The arrays of the file that mean something here."""
+    """Return the arrays of the file that mean something here."""
     try:
         if not zipfile.is_zipfile(path):
             path.stat()
@@ -86,7 +86,7 @@ def _arrays(path: Path) -> Mapping[str, np.ndarray]:
 
 
 def _images(images: np.ndarray, path: Path, name: str) -> Tensor:
-    """Images, or sources, as uint8 ``(N, C, H, W)``."""
+    """Return images, or sources, as uint8 ``(N, C, H, W)``."""
     if images.dtype != np.uint8:
         raise ValueError(f"{path}: {name} are {images.dtype}; give uint8 levels from 0 to 255")
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
@@ -98,7 +98,7 @@ def _images(images: np.ndarray, path: Path, name: str) -> Tensor:
 
 
 def _labels(labels: np.ndarray, count: int, path: Path) -> Tensor:
-    """Labels, int64 ``(N,)``: each class from 0 to the last occurs."""
+    """Return the labels, int64 ``(N,)``: each class from 0 to the last occurs."""
     if labels.shape != (count,) or labels.dtype.kind not in "iu":
         raise ValueError(f"{path}: labels are {labels.dtype} {labels.shape}; give one integer for each of {count}")
     present = np.unique(labels)
@@ -110,7 +110,7 @@ def _labels(labels: np.ndarray, count: int, path: Path) -> Tensor:
 
 
 def _integers(values: np.ndarray, path: Path, name: str) -> Tensor:
-    """A field, or rows, as int64."""
+    """Return a field, or the rows of a split, as int64."""
     if values.dtype.kind not in "iu" or values.ndim == 0 or values.size == 0:
         raise ValueError(f"{path}: {name} is {values.dtype} {values.shape}; give integers, at least one")
     if int(values.min()) < 0:

@@ -32,13 +32,13 @@ class Variant:
     """A prefix in front of a data set's name, and what it makes of the data set.
 
     Args:
-        prefix: as it is typed, without the colon; a ``K`` at its end stands for a number.
-        title: for people, in the list of data sets.
-        said: what it adds to a data set's title; ``{}`` stands for the number.
-        spec: ``(spec, number) → spec`` of the varied data; it refuses (``ValueError``) a spec that it cannot vary, in
-            words where NAME is the source's name.
-        vary: ``(dataset, number) → dataset`` with other splits; spec and title are set by :meth:`of`.
-        levels: of its images, where it settles them.
+        prefix: the prefix as it is typed, without the colon; a ``K`` at its end stands for a number.
+        title: its title for people, in the list of data sets.
+        said: the words that it adds to a data set's title; ``{}`` stands for the number.
+        spec: a function ``(spec, number) → spec`` of the varied data; it refuses (``ValueError``) a spec that it cannot
+            vary, in words where NAME is the source's name.
+        vary: a function ``(dataset, number) → dataset`` with other splits; :meth:`of` sets spec and title.
+        levels: the number of levels of its images, where it settles them.
     """
 
     prefix: str
@@ -49,7 +49,7 @@ class Variant:
     levels: int | None = None
 
     def of(self, dataset: Dataset, number: int) -> Dataset:
-        """The varied data set; its hashes are still those of ``dataset``.
+        """Return the varied data set; its hashes are still those of ``dataset``.
 
         Raises:
             ValueError: for a data set that it cannot vary.
@@ -59,7 +59,7 @@ class Variant:
 
 
 def variant_named(prefix: str) -> tuple[Variant, int] | None:
-    """The variant of that prefix and the number in it, 0 where it takes none; None where there is no such variant."""
+    """Return the variant of a prefix and the number in it, 0 where it takes none; None for an unknown prefix."""
     for variant in VARIANTS:
         stem, number, _ = variant.prefix.rpartition("K")
         if not number and prefix == variant.prefix:
@@ -70,7 +70,7 @@ def variant_named(prefix: str) -> tuple[Variant, int] | None:
 
 
 def _each(dataset: Dataset, change: Callable[[Split, str], Split]) -> Dataset:
-    """``dataset`` with ``change(split, name)`` in place of each split that it has."""
+    """Return ``dataset`` with ``change(split, name)`` in place of each split that it has."""
     strange = dataset.anomalous
     return replace(
         dataset,
@@ -82,7 +82,7 @@ def _each(dataset: Dataset, change: Callable[[Split, str], Split]) -> Dataset:
 
 
 def _without_source(spec: DataSpec) -> DataSpec:
-    """``spec``, if it has no sources yet; else ``ValueError``."""
+    """Return ``spec``, if it has no sources yet; else ``ValueError``."""
     if spec.source is not None:
         raise ValueError("it makes sources of images, and these have some already")
     return spec
@@ -95,7 +95,7 @@ def _binarized_spec(spec: DataSpec, _: int) -> DataSpec:
 
 
 def _binarized(dataset: Dataset, _: int) -> Dataset:
-    """Each pixel once and for all 1 with probability ``level / (levels - 1)``."""
+    """Return the data set with each pixel set once and for all: 1 with probability ``level / (levels - 1)``."""
     highest = dataset.spec.levels - 1
 
     def binary(split: Split, name: str) -> Split:
@@ -115,7 +115,7 @@ def _negative_spec(spec: DataSpec, _: int) -> DataSpec:
 
 
 def _from_itself(source_of: Callable[[Tensor, int], Tensor], dataset: Dataset, _: int) -> Dataset:
-    """Each image with ``source_of(images, levels)`` as its own source."""
+    """Return the data set in which ``source_of(images, levels)`` is each image's own source."""
     levels = dataset.spec.levels
 
     def known(images: Tensor) -> Tensor:
@@ -126,7 +126,7 @@ def _from_itself(source_of: Callable[[Tensor, int], Tensor], dataset: Dataset, _
 
 
 def negative(images: Tensor, levels: int) -> Tensor:
-    """``levels - 1 - x`` of each pixel, spread over 0 … 255: uint8 ``(N, C, H, W)`` in and out."""
+    """Return ``levels - 1 - x`` of each pixel, spread over 0 … 255: uint8 ``(N, C, H, W)`` in and out."""
     return to_bytes(levels - 1 - images, levels)
 
 
@@ -139,13 +139,14 @@ def _unpaired_spec(spec: DataSpec, _: int) -> DataSpec:
 
 
 def _unpaired(dataset: Dataset, _: int) -> Dataset:
-    """Training images of one half of the rows and training sources of the other: no pair is left, not even apart."""
+    """Take training images of half the rows and training sources of the others: no pair is left, not even apart."""
     train = dataset.train
     if len(train) < 2:
         raise ValueError(f"{len(train)} training pair cannot be cut into halves")
     order = torch.randperm(len(train), generator=generator(0, "unpaired", "train"))
     half = (len(train) + 1) // 2
-    images, theirs = train.rows(order[:half]), train.rows(order[half:])
+    images = train.rows(order[:half])
+    theirs = train.rows(order[half:])
     of_sources = {name for name, field in dataset.spec.fields.items() if field.of == "source"}
     fields = {name: (theirs if name in of_sources else images).fields[name] for name in train.fields}
     return replace(dataset, train=Split(images.images, images.labels, theirs.sources, fields))
@@ -162,7 +163,7 @@ def _without_spec(spec: DataSpec, number: int) -> DataSpec:
 
 
 def _without(dataset: Dataset, number: int) -> Dataset:
-    """No image of a class in any split; the other labels close up. The test split's images of it become anomalous."""
+    """Take a class out of all splits; the other labels close up. The test split's images of it become anomalous."""
 
     def rest(split: Split, _: str) -> Split:
         labels = _labels(split)
@@ -182,13 +183,13 @@ def _labels(split: Split) -> Tensor:
 
 
 def _rows(split: Split, mask: Tensor, labels: Tensor) -> Split:
-    """The rows where ``mask`` holds, under other labels."""
+    """Return the rows where ``mask`` holds, under other labels."""
     kept = split.rows(mask.nonzero()[:, 0])
     return Split(kept.images, labels, kept.sources, kept.fields)
 
 
 def edge_map(images: Tensor, levels: int) -> Tensor:
-    """0 or 255 for each pixel, uint8 ``(N, 1, H, W)``, from uint8 ``(N, C, H, W)``.
+    """Return edges as 0 or 255 for each pixel, uint8 ``(N, 1, H, W)``, from images, uint8 ``(N, C, H, W)``.
 
     A pixel is an edge where the Sobel gradient of its steepest channel is over the threshold and no smaller than at the
     two neighbours along the gradient (Canny's thinning; directions in four sectors): lines are one pixel wide.
@@ -207,13 +208,14 @@ def _edge_map(images: Tensor, levels: int) -> Tensor:
     framed = F.pad(steep, (1, 1, 1, 1))
 
     def ridge(dy: int, dx: int) -> Tensor:
-        """Above the neighbour on one side and not below the one on the other: of a plateau one pixel is kept."""
+        """Say where a pixel is above one neighbour and not below the other: of a plateau one pixel is kept."""
         before = framed[..., 1 - dy : 1 - dy + height, 1 - dx : 1 - dx + width]
         after = framed[..., 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
         return (steep > before) & (steep >= after)
 
     # tan 22.5° is about 2/5.
-    level, upright = 5 * gy.abs() < 2 * gx.abs(), 5 * gx.abs() < 2 * gy.abs()
+    level = 5 * gy.abs() < 2 * gx.abs()
+    upright = 5 * gx.abs() < 2 * gy.abs()
     diagonal = torch.where((gx > 0) == (gy > 0), ridge(1, 1), ridge(1, -1))
     thin = torch.where(level, ridge(0, 1), torch.where(upright, ridge(1, 0), diagonal))
     strong = steep > (THRESHOLD * (levels - 1)) ** 2

@@ -28,11 +28,11 @@ def extractor(
     spec: DataSpec | None = None,
     device: torch.device | str = "cpu",
 ) -> Extractor:
-    """The feature extractor called ``name``, known to torch-fidelity under the same name from here on.
+    """Return the feature extractor called ``name``, known to torch-fidelity under the same name from here on.
 
     Args:
-        name: ``"efficientnet-lite0"`` (embedded), ``"classifier"`` or ``"inception-v3"``.
-        weights: a weights file instead of the embedded, trained or cached one.
+        name: the name: ``"efficientnet-lite0"`` (embedded), ``"classifier"`` or ``"inception-v3"``.
+        weights: a weights file to take instead of the embedded, trained or cached one.
         classifier_data: the training split that a classifier learns from.
         spec: the spec of that split.
         device: the device that the network runs on; features come back to the CPU.
@@ -59,12 +59,12 @@ def extractor(
 
 
 def real_features(extractor: Extractor, images: Tensor, levels: int, data_hash: str) -> Features:
-    """Features of a real split: read where they were computed before, else computed and kept.
+    """Return the features of a real split: read where they were computed before, else computed and kept.
 
     Args:
         extractor: the extractor; its hash and resize name the file.
-        images: uint8 ``(N, C, H, W)``.
-        levels: how many levels the images have.
+        images: the split's images, uint8 ``(N, C, H, W)``.
+        levels: the number of levels that the images have.
         data_hash: the digest of the split; it must change whenever an image does.
 
     A damaged file is computed again; a cache that cannot be written is done without.
@@ -79,9 +79,9 @@ def real_features(extractor: Extractor, images: Tensor, levels: int, data_hash: 
     }
     key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
     path = cache_dir() / "features" / f"{extractor.name}-{key[:32]}.safetensors"
-    found = read(path)
-    if found is not None and found[1] == about:
-        return Features(found[0]["features"], found[0]["logits"])
+    kept = read(path)
+    if kept is not None and kept[1] == about:
+        return Features(kept[0]["features"], kept[0]["logits"])
     computed = extractor.features(images, levels)
     write(path, {"features": computed.features, "logits": computed.logits}, about)
     return computed

@@ -23,8 +23,8 @@ class Features:
     """The features and logits that an extractor computed of ``N`` images.
 
     Args:
-        features: float32 ``(N, D)`` on the CPU, for FID, KID, precision and recall.
-        logits: float32 ``(N, K)`` on the CPU, for the inception score.
+        features: the features, float32 ``(N, D)`` on the CPU, for FID, KID, precision and recall.
+        logits: the logits, float32 ``(N, K)`` on the CPU, for the inception score.
     """
 
     features: Tensor
@@ -36,15 +36,15 @@ class Features:
 
 @dataclass(frozen=True)
 class Extractor:
-    """A network with what a stamp says of it.
+    """A network that computes features, with what a stamp says of it.
 
     Args:
         name: the name that columns and torch-fidelity's registry have for it.
-        hash: SHA-256 of the weights.
+        hash: the SHA-256 of the weights.
         resize: what happens to an image before the first layer, in words.
         network: the network; it gives the layers of features and logits, in this order.
         weights: the file that holds the weights, None where they are in memory alone.
-        batch_size: images a forward pass; figures agree between sizes to float32's rounding.
+        batch_size: the number of images a forward pass; figures agree between sizes to float32's rounding.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Extractor:
     batch_size: int = 64
 
     def features(self, images: Tensor, levels: int) -> Features:
-        """Features of uint8 ``images`` ``(N, C, H, W)`` with integer levels ``0 … levels-1``.
+        """Return the features of uint8 ``images`` ``(N, C, H, W)`` with integer levels ``0 … levels-1``.
 
         Raises:
             ValueError: for images that are not uint8, none at all, or beyond their levels.
@@ -67,7 +67,7 @@ class Extractor:
         return Features(*(torch.cat(layer) for layer in zip(*parts, strict=True)))
 
     def predict(self, images: Tensor, levels: int) -> Tensor:
-        """Probability of each class, float32 ``(N, K)``: the softmax of the logits."""
+        """Return the probability of each class, float32 ``(N, K)``: the softmax of the logits."""
         return self.features(images, levels).logits.softmax(dim=1)
 
     def _forward(self, batch: Tensor) -> tuple[Tensor, ...]:
@@ -76,7 +76,7 @@ class Extractor:
 
 
 def to_rgb(images: Tensor) -> Tensor:
-    """Grey images three times over; colour ones as they are.
+    """Return grey images three times over; colour ones as they are.
 
     Raises:
         ValueError: for another number of channels.
@@ -87,7 +87,7 @@ def to_rgb(images: Tensor) -> Tensor:
 
 
 def layers(network: type[FeatureExtractorBase]) -> list[str]:
-    """The layers that FID and the inception score read, in this order."""
+    """Return the layers that FID and the inception score read, in this order."""
     return [network.get_default_feature_layer_for_metric(metric) for metric in ("fid", "isc")]
 
 
@@ -101,25 +101,25 @@ class TwoLayers(FeatureExtractorBase):
     """A network that provides ``"features"`` and ``"logits"``; :meth:`both` computes them."""
 
     def both(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Features ``(N, D)`` and logits ``(N, K)`` of uint8 images ``(N, C, H, W)``."""
+        """Return the features ``(N, D)`` and logits ``(N, K)`` of uint8 images ``(N, C, H, W)``."""
         raise NotImplementedError(f"{type(self).__name__} does not say what it sees: write both()")
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """The requested layers, in the order requested."""
+        """Return the requested layers, in the order requested."""
         values = dict(zip(self.get_provided_features_list(), self.both(images), strict=True))
         return tuple(values[name] for name in self.features_list)
 
     @staticmethod
     def get_provided_features_list() -> tuple[str, ...]:
-        """The layers there are."""
+        """Return the names of the layers that there are."""
         return "features", "logits"
 
     @staticmethod
     def get_default_feature_layer_for_metric(metric: str) -> str:
-        """Logits for the inception score, features for all others."""
+        """Return the layer that a measure reads: logits for the inception score, features for all others."""
         return "logits" if metric == "isc" else "features"
 
     @staticmethod
     def can_be_compiled() -> bool:
-        """Compiling takes longer than a benchmark's few thousand images."""
+        """Return False: compiling takes longer than a benchmark's few thousand images."""
         return False

@@ -24,20 +24,22 @@ NAME = "classifier"
 RESIZE = "none; x / 127.5 - 1"
 VERSION = 1
 # Seconds for small sets, a minute or so for large ones.
-EPOCHS, LEAST_STEPS, MOST_STEPS = 6, 300, 3000
+EPOCHS = 6
+LEAST_STEPS = 300
+MOST_STEPS = 3000
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that the weights depend on, besides machine and threads.
+    """All that a classifier's weights depend on, besides machine and threads.
 
     Args:
-        shape: shape of an image.
-        classes: number of classes that the labels name.
-        data: digest of the training images and labels.
-        steps: number of Adam's steps on batches of 64, the rate rising to 0.003 and falling to nothing.
-        seed: seed of initialisation, order and shifts.
-        version: version of this file's network and training.
+        shape: the shape of an image, ``(C, H, W)``.
+        classes: the number of classes that the labels name.
+        data: the digest of the training images and labels.
+        steps: the number of Adam's steps on batches of 64, the rate rising to 0.003 and falling to nothing.
+        seed: the seed of initialisation, order and shifts.
+        version: the version of this file's network and training.
     """
 
     shape: tuple[int, int, int]
@@ -48,12 +50,12 @@ class Recipe:
     version: int = VERSION
 
     def about(self) -> dict[str, Any]:
-        """The same facts as JSON gives them back."""
+        """Return the facts in the form in which JSON gives them back."""
         return {**asdict(self), "shape": list(self.shape)}
 
 
 class Network(nn.Module):
-    """3×3 convolutions of 16, 32, 64, 64 … filters, halving between them to a side below 8; 64 features; logits."""
+    """A network of 3×3 convolutions, 16, 32, 64, 64 … filters, halving to a side below 8; 64 features; logits."""
 
     def __init__(self, shape: tuple[int, int, int], classes: int) -> None:
         super().__init__()
@@ -62,13 +64,15 @@ class Network(nn.Module):
         stages = _convolution(channels, filters)
         while min(height, width) >= 8:
             stages += [nn.MaxPool2d(2), *_convolution(filters, min(2 * filters, 64))]
-            height, width, filters = height // 2, width // 2, min(2 * filters, 64)
+            height = height // 2
+            width = width // 2
+            filters = min(2 * filters, 64)
         flat = filters * height * width
         self.body = nn.Sequential(*stages, nn.Flatten(), nn.Linear(flat, 64, bias=False), nn.BatchNorm1d(64), nn.ReLU())
         self.head = nn.Linear(64, classes)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Features ``(B, 64)`` and logits ``(B, K)`` of bytes ``(B, C, H, W)``."""
+        """Return the features ``(B, 64)`` and logits ``(B, K)`` of bytes ``(B, C, H, W)``."""
         features = self.body(images.float() / 127.5 - 1)
         return features, self.head(features)
 
@@ -92,7 +96,7 @@ class Classifier(TwoLayers):
         self.network = _load(feature_extractor_weights_path) if network is None else network
 
     def both(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Features and logits of uint8 images in the data set's own shape."""
+        """Return the features and logits of uint8 images in the data set's own shape."""
         return self.network(images)
 
 
@@ -102,7 +106,7 @@ def make(
     weights: Path | None = None,
     device: torch.device | str = "cpu",
 ) -> Extractor:
-    """The classifier of a training split: read from the cache where it was trained before, else trained and kept.
+    """Return a training split's classifier: read from the cache where it was trained before, else trained and kept.
 
     Args:
         data: the training split; rows with label -1 are left out.
@@ -121,12 +125,13 @@ def make(
     if spec.classes < 2 or data.labels is None or not bool((data.labels >= 0).any()):
         raise ValueError(f"extractor={NAME!r}: the data set has no labels; 'efficientnet-lite0' needs none")
     known = data.labels >= 0
-    images, labels = to_bytes(data.images[known], spec.levels), data.labels[known]
+    images = to_bytes(data.images[known], spec.levels)
+    labels = data.labels[known]
     steps = min(max(EPOCHS * len(images) // 64, LEAST_STEPS), MOST_STEPS)
     recipe = Recipe(spec.shape, spec.classes, digest({"images": images, "labels": labels}), steps)
     path = cache_dir() / "classifiers" / f"{recipe.data[:16]}-{recipe.classes}-{recipe.steps}-v{VERSION}.safetensors"
-    found = read(path)
-    if found is not None and found[1] == recipe.about():
+    stored = read(path)
+    if stored is not None and stored[1] == recipe.about():
         return _extractor(_load(path), path, device)
     network = train(recipe, images, labels, device)
     kept = write(path, network.state_dict(), recipe.about())
@@ -134,20 +139,23 @@ def make(
 
 
 def train(recipe: Recipe, images: Tensor, labels: Tensor, device: torch.device | str = "cpu") -> Network:
-    """A classifier of bytes ``(N, C, H, W)``, the same each time on one machine and thread count."""
+    """Train a classifier of bytes ``(N, C, H, W)``, the same each time on one machine and thread count."""
     with fork_rng(recipe.seed):
         network = Network(recipe.shape, recipe.classes).to(device)
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=recipe.steps)
     noise = generator(recipe.seed, "classifier")
     order = torch.empty(0, dtype=torch.int64)
+    size = min(64, len(images))
     # The copy keeps the recipe's own randomness on the CPU, wherever the network is.
-    images, labels, size = images.to(device), labels.to(device), min(64, len(images))
+    images = images.to(device)
+    labels = labels.to(device)
     with torch.enable_grad():
         for _ in range(recipe.steps):
             if len(order) < size:
                 order = torch.randperm(len(images), generator=noise)
-            rows, order = order[:size].to(device), order[size:]
+            rows = order[:size].to(device)
+            order = order[size:]
             _, logits = network(_shifted(images[rows], noise))
             optimizer.zero_grad()
             cross_entropy(logits, labels[rows]).backward()
@@ -157,7 +165,7 @@ def train(recipe: Recipe, images: Tensor, labels: Tensor, device: torch.device |
 
 
 def accuracy(extractor: Extractor, data: Batch, levels: int) -> float:
-    """Share of labelled images whose likeliest class is their label."""
+    """Return the share of labelled images whose likeliest class is their label."""
     if data.labels is None or not bool((data.labels >= 0).any()):
         raise ValueError("data have no labels: accuracy compares predictions with them")
     known = data.labels >= 0
@@ -166,7 +174,7 @@ def accuracy(extractor: Extractor, data: Batch, levels: int) -> float:
 
 
 def _shifted(images: Tensor, noise: torch.Generator) -> Tensor:
-    """A batch moved by up to a fourteenth of its side each way (two pixels of 28), edges repeated."""
+    """Return a batch moved by up to a fourteenth of its side each way (two pixels of 28), edges repeated."""
     height, width = images.shape[2:]
     reach = min(height, width) // 14
     if reach == 0:
@@ -187,10 +195,10 @@ def _extractor(network: Network, path: Path | None, device: torch.device | str) 
 
 
 def _load(path: Path | None) -> Network:
-    found = None if path is None else read(Path(path))
-    if found is None or found[1].get("version") != VERSION:
+    stored = None if path is None else read(Path(path))
+    if stored is None or stored[1].get("version") != VERSION:
         raise ValueError(f"weights {path}: not a classifier of this version of genbench")
-    tensors, about = found
+    tensors, about = stored
     with torch.device("meta"):
         network = Network(tuple(about["shape"]), about["classes"])
     network.load_state_dict(tensors, assign=True)

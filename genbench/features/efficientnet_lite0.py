@@ -40,7 +40,7 @@ class EfficientNetLite0(TwoLayers):
         self.network = _network(efficientnet_lite0(feature_extractor_weights_path))
 
     def both(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Features and logits of uint8 images ``(N, 1 or 3, H, W)``."""
+        """Return the features and logits of uint8 images ``(N, 1 or 3, H, W)``."""
         values = interpolate(to_rgb(images).float(), size=(SIDE, SIDE), mode="bilinear", antialias=True)
         scaled = ((values - 127) / 128).contiguous(memory_format=torch.channels_last)
         features = self.network.extract_features(scaled).mean(dim=(2, 3))
@@ -48,7 +48,7 @@ class EfficientNetLite0(TwoLayers):
 
 
 def make(weights: Path | None = None, device: torch.device | str = "cpu") -> Extractor:
-    """The extractor, with the embedded weights unless a file is given."""
+    """Return the extractor, with the embedded weights unless a file is given."""
     register(NAME, EfficientNetLite0)
     path = efficientnet_lite0(weights)
     network = EfficientNetLite0(NAME, layers(EfficientNetLite0), path).requires_grad_(False).eval().to(device)
@@ -65,7 +65,7 @@ def _network(path: Path) -> EfficientNet:
 
 
 def _fused(network: EfficientNet) -> EfficientNet:
-    """The same function with each normalisation folded into its convolution: with channels last four times as fast."""
+    """Fold each normalisation into its convolution: the same function, with channels last four times as fast."""
     pairs = [(network, "_conv_stem", "_bn0"), (network, "_conv_head", "_bn1")]
     for block in network._blocks:
         pairs += [(block, "_expand_conv", "_bn0")] if hasattr(block, "_expand_conv") else []

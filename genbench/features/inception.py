@@ -39,12 +39,12 @@ class InceptionV3(FeatureExtractorInceptionV3):
             super().__init__(name, features_list, feature_extractor_weights_path=copy, **options)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        """The requested layers of uint8 images ``(N, 1 or 3, H, W)``."""
+        """Return the requested layers of uint8 images ``(N, 1 or 3, H, W)``."""
         return super().forward(to_rgb(x))
 
 
 def make(weights: Path | None = None, device: torch.device | str = "cpu") -> Extractor:
-    """The extractor, from the weights that :func:`genbench.pretrained.inception_v3` finds."""
+    """Return the extractor, from the weights that :func:`genbench.pretrained.inception_v3` finds."""
     path = inception_v3(weights)
     register(NAME, InceptionV3)
     network = InceptionV3(NAME, layers(InceptionV3), path).to(device)

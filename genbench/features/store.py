@@ -15,7 +15,7 @@ from genbench.files import digest, written_whole
 
 
 def write(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -> bool:
-    """Write tensors and what they are of as one safetensors file; says whether the folder let it.
+    """Write tensors and what they are of as one safetensors file; return whether the folder let it.
 
     A cache that cannot be written (no permission, full disk) costs time, not results: no error.
     """
@@ -30,12 +30,13 @@ def write(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, Any]) -
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """The tensors that :func:`write` wrote and what they are of; None for a file that is missing or damaged."""
+    """Return the tensors that :func:`write` wrote and what they are of; None for a file that is missing or damaged."""
     try:
         with safe_open(str(path), framework="pt", device="cpu") as file:
             note = json.loads((file.metadata() or {})["genbench"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        about, written = note["about"], note["sha256"]
+        about = note["about"]
+        written = note["sha256"]
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return None
     # A flipped bit among the values leaves a file that reads well: only the digest tells.

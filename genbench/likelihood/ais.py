@@ -32,20 +32,20 @@ class Steps:
     """Leapfrog step sizes along the path, settled before a weight is collected.
 
     Args:
-        logs: logarithms ``(S, N)`` for N chains, at S fractions of the path evenly spread between its ends.
+        logs: the logarithms ``(S, N)`` for N chains, at S fractions of the path evenly spread between its ends.
     """
 
     logs: Tensor
 
     def at(self, fraction: float) -> Tensor:
-        """Sizes ``(N,)`` at ``t / T`` of the path, linear in the logarithm between its neighbours."""
+        """Return the sizes ``(N,)`` at ``t / T`` of the path, linear in the logarithm between its neighbours."""
         last = len(self.logs) - 1
         place = min(max(fraction * (last + 2) - 1, 0.0), float(last))
         low = int(place)
         return torch.lerp(self.logs[low], self.logs[min(low + 1, last)], place - low).exp()
 
     def rows(self, index: Tensor | slice) -> Steps:
-        """The sizes of the chains of ``index``."""
+        """Return the sizes of the chains of ``index``."""
         return Steps(self.logs[:, index])
 
 
@@ -54,10 +54,10 @@ class Annealed:
     """The result of a run of chains.
 
     Args:
-        log_weights: float64 ``(N,)``.
+        log_weights: the log-weight of each chain, float64 ``(N,)``.
         states: the states in which the chains ended ``(N, Z)``.
-        acceptance: share of transitions that each chain accepted ``(N,)``.
-        step_sizes: geometric mean over each chain's path ``(N,)``.
+        acceptance: the share of transitions that each chain accepted ``(N,)``.
+        step_sizes: the geometric mean over each chain's path ``(N,)``.
         guided: whether the likelihood had a gradient in u anywhere; without, Hamiltonian moves are a random walk.
     """
 
@@ -69,7 +69,7 @@ class Annealed:
 
 
 def sigmoid_schedule(temperatures: int, steepness: float = 4.0) -> list[float]:
-    """``temperatures + 1`` values of β from 0 to 1, dense at both ends.
+    """Return ``temperatures + 1`` values of β from 0 to 1, dense at both ends.
 
     ``β̃_t = sigmoid(δ (2t/T - 1))``, moved and scaled to end at 0 and 1; δ = 4 as in 1611.04273.
 
@@ -83,18 +83,18 @@ def sigmoid_schedule(temperatures: int, steepness: float = 4.0) -> list[float]:
 
 
 def tune(log_likelihood: LogProb, start: Tensor, *, temperatures: int, leapfrog: int, generator: Generator) -> Steps:
-    """Step sizes by a pilot: chains that go the path once to learn how long steps may be where, and count for nothing.
+    """Find step sizes by a pilot: chains that go the path once, learn how long steps may be, and count for nothing.
 
     Each follows its own acceptance, ``log ε += FOLLOW · (p - 0.65)``. Chains that adapted while they are weighed would
     have steps that depend on where they have been, and then π_β is not left as it is and E[w] is not P(x); steps that
     other chains have settled before are as good as fixed.
 
     Args:
-        log_likelihood: noise ``(N, Z)`` → ``log P(x_n given u_n)``, ``(N,)``; each row on its own.
-        start: draws from the prior ``(N, Z)``; sets dtype and device.
-        temperatures: number of the pilot's temperatures.
-        leapfrog: gradients a transition, as in the run to come: how long a step may be depends on it.
-        generator: source of all noise.
+        log_likelihood: a function of noise ``(N, Z)`` that gives ``log P(x_n given u_n)``, ``(N,)``, row by row.
+        start: the chains' starts: draws from the prior ``(N, Z)``; sets dtype and device.
+        temperatures: the number of the pilot's temperatures.
+        leapfrog: the number of gradients a transition, as in the run to come: how long a step may be depends on it.
+        generator: the source of all noise.
 
     Raises:
         ValueError: for less than one temperature or leapfrog step.
@@ -102,14 +102,14 @@ def tune(log_likelihood: LogProb, start: Tensor, *, temperatures: int, leapfrog:
     _check_leapfrog(leapfrog)
     point = Point.at(log_likelihood, start)
     log_step = torch.full((len(start),), math.log(FIRST_STEP), dtype=torch.float64, device=start.device)
-    found = []
+    log_steps = []
     betas = sigmoid_schedule(temperatures)[1:-1]
     for beta in betas[:1] * WARM_UP + betas:
         step = log_step.exp().to(start.dtype)
         point, probability, _ = transition(log_likelihood, point, beta, step, leapfrog, generator)
         log_step = log_step + FOLLOW * (probability - TARGET_ACCEPTANCE)
-        found.append(log_step)
-    return Steps(torch.stack(found[WARM_UP:] or [log_step]))
+        log_steps.append(log_step)
+    return Steps(torch.stack(log_steps[WARM_UP:] or [log_step]))
 
 
 def ais(
@@ -125,13 +125,13 @@ def ais(
     """Anneal all chains at once, with Hamiltonian transitions.
 
     Args:
-        log_likelihood: noise ``(N, Z)`` → ``log P(x_n given u_n)``, ``(N,)``; each row on its own.
+        log_likelihood: a function of noise ``(N, Z)`` that gives ``log P(x_n given u_n)``, ``(N,)``, row by row.
         start: draws from the prior ``(N, Z)``, or from the posterior where ``backward``; sets dtype and device.
-        steps: leapfrog step sizes of the N chains, from :func:`tune`; independent of ``start`` and ``generator``.
-        temperatures: T; there is a transition between each two of the T weights.
-        leapfrog: gradients a transition.
-        generator: source of all noise.
-        backward: anneal from β = 1 to 0, for the bound from above.
+        steps: the leapfrog step sizes of the N chains, from :func:`tune`; independent of ``start`` and ``generator``.
+        temperatures: the number T of temperatures; there is a transition between each two of the T weights.
+        leapfrog: the number of gradients a transition.
+        generator: the source of all noise.
+        backward: whether to anneal from β = 1 to 0, for the bound from above.
 
     Raises:
         ValueError: for less than one temperature or leapfrog step.
@@ -143,7 +143,8 @@ def ais(
         places.reverse()
     point = Point.at(log_likelihood, start)
     log_weights = torch.zeros(len(start), dtype=torch.float64, device=start.device)
-    accepted, lengths = torch.zeros_like(log_weights), torch.zeros_like(log_weights)
+    accepted = torch.zeros_like(log_weights)
+    lengths = torch.zeros_like(log_weights)
     for previous, place in pairwise(places):
         log_weights += (betas[place] - betas[previous]) * point.value
         if place == places[-1]:
@@ -186,22 +187,25 @@ class Point:
 def transition(
     log_likelihood: LogProb, point: Point, beta: float, step: Tensor, leapfrog: int, generator: Generator
 ) -> tuple[Point, Tensor, Tensor]:
-    """One Hamiltonian Monte Carlo transition that leaves π_β as it is; a trajectory that blows up is refused.
+    """Make one Hamiltonian Monte Carlo transition, which leaves π_β as it is; a trajectory that blows up is refused.
 
     Args:
-        log_likelihood: noise ``(N, Z)`` → ``(N,)``.
+        log_likelihood: a function of noise ``(N, Z)`` that gives log-likelihoods ``(N,)``.
         point: the chains' states.
-        beta: β.
-        step: leapfrog step sizes ``(N,)``.
-        leapfrog: their number.
-        generator: source of momenta and acceptances.
+        beta: the β of the distribution π_β.
+        step: the leapfrog step sizes ``(N,)``.
+        leapfrog: the number of leapfrog steps.
+        generator: the source of momenta and acceptances.
 
     Returns:
         The chains' next states, the acceptance probabilities ``(N,)`` and which were accepted ``(N,)``, both float64.
     """
-    dtype, device, size = point.u.dtype, point.u.device, step[:, None]
+    dtype = point.u.dtype
+    device = point.u.device
+    size = step[:, None]
     start = normal(point.u.shape, generator, device).to(dtype)
-    new, momentum = point, start + size / 2 * (beta * point.gradient - point.u)
+    new = point
+    momentum = start + size / 2 * (beta * point.gradient - point.u)
     for i in range(leapfrog):
         new = Point.at(log_likelihood, new.u + size * momentum)
         share = 0.5 if i == leapfrog - 1 else 1.0
@@ -220,5 +224,5 @@ def transition(
 
 
 def _log_normal(u: Tensor, momentum: Tensor) -> Tensor:
-    """``-(‖u‖² + ‖p‖²) / 2``, float64 ``(N,)``."""
+    """Return ``-(‖u‖² + ‖p‖²) / 2``, float64 ``(N,)``."""
     return -(u.double().square().sum(1) + momentum.double().square().sum(1)) / 2

@@ -31,23 +31,23 @@ class Decoder(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """The device that it computes on."""
+        """The device that the decoder computes on."""
         ...
 
     def under(self, batch: Batch, category: Tensor) -> Batch:
-        """``batch`` with each row's hidden category, int64 ``(B,)``."""
+        """Return ``batch`` with each row's hidden category, int64 ``(B,)``."""
         ...
 
     def draw_noise(self, n: int, generator: Generator) -> Tensor:
-        """Noise from which ``n`` images are made, ``(n, Z)``."""
+        """Draw the noise from which ``n`` images are made, ``(n, Z)``."""
         ...
 
     def observe(self, u: Tensor, batch: Batch) -> Tensor:
-        """``log P(x given u)`` of each row, float64 ``(B,)``."""
+        """Return ``log P(x given u)`` of each row, float64 ``(B,)``."""
         ...
 
     def simulate(self, given: Batch, generator: Generator) -> tuple[Batch, Tensor]:
-        """Images that the model makes under conditions, and the noise that made them."""
+        """Draw images that the model makes under conditions; return them with the noise that made them."""
         ...
 
 
@@ -56,9 +56,9 @@ class Chains:
     """The result of the K chains of each image.
 
     Args:
-        log_weights: float64 ``(K, B)``: the mean weight is P(x) forward, 1 / P(x) backward.
-        acceptance: share of an image's transitions that were accepted ``(B,)``.
-        step_size: geometric mean of an image's leapfrog steps ``(B,)``.
+        log_weights: the log-weights, float64 ``(K, B)``: the mean weight is P(x) forward, 1 / P(x) backward.
+        acceptance: the share of an image's transitions that were accepted ``(B,)``.
+        step_size: the geometric mean of an image's leapfrog steps ``(B,)``.
         guided: whether the likelihood had a gradient in u.
     """
 
@@ -69,37 +69,38 @@ class Chains:
 
 
 def pilot(model: Decoder, batch: Batch, effort: Effort, generator: Generator) -> Steps:
-    """Step sizes for each image under each hidden category, by a chain each; in that order, categories innermost."""
+    """Return step sizes for each image under each hidden category, by a chain each; categories are innermost."""
     place = torch.arange(len(batch) * model.categories, device=model.device)
     parts = []
     for part in place.split(AT_ONCE):
         rows = model.under(batch.rows(part // model.categories), part)
-        found = tune(
+        steps = tune(
             lambda u, rows=rows: model.observe(u, rows),  # type: ignore[misc]
             model.draw_noise(len(rows), generator),
             temperatures=max(effort.temperatures // PILOT, 2),
             leapfrog=effort.leapfrog,
             generator=generator,
         )
-        parts.append(found.logs)
+        parts.append(steps.logs)
     return Steps(torch.cat(parts, 1))
 
 
 def below(model: Decoder, batch: Batch, steps: Steps, *, draws: int, effort: Effort, generator: Generator) -> Chains:
-    """Forward from the prior: ``draws`` chains an image, each summed over the values of a hidden category.
+    """Run ``draws`` chains an image forward from the prior, each summed over the values of a hidden category.
 
     Args:
-        model: frozen, in evaluation mode.
-        batch: images with their conditions, on the model's device.
+        model: the model, frozen, in evaluation mode.
+        batch: the images with their conditions, on the model's device.
         steps: the step sizes that :func:`pilot` found on this batch.
-        draws: K.
-        effort: temperatures and leapfrog steps.
-        generator: source of all noise.
+        draws: the number K of chains an image.
+        effort: the numbers of temperatures and leapfrog steps.
+        generator: the source of all noise.
     """
     values = model.categories
     place = torch.arange(len(batch) * draws * values, device=model.device)
     image = place // (draws * values)
-    start, owner = model.draw_noise(len(place), generator), image * values + place % values
+    start = model.draw_noise(len(place), generator)
+    owner = image * values + place % values
     annealed = _run(model, model.under(batch.rows(image), place), start, steps, owner, effort, generator)
     weights = rearrange(annealed.log_weights, "(image draw value) -> image draw value", draw=draws, value=values)
     return _by_image(log_mean_exp(weights, 2), annealed)
@@ -108,7 +109,7 @@ def below(model: Decoder, batch: Batch, steps: Steps, *, draws: int, effort: Eff
 def above(
     model: Decoder, batch: Batch, u: Tensor, steps: Steps, *, draws: int, effort: Effort, generator: Generator
 ) -> Chains:
-    """Backward from the noise that made each image of ``batch``: see :meth:`Decoder.simulate`.
+    """Run chains backward from the noise that made each image of ``batch``: see :meth:`Decoder.simulate`.
 
     All K chains of an image start there, each on its own a draw from the posterior, so that the mean of their weights
     is still 1 / P(x) in expectation. A hidden category stays the one that was drawn.
@@ -124,14 +125,14 @@ def above(
 def bidirectional(
     model: Decoder, given: Batch, *, draws: int, effort: Effort, generator: Generator
 ) -> tuple[Chains, Chains]:
-    """The chains below and above log P(x) of images that the model makes under the conditions of ``given``.
+    """Run the chains below and above log P(x) of images that the model makes under the conditions of ``given``.
 
     Args:
-        model: frozen, in evaluation mode.
-        given: conditions, on the model's device; its images are not looked at.
-        draws: K of each.
-        effort: temperatures and leapfrog steps of each.
-        generator: source of all noise, the images' included.
+        model: the model, frozen, in evaluation mode.
+        given: the conditions, on the model's device; its images are not looked at.
+        draws: the number K of chains an image, of each kind.
+        effort: the numbers of temperatures and leapfrog steps, of each kind.
+        generator: the source of all noise, the images' included.
     """
     batch, u = model.simulate(given, generator)
     steps = pilot(model, batch, effort, generator)
@@ -149,7 +150,7 @@ def _run(
     generator: Generator,
     backward: bool = False,
 ) -> Annealed:
-    """Chains, as many at once as fit memory; ``owner`` says whose step sizes each takes."""
+    """Run chains, as many at once as fit memory; ``owner`` says whose step sizes each takes."""
     parts = []
     for part in torch.arange(len(rows), device=start.device).split(AT_ONCE):
         some = rows.rows(part)
@@ -174,7 +175,7 @@ def _run(
 
 
 def _by_image(log_weights: Tensor, annealed: Annealed) -> Chains:
-    """Log-weights ``(B, K)`` and the chains that they are of, image by image."""
+    """Return log-weights ``(B, K)`` and the chains that they are of, image by image."""
     acceptance = annealed.acceptance.view(len(log_weights), -1).mean(1)
     step_size = annealed.step_sizes.log().view(len(log_weights), -1).mean(1).exp()
     return Chains(log_weights.T, acceptance, step_size, annealed.guided)

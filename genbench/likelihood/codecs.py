@@ -23,20 +23,20 @@ CODECS: dict[str, dict[str, Any]] = {
 
 
 def available() -> tuple[str, ...]:
-    """The codecs that this installation has: JPEG XL comes with the extra ``codecs``."""
+    """Return the codecs that this installation has: JPEG XL comes with the extra ``codecs``."""
     return tuple(CODECS) if importlib.util.find_spec("imagecodecs") else tuple(n for n in CODECS if n != "jpeg-xl")
 
 
 def codec_nll(images: Tensor, levels: int, codec: str) -> Likelihood:
-    """Length of a lossless file an image, headers included, in bits per dimension.
+    """Return the length of a lossless file an image, headers included, in bits per dimension.
 
     A code's length is a log-probability under the model that the code implies (Kraft), so the figure stands in the
     column of likelihoods: exact, given nothing, by the codec.
 
     Args:
-        images: uint8 ``(N, C, H, W)``, grey or colour.
-        levels: 256; a file knows no fewer.
-        codec: ``"png"``, ``"webp"`` or ``"jpeg-xl"``.
+        images: the images, uint8 ``(N, C, H, W)``, grey or colour.
+        levels: the number of levels, 256: a file knows no fewer.
+        codec: the codec's name: ``"png"``, ``"webp"`` or ``"jpeg-xl"``.
 
     Raises:
         ValueError: for a codec that is unknown or not installed, levels other than 256, channels that no file has, no
@@ -59,7 +59,7 @@ def codec_nll(images: Tensor, levels: int, codec: str) -> Likelihood:
 
 
 def encode(image: Tensor, codec: str) -> bytes:
-    """The file of one uint8 image ``(C, H, W)``."""
+    """Return the file of one uint8 image ``(C, H, W)``."""
     pixels = rearrange(image.cpu(), "1 y x -> y x" if len(image) == 1 else "c y x -> y x c").numpy()
     if codec == "jpeg-xl":
         from imagecodecs import jpegxl_encode

@@ -11,7 +11,7 @@ HALF = "/2"
 
 @dataclass(frozen=True)
 class Effort:
-    """How hard to anneal: temperatures, leapfrog steps at each, and how many chains an image gets by default."""
+    """An effort of annealing: temperatures, leapfrog steps at each, and how many chains an image gets by default."""
 
     temperatures: int
     leapfrog: int
@@ -26,7 +26,7 @@ EFFORTS = {
 
 
 def effort_named(name: str) -> Effort:
-    """The effort by name; ``"fast/2"`` has half of fast's temperatures, to see whether doubling them moves the value.
+    """Return an effort by name; ``"fast/2"`` has half of fast's temperatures, to see whether doubling moves a value.
 
     Raises:
         ValueError: for any other name.
@@ -38,7 +38,7 @@ def effort_named(name: str) -> Effort:
 
 
 def check_effort(name: str) -> str:
-    """``name``, if a suite or the command line may ask for it: a whole effort.
+    """Return ``name``, if a suite or the command line may ask for it: a whole effort.
 
     Raises:
         ValueError: for any other name.

@@ -17,11 +17,11 @@ BLOCK = 1024  # images at once
 
 @dataclass(frozen=True)
 class Histogram:
-    """Independent categorical pixels.
+    """A model of independent categorical pixels.
 
     Args:
-        log_probabilities: float64 ``(C·H·W, levels)``, nats.
-        shape: ``(C, H, W)``.
+        log_probabilities: the log-probability of each level at each pixel, float64 ``(C·H·W, levels)``, nats.
+        shape: an image's shape ``(C, H, W)``.
     """
 
     log_probabilities: Tensor
@@ -29,14 +29,14 @@ class Histogram:
 
     @classmethod
     def of(cls, images: Tensor, levels: int) -> Histogram:
-        """``P(pixel = v) = (n_v + 1/levels) / (N + 1)``: as if one more image had been seen, of no level in particular.
+        """Count levels: ``P(pixel = v) = (n_v + 1/levels) / (N + 1)``, as of one more image, of no particular level.
 
         Without it a level that no training image has there would have probability 0, and one test image with it all
         of them infinitely many bits (Perks 1947, of the same family as adding one to each count).
 
         Args:
-            images: uint8 ``(N, C, H, W)``.
-            levels: how many levels the images have.
+            images: the training images, uint8 ``(N, C, H, W)``.
+            levels: the number of levels that the images have.
         """
         pixels = images[0].numel()
         counts = torch.zeros(pixels * levels, dtype=torch.int64)
@@ -47,7 +47,7 @@ class Histogram:
         return cls(smoothed.log(), tuple(images.shape[1:]))
 
     def nll(self, images: Tensor) -> Likelihood:
-        """Bits per dimension of uint8 ``(N, C, H, W)``: exact, given nothing."""
+        """Return the bits per dimension of uint8 ``(N, C, H, W)``: exact, given nothing."""
         parts = []
         for part in images.split(BLOCK):
             each = self.log_probabilities.gather(1, part.flatten(1).long().T)
@@ -56,7 +56,7 @@ class Histogram:
         return summarise(torch.cat(parts).tolist(), how)
 
     def sample(self, n: int, generator: Generator) -> Tensor:
-        """``n`` images of that very probability, uint8 ``(n, C, H, W)``."""
+        """Draw ``n`` images of that very probability, uint8 ``(n, C, H, W)``."""
         channels, height, _ = self.shape
         sums = self.log_probabilities.exp().cumsum(1)
         drawn = []

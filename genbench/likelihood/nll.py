@@ -15,12 +15,12 @@ from genbench.stats import mean, spread, standard_error
 
 
 def bits_per_dim(nats: Tensor, dimensions: int) -> Tensor:
-    """``-nats / (dimensions · ln 2)``, float64: log-probabilities of whole images to bits per dimension."""
+    """Return ``-nats / (dimensions · ln 2)``, float64: bits per dimension from log-probabilities of whole images."""
     return -nats.double() / (dimensions * math.log(2))
 
 
 def uniform_bpd(levels: int) -> float:
-    """Bits per dimension of the model that finds all images equally likely: ``log2(levels)``, exactly."""
+    """Return the bits per dimension of a model to which all images are equally likely: ``log2(levels)``, exactly."""
     return math.log2(levels)
 
 
@@ -35,20 +35,20 @@ def nll(
     batch_size: int = 64,
     generator: Generator | None,
 ) -> Likelihood:
-    """Bits per dimension of a split, by what ``model.log_likelihood`` answers.
+    """Return the bits per dimension of a split, by what ``model.log_likelihood`` answers.
 
     No gradients are kept (a model that needs them inside, as annealed importance sampling does, enables them itself),
     the model is in evaluation mode, and in the mode it had afterwards.
 
     Args:
-        model: asked in batches, on its own device.
-        split: images with whatever the likelihood is conditioned on.
-        dimensions: ``C·H·W``.
-        draws: passed on: importance weights an image.
-        effort: passed on.
+        model: the model, asked in batches, on its own device.
+        split: the images with whatever the likelihood is conditioned on.
+        dimensions: the product ``C·H·W``.
+        draws: the number of importance weights an image, passed on.
+        effort: the effort's name, passed on.
         limit: the largest number of images, spread evenly over the split: the same ones for every model.
-        batch_size: images a call.
-        generator: passed on; the result depends on nothing else.
+        batch_size: the number of images a call.
+        generator: the source of all noise, passed on; the result depends on nothing else.
 
     Raises:
         ValueError: for a limit or batch size below 1, an empty split, or a log-likelihood that no probability of
@@ -72,9 +72,9 @@ def nll(
             f"log_likelihood is {float(nats[wrong][0])} for {int(wrong.sum())} of {len(rows)} images: "
             "no probability is; the likelihood of this model cannot be reported"
         )
-    found = summarise(bits_per_dim(nats, dimensions).tolist(), _common(answers))
+    likelihood = summarise(bits_per_dim(nats, dimensions).tolist(), _common(answers))
     steps = averaged([None if answer.step_size is None else answer.step_size.log() for answer in answers])
-    return found.model_copy(
+    return likelihood.model_copy(
         update={
             "effort": effort,
             "ess": averaged([answer.ess for answer in answers]),
@@ -85,13 +85,13 @@ def nll(
 
 
 def averaged(parts: Sequence[Tensor | None]) -> float | None:
-    """The mean over the images of all batches; None where a batch has nothing to say."""
+    """Return the mean over the images of all batches; None where a batch has nothing to say."""
     known = [part for part in parts if part is not None]
     return mean(torch.cat(known).double().tolist()) if known and len(known) == len(parts) else None
 
 
 def summarise(per_image: Sequence[float], how: LogLikelihood) -> Likelihood:
-    """Mean and standard error of bits per dimension, with ``how`` they were computed."""
+    """Return the mean and standard error of bits per dimension, with ``how`` they were computed."""
     return Likelihood(
         bpd=mean(per_image),
         standard_error=standard_error(per_image),
@@ -106,7 +106,7 @@ def summarise(per_image: Sequence[float], how: LogLikelihood) -> Likelihood:
 
 
 def _common(answers: Sequence[LogLikelihood]) -> LogLikelihood:
-    """The kind and method that all batches agree on; a mean over an exact and a bounded half would be neither."""
+    """Return the kind and method that all batches share; a mean over an exact and a bounded half would be neither."""
     ways = {(answer.kind, answer.given, answer.method, answer.observation, answer.draws) for answer in answers}
     if len(ways) > 1:
         raise ValueError(f"log_likelihood answers in {len(ways)} ways on one split: {sorted(map(str, ways))}")

@@ -11,22 +11,24 @@ from genbench.seed import normal
 
 
 def discretised_gaussian(x: Tensor, mean: Tensor, sigma: Tensor | float, levels: int) -> Tensor:
-    """``log[Φ((x + ½ - m) / σ) - Φ((x - ½ - m) / σ)]`` for integer levels x; the bins of 0 and levels-1 are open.
+    """Return ``log[Φ((x + ½ - m) / σ) - Φ((x - ½ - m) / σ)]`` for integer levels x; the end bins are open.
 
     A bin is mirrored so that it lies in the lower tail. With the bounds ``lo < hi`` in units of σ, and where
     ``hi < 0``, ``Φ(hi) - Φ(lo) = ½ e^(-hi²/2) [erfcx(-hi/√2) - e^((hi² - lo²)/2) erfcx(-lo/√2)]``: nothing that the
     logarithm needs underflows, so value and gradient stay finite however far out the bin is.
 
     Args:
-        x: integers ``0 … levels-1``, any dtype and shape.
-        mean: m in levels, float32 or float64; sets the result's dtype.
-        sigma: σ in levels, positive.
-        levels: their number.
+        x: the integers ``0 … levels-1``, of any dtype and shape.
+        mean: the mean m in levels, float32 or float64; it sets the result's dtype.
+        sigma: the deviation σ in levels, positive.
+        levels: the number of levels.
     """
-    x, root = x.to(mean.dtype), math.sqrt(0.5)
+    x = x.to(mean.dtype)
+    root = math.sqrt(0.5)
     half = 0.5 / torch.as_tensor(sigma, dtype=mean.dtype, device=mean.device)
     offset = (x - mean) * (2 * half)
-    bottom, top = x == 0, x == levels - 1
+    bottom = x == 0
+    top = x == levels - 1
     end = bottom | top
     hi = half + torch.where(bottom, offset, torch.where(top, -offset, -offset.abs()))
 
@@ -41,13 +43,13 @@ def discretised_gaussian(x: Tensor, mean: Tensor, sigma: Tensor | float, levels:
 
 
 def draw(mean: Tensor, sigma: Tensor | float, levels: int, generator: Generator) -> Tensor:
-    """Integers of the distribution that :func:`discretised_gaussian` is of: ``m + σ ε``, rounded and clamped, uint8.
+    """Draw ``m + σ ε``, rounded and clamped, uint8: the distribution that :func:`discretised_gaussian` is of.
 
     Args:
-        mean: m in levels, any shape.
-        sigma: σ in levels.
-        levels: their number.
-        generator: source of ε.
+        mean: the mean m in levels, of any shape.
+        sigma: the deviation σ in levels.
+        levels: the number of levels.
+        generator: the source of ε.
     """
     noisy = mean + sigma * normal(mean.shape, generator, mean.device)
     return noisy.round().clamp(0, levels - 1).to(torch.uint8)

@@ -16,9 +16,9 @@ def agreement(probabilities: Tensor, labels: Tensor | None = None, *, accuracy: 
     inception score under this classifier in one split.
 
     Args:
-        probabilities: ``(N, K)``, rows sum to 1: ``Extractor.predict``.
-        labels: int64 ``(N,)``, -1 where no class was asked for; None where none ever was.
-        accuracy: share of real test images that the classifier itself puts in their class, recorded beside the rest.
+        probabilities: the classifier's, ``(N, K)``, whose rows sum to 1, from ``Extractor.predict``.
+        labels: the classes asked for, int64 ``(N,)``, -1 where there was none; None where there never was one.
+        accuracy: the share of real test images that the classifier itself puts in their class, kept beside the rest.
 
     Raises:
         ValueError: for no samples, or another number of labels.
@@ -44,5 +44,5 @@ def agreement(probabilities: Tensor, labels: Tensor | None = None, *, accuracy: 
 
 
 def _bits(probabilities: Tensor) -> Tensor:
-    """Entropy over the last dimension in bits, with 0 log 0 = 0."""
+    """Return the entropy over the last dimension in bits, with 0 log 0 = 0."""
     return -torch.special.xlogy(probabilities, probabilities).sum(dim=-1) / torch.tensor(2.0).double().log()

@@ -11,15 +11,15 @@ from genbench.records.parts import Anomaly
 
 
 def auroc(normal: Tensor, anomalous: Tensor) -> Anomaly:
-    """Mean of ``[s_a > s_n] + ½ [s_a = s_n]`` over all pairs of an anomalous and a normal image, with DeLong's error.
+    """Return the mean of ``[s_a > s_n] + ½ [s_a = s_n]`` over pairs, anomalous and normal, with DeLong's error.
 
     With ``p_a`` the mean over normal images for one anomalous image and ``p_n`` the mean over anomalous images for one
     normal image, the variance is ``s²(p_a) / N_a + s²(p_n) / N_n`` (DeLong, DeLong and Clarke-Pearson, Biometrics 44,
     1988).
 
     Args:
-        normal: scores of images like those of training, ``(N,)``; the larger, the stranger.
-        anomalous: scores of held-out images, ``(M,)``.
+        normal: the scores of images like those of training, ``(N,)``; the larger, the stranger.
+        anomalous: the scores of held-out images, ``(M,)``.
 
     Raises:
         ValueError: for no scores of either, scores that are not one an image, or one that is not a finite number.
@@ -42,7 +42,7 @@ def auroc(normal: Tensor, anomalous: Tensor) -> Anomaly:
 
 
 def _below(scores: Tensor, others: Tensor) -> Tensor:
-    """For each score the share of ``others`` below it, with half of those that equal it."""
+    """Return for each score the share of ``others`` below it, with half of those that equal it."""
     ordered = others.sort().values
     fewer = torch.searchsorted(ordered, scores, right=False)
     up_to = torch.searchsorted(ordered, scores, right=True)

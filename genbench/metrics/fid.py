@@ -16,14 +16,14 @@ IMAGES_PER_FEATURE = 4  # that an extrapolation asks for: with fewer the distanc
 
 @dataclass(frozen=True)
 class FID:
-    """A Fréchet distance.
+    """A Fréchet distance between two sets of features.
 
     Args:
-        fid: lower is better; it depends on the number of images, so compare equal numbers only.
-        standard_error: by the jackknife over samples: how far other samples of the same model would move it. It says
+        fid: the distance; lower is better, and it depends on the number of images, so compare equal numbers only.
+        standard_error: the jackknife's over samples: how far other samples of the same model would move it. It says
             nothing of the bias. None for fewer than three samples.
-        rank_deficient: a set has no more images than features, so its covariance is singular: the figure is biased
-            upwards by much, and still ranks sets of equal size.
+        rank_deficient: whether a set has no more images than features, so that its covariance is singular: the figure
+            is biased upwards by much, and still ranks sets of equal size.
     """
 
     fid: float
@@ -36,8 +36,8 @@ class Extrapolated:
     """A Fréchet distance between distributions, not sets.
 
     Args:
-        fid: what it would be with infinitely many images, real and generated; it may fall below 0.
-        standard_error: by the jackknife over both sets.
+        fid: the distance as it would be with infinitely many images, real and generated; it may fall below 0.
+        standard_error: the jackknife's over both sets.
     """
 
     fid: float
@@ -45,14 +45,14 @@ class Extrapolated:
 
 
 def fid(real: Tensor, fake: Tensor) -> FID:
-    """``|μ_r - μ_f|² + tr(Σ_r + Σ_f - 2 (Σ_r Σ_f)^½)`` of Gaussians fitted to the features.
+    """Return ``|μ_r - μ_f|² + tr(Σ_r + Σ_f - 2 (Σ_r Σ_f)^½)`` of Gaussians fitted to the features.
 
     The jackknife leaves out each sample once: ``s² = (N-1)/N Σ (FID_i - mean)²``. A bootstrap would draw some samples
     twice, and a set with repetitions is farther away: its interval need not hold the FID itself.
 
     Args:
-        real: float32 ``(M, D)``.
-        fake: float32 ``(N, D)``.
+        real: the features of real images, float32 ``(M, D)``.
+        fake: the features of samples, float32 ``(N, D)``.
 
     Raises:
         ValueError: for fewer than two images in a set, or features of different extractors.
@@ -67,15 +67,15 @@ def fid(real: Tensor, fake: Tensor) -> FID:
 
 
 def extrapolated(real: Tensor, fake: Tensor) -> Extrapolated:
-    """The distance carried to infinitely many images, along the line in ``1/N`` that it follows (arXiv:1911.07023).
+    """Carry the distance to infinitely many images, along the line in ``1/N`` that it follows (arXiv:1911.07023).
 
     The line goes through the distance with all N samples and the mean of those with N-1, which is Quenouille's
     correction and needs no random subsets: ``FID - (N-1) (mean FID_i - FID)``; so for the real images. With D features
     the next term is of the order of D³/N², so many images a feature are asked for.
 
     Args:
-        real: float32 ``(M, D)``.
-        fake: float32 ``(N, D)``.
+        real: the features of real images, float32 ``(M, D)``.
+        fake: the features of samples, float32 ``(N, D)``.
 
     Raises:
         ValueError: for fewer than four images a feature in a set, or features of different extractors.

@@ -11,7 +11,8 @@ from torch import Tensor
 
 BLOCK = 4096  # rows in float64 at once
 # The trapezoid rule over the logarithm of τ: its error falls as e^(-π² / STEP), and what lies outside as e^(-REACH).
-STEP, REACH = 0.5, 22.0
+STEP = 0.5
+REACH = 22.0
 
 
 @dataclass(frozen=True)
@@ -19,9 +20,9 @@ class Moments:
     """The Gaussian fitted to a set of features.
 
     Args:
-        count: images.
-        mean: float64 ``(D,)``.
-        covariance: float64 ``(D, D)``, over ``count - 1``.
+        count: the number of images.
+        mean: the mean, float64 ``(D,)``.
+        covariance: the covariance, float64 ``(D, D)``, over ``count - 1``.
     """
 
     count: int
@@ -30,39 +31,43 @@ class Moments:
 
     @classmethod
     def of(cls, blocks: Iterable[Tensor]) -> Moments:
-        """Of features that come in blocks ``(·, D)``: no more than one of them is ever held.
+        """Fit a Gaussian to features that come in blocks ``(·, D)``, of which no more than one is ever held.
 
         Raises:
             ValueError: for fewer than two images.
         """
-        count, mean, scatter = 0, torch.zeros(()), torch.zeros(())
+        count = 0
+        mean = torch.zeros(())
+        scatter = torch.zeros(())
         for block in blocks:
             rows = block.double()
-            centre, total = rows.mean(0), count + len(rows)
+            centre = rows.mean(0)
+            total = count + len(rows)
             apart = centre - mean
             rows = rows - centre
             # Chan, Golub and LeVeque (1983): no mean of squares is taken from another, which would cancel.
             scatter = scatter + rows.T @ rows + torch.outer(apart, apart) * (count * len(rows) / total)
-            mean, count = mean + apart * (len(rows) / total), total
+            mean = mean + apart * (len(rows) / total)
+            count = total
         if count < 2:
             raise ValueError(f"moments: {count} images have no covariance: give at least 2")
         return cls(count, mean, scatter / (count - 1))
 
 
 def blocks(rows: Tensor) -> Iterator[Tensor]:
-    """``rows`` on the CPU, in parts that are small in float64."""
+    """Yield ``rows`` on the CPU, in blocks that are small in float64."""
     return (part.cpu() for part in rows.split(BLOCK))
 
 
 def distance(real: Moments, fake: Moments) -> float:
-    """``|μ_r - μ_f|² + tr(Σ_r + Σ_f - 2 (Σ_r Σ_f)^½)``, in memory that does not depend on the number of images."""
+    """Return ``|μ_r - μ_f|² + tr(Σ_r + Σ_f - 2 (Σ_r Σ_f)^½)``, in memory independent of the number of images."""
     root = _root(real.covariance)
     spectrum = torch.linalg.eigvalsh(root.T @ fake.covariance @ root).clamp(min=0)
     return _value(real, fake, float(spectrum.sqrt().sum()))
 
 
 def leave_one_out(real: Moments, rows: Tensor) -> tuple[float, Tensor]:
-    """The distance of ``rows`` from ``real``, and each one that is left when one row is not there.
+    """Return the distance of ``rows`` from ``real``, and the distances with each of the rows left out.
 
     With ``Σ_r = A Aᵀ`` and ``M = Aᵀ Σ_f A`` the trace is ``tr M^½``. Without row i, ``M`` is
     ``(N-1)/(N-2) · (M - c y yᵀ)`` where ``y = Aᵀ (x_i - μ) / √(N-1)`` and ``c = N / (N-1)``; and since
@@ -73,13 +78,14 @@ def leave_one_out(real: Moments, rows: Tensor) -> tuple[float, Tensor]:
     which is a sum over eigenvalues for each τ. Exact, where N matrix square roots would cost N times as much.
 
     Args:
-        real: the reference.
-        rows: features ``(N, D)``, N at least 3. Beyond them memory holds D² numbers, however many rows there are.
+        real: the moments of the reference.
+        rows: the features ``(N, D)``, N at least 3. Beyond them memory holds D² numbers, however many rows there are.
 
     Returns:
-        the distance, and the others as float64 ``(N,)``.
+        The distance, and the others as float64 ``(N,)``.
     """
-    fake, n = Moments.of(blocks(rows)), len(rows)
+    fake = Moments.of(blocks(rows))
+    n = len(rows)
     spectrum, shares = (_thin if n <= rows.shape[1] else _thick)(real, fake, rows)
     lost = torch.cat([_lost(spectrum, part, n / (n - 1)) for part in shares()])
     trace = float(spectrum.sqrt().sum())
@@ -100,7 +106,7 @@ def _value(real: Moments, fake: Moments, trace: float) -> float:
 
 
 def _root(covariance: Tensor) -> Tensor:
-    """``A`` with ``A Aᵀ = Σ``, also where Σ is singular."""
+    """Return ``A`` with ``A Aᵀ = Σ``, also where Σ is singular."""
     values, vectors = torch.linalg.eigh(covariance)
     return vectors * values.clamp(min=0).sqrt()
 
@@ -109,7 +115,7 @@ Shares = Callable[[], Iterator[Tensor]]
 
 
 def _thin(real: Moments, fake: Moments, rows: Tensor) -> tuple[Tensor, Shares]:
-    """Eigenvalues of M, and of each row ``(vᵀ y)² / λ`` for each of them: from the N×N matrix ``Y Yᵀ = U Λ Uᵀ``."""
+    """Return M's eigenvalues λ, and each row's ``(vᵀ y)² / λ`` for them: from the N×N matrix ``Y Yᵀ = U Λ Uᵀ``."""
     centred = (rows.cpu().double() - fake.mean) / math.sqrt(len(rows) - 1)
     values, vectors = torch.linalg.eigh(centred @ real.covariance @ centred.T)
     kept = _there(values)
@@ -117,7 +123,7 @@ def _thin(real: Moments, fake: Moments, rows: Tensor) -> tuple[Tensor, Shares]:
 
 
 def _thick(real: Moments, fake: Moments, rows: Tensor) -> tuple[Tensor, Shares]:
-    """The same from the D×D matrix."""
+    """Return M's eigenvalues λ, and each row's ``(vᵀ y)² / λ`` for them: from the D×D matrix."""
     root = _root(real.covariance)
     values, vectors = torch.linalg.eigh(root.T @ fake.covariance @ root)
     kept = _there(values)
@@ -127,12 +133,12 @@ def _thick(real: Moments, fake: Moments, rows: Tensor) -> tuple[Tensor, Shares]:
 
 
 def _there(values: Tensor) -> Tensor:
-    """Which eigenvalues, ascending, are more than rounding."""
+    """Say which eigenvalues, ascending, are more than rounding."""
     return values > values[-1].clamp(min=torch.finfo(values.dtype).tiny) * torch.finfo(values.dtype).eps * len(values)
 
 
 def _lost(spectrum: Tensor, shares: Tensor, c: float) -> Tensor:
-    """``tr M^½ - tr (M - c y yᵀ)^½`` for rows with the shares ``(vᵀ y)² / λ``, ``(B, k)``; float64 ``(B,)``."""
+    """Return ``tr M^½ - tr (M - c y yᵀ)^½`` for rows with the shares ``(vᵀ y)² / λ``, ``(B, k)``; float64 ``(B,)``."""
     largest = float(spectrum.amax()) if len(spectrum) else 0.0
     if largest == 0:
         return torch.zeros(len(shares), dtype=torch.float64)

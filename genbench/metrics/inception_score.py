@@ -18,8 +18,8 @@ class InceptionScore:
     """A score between 1 and the number of classes, higher is better.
 
     Args:
-        score: mean over ten splits.
-        std: over the splits.
+        score: the mean over ten splits.
+        std: the standard deviation over the splits.
     """
 
     score: float
@@ -27,14 +27,14 @@ class InceptionScore:
 
 
 def inception_score(logits: Tensor, *, seed: int = 0, splits: int = SPLITS) -> InceptionScore:
-    """``exp E_x KL(p(y|x) ‖ p(y))``, in ten splits, of which each takes its own ``p(y)``.
+    """Return ``exp E_x KL(p(y|x) ‖ p(y))``, in ten splits, of which each takes its own ``p(y)``.
 
     It never sees a real image, and a split of few images cannot reach a high score: compare equal numbers only.
 
     Args:
-        logits: float32 ``(N, K)`` of the samples.
-        seed: of the order in which images fall into splits.
-        splits: as the papers do, ten.
+        logits: the samples' logits, float32 ``(N, K)``.
+        seed: the seed of the order in which images fall into splits.
+        splits: the number of splits; the papers take ten.
 
     Raises:
         ValueError: for fewer images than splits, where an empty split would be not a number.

@@ -12,16 +12,16 @@ from genbench.stats import mean
 
 
 def joint(sources: Tensor, known: Tensor, levels: int) -> Joint:
-    """Agreement of drawn sources with the known sources of the images drawn with them, corrected for chance.
+    """Return the agreement of drawn sources with the known sources of the images drawn with them, above chance.
 
     A is the share of pixels at which both lie on the same side of half the range. A₀ is the same after rolling the
     drawn sources by one row: what an image shares with another image's source. ``κ = (A - A₀) / (1 - A₀)``, and 0 where
     A₀ is 1, since sources that are all alike follow no image.
 
     Args:
-        sources: as the model drew them, uint8 ``(N, C, H, W)``.
+        sources: the sources that the model drew, uint8 ``(N, C, H, W)``.
         known: the known source of each drawn image, uint8 ``(N, C, H, W)``.
-        levels: of both.
+        levels: the number of levels of both.
 
     Raises:
         ValueError: for what are not pairs of uint8 images.
@@ -42,12 +42,12 @@ def joint(sources: Tensor, known: Tensor, levels: int) -> Joint:
 
 
 def _bright(images: Tensor, levels: int) -> Tensor:
-    """Which pixels lie above half the range."""
+    """Say which pixels lie above half the range."""
     return images.cpu() > (levels - 1) / 2
 
 
 def _shares(pixels: Tensor) -> list[float]:
-    """The share of each image's pixels that are true."""
+    """Return the share of each image's pixels that are true."""
     shares = pixels.flatten(1).to(torch.float64).mean(1)
-    found: list[float] = shares.tolist()
-    return found
+    listed: list[float] = shares.tolist()
+    return listed

@@ -17,13 +17,13 @@ BLOCK = 1024  # rows of kernel values at once
 
 @dataclass(frozen=True)
 class KID:
-    """A squared maximum mean discrepancy.
+    """A squared maximum mean discrepancy of features.
 
     Args:
-        kid: unbiased: its mean does not depend on the number of images, and may fall below 0.
-        standard_error: by the jackknife over both sets: 1.96 of them on both sides hold the distance of the two
+        kid: the discrepancy, unbiased: its mean does not depend on the number of images, and it may fall below 0.
+        standard_error: the jackknife's over both sets: 1.96 of them on both sides hold the distance of the two
             distributions in about 95 of 100 cases. None where a set has two images.
-        images: real and generated images that it was taken of.
+        images: the numbers of real and generated images that it was taken of.
     """
 
     kid: float
@@ -32,7 +32,7 @@ class KID:
 
 
 def kid(real: Tensor, fake: Tensor, *, seed: int = 0) -> KID:
-    """Squared MMD under ``k(x, y) = (x·y / D + 1)³``, the mean over all pairs of different images.
+    """Return the squared MMD under ``k(x, y) = (x·y / D + 1)³``, the mean over all pairs of different images.
 
         1/(M(M-1)) Σ k(x_i, x_j) + 1/(N(N-1)) Σ k(y_i, y_j) - 2/(MN) Σ k(x_i, y_j)
 
@@ -40,9 +40,9 @@ def kid(real: Tensor, fake: Tensor, *, seed: int = 0) -> KID:
     of those subsets, which share their images, understates what new images would change.
 
     Args:
-        real: float32 ``(M, D)``.
-        fake: float32 ``(N, D)``.
-        seed: of the choice of 5,000 images where a set has more; it stays unbiased.
+        real: the features of real images, float32 ``(M, D)``.
+        fake: the features of samples, float32 ``(N, D)``.
+        seed: the seed of the choice of 5,000 images where a set has more; KID stays unbiased.
 
     Raises:
         ValueError: for fewer than two images in a set, or features of different extractors.
@@ -50,15 +50,18 @@ def kid(real: Tensor, fake: Tensor, *, seed: int = 0) -> KID:
     check_sets("kid", real, fake, LEAST)
     x, y = (_chosen(rows, seed) for rows in (real, fake))
     m, n = len(x), len(y)
-    within, across = [_sums(x, x), _sums(y, y)], [_sums(x, y), _sums(y, x)]
-    pairs, crossed = [float(rows.sum()) for rows in within], float(across[0].sum())
+    within = [_sums(x, x), _sums(y, y)]
+    across = [_sums(x, y), _sums(y, x)]
+    pairs = [float(rows.sum()) for rows in within]
+    crossed = float(across[0].sum())
     means = [pairs[0] / (m * (m - 1)), pairs[1] / (n * (n - 1))]
     value = means[0] + means[1] - 2 * crossed / (m * n)
     if min(m, n) == LEAST:
         return KID(value, None, (m, n))
     variance = 0.0
     for own, other in ((0, 1), (1, 0)):
-        count, others = (m, n)[own], (m, n)[other]
+        count = (m, n)[own]
+        others = (m, n)[other]
         without = (pairs[own] - 2 * within[own]) / ((count - 1) * (count - 2))
         without -= 2 * (crossed - across[own]) / ((count - 1) * others)
         variance += (count - 1) / count * float((without - without.mean()).square().sum())
@@ -73,12 +76,12 @@ def _chosen(rows: Tensor, seed: int) -> Tensor:
 
 
 def _sums(rows: Tensor, others: Tensor) -> Tensor:
-    """Of each row the kernel with all ``others``, itself left out; float64 ``(N,)``."""
-    found = []
+    """Return the sum of each row's kernels with all ``others``, itself left out; float64 ``(N,)``."""
+    sums = []
     for part in rows.split(BLOCK):
         values = (part @ others.T).double().div_(rows.shape[1]).add_(1)
-        found.append((values * values * values).sum(1))
-    total = torch.cat(found)
+        sums.append((values * values * values).sum(1))
+    total = torch.cat(sums)
     if rows is others:
         total -= (rows.double().square().sum(1) / rows.shape[1] + 1) ** 3
     return total

@@ -13,11 +13,11 @@ MEGABYTE = 1e6
 
 @dataclass(frozen=True)
 class Memory:
-    """Peaks since the process began, in megabytes of 10⁶ bytes.
+    """Memory's peaks since the process began, in megabytes of 10⁶ bytes.
 
     Args:
-        resident_mb: of the process: Python, torch and the data included.
-        cuda_mb: that torch allocated on the device; None where none was used.
+        resident_mb: the peak of the process: Python, torch and the data included.
+        cuda_mb: the peak that torch allocated on the device; None where none was used.
     """
 
     resident_mb: float
@@ -25,7 +25,7 @@ class Memory:
 
 
 def peak_memory(device: torch.device | str = "cpu") -> Memory:
-    """The peaks so far, of this process and on ``device``."""
+    """Return the peaks so far, of this process and on ``device``."""
     on = torch.device(device)
     cuda = torch.cuda.max_memory_allocated(on) / MEGABYTE if on.type == "cuda" else None
     return Memory(_peak_bytes() / MEGABYTE, cuda)

@@ -1,4 +1,4 @@
-"""What measures between an output and its own target share."""
+"""Measures between an output and its own target: PSNR, SSIM, and means over pairs."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from genbench.stats import mean, standard_error
 
 @dataclass(frozen=True)
 class PairMean:
-    """A mean over pairs.
+    """A mean over pairs of images, with its standard error.
 
     Args:
-        mean: over images.
-        standard_error: of the mean; None for one pair or an infinite mean.
-        images: pairs.
+        mean: the mean over pairs.
+        standard_error: the standard error of the mean; None for one pair or an infinite mean.
+        images: the number of pairs.
     """
 
     mean: float
@@ -28,7 +28,7 @@ class PairMean:
 
     @classmethod
     def of(cls, values: Tensor) -> PairMean:
-        """The mean of one value a pair."""
+        """Return the mean of one value a pair."""
         numbers = values.double().tolist()
         return cls(mean(numbers), standard_error(numbers), len(numbers))
 
@@ -43,14 +43,14 @@ def check_pairs(fake: Tensor, real: Tensor) -> None:
 
 
 def psnr(fake: Tensor, real: Tensor, levels: int) -> PairMean:
-    """``10 log10((levels - 1)² / MSE)`` in decibels, an image at a time, then the mean.
+    """Return ``10 log10((levels - 1)² / MSE)`` in decibels, an image at a time, then the mean.
 
     A pair without any difference has an infinite ratio, and so has the mean.
 
     Args:
-        fake: uint8 ``(N, C, H, W)``.
-        real: the target of each.
-        levels: the range is ``levels - 1``.
+        fake: the images to be judged, uint8 ``(N, C, H, W)``.
+        real: the target of each, uint8 ``(N, C, H, W)``.
+        levels: the number of levels; the range is ``levels - 1``.
 
     Raises:
         ValueError: for what are not pairs of uint8 images.
@@ -67,7 +67,7 @@ SMALLEST_SIDE = 6  # where a window of 3 is half
 
 
 def window(height: int, width: int) -> int:
-    """Side of the Gaussian window: the paper's 11, or the largest odd number within half the shorter side.
+    """Return the side of the Gaussian window: the paper's 11, or the largest odd number within half the shorter side.
 
     28 and 32 px keep 11, 16 px take 7, 8 px take 3: an 11-pixel window on an 8×8 image would see its mirror images
     rather than its structure.
@@ -82,14 +82,14 @@ def window(height: int, width: int) -> int:
 
 
 def ssim(fake: Tensor, real: Tensor, levels: int) -> PairMean:
-    """SSIM with K₁ = 0.01, K₂ = 0.03 over the image with mirrored edges, an image at a time, then the mean.
+    """Return SSIM with K₁ = 0.01, K₂ = 0.03 over the image with mirrored edges, an image at a time, then the mean.
 
     The window's standard deviation shrinks with it from the paper's 1.5, so that it is cut at the same density.
 
     Args:
-        fake: uint8 ``(N, C, H, W)``.
-        real: the target of each.
-        levels: the range is ``levels - 1``.
+        fake: the images to be judged, uint8 ``(N, C, H, W)``.
+        real: the target of each, uint8 ``(N, C, H, W)``.
+        levels: the number of levels; the range is ``levels - 1``.
 
     Raises:
         ValueError: for what are not pairs of uint8 images, or sides below 6.
@@ -112,15 +112,15 @@ def _ssim(fake: Tensor, real: Tensor, sigma: float, levels: int) -> Tensor:
 
 
 def paired(fake: Tensor, real: Tensor, levels: int) -> Paired:
-    """Both measures of ``fake`` against the target of each.
+    """Return PSNR and SSIM of ``fake`` against the target of each.
 
     Args:
-        fake: uint8 ``(N, C, H, W)``.
-        real: the target of each.
-        levels: the range is ``levels - 1``.
+        fake: the images to be judged, uint8 ``(N, C, H, W)``.
+        real: the target of each, uint8 ``(N, C, H, W)``.
+        levels: the number of levels; the range is ``levels - 1``.
 
     Raises:
-        ValueError: as :func:`psnr` and :func:`ssim`.
+        ValueError: where :func:`psnr` or :func:`ssim` raises it.
     """
     ratio = psnr(fake, real, levels)
     similarity = ssim(fake, real, levels)

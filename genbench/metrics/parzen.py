@@ -16,13 +16,13 @@ SIGMAS = tuple(10 ** (-2 + 0.05 * i) for i in range(41))  # 0.01 to 1, of pixels
 
 
 def parzen(samples: Tensor, validation: Tensor, test: Tensor, levels: int) -> Parzen:
-    """Gaussian kernels on ``samples``, their width the best of :data:`SIGMAS` on ``validation``, judged by ``test``.
+    """Put Gaussians on ``samples``, their width the best of :data:`SIGMAS` on ``validation``; judge by ``test``.
 
     Args:
-        samples: uint8 ``(N, C, H, W)``.
-        validation: uint8 ``(V, C, H, W)``; of more than 1,000 as many, evenly spread.
-        test: uint8 ``(M, C, H, W)``; of more than 1,000 as many, evenly spread.
-        levels: of all of them.
+        samples: the samples, uint8 ``(N, C, H, W)``.
+        validation: validation images, uint8 ``(V, C, H, W)``; of more than 1,000 as many, evenly spread.
+        test: test images, uint8 ``(M, C, H, W)``; of more than 1,000 as many, evenly spread.
+        levels: the number of levels of all of them.
 
     Raises:
         ValueError: where one of the three has no images.
@@ -47,18 +47,18 @@ def parzen(samples: Tensor, validation: Tensor, test: Tensor, levels: int) -> Pa
 
 
 def best_sigma(distances: Tensor, dimensions: int) -> float:
-    """The σ of the grid under which points at squared ``distances`` ``(V, N)`` are likeliest in the mean."""
+    """Return the σ of the grid under which points at squared ``distances`` ``(V, N)`` are likeliest in the mean."""
     return max(SIGMAS, key=lambda sigma: float(log_density(distances, dimensions, sigma).mean()))
 
 
 def log_density(distances: Tensor, dimensions: int, sigma: float) -> Tensor:
-    """``log 1/N Σ_n N(x; s_n, σ² I)`` in nats, ``(M,)``, of squared distances ``(M, N)`` in as many ``dimensions``."""
+    """Return ``log 1/N Σ_n N(x; s_n, σ² I)`` in nats, ``(M,)``, from squared distances ``(M, N)``."""
     norm = dimensions / 2 * math.log(2 * math.pi * sigma**2) + math.log(distances.shape[1])
     return (distances / (-2 * sigma**2)).logsumexp(1) - norm
 
 
 def squared_distances(points: Tensor, centres: Tensor) -> Tensor:
-    """``‖x_m - s_n‖²``, ``(M, N)``, of ``(M, D)`` and ``(N, D)``, some rows at once."""
+    """Return ``‖x_m - s_n‖²``, ``(M, N)``, of ``(M, D)`` and ``(N, D)``, some rows at once."""
     size = centres.square().sum(1)
     parts = [part.square().sum(1, keepdim=True) + size - 2 * part @ centres.T for part in points.split(AT_ONCE)]
     return torch.cat(parts).clamp(min=0.0)

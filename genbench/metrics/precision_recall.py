@@ -15,11 +15,11 @@ LEAST = NEIGHBOURS + 1
 
 @dataclass(frozen=True)
 class PrecisionRecall:
-    """Two shares.
+    """Precision and recall of a set of samples, each a share from 0 to 1.
 
     Args:
-        precision: of samples that lie where real images are: fidelity.
-        recall: of real images that lie where samples are: diversity.
+        precision: the share of samples that lie where real images are: fidelity.
+        recall: the share of real images that lie where samples are: diversity.
     """
 
     precision: float
@@ -27,11 +27,11 @@ class PrecisionRecall:
 
 
 def precision_recall(real: Tensor, fake: Tensor) -> PrecisionRecall:
-    """A set's region is the union of balls around its points, each reaching to the point's third neighbour.
+    """Return shares of each set in the other's region: the union of balls that reach to a point's third neighbour.
 
     Args:
-        real: float32 ``(M, D)``.
-        fake: float32 ``(N, D)``.
+        real: the features of real images, float32 ``(M, D)``.
+        fake: the features of samples, float32 ``(N, D)``.
 
     Raises:
         ValueError: for fewer than four images in a set, or features of different extractors.

@@ -10,14 +10,14 @@ MINIMUM_IMAGES = max(measure.LEAST for measure in (fid, inception_score, kid, pr
 
 
 def quality(real: Features, fake: Features, *, seed: int = 0, extrapolate: bool = False) -> Quality:
-    """FID, KID, precision, recall and inception score of ``fake`` against ``real``, with what a reader has to know.
+    """Return FID, KID, precision, recall and inception score of ``fake`` against ``real``, with remarks on them.
 
     Args:
-        real: of the reference images.
-        fake: of the samples, from the same extractor.
-        seed: of the images that KID takes of large sets, and of the inception score's splits.
-        extrapolate: carry the FID to infinitely many images, if there are enough to do so: for extractors of few
-            features, under which it is linear in one over their number.
+        real: the features of the reference images.
+        fake: the features of the samples, from the same extractor.
+        seed: the seed of the images that KID takes of large sets, and of the inception score's splits.
+        extrapolate: whether to carry the FID to infinitely many images, if there are enough to do so: for extractors
+            of few features, under which it is linear in one over their number.
 
     Raises:
         ValueError: for fewer than ``MINIMUM_IMAGES`` in a set, or features of different extractors.

@@ -10,11 +10,11 @@ from genbench.stats import mean, standard_error
 
 @dataclass(frozen=True)
 class Ratio:
-    """A ratio of means.
+    """A ratio of two means over the same images.
 
     Args:
-        value: of the mean of the numerators to that of the denominators.
-        standard_error: by the delta method, which counts that both are of the same images; None for one image.
+        value: the mean of the numerators over that of the denominators.
+        standard_error: the delta method's, which counts that both are of the same images; None for one image.
     """
 
     value: float
@@ -22,11 +22,11 @@ class Ratio:
 
 
 def ratio_of_means(numerators: Sequence[float], denominators: Sequence[float]) -> Ratio | None:
-    """``R = mean(a) / mean(b)``, and ``s(a - R b) / (√n mean(b))``, its standard error; None where mean(b) is 0.
+    """Return ``R = mean(a) / mean(b)``, and ``s(a - R b) / (√n mean(b))``, its standard error; None where mean(b) is 0.
 
     Args:
-        numerators: a value an image.
-        denominators: a value of at least 0 for each of the same images.
+        numerators: the value of each image.
+        denominators: the value of each of the same images, at least 0.
 
     Raises:
         ValueError: for unequal numbers, or none.

@@ -11,15 +11,15 @@ from genbench.stats import mean, standard_error
 
 
 def reconstruction(images: Tensor, reconstructed: Tensor, levels: int) -> Reconstruction:
-    """Mean ``‖x - x̂‖₂`` of pixels on [0, 1], and its ratio to the mean ``‖x - x̂'‖₂``.
+    """Return the mean ``‖x - x̂‖₂`` of pixels on [0, 1], and its ratio to the mean ``‖x - x̂'‖₂``.
 
     ``x̂'`` is the reconstruction of the next image, after the last that of the first: the baseline of BiGAN's code. The
     ratio is 1 for a model that ignores its input and 0 for the identity.
 
     Args:
-        images: uint8 ``(N, C, H, W)``.
-        reconstructed: each from its own code, uint8 ``(N, C, H, W)``.
-        levels: of both; the range is ``levels - 1``.
+        images: the images, uint8 ``(N, C, H, W)``.
+        reconstructed: the image made from the code of each, uint8 ``(N, C, H, W)``.
+        levels: the number of levels of both; the range is ``levels - 1``.
 
     Raises:
         ValueError: for what are not pairs of uint8 images.
@@ -37,9 +37,9 @@ def reconstruction(images: Tensor, reconstructed: Tensor, levels: int) -> Recons
 
 
 def _distances(images: Tensor, others: Tensor, levels: int) -> list[float]:
-    """The Euclidean distance of each image from its partner, a block at a time, pixels on [0, 1]."""
+    """Return the Euclidean distance of each image from its partner, a block at a time, pixels on [0, 1]."""
     parts = zip(images.split(256), others.split(256), strict=True)
-    found: list[float] = []
+    distances: list[float] = []
     for image, other in parts:
-        found += ((image.double() - other.double()) / (levels - 1)).flatten(1).norm(dim=1).tolist()
-    return found
+        distances += ((image.double() - other.double()) / (levels - 1)).flatten(1).norm(dim=1).tolist()
+    return distances

@@ -1,4 +1,4 @@
-"""What every measure between two sets of features asks of them."""
+"""The conditions that every measure between two sets of features sets them."""
 
 from __future__ import annotations
 

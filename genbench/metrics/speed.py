@@ -25,9 +25,9 @@ def speed(draw: Draw, *, device: torch.device | str = "cpu", seconds: float = 10
     """Time ``draw``, conversion to uint8 included.
 
     Args:
-        draw: ``n`` → uint8 ``(n, C, H, W)``.
-        device: that ``draw`` works on: it is waited for before the clock is read.
-        seconds: a cap. Five runs at one image and at 64 are timed even beyond it, unless a single run already is
+        draw: a function that draws ``n`` images, uint8 ``(n, C, H, W)``.
+        device: the device that ``draw`` works on: it is waited for before the clock is read.
+        seconds: the cap. Five runs at one image and at 64 are timed even beyond it, unless a single run already is
             beyond; other batch sizes are tried only while they are expected to end within it.
 
     Returns:
@@ -69,7 +69,7 @@ def speed(draw: Draw, *, device: torch.device | str = "cpu", seconds: float = 10
 
 
 def _times(draw: Draw, size: int, device: torch.device, cap: float, least: float) -> list[float]:
-    """Seconds of each timed run: at least five, and on until ``least`` seconds are spent, or one beyond the cap."""
+    """Return the seconds of each run: at least five, until ``least`` seconds are spent, or one beyond the cap."""
     first = _time(draw, size, device)
     if first > cap:
         return [first]

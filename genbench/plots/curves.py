@@ -20,7 +20,7 @@ HistoryColumns = Mapping[str, NDArray[np.float64]]
 
 
 def read_history(path: Path) -> HistoryColumns:
-    """``history.csv`` as columns: step, images, seconds, and the logs ``turn/name``; blanks are NaN.
+    """Read ``history.csv`` as columns: step, images, seconds, and the logs ``turn/name``; blanks are NaN.
 
     Raises:
         ValueError: for a file without a column of images, or with a cell that is no number.
@@ -37,14 +37,14 @@ def read_history(path: Path) -> HistoryColumns:
 
 
 def draw_curves(histories: Mapping[str, HistoryColumns], target: Path | IO[bytes], *, fmt: str | None = None) -> None:
-    """Training curves, a small panel a cell: each log against images seen, raw and as a running mean.
+    """Draw training curves, a small panel a cell: each log against images seen, raw and as a running mean.
 
     The range of a panel holds 98 % of its values, so that the first steps do not flatten all the others.
 
     Args:
-        histories: label → :func:`history`.
+        histories: the histories by label, each as :func:`read_history` gives it.
         target: a path, or an open binary file.
-        fmt: ``png``, ``svg`` or ``pdf``; by default the path's ending, or ``png``.
+        fmt: the format, ``png``, ``svg`` or ``pdf``; by default the path's ending, or ``png``.
 
     Raises:
         ValueError: for no histories.
@@ -65,13 +65,14 @@ def draw_curves(histories: Mapping[str, HistoryColumns], target: Path | IO[bytes
 
 
 def _chosen(columns: HistoryColumns) -> HistoryColumns:
-    """The logs that are drawn: losses first, as many as there are colours."""
+    """Return the logs that are drawn: losses first, as many as there are colours."""
     logs = {name: values for name, values in columns.items() if "/" in name and np.isfinite(values).any()}
     return dict(sorted(logs.items(), key=lambda item: not item[0].endswith("/loss"))[: len(COLOURS)])
 
 
 def _curve(panel: Axes, label: str, columns: HistoryColumns) -> None:
-    images, chosen = columns["images"], _chosen(columns)
+    images = columns["images"]
+    chosen = _chosen(columns)
     for colour, (name, values) in zip(COLOURS, chosen.items(), strict=False):
         here = np.isfinite(values)
         x, y = images[here], values[here]

@@ -33,7 +33,7 @@ STYLE: Any = {
 
 
 def literal(text: str) -> str:
-    """Text in which matplotlib sees no mathematics."""
+    """Return a text in which matplotlib sees no mathematics."""
     return text.replace("$", r"\$")
 
 
@@ -60,7 +60,7 @@ def files(draw: Callable[..., None], data: Any, stem: Path) -> list[Path]:  # no
 
 
 def inline(draw: Callable[..., None], data: Any, name: str) -> str:  # noqa: ANN401 - whatever it draws
-    """The SVG of a drawing to stand within a page, in the page's own colour of text; its letters stay letters.
+    """Return the SVG of a drawing to stand within a page, in the page's own colour of text; its letters stay letters.
 
     ``name`` keeps the identifiers of several drawings on a page apart.
     """

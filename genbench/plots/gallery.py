@@ -18,20 +18,24 @@ from genbench.records.pictures import PICTURES
 from genbench.seed import generator
 from genbench.spec import Batch
 
-COLUMNS, RECONSTRUCTED, PAIRS, LATENTS, COMPLETED = 8, 16, 4, 8, 4
+COLUMNS = 8
+RECONSTRUCTED = 16
+PAIRS = 4
+LATENTS = 8
+COMPLETED = 4
 Result = TypeVar("Result")
 
 
 def write(folder: Path, model: GenerativeModel, test: Batch, seed: int) -> dict[str, str]:
-    """Draw each ability that ``model`` has into its file; ability → file, or ``"failed: …"`` with the reason.
+    """Draw each ability that ``model`` has into its file; return ability → file, or ``"failed: …"`` with the reason.
 
     An ability that fails costs its picture, not the cell. A full disk is no fault of the ability's, and is raised.
 
     Args:
         folder: the cell's folder.
-        model: trained.
+        model: the trained model.
         test: the test split.
-        seed: seed of what is drawn.
+        seed: the seed of what is drawn.
     """
     said: dict[str, str] = {}
     for picture in PICTURES:
@@ -59,26 +63,27 @@ def attempted(said: dict[str, str], ability: str, act: Callable[[], Result]) -> 
 
 
 def reconstructions(model: GenerativeModel, test: Batch, noise: Generator) -> Tensor:
-    """Rows of images, each above a row of their reconstructions."""
+    """Return rows of images, each above a row of their reconstructions."""
     batch = test.rows(slice(RECONSTRUCTED)).to(model.device)
     return bands([batch.images, cast("Reconstructs", model).reconstruct(batch)], COLUMNS)
 
 
 def interpolations(model: GenerativeModel, test: Batch, noise: Generator) -> Tensor:
-    """A row from each of the first images to one of the next."""
+    """Return a row from each of the first images to one of the next."""
     ends = test.rows(slice(2 * PAIRS)).to(model.device)
     pairs = len(ends) // 2
-    first, second = ends.rows(slice(pairs)), ends.rows(slice(pairs, 2 * pairs))
+    first = ends.rows(slice(pairs))
+    second = ends.rows(slice(pairs, 2 * pairs))
     return cast("Interpolates", model).interpolate(first, second, COLUMNS).flatten(0, 1)
 
 
 def traversals(model: GenerativeModel, test: Batch, noise: Generator) -> Tensor:
-    """A row of images for each latent that is traversed."""
+    """Return a row of images for each latent that is traversed."""
     return cast("Traverses", model).traverse(LATENTS, COLUMNS, generator=noise).flatten(0, 1)
 
 
 def completions(model: GenerativeModel, test: Batch, noise: Generator) -> Tensor:
-    """A row for each image: itself, then what else its upper half might belong to."""
+    """Return a row for each image: itself, then what else its upper half might belong to."""
     originals = test.rows(slice(COMPLETED)).to(model.device)
     many = originals.rows(torch.arange(len(originals), device=model.device).repeat_interleave(COLUMNS - 1))
     drawn = cast("Completes", model).complete(many, model.spec.shape[1] // 2, generator=noise)

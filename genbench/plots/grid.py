@@ -1,4 +1,4 @@
-"""Grids of images."""
+"""Grids of images, as PNG."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from PIL import Image
 
 from genbench.files import written_whole
 
-GAP, PAPER = 2, 255  # pixels between images, and their grey
+GAP = 2  # pixels between images
+PAPER = 255  # their grey
 CELL = 56  # side, in pixels, to which small images are enlarged
 
 
@@ -22,11 +23,11 @@ def draw_grid(images: ArrayLike, path: Path, *, levels: int = 256, columns: int 
     Level ``v`` becomes the grey ``255 · v / (levels - 1)``: the range is the data set's, never a batch's own.
 
     Args:
-        images: uint8 ``(N, C, H, W)``, grey or colour.
-        path: of the PNG, written whole or not at all.
-        levels: integer levels ``0 … levels-1``.
-        columns: images a line; 10 for classes in columns.
-        scale: pixels a pixel; by default as many as bring the longer side to about 56.
+        images: the images, uint8 ``(N, C, H, W)``, grey or colour.
+        path: the path of the PNG, written whole or not at all.
+        levels: the number of integer levels, ``0 … levels-1``.
+        columns: the number of images a line; 10 for classes in columns.
+        scale: the side in pixels that a pixel is enlarged to; by default as many as bring the longer side to about 56.
 
     Raises:
         ValueError: for images of another type or shape, beyond their levels, or columns or scale below 1.

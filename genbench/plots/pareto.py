@@ -10,14 +10,14 @@ AXES = (("nll_bpd", 1), ("fid", 1), ("images_per_second", -1))  # key, and the s
 
 
 def pareto_front(rows: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Places of the rows that no row comparable in all three figures beats or equals in all and beats in one.
+    """Return the places of rows that no row comparable in all three figures equals or beats in all and beats in one.
 
-    By the figures as they stand, without regard to chance, among rows of the same seeds. A row that compares with no
+    Figures are taken as they stand, without regard to chance, among rows of the same seeds. A row that compares with no
     other is on no front, and neither is one whose likelihood did not converge: nobody knows where it is. It may push
     others off, since where it really is can be expected to be no worse than what it shows.
 
     Args:
-        rows: rows as :func:`genbench.tables.rows.rows` makes them.
+        rows: the rows, as :func:`genbench.tables.rows.rows` makes them.
     """
     groups: dict[Hashable, dict[int, tuple[float, ...]]] = {}
     for index, row in enumerate(rows):

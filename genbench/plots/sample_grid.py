@@ -14,26 +14,30 @@ from torch import Tensor
 from genbench.plots.grid import draw_grid
 from genbench.spec import Batch, to_bytes
 
-SHOWN, PAIRS, COLUMNS = 64, 16, 8
+SHOWN = 64
+PAIRS = 16
+COLUMNS = 8
 
 
 def write(path: Path, samples: Tensor, levels: int, given: Batch | None = None, *, most: int | None = SHOWN) -> None:
     """Write a grid as PNG.
 
     Args:
-        path: of the picture.
-        samples: uint8 ``(N, C, H, W)`` with integer levels; the first ``most`` are shown, none is chosen.
-        levels: of the samples.
-        given: what each was asked for, and its target: labels give a row to each class, sources stand above outputs
-            and outputs above targets, unless its images are empty.
-        most: 64, or None for all.
+        path: the path of the picture.
+        samples: the samples, uint8 ``(N, C, H, W)`` with integer levels; the first ``most`` are shown, none is chosen.
+        levels: the number of levels of the samples.
+        given: what each sample was asked for, and its target: labels give a row to each class, sources stand above
+            outputs and outputs above targets, unless its images are empty.
+        most: the largest number of samples to show; None shows all.
     """
-    shown, columns = samples[:most], COLUMNS
+    shown = samples[:most]
+    columns = COLUMNS
     if given is not None and given.sources is not None:
         sources = like(to_bytes(given.sources[:most], 256), shown)
         targets = [given.images[:most]] if given.images.dim() == 4 else []
         parts = [sources, *(to_bytes(images, levels) for images in (shown, *targets))]
-        shown, levels = bands(parts, columns), 256
+        shown = bands(parts, columns)
+        levels = 256
     elif given is not None and given.labels is not None:
         shown, columns = by_class(shown, given.labels[:most])
     draw_grid(shown.numpy(), path, levels=levels, columns=columns)
@@ -46,20 +50,20 @@ def neighbours(path: Path, samples: Tensor, nearest: Tensor, levels: int) -> Non
 
 
 def by_class(samples: Tensor, labels: Tensor) -> tuple[Tensor, int]:
-    """Samples in rows by class, empty places black, and how many columns that takes."""
+    """Return the samples in rows by class, empty places black, and how many columns that takes."""
     rows = [samples[labels == label] for label in labels.unique().tolist()]
     columns = max(map(len, rows))
     return torch.cat([_filled(row, columns) for row in rows]), columns
 
 
 def bands(parts: Sequence[Tensor], columns: int) -> Tensor:
-    """Rows of ``columns`` images: each part's first row, then each part's second, and so on; empty places black."""
+    """Return rows of ``columns`` images: the parts' first rows, then their second, and so on; empty places black."""
     rows = zip(*(part.split(columns) for part in parts), strict=True)
     return torch.cat([_filled(row, columns) for band in rows for row in band])
 
 
 def like(images: Tensor, model: Tensor) -> Tensor:
-    """Images in the channels and at the size of ``model``: grey repeated, colour averaged, nearest pixels."""
+    """Return images in the channels and size of ``model``: grey is repeated, colour averaged, nearest pixels taken."""
     channels, height, width = model.shape[1:]
     if images.shape[1] not in (1, channels):
         images = images.float().mean(1, keepdim=True).round().to(torch.uint8)

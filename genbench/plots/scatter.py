@@ -23,32 +23,33 @@ SAID = {"exact": "= exact", "bound": "≤ bound", "estimate": "~ estimate"}
 
 
 def drawable(row: Mapping[str, Any]) -> bool:
-    """Whether a row has what :func:`scatter` draws: a likelihood, and an FID that a logarithm takes."""
-    bits, fid = row["nll_bpd"], row["fid"]
+    """Return whether a row has what :func:`scatter` draws: a likelihood, and an FID that a logarithm takes."""
+    bits = row["nll_bpd"]
+    fid = row["fid"]
     return (
         row["status"] == "done" and bits is not None and fid is not None and math.isfinite(bits) and 0 < fid < math.inf
     )
 
 
 def draw_scatter(rows: Sequence[Mapping[str, Any]], target: Path | IO[bytes], *, fmt: str | None = None) -> None:
-    """Likelihood against FID: marker by kind of likelihood, colour by family, area by sampling speed.
+    """Draw likelihood against FID: marker by kind of likelihood, colour by family, area by sampling speed.
 
     Hollow markers are conditional, starred names unconverged; rings are round the rows of
     :func:`~genbench.plots.pareto.pareto_front`; a dashed line is the FID of real test images. Rows without both figures
     are left out. The lower left corner is where one wants to be.
 
     Args:
-        rows: rows as :func:`genbench.tables.rows.rows` makes them, of one data set and one extractor.
+        rows: the rows, as :func:`genbench.tables.rows.rows` makes them, of one data set and one extractor.
         target: a path, or an open binary file.
-        fmt: ``png``, ``svg`` or ``pdf``; by default the path's ending, or ``png``.
+        fmt: the format, ``png``, ``svg`` or ``pdf``; by default the path's ending, or ``png``.
 
     Raises:
         ValueError: where no row has both figures, or rows are of several data sets or extractors: they do not compare.
     """
     shown = [row for row in rows if drawable(row)]
     for key in ("dataset", "extractor"):
-        if len(found := {row[key] for row in shown}) > 1:
-            raise ValueError(f"rows have several of {key}: {', '.join(sorted(map(str, found)))}; give one at a time")
+        if len(several := {row[key] for row in shown}) > 1:
+            raise ValueError(f"rows have several of {key}: {', '.join(sorted(map(str, several)))}; give one at a time")
     if not shown:
         raise ValueError("rows: none has both a likelihood and an FID")
     with rc_context(STYLE):
@@ -91,7 +92,7 @@ def draw_scatter(rows: Sequence[Mapping[str, Any]], target: Path | IO[bytes], *,
 
 
 def _area(speed: float | None) -> float:
-    """Area in points², growing with the logarithm of images a second."""
+    """Return an area in points², growing with the logarithm of images a second."""
     return 28.0 if not speed else 28 + 34 * min(5.0, max(0.0, math.log10(speed)))
 
 
@@ -147,14 +148,14 @@ def _label(figure: Figure, axes: Axes, rows: Sequence[Mapping[str, Any]]) -> Non
 
 
 def _places(radius: float) -> list[tuple[float, float, str]]:
-    """Offsets in points to try, nearest first: right, left, above, below, then further out."""
-    found = []
+    """Return the offsets in points to try, nearest first: right, left, above, below, then further out."""
+    places = []
     for ring in range(7):
         reach = radius + 4 + 9 * ring
         for angle in (0, 180, 90, 270, 45, 315, 135, 225, 20, 340, 160, 200):
             dx, dy = reach * math.cos(math.radians(angle)), reach * math.sin(math.radians(angle))
-            found.append((dx, dy * 1.1, "left" if dx > 1 else "right" if dx < -1 else "center"))
-    return found
+            places.append((dx, dy * 1.1, "left" if dx > 1 else "right" if dx < -1 else "center"))
+    return places
 
 
 def _box(note: Annotation, dx: float, dy: float, align: str, renderer: Any) -> tuple[float, float, float, float]:  # noqa: ANN401

@@ -13,16 +13,17 @@ from PIL import Image
 
 from genbench.plots.drawing import STYLE, literal, save
 
-ACROSS, INCHES = 4, 1.75  # pictures a line; the width of the widest
+ACROSS = 4  # pictures a line
+INCHES = 1.75  # width of the widest
 
 
 def draw_sheet(pictures: Sequence[tuple[str, Path]], target: Path | IO[bytes], *, fmt: str | None = None) -> None:
-    """Pictures with their labels above, all at one scale, aligned at the top.
+    """Draw pictures with their labels above, all at one scale, aligned at the top.
 
     Args:
         pictures: the label and the PNG of each picture.
         target: a path, or an open binary file.
-        fmt: ``png``, ``svg`` or ``pdf``; by default the path's ending, or ``png``.
+        fmt: the format, ``png``, ``svg`` or ``pdf``; by default the path's ending, or ``png``.
 
     Raises:
         ValueError: for no pictures.
@@ -39,7 +40,8 @@ def draw_sheet(pictures: Sequence[tuple[str, Path]], target: Path | IO[bytes], *
         wide, high = figure.get_size_inches()
         for index, (image, (label, _)) in enumerate(zip(images, pictures, strict=True)):
             line, column = divmod(index, across)
-            top, left = 0.22 + math.fsum(heights[:line]), 0.05 + (INCHES + 0.15) * column
+            top = 0.22 + math.fsum(heights[:line])
+            left = 0.05 + (INCHES + 0.15) * column
             size = (INCHES * image.width / widest, INCHES * image.height / widest)
             axes = figure.add_axes((left / wide, 1 - (top + size[1]) / high, size[0] / wide, size[1] / high))
             axes.imshow(image)

@@ -26,11 +26,11 @@ TRAINING = Path("checkpoint") / "training.pt"
 
 
 def cell_folder(run: Path, dataset: str, label: str, seed: int) -> Path:
-    """The folder of a cell, from the slugs of its data set and label."""
+    """Return the folder of a cell, from the slugs of its data set and label."""
     return run / CELLS / dataset / label / f"seed-{seed}"
 
 
 def record_files(run: Path) -> list[Path]:
-    """Every record below a run's folder, in the order of their paths; unfinished cells have none that counts."""
-    found = sorted((run / CELLS).glob(f"*/*/seed-*/{RECORD}"))
-    return [path for path in found if not path.parent.name.endswith(".part")]
+    """Return every record below a run's folder, in the order of their paths; unfinished cells have none that counts."""
+    paths = sorted((run / CELLS).glob(f"*/*/seed-*/{RECORD}"))
+    return [path for path in paths if not path.parent.name.endswith(".part")]

@@ -14,7 +14,7 @@ class Part(BaseModel):
 
 
 class Fit(Part):
-    """What training took. ``seconds`` are in the loop; ``phase_steps`` are what reproducing replays."""
+    """The cost of training. ``seconds`` are in the loop; ``phase_steps`` are what reproducing replays."""
 
     images: int
     steps: int
@@ -25,7 +25,7 @@ class Fit(Part):
 
 
 class Gap(Part):
-    """How far chains are from the truth on ``images`` images that the model made itself (1511.02543), in bits/dim.
+    """The distance of chains from the truth on ``images`` images that the model made (1511.02543), in bits/dim.
 
     ``bpd`` is the distance between ``greatest``, which chains from the prior give and which is above the truth in the
     mean, and ``least``, which chains backward from the noise that made an image give and which is below. Beside it are
@@ -124,7 +124,7 @@ class Speed(Part):
 
 
 class Agreement(Part):
-    """What the data set's classifier says of the samples.
+    """The verdict of the data set's classifier on the samples.
 
     ``agreement``: share whose class is the one asked for (null where none was), ``standard_error`` its binomial one
     (null in older records too); ``confidence``: mean top probability;
@@ -141,7 +141,7 @@ class Agreement(Part):
 
 
 class Collapse(Part):
-    """How far the samples have collapsed: onto classes, within classes, onto each other, onto the training images.
+    """The collapse of the samples: onto classes, within classes, onto each other, onto the training images.
 
     ``covered``: classes, of ``classes``, that get at least a tenth of their share of the training labels;
     ``divergence``: ``KL(samples ‖ training labels)`` of the class histograms, bits; ``diversity``: mean feature
@@ -180,7 +180,7 @@ class Paired(Part):
 
 
 class Anomaly(Part):
-    """How well a model's scores part held-out images of a class that it never saw from test images of the others.
+    """The power of a model's scores to part images of a class that it never saw from test images of the others.
 
     ``auroc`` is the share of pairs, one image of each, in which the held-out image scores higher; equal scores count
     half. Its standard error is DeLong's (null for fewer than two images of either). ``normal`` and ``anomalous`` count
@@ -194,7 +194,7 @@ class Anomaly(Part):
 
 
 class Reconstruction(Part):
-    """How far test images are from what a model makes of their own codes.
+    """The distance of test images from what a model makes of their own codes.
 
     ``distance`` is the mean of ``‖x - x̂‖₂`` with pixels on [0, 1]. ``ratio`` is that mean over the mean of
     ``‖x - x̂'‖₂``, with x̂' the reconstruction of the next test image: 1 for a model that ignores its input, 0 for the
@@ -209,7 +209,7 @@ class Reconstruction(Part):
 
 
 class Joint(Part):
-    """Whether the image and the source that a model draws together belong to each other.
+    """The agreement of the image and the source that a model draws together.
 
     ``agreement`` is the share of pixels at which the known source of the image and the drawn source lie on the same
     side of half the range; ``chance`` is the same with the sources moved on by one pair. ``kappa`` is

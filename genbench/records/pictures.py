@@ -10,9 +10,9 @@ class Picture:
     """A kind of picture, of which a cell has one at most.
 
     Args:
-        file: in the cell's folder.
-        title: on the report page.
-        hint: how to read it.
+        file: the picture's name in the cell's folder.
+        title: its title on the report page.
+        hint: a sentence on how to read it.
         ability: the method that draws it, where it shows what a model can do; None where it is drawn of any samples.
     """
 

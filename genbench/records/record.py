@@ -32,20 +32,20 @@ class Record(Part):
     """One cell: data set × recipe × seed, or an anchor.
 
     Args:
-        dataset: name as asked: ``mnist5k``, ``edges:mnist5k``.
-        recipe: catalogue name, or an anchor's name (``real (test)``, ``noise``, ``uniform`` …).
+        dataset: the data set's name, as asked: ``mnist5k``, ``edges:mnist5k``.
+        recipe: the recipe's name in the catalogue, or an anchor's name (``real (test)``, ``noise``, ``uniform`` …).
         label: the row's label in the table.
-        setting: what the recipe plays by beside its loss, in words, where the model says so.
+        setting: the rules of training beside the recipe's loss, in words, where the model says so.
         given: what samples are conditioned on; rows are ranked only among equals.
-        labelled: training images that kept their label, where not all did.
+        labelled: the number of training images that kept their label, where not all did.
         trained_on: the feature extractor that the model was trained on, if any: no figure under that one says anything.
-        status: ``anchor`` for anchors, ``evaluated`` for samples of a model that was not trained here; ``diverged`` and
-            ``failed`` carry a ``reason``.
-        abilities: ability → the picture of it, or why there is none: ``failed: …``.
-        digests: SHA-256 of ``samples`` and trained ``weights``, by which a cell made again is known to be the same.
+        status: how the cell ended: ``anchor`` for anchors, ``evaluated`` for samples of a model that was not trained
+            here; ``diverged`` and ``failed`` carry a ``reason``.
+        abilities: the picture of each ability, or why there is none: ``failed: …``.
+        digests: the SHA-256 of ``samples`` and trained ``weights``, by which a cell made again is known to be the same.
         stamp: the protocol: data hashes, split, counts, levels, extractor and hash, resize, draws, precision, device,
             threads, versions, git revision, budget, checkpoint rule, the command that makes the row again.
-        seconds: what each part of the cell took: ``fit``, ``sample``, ``nll`` …
+        seconds: the seconds that each stage of the cell took: ``fit``, ``sample``, ``nll`` …
     """
 
     dataset: str
@@ -99,7 +99,7 @@ class Record(Part):
 
 
 def records(*folders: Path) -> list[Record]:
-    """Every record below the runs' folders, folder by folder, in the order of their paths.
+    """Return every record below the runs' folders, folder by folder, in the order of their paths.
 
     Raises:
         ValueError: for a folder without records.

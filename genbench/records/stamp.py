@@ -19,7 +19,7 @@ PACKAGES = ("torch", "torchvision", "torch-fidelity", "torchmetrics", "nflows", 
 
 
 def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str | None]:
-    """genbench, Python and each of ``packages``; None for one that is not installed."""
+    """Return the versions of genbench, Python and each of ``packages``; None for one that is not installed."""
     return {"genbench": _version("genbench"), "python": platform.python_version()} | {
         name: _version(name) for name in packages
     }
@@ -33,7 +33,7 @@ def _version(name: str) -> str | None:
 
 
 def revision() -> str | None:
-    """The git revision of the checkout that genbench runs from, ``-dirty`` with changes; None where it is installed."""
+    """Return the git revision of the checkout, ``-dirty`` with changes; None where genbench is installed."""
     git = ["git", "-C", str(Path(__file__).parent)]
     try:
         # Installed below somebody's repository, in a .venv, that repository's revision says nothing of genbench.
@@ -45,7 +45,7 @@ def revision() -> str | None:
 
 
 def of_training(stamp: Mapping[str, Any]) -> dict[str, Any]:
-    """A record's stamp with the place of the training, where it was measured again, for that of the measuring."""
+    """Return a stamp that says where the model was trained, where it was measured again elsewhere."""
     trained = stamp.get("trained")
     trained = trained if isinstance(trained, Mapping) else {}
     versions = {**stamp.get("versions", {}), **trained.get("versions", {})}
@@ -54,7 +54,7 @@ def of_training(stamp: Mapping[str, Any]) -> dict[str, Any]:
 
 @cache
 def processor() -> str:
-    """The processor's name, as its maker calls it where the system says."""
+    """Return the processor's name, as its maker calls it where the system says."""
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
         for line in cpuinfo.read_text(errors="replace").splitlines():
@@ -64,7 +64,7 @@ def processor() -> str:
 
 
 def machine(device: str) -> dict[str, object]:
-    """Device, threads of this process, and what they are of."""
+    """Return the device, the threads of this process, and the machine that they are of."""
     import torch
 
     return {
@@ -88,6 +88,6 @@ MEASURES = {"likelihood": 2, "quality": 2, "speed": 1, "pairs": 1, "labels": 1}
 
 
 def older(record: Record) -> bool:
-    """Whether measures of earlier versions than these measured it."""
+    """Return whether measures of earlier versions than these measured the record."""
     measured = record.stamp.get("measures") or {}
     return any(measured.get(group, 1) < version for group, version in MEASURES.items())

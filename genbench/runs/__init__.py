@@ -1,1 +1,1 @@
-"""From a suite to records: what is to be run, checked, run cell by cell in processes of their own, and stamped."""
+"""Runs, which turn a suite into records: planned, checked, run cell by cell in processes of their own, stamped."""

@@ -41,38 +41,38 @@ class AbilityMeasures:
 def ability_measures(
     model: GenerativeModel, dataset: Dataset, said: dict[str, str], clock: Clock, *, pairs: int, seed: int
 ) -> AbilityMeasures:
-    """Every figure of the abilities that ``model`` has and the data set can judge.
+    """Measure every ability that ``model`` has and the data set can judge.
 
     Args:
-        model: trained.
-        dataset: whose test split it is measured on.
-        said: by ability, what a record says of it; ``failed: …`` is written here.
-        clock: that counts the seconds.
-        pairs: images to draw together with their sources.
-        seed: of what is drawn.
+        model: the trained model.
+        dataset: the data set whose test split it is measured on.
+        said: what a record says of each ability; ``failed: …`` is written here.
+        clock: the clock that counts the seconds.
+        pairs: the number of images to draw together with their sources.
+        seed: the seed of what is drawn.
     """
-    found = AbilityMeasures()
+    measures = AbilityMeasures()
     if isinstance(model, Classifies) and dataset.spec.classes:
         with clock("accuracy"):
-            part = gallery.attempted(said, "classify", partial(accuracy, model, dataset.test))
-            found = replace(found, accuracy=part)
+            right = gallery.attempted(said, "classify", partial(accuracy, model, dataset.test))
+            measures = replace(measures, accuracy=right)
     if isinstance(model, Detects) and dataset.anomalous is not None:
         with clock("anomaly"):
             anomaly = gallery.attempted(said, "anomaly", partial(detected, model, dataset.test, dataset.anomalous))
-            found = replace(found, anomaly=anomaly)
+            measures = replace(measures, anomaly=anomaly)
     if isinstance(model, Reconstructs):
         with clock("reconstruction"):
             again = gallery.attempted(said, "reconstruct", partial(reconstructed, model, dataset.test))
-            found = replace(found, reconstruction=again)
+            measures = replace(measures, reconstruction=again)
     if isinstance(model, Pairs) and dataset.source_of is not None:
         with clock("joint"):
             both = gallery.attempted(said, "pairs", partial(paired_draws, model, dataset, pairs, seed))
-            found = replace(found, joint=both)
-    return found
+            measures = replace(measures, joint=both)
+    return measures
 
 
 def accuracy(model: GenerativeModel, split: Batch) -> parts.Accuracy:
-    """Share of a split's labelled images whose likeliest class under the model itself is their label.
+    """Return the share of a split's labelled images whose likeliest class under the model itself is their label.
 
     Raises:
         ValueError: for a split without labels, or an answer that is not a finite number a class.
@@ -92,7 +92,7 @@ def accuracy(model: GenerativeModel, split: Batch) -> parts.Accuracy:
 
 
 def detected(model: GenerativeModel, normal: Batch, anomalous: Batch) -> parts.Anomaly:
-    """How well the model's own scores part ``anomalous`` images from ``normal`` ones.
+    """Measure how well the model's own scores part ``anomalous`` images from ``normal`` ones.
 
     Raises:
         ValueError: for an answer that is not a finite number an image.
@@ -101,7 +101,7 @@ def detected(model: GenerativeModel, normal: Batch, anomalous: Batch) -> parts.A
 
 
 def reconstructed(model: GenerativeModel, split: Batch) -> parts.Reconstruction:
-    """How far a split's images are from what the model makes of their codes.
+    """Measure how far a split's images are from what the model makes of their codes.
 
     Raises:
         ValueError: for an answer that is not a uint8 image for each image.
@@ -111,7 +111,7 @@ def reconstructed(model: GenerativeModel, split: Batch) -> parts.Reconstruction:
 
 
 def paired_draws(model: GenerativeModel, dataset: Dataset, n: int, seed: int) -> parts.Joint:
-    """Whether ``n`` images and sources that the model draws together belong to each other, by the known map.
+    """Measure whether ``n`` images and sources that the model draws together match, by the known map.
 
     Raises:
         ValueError: for data whose sources are no known map of their images, or an answer that is not ``n`` pairs.
@@ -125,17 +125,17 @@ def paired_draws(model: GenerativeModel, dataset: Dataset, n: int, seed: int) ->
 
 
 def _scores(model: GenerativeModel, split: Batch) -> Tensor:
-    """The anomaly score of every image, float64 ``(N,)``."""
-    found: list[Tensor] = []
+    """Return the anomaly score of every image, float64 ``(N,)``."""
+    scores: list[Tensor] = []
     for batch in _batches(split):
         answer = cast("Detects", model).anomaly(batch.to(model.device)).detach().double().cpu()
         if answer.shape != (len(batch),):
             raise ValueError(f"anomaly answers {tuple(answer.shape)} for {len(batch)} images: give one number an image")
-        found.append(answer)
-    return torch.cat(found)
+        scores.append(answer)
+    return torch.cat(scores)
 
 
 def _batches(split: Batch) -> Iterator[Batch]:
-    """The images of a split with all that belongs to them, some at a time."""
+    """Yield the images of a split with all that belongs to them, some at a time."""
     for rows in torch.arange(len(split)).split(BATCH):
         yield split.rows(rows)

@@ -31,11 +31,12 @@ if TYPE_CHECKING:
 
 BLOCK = 4096  # images at once
 LEAST_PIXELS = 65  # a file's header outweighs an 8×8 image
-CENTRES, MEMBERS = 1000, 10  # of k-means at most, and images a centre: a centre of one image would be a copy of it
+CENTRES = 1000  # of k-means, at most
+MEMBERS = 10  # images a centre: a centre of one image would be a copy of it
 
 
 def names(shape: tuple[int, int, int], levels: int) -> tuple[str, ...]:
-    """The anchors of a data set: files hold 256 levels and more than 8×8 pixels of one or three channels."""
+    """Return the anchors of a data set: files hold 256 levels and more than 8×8 pixels of one or three channels."""
     files = levels == 256 and shape[1] * shape[2] >= LEAST_PIXELS and shape[0] in (1, 3)
     here = available() if files else ()
     return tuple(name for name in ANCHOR_NAMES if name not in CODECS or name in here)
@@ -49,9 +50,9 @@ def work(cell: Cell, setting: Setting, folders: dict[str, Path], tell: Tell) -> 
     with clock("load"):
         dataset = data.load(cell.dataset, root=setting.root, size=cell.size)
     check_unchanged(dataset, cell.data)
-    for name, part in folders.items():
+    for name, unfinished in folders.items():
         clock.seconds = {}
-        if (same := _of_twin(cell, part)) is not None:
+        if (same := _of_twin(cell, unfinished)) is not None:
             judge = {"judge": same.stamp["judge"]["hash"]} if "judge" in same.stamp else {}
             extractor_info = same.stamp.get("extractor")
             stamp = stamped(cell, setting, dataset, extractor_info and extractor_info | judge)
@@ -62,7 +63,7 @@ def work(cell: Cell, setting: Setting, folders: dict[str, Path], tell: Tell) -> 
             test, train = _likelihoods(name, cell, dataset)
         of_samples = measures.SampleMeasures()
         if name != "uniform" and name not in CODECS:
-            of_samples = _of_samples(name, cell, dataset, part, clock)
+            of_samples = _of_samples(name, cell, dataset, unfinished, clock)
         yield Record(
             dataset=cell.dataset,
             recipe=name,
@@ -82,27 +83,27 @@ def work(cell: Cell, setting: Setting, folders: dict[str, Path], tell: Tell) -> 
         )
 
 
-def _of_twin(cell: Cell, part: Path) -> Record | None:
-    """The same anchor of the data set with the same images, its picture copied; None where it was not measured."""
+def _of_twin(cell: Cell, unfinished: Path) -> Record | None:
+    """Return the anchor of the data set with the same images, its picture copied; None where it was not measured."""
     if cell.twin is None:
         return None
-    folder = part.parents[2] / slug(cell.twin) / part.parent.name / part.name.removesuffix(".part")
+    folder = unfinished.parents[2] / slug(cell.twin) / unfinished.parent.name / unfinished.name.removesuffix(".part")
     twin = Record.read(folder) if (folder / layout.RECORD).is_file() else None
     if twin is None or twin.status != "anchor" or older(twin):
         return None
     for name in (layout.GRID, NEIGHBOURS.file):
         if (folder / name).is_file():
-            shutil.copyfile(folder / name, part / name)
+            shutil.copyfile(folder / name, unfinished / name)
     return twin
 
 
 def noise(shape: tuple[int, ...], levels: int, seed: int) -> Tensor:
-    """Images of independent pixels, each level as likely as the others, uint8."""
+    """Draw images of independent pixels, each level as likely as the others, uint8."""
     return torch.randint(levels, shape, generator=generator(seed, "noise"), dtype=torch.uint8)
 
 
 def gaussian(images: Tensor, n: int, levels: int, seed: int) -> Tensor:
-    """``n`` images whose pixels are independent Gaussians, uint8: what the first two moments of each pixel give.
+    """Draw ``n`` images whose pixels are independent Gaussians, uint8: what the first two moments of each pixel give.
 
     Each pixel of each channel has the mean and variance of ``images`` ``(N, C, H, W)`` there, is rounded and clamped to
     ``0 … levels-1``. No likelihood is named: where all images are black the variance is 0, so that one test image with
@@ -111,7 +112,8 @@ def gaussian(images: Tensor, n: int, levels: int, seed: int) -> Tensor:
     parts = images.split(BLOCK)
     mean = sum(part.double().sum(0) for part in parts) / len(images)
     deviation = (sum(((part - mean) ** 2).sum(0) for part in parts) / len(images)).sqrt()
-    source, drawn = generator(seed, "pixel-gaussian"), []
+    source = generator(seed, "pixel-gaussian")
+    drawn = []
     for start in range(0, n, BLOCK):
         noise = torch.randn((min(BLOCK, n - start), *mean.shape), dtype=torch.float64, generator=source)
         drawn.append((mean + deviation * noise).round().clamp(0, levels - 1).to(torch.uint8))
@@ -119,15 +121,15 @@ def gaussian(images: Tensor, n: int, levels: int, seed: int) -> Tensor:
 
 
 def centres(images: Tensor, n: int, seed: int) -> Tensor:
-    """``n`` images that are means of training images: near to them in pixels, and none of them.
+    """Return ``n`` images that are means of training images: near to them in pixels, and none of them.
 
-    Ten images a centre, a thousand centres at most (Lloyd's k-means from random images); they come again where ``n`` is
+    There are ten images a centre, a thousand centres at most (Lloyd's k-means from random images); they come again where ``n`` is
     more than there are, since every row has equally many images.
 
     Args:
-        images: uint8 ``(N, C, H, W)``.
-        n: images wanted.
-        seed: of the first centres.
+        images: the training images, uint8 ``(N, C, H, W)``.
+        n: the number of images wanted.
+        seed: the seed of the first centres.
     """
     from sklearn.cluster import KMeans
 
@@ -139,8 +141,10 @@ def centres(images: Tensor, n: int, seed: int) -> Tensor:
 
 
 def _samples(name: str, cell: Cell, dataset: Dataset) -> Tensor:
-    """The images of an anchor, uint8 ``(N, C, H, W)``."""
-    train, n, levels = dataset.train.images, cell.samples, dataset.spec.levels
+    """Return the images of an anchor, uint8 ``(N, C, H, W)``."""
+    train = dataset.train.images
+    n = cell.samples
+    levels = dataset.spec.levels
     if name == "real (test)":
         return dataset.test.images[:n]
     if name == "noise":
@@ -153,7 +157,7 @@ def _samples(name: str, cell: Cell, dataset: Dataset) -> Tensor:
 
 
 def _likelihoods(name: str, cell: Cell, dataset: Dataset) -> tuple[parts.Likelihood | None, parts.Likelihood | None]:
-    """Bits per dimension of the test and the training split, for an anchor that has them."""
+    """Return the bits per dimension of the test and the training split, for an anchor that has them."""
     levels = dataset.spec.levels
     if name == "uniform":
         same = measures.uniform(cell.likelihoods, levels)
@@ -170,11 +174,11 @@ def _likelihoods(name: str, cell: Cell, dataset: Dataset) -> tuple[parts.Likelih
     return None, None
 
 
-def _of_samples(name: str, cell: Cell, dataset: Dataset, part: Path, clock: Clock) -> measures.SampleMeasures:
-    """What the images of an anchor say."""
+def _of_samples(name: str, cell: Cell, dataset: Dataset, unfinished: Path, clock: Clock) -> measures.SampleMeasures:
+    """Measure the images of an anchor."""
     with clock("sample"):
         samples = _samples(name, cell, dataset)
     asked = dataset.test.labels[: cell.samples] if name == "real (test)" and dataset.test.labels is not None else None
     with clock("write"):
-        sample_grid.write(part / layout.GRID, samples, dataset.spec.levels)
-    return measures.sample_measures(samples, asked, cell, dataset, part, clock, keep=True)
+        sample_grid.write(unfinished / layout.GRID, samples, dataset.spec.levels)
+    return measures.sample_measures(samples, asked, cell, dataset, unfinished, clock, keep=True)

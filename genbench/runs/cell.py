@@ -46,11 +46,11 @@ class Measured:
     """The parts of a record that rest on a model's likelihood, its samples and its speed.
 
     Args:
-        test: likelihood of the test split.
-        train: likelihood of the training split; None where it is an estimate, whose chains are dear.
-        of_samples: what the samples alone say.
-        paired: fidelity of translations to their own targets; None where samples have none.
-        speed: of drawing.
+        test: the likelihood of the test split.
+        train: the likelihood of the training split; None where it is an estimate, whose chains are dear.
+        of_samples: the measures of the samples alone.
+        paired: the fidelity of translations to their own targets; None where samples have none.
+        speed: the speed of drawing.
     """
 
     test: parts.Likelihood | None
@@ -60,8 +60,8 @@ class Measured:
     speed: parts.Speed
 
 
-def work(cell: Cell, setting: Setting, part: Path, tell: Tell, finished: Path | None = None) -> Record:
-    """Do all of a cell in the folder ``part``, going on from its ``checkpoint/training.pt`` if there is one.
+def work(cell: Cell, setting: Setting, unfinished: Path, tell: Tell, finished: Path | None = None) -> Record:
+    """Do all of a cell in the folder ``unfinished``, going on from its ``checkpoint/training.pt`` if there is one.
 
     ``tell(stage, fraction)`` hears how far it is. The record is returned, not written: a folder with a record is whole.
     The model of a ``finished`` folder is not trained but read, and all is measured again.
@@ -73,7 +73,8 @@ def work(cell: Cell, setting: Setting, part: Path, tell: Tell, finished: Path | 
     from genbench import data
 
     if cell.device == "cuda":  # "float32" means float32, and the same numbers each time
-        torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic = False, True
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.deterministic = True
     clock = Clock(tell)
     with clock("load"):
         dataset = data.load(cell.dataset, root=setting.root, size=cell.size)
@@ -83,10 +84,10 @@ def work(cell: Cell, setting: Setting, part: Path, tell: Tell, finished: Path | 
         model = catalog.build(cell.recipe, learned.spec, seed=cell.seed, **cell.options).to(cell.device)
     before = None
     if finished is None:
-        report = train(cell, setting, model, learned, part, tell)
+        report = train(cell, setting, model, learned, unfinished, tell)
         with clock("write"):
-            course.write_fractions(part / layout.FRACTIONS, report.fractions)
-            checkpoint.save(part / layout.MODEL, model)
+            course.write_fractions(unfinished / layout.FRACTIONS, report.fractions)
+            checkpoint.save(unfinished / layout.MODEL, model)
     else:
         before = Record.read(finished)
         spent = before.model_dump(include={"fit"})["fit"]
@@ -102,12 +103,12 @@ def work(cell: Cell, setting: Setting, part: Path, tell: Tell, finished: Path | 
     with clock("write"):
         array = io.BytesIO()  # written by Python, whose errors say that a disk is full; numpy's do not
         np.save(array, samples.numpy())
-        (part / layout.SAMPLES).write_bytes(array.getvalue())
+        (unfinished / layout.SAMPLES).write_bytes(array.getvalue())
         digests["samples"] = files.digest({"samples": samples})
-        sample_grid.write(part / layout.GRID, samples, dataset.spec.levels, shown(given, cell.given, dataset))
-    result = measured(cell, model, dataset, samples, given, part, clock)
+        sample_grid.write(unfinished / layout.GRID, samples, dataset.spec.levels, shown(given, cell.given, dataset))
+    result = measured(cell, model, dataset, samples, given, unfinished, clock)
     with clock("abilities"):  # behind the measures, so that none can change a figure
-        abilities = gallery.write(part, model, dataset.test, cell.seed)
+        abilities = gallery.write(unfinished, model, dataset.test, cell.seed)
     able = ability_measures(model, dataset, abilities, clock, pairs=cell.samples, seed=cell.seed)
     prescribed = getattr(model, "setting", None)
     temperature = getattr(model, "temperature", None)
@@ -142,7 +143,7 @@ def work(cell: Cell, setting: Setting, part: Path, tell: Tell, finished: Path | 
 
 
 def _read(path: Path, built: GenerativeModel, before: Record) -> GenerativeModel:
-    """The model that was measured before, which is to be the one that was ``built`` once it was trained."""
+    """Return the model that was measured before, which is to be the one that was ``built`` once it was trained."""
     model = checkpoint.load(path, device=built.device)
     digest = before.digests.get("weights")  # older records have none
     same = digest is None or digest == files.digest(model.state_dict())
@@ -152,7 +153,7 @@ def _read(path: Path, built: GenerativeModel, before: Record) -> GenerativeModel
 
 
 def _remembering(made: Record, before: Record) -> Record:
-    """With what measuring again cannot know: by what rules the model was trained, where, and in how much memory."""
+    """Add what measuring again cannot know: by what rules the model was trained, where, and in how much memory."""
     whole = before.stamp
     trained = {name: whole.get(name) for name in ("revision", "device", "threads", "machine")}
     trained["versions"] = {name: whole.get("versions", {}).get(name) for name in ("torch", "python")}
@@ -162,27 +163,31 @@ def _remembering(made: Record, before: Record) -> Record:
     return made.model_copy(update=same | {"stamp": stamp})
 
 
-def train(cell: Cell, setting: Setting, model: GenerativeModel, dataset: Dataset, part: Path, tell: Tell) -> FitReport:
+def train(
+    cell: Cell, setting: Setting, model: GenerativeModel, dataset: Dataset, unfinished: Path, tell: Tell
+) -> FitReport:
     """Fit, from the last checkpoint if there is one, and write the history."""
-    training, budget = part / layout.TRAINING, Budget(**cell.budget)
+    training = unfinished / layout.TRAINING
+    budget = Budget(**cell.budget)
     each = (CHECKPOINT_SECONDS, cell.precision, setting.trace)
     config = FitConfig(budget, cell.batch_size, cell.seed, training, *each)
 
     def progressed(progress: Progress) -> None:
         tell("fit", progress.fraction)
 
-    callbacks: list[Callable[[Progress], None]] = [History(part / layout.HISTORY), progressed]
+    callbacks: list[Callable[[Progress], None]] = [History(unfinished / layout.HISTORY), progressed]
     tell("fit", 0.0)
     resume = training if training.is_file() else None
     with ExitStack() as closed:
         if setting.tensorboard:
-            callbacks.append(closed.enter_context(TensorBoard(part / layout.TENSORBOARD)))
+            callbacks.append(closed.enter_context(TensorBoard(unfinished / layout.TENSORBOARD)))
         return model.fit(dataset.splits, config, callbacks=callbacks, resume=resume)
 
 
 def asked(given: tuple[str, ...], dataset: Dataset, n: int) -> Batch:
-    """What ``n`` samples are conditioned on: test sources and fields in order; labels as often as in training."""
-    test, spec = dataset.test.rows(slice(n)), dataset.spec
+    """Return conditions of ``n`` samples: test sources and fields in order; labels as often as in training."""
+    test = dataset.test.rows(slice(n))
+    spec = dataset.spec
     if not spec.classes or dataset.train.labels is None:
         return test
     ordered = "source" in given or any(name in spec.fields for name in given)
@@ -190,7 +195,7 @@ def asked(given: tuple[str, ...], dataset: Dataset, n: int) -> Batch:
 
 
 def conditions(given: Batch, names: tuple[str, ...]) -> dict[str, Any]:
-    """The arguments of ``sample`` that say so, for a model that is given ``names``."""
+    """Return the conditions ``given`` as arguments of ``sample``, for a model that is given ``names``."""
     fields = {name: given.fields[name] for name in names if name in given.fields}
     wanted = {"labels": given.labels if "label" in names else None}
     wanted |= {"sources": given.sources if "source" in names else None}
@@ -198,7 +203,7 @@ def conditions(given: Batch, names: tuple[str, ...]) -> dict[str, Any]:
 
 
 def shown(given: Batch, names: tuple[str, ...], dataset: Dataset) -> Batch:
-    """What the picture shows beside the samples: what they were conditioned on, and targets where they have some."""
+    """Return what the picture shows beside the samples: their conditions, and targets where they have some."""
     return Batch(
         dataset.test.images[: len(given)] if dataset.aligned else torch.empty((len(given), 0), dtype=torch.uint8),
         given.labels if "label" in names else None,
@@ -212,10 +217,10 @@ def measured(
     dataset: Dataset,
     samples: Tensor,
     given: Batch,
-    part: Path,
+    unfinished: Path,
     clock: Clock,
 ) -> Measured:
-    """All that is measured of the model's likelihood, of the same samples, and of how fast it draws them."""
+    """Measure the model's likelihood, the samples, and how fast it draws them."""
     recipe = catalog.recipe(cell.recipe)
     of_test = dataset.spec.translates(cell.given)  # whether samples are told what belongs to test sources
     true = dataset.aligned or not of_test  # whether these belong to the test images too
@@ -233,7 +238,7 @@ def measured(
     translates = "source" in cell.given and dataset.aligned
     in_order = any(name != "label" for name in cell.given)
     labels = given.labels if "label" in cell.given or (in_order and true) else None
-    of_samples = measures.sample_measures(samples, labels, cell, dataset, part, clock)
+    of_samples = measures.sample_measures(samples, labels, cell, dataset, unfinished, clock)
     of_pairs: parts.Paired | None = None
     if translates:
         with clock("paired"):

@@ -10,10 +10,11 @@ Tell = Callable[[str, float], None]  # of a stage, and how much of it is done
 
 
 class Clock:
-    """Counts the seconds of named stages, and tells each as it begins."""
+    """A clock that counts the seconds of named stages, and tells each as it begins."""
 
     def __init__(self, tell: Tell) -> None:
-        self.tell, self.seconds = tell, dict[str, float]()
+        self.tell = tell
+        self.seconds = dict[str, float]()
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:

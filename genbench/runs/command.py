@@ -18,19 +18,19 @@ if TYPE_CHECKING:
 
 
 def verbatim(line: str, cell: Cell, spent: Mapping[str, Any]) -> str:
-    """A line for the shell that is known word for word, whatever the cell."""
+    """Return ``line``, a line for the shell that is known word for word, whatever the cell."""
     return line
 
 
 @dataclass(frozen=True)
 class Replay:
-    """How a run was asked for, and so how to ask for each of its cells alone.
+    """The way in which a run was asked for, and so how to ask for each of its cells alone.
 
     Args:
-        name: name of the suite, or its path.
+        name: the name of the suite, or its path.
         suite: the suite as it was read.
-        overrides: what the command line changed in it.
-        root: folder of data sets, if one was given.
+        overrides: the command line's changes to it.
+        root: the folder of data sets, if one was given.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Replay:
     root: Path | None = None
 
     def command(self, cell: Cell, spent: Mapping[str, Any]) -> str:
-        """A line for the shell that makes ``cell``, and trains for what it ``spent``: ``{"steps": 1200}``.
+        """Return a line for the shell that makes ``cell``, and trains for what it ``spent``: ``{"steps": 1200}``.
 
         It asks for nothing that the cell's recipe would refuse: an option that other rows have, a precision that
         anchors do without.
@@ -57,7 +57,7 @@ class Replay:
         return shlex.join(["genbench", "run", self.name, *options, *words])
 
     def _name(self, cell: Cell) -> str:
-        """The shortest that ``--recipe`` picks this cell's row by, and no other's."""
+        """Return the shortest name by which ``--recipe`` picks this cell's row, and no other's."""
         suite = moved(self.suite, self.overrides.dataset)
         alone = [(row.label, row.dataset) for row in picked(suite, [cell.label])] == [(cell.label, cell.dataset)]
         return cell.label if alone else f"{cell.label} on {cell.dataset}"

@@ -27,24 +27,24 @@ class Cell(BaseModel):
     Args:
         dataset: the data set's name, as asked; ``size`` and ``data``, the hash of each split, say what that was.
         recipe: the catalogue's name, or :data:`ANCHORS`.
-        label: label of the row.
+        label: the label of the row.
         options: the recipe's options.
-        labelled: training images that keep their label, if not all do.
-        given: what the model that they make is given.
-        twin: of anchors, a data set of the run with the same images and labels, whose anchors are the same. Like
+        labelled: the number of training images that keep their label, if not all do.
+        given: what the model that recipe and options make is given.
+        twin: the data set of the run with the same images and labels, for anchors, which are then the same. Like
             ``given`` it follows from the rest.
-        seed: seed of weights, training and samples.
-        budget: ``{"seconds": 60.0}``, or images, or steps.
-        batch_size: images a batch.
-        extractor: name of the feature extractor.
-        precision: arithmetic of training.
-        samples: how many are drawn.
-        likelihoods: images of each split for an exact likelihood or a bound.
-        draws: importance weights an image for a bound.
-        estimated: test images for an estimate.
-        effort: effort of the chains of an estimated likelihood.
+        seed: the seed of weights, training and samples.
+        budget: the budget: ``{"seconds": 60.0}``, or images, or steps.
+        batch_size: the number of images a batch.
+        extractor: the name of the feature extractor.
+        precision: the arithmetic of training.
+        samples: the number of samples drawn.
+        likelihoods: the number of images of each split for an exact likelihood or a bound.
+        draws: the number of importance weights an image for a bound.
+        estimated: the number of test images for an estimate.
+        effort: the effort of the chains of an estimated likelihood.
         timing: the most seconds that speed is measured for.
-        device: ``"cpu"`` or ``"cuda"``.
+        device: the device, ``"cpu"`` or ``"cuda"``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -77,8 +77,9 @@ class Cell(BaseModel):
         return self.model_dump(mode="json", exclude={"given", "twin"})
 
     def differences(self, other: Mapping[str, Any]) -> list[str]:
-        """The differences from another configuration, in words; empty where they are the same."""
-        mine, other = self.configuration, EARLIER | dict(other)
+        """Return the differences from another configuration, in words; empty where they are the same."""
+        mine = self.configuration
+        other = EARLIER | dict(other)
         return [
             f"{key} was {other.get(key)!r} and is now {mine.get(key)!r}"
             for key in dict.fromkeys((*mine, *other))
@@ -91,12 +92,12 @@ class Setting:
     """The things that a cell must know and that do not change its figures.
 
     Args:
-        title: title of the suite.
-        root: folder of data sets.
-        revision: git revision, for the stamp.
-        command: ``(cell, what it spent) → line for the shell`` that makes the cell again, for the stamp.
+        title: the title of the suite.
+        root: the folder of data sets.
+        revision: the git revision, for the stamp.
+        command: a function of a cell and what it spent: the line for the shell that makes it again, for the stamp.
         trace: the steps and fractions of the training that this one repeats.
-        threads: number of torch's threads; None for as many as it takes by itself.
+        threads: the number of torch's threads; None for as many as it takes by itself.
         tensorboard: whether logs are also written for TensorBoard.
     """
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from genbench import data
 from genbench.data.external import checked, read
-from genbench.files import digest, locked, part_of, settle
+from genbench.files import digest, locked, settle, unfinished_of
 from genbench.metrics.paired import paired
 from genbench.metrics.quality import MINIMUM_IMAGES
 from genbench.plots import sample_grid
@@ -61,20 +61,21 @@ def evaluate(
     moves FID.
 
     Args:
-        images: uint8 ``(N, C, H, W)``, ``(N, H, W, C)`` or ``(N, H, W)``, of the data set's size and levels; or the
-            path of a folder of images, of an ``.npz`` with an array ``images`` (and ``labels``), of an ``.npy``.
-        dataset: that they are to look like: its training split is the reference.
-        out: folder of a run, new or not; its table is written again.
-        labels: ``(N,)`` integers: the class that each sample was asked for. A folder's class folders say it too.
-        translations: sample i was made of the test split's source i, so that each has a target of its own, whose class
-            it is asked for; of a data set of pairs.
-        label: of the row.
-        extractor: of features.
-        seed: of the row: that of the model's training, where several are evaluated.
-        size: side that a folder data set's images are resized to; the samples never are.
-        device: ``"cpu"`` or ``"cuda"``, of the extractor.
-        root: folder of data sets.
-        fresh: replace a row of this label.
+        images: the samples, uint8 ``(N, C, H, W)``, ``(N, H, W, C)`` or ``(N, H, W)``, of the data set's size and
+            levels; or the path of a folder of images, of an ``.npz`` with an array ``images`` (and ``labels``), or of
+            an ``.npy``.
+        dataset: the data set that they are to look like: its training split is the reference.
+        out: the folder of a run, new or not; its table is written again.
+        labels: integers ``(N,)``, the class that each sample was asked for. A folder's class folders say it too.
+        translations: whether sample i was made of the test split's source i, so that each has a target of its own,
+            whose class it is asked for; this takes a data set of pairs.
+        label: the label of the row.
+        extractor: the name of the feature extractor.
+        seed: the seed of the row: that of the model's training, where several are evaluated.
+        size: the side that a folder data set's images are resized to; the samples never are.
+        device: the device of the extractor, ``"cpu"`` or ``"cuda"``.
+        root: the folder of data sets.
+        fresh: whether a row of this label is replaced.
 
     Raises:
         ValueError: in one line, for images that are not that, labels that do not fit, or a label that is taken.
@@ -87,7 +88,8 @@ def evaluate(
     asked = _asked(own_labels if labels is None else labels, whole, known, translations)
     wanted = _usual(out, dataset) or len(known.test)
     n = min(len(whole), wanted)
-    samples, asked = whole[:n], None if asked is None else asked[:n]
+    samples = whole[:n]
+    asked = None if asked is None else asked[:n]
     if slug(label) in {slug(name) for name in ANCHOR_NAMES}:
         raise ValueError(f"label {label!r} is an anchor's: give the row another")
     target = layout.cell_folder(out, slug(dataset), slug(label), seed)
@@ -106,25 +108,25 @@ def evaluate(
                 raise ValueError(f"{target}: a cell that was trained here; give another label")
             if not fresh:
                 raise ValueError(f"{target}: there already; give another label, or replace it with fresh (--fresh)")
-        part = part_of(target)
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
+        unfinished = unfinished_of(target)
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
         try:
-            record = _measured(samples, asked, cell, setting, known, part)
-            _remarked(record, len(whole), wanted).write(part)
+            record = _measured(samples, asked, cell, setting, known, unfinished)
+            _remarked(record, len(whole), wanted).write(unfinished)
         except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
+            shutil.rmtree(unfinished, ignore_errors=True)
             for left in (target.parent, target.parents[1], target.parents[2]):
                 if not any(left.iterdir()):
                     left.rmdir()
             raise
-        settle(part, target)
+        settle(unfinished, target)
         rows.write(out, records(out))
     return Record.read(target)
 
 
 def _asked(labels: Tensor | ArrayLike | None, images: Tensor, known: Dataset, translations: bool) -> Tensor | None:
-    """The class that each sample was asked for, int64 ``(N,)``; of translations that of its target."""
+    """Return the class that each sample was asked for, int64 ``(N,)``; of translations that of its target."""
     if translations:
         if not known.aligned or known.test.sources is None:
             raise ValueError(f"translations: {known.name} has no pairs of source and image; leave them out")
@@ -148,17 +150,18 @@ def _asked(labels: Tensor | ArrayLike | None, images: Tensor, known: Dataset, tr
 
 
 def _measured(
-    samples: Tensor, asked: Tensor | None, cell: Cell, setting: Setting, known: Dataset, part: Path
+    samples: Tensor, asked: Tensor | None, cell: Cell, setting: Setting, known: Dataset, unfinished: Path
 ) -> Record:
-    clock, translated = Clock(lambda stage, fraction: None), "source" in cell.given
+    clock = Clock(lambda stage, fraction: None)
+    translated = "source" in cell.given
     targets = known.test.rows(slice(len(samples)))
     shown = Batch(targets.images, sources=targets.sources) if translated else Batch(samples, asked)
     with clock("write"):
         array = io.BytesIO()
         np.save(array, samples.numpy())
-        (part / layout.SAMPLES).write_bytes(array.getvalue())
-        sample_grid.write(part / layout.GRID, samples, known.spec.levels, shown)
-    of_samples = measures.sample_measures(samples, asked, cell, known, part, clock)
+        (unfinished / layout.SAMPLES).write_bytes(array.getvalue())
+        sample_grid.write(unfinished / layout.GRID, samples, known.spec.levels, shown)
+    of_samples = measures.sample_measures(samples, asked, cell, known, unfinished, clock)
     of_pairs: parts.Paired | None = None
     if translated:
         with clock("paired"):
@@ -186,14 +189,14 @@ def _measured(
 
 
 def _usual(out: Path, dataset: str) -> int | None:
-    """How many samples of that data set's rows a run measures, by most of them."""
+    """Return how many samples most rows of the data set in a run are measured on; None where there are none."""
     others = records(out) if layout.record_files(out) else []
     counts = Counter(r.quality.images for r in others if r.quality and r.dataset == dataset and r.status != EVALUATED)
     return counts.most_common(1)[0][0] if counts else None
 
 
 def _remarked(record: Record, given: int, wanted: int) -> Record:
-    """With a note where there are more or fewer samples than rows have."""
+    """Return the record, with a note where there are more or fewer samples than rows have."""
     note = ""
     if given > wanted:
         note = f"{record.label}: the first {wanted:,} of {given:,} samples, as many as other rows have"
@@ -206,7 +209,7 @@ def _remarked(record: Record, given: int, wanted: int) -> Record:
 
 
 def _command(path: str | None, cell: Cell, root: Path | None, labelled: bool) -> str:
-    """What measures the samples again: those of an array lie beside the record, as ``samples.npy``."""
+    """Return the command that measures the samples again: an array lies beside the record, as ``samples.npy``."""
     if labelled:  # by an argument, that no file holds
         named = {"dataset": cell.dataset, "label": cell.label, "extractor": cell.extractor, "seed": cell.seed}
         arguments = ", ".join(f"{name}={value!r}" for name, value in named.items())

@@ -28,7 +28,7 @@ MARKS = {"exact": "=", "bound": "≤", "estimate": "~"}
 
 
 def model_of(cell: Path, device: str) -> GenerativeModel:
-    """The model of a cell's folder, or of a safetensors file.
+    """Return the model of a cell's folder, or of a safetensors file.
 
     Raises:
         ValueError: where there is none.
@@ -40,14 +40,14 @@ def model_of(cell: Path, device: str) -> GenerativeModel:
 
 
 def origin_of(model: GenerativeModel, cell: Path) -> interface.Origin:
-    """How the model of ``cell`` was built."""
+    """Return how the model of ``cell`` was built."""
     if model.origin is None:
         raise ValueError(f"{cell}: not known how it was built")
     return model.origin
 
 
 def data_of(cell: Path, number: int, root: Path | None) -> data.Dataset:
-    """The data set that a cell was trained on.
+    """Return the data set that a cell was trained on.
 
     Raises:
         ValueError: where it has changed since, has fewer than ``number`` test images, or ``cell`` is no folder.
@@ -108,7 +108,9 @@ def sample(
             sources.
     """
     model = model_of(cell, device)
-    name, given, spec = origin_of(model, cell).recipe, model.given, model.spec
+    name = origin_of(model, cell).recipe
+    given = model.given
+    spec = model.spec
     check_label(model, name, label)
     set_dials(model, name, temperature=temperature, truncation=truncation)
     wanted: Batch | None = None
@@ -147,7 +149,8 @@ def complete(
             or temperature that the model does not take, or more images than the test split has.
     """
     model = model_of(cell, device)
-    name, height = origin_of(model, cell).recipe, model.spec.shape[1]
+    name = origin_of(model, cell).recipe
+    height = model.spec.shape[1]
     if not isinstance(model, Completes):
         raise ValueError(f"--complete: {name} does not complete images; the autoregressive recipes do")
     rows = height // 2 if keep is None else keep
@@ -175,7 +178,7 @@ def score(
     device: str,
     root: Path | None = None,
 ) -> str:
-    """Bits per dimension of a data set's test split, or of a folder's images, in a line that says how.
+    """Return the bits per dimension of a data set's test split, or of a folder's images, in a line that says how.
 
     Raises:
         ValueError: for an effort that there is not, or of a model that anneals nothing; for images of another shape or
@@ -183,17 +186,21 @@ def score(
     """
     chosen = effort_named(check_effort(effort or "fast"))
     model = model_of(cell, device)
-    recipe, spec = catalog.recipe(origin_of(model, cell).recipe), model.spec
+    recipe = catalog.recipe(origin_of(model, cell).recipe)
+    spec = model.spec
     estimate = recipe.likelihood == "estimate" and anneals(model)
     if effort is not None and not estimate:
         raise ValueError(f"--effort {effort}: the likelihood of {recipe.name} anneals nothing; leave it out")
     if images is not None:
-        name, aligned = str(images), False
+        name = str(images)
+        aligned = False
         split, theirs = in_folder(images, spec)
     else:
         loaded = data.load(dataset or "", root=root, size=spec.shape[1] if "folder:" in (dataset or "") else None)
-        name, aligned = loaded.name, loaded.aligned
-        split, theirs = loaded.test, loaded.spec
+        name = loaded.name
+        aligned = loaded.aligned
+        split = loaded.test
+        theirs = loaded.spec
     if (theirs.shape, theirs.levels) != (spec.shape, spec.levels):
         raise ValueError(
             f"{name}: images of {theirs.shape} with {theirs.levels} levels; the model was trained on "
@@ -209,7 +216,7 @@ def score(
         raise ValueError(f"{name}: {theirs.classes} classes; the model knows {spec.classes}")
     check_split(theirs, split, name)
     check_given(model.given, split, name)
-    found = nll(
+    likelihood = nll(
         model,
         split,
         dimensions=spec.dimensions,
@@ -218,19 +225,19 @@ def score(
         limit=limit or (10 if estimate else None),
         generator=generator(seed, "score"),
     )
-    error = "" if found.standard_error is None else f" ± {found.standard_error:.4f}"
-    given = f", given {' and '.join(found.given)}" if found.given else ""
-    worth = f" ({found.ess:.3g} effective)" if found.ess is not None else ""
+    error = "" if likelihood.standard_error is None else f" ± {likelihood.standard_error:.4f}"
+    given = f", given {' and '.join(likelihood.given)}" if likelihood.given else ""
+    worth = f" ({likelihood.ess:.3g} effective)" if likelihood.ess is not None else ""
     hard = f", effort {effort or 'fast'}" if estimate else ""
-    added = ", with added noise that samples do not have" if found.observation == "added" else ""
+    added = ", with added noise that samples do not have" if likelihood.observation == "added" else ""
     return (
-        f"{MARKS[found.kind]} {found.bpd:.4f}{error} bits/dim ({found.kind}, {found.method}, draws {found.draws}"
-        f"{worth}{hard}{given}{added}; {found.images} images of {name})"
+        f"{MARKS[likelihood.kind]} {likelihood.bpd:.4f}{error} bits/dim ({likelihood.kind}, {likelihood.method}, "
+        f"draws {likelihood.draws}{worth}{hard}{given}{added}; {likelihood.images} images of {name})"
     )
 
 
 def in_folder(path: Path, spec: DataSpec) -> tuple[Split, DataSpec]:
-    """Every image below a folder, at the model's size, with the classes of its folders."""
+    """Return every image below a folder, at the model's size, with the classes of its folders."""
     raw = folder.load(path, size=spec.shape[1])
     parts = [(raw.images, raw.labels)] + ([raw.test] if raw.test is not None else [])
     images = torch.cat([part for part, _ in parts])

@@ -19,7 +19,7 @@ CONVERGED = 0.05  # bits/dim: an estimate that moves by more when its temperatur
 
 
 def estimated(model: GenerativeModel, split: Batch, *, limit: int, seed: int, effort: str = "fast") -> parts.Likelihood:
-    """Bits/dim of an estimate, by how much it moved when its temperatures doubled to this ``effort``'s, and the gap.
+    """Return an estimate's bits/dim, how much they moved when temperatures doubled to ``effort``'s, and the gap.
 
     The gap is measured on half as many images as the estimate, which costs about one such estimate more. What has no
     noise to integrate over is measured on the whole split: nothing about it moves, converges or leaves a gap.
@@ -50,12 +50,12 @@ def estimated(model: GenerativeModel, split: Batch, *, limit: int, seed: int, ef
 
 
 def anneals(model: GenerativeModel) -> bool:
-    """Whether a likelihood that is an estimate runs chains, of which there may be more, or longer ones."""
+    """Return whether a likelihood that is an estimate runs chains, of which there may be more, or longer ones."""
     return not (isinstance(model, ImplicitModel) and model.latents == 0)
 
 
 def gap(model: ImplicitModel, split: Batch, *, limit: int, seed: int, effort: str) -> parts.Gap:
-    """How far chains are from the truth on ``limit`` images that the model makes under a split's conditions."""
+    """Measure how far chains are from the truth on ``limit`` images that the model makes under a split's conditions."""
     chosen = effort_named(effort)
     given = split.rows(stats.spread(len(split), limit)).to(model.device)
     with frozen(model):

@@ -40,10 +40,10 @@ class SampleMeasures:
     Args:
         extractor: the name of the feature extractor.
         extractor_info: what a stamp says of it: name, hash, resize, and the hash of the classifier as ``judge``.
-        quality: FID and its kin.
-        parzen: Parzen windows; None for the test images themselves.
+        quality: the FID and its kin.
+        parzen: the Parzen-window estimate; None for the test images themselves.
         agreement: what the data set's classifier says; None for data without classes.
-        collapse: onto classes, onto each other, onto training images.
+        collapse: the collapse onto classes, onto each other, onto training images.
     """
 
     extractor: str | None = None
@@ -57,7 +57,7 @@ class SampleMeasures:
 def likelihood(
     model: GenerativeModel, split: Batch, *, draws: int, limit: int | None, seed: int, name: str
 ) -> parts.Likelihood:
-    """Bits/dim of an exact model or a bound on (at most ``limit`` images of) a split."""
+    """Return the bits/dim of an exact model or a bound on at most ``limit`` images of a split."""
     return likelihoods.nll(
         model,
         split,
@@ -69,7 +69,7 @@ def likelihood(
 
 
 def uniform(images: int, levels: int) -> parts.Likelihood:
-    """The model that finds all images equally likely: ``log2(levels)``, exactly."""
+    """Return the likelihood of a model to which all images are equally likely: ``log2(levels)``, exactly."""
     bits = likelihoods.uniform_bpd(levels)
     return parts.Likelihood(
         bpd=bits, standard_error=0.0, images=images, kind="exact", method="uniform", per_image=(bits,) * images
@@ -77,24 +77,24 @@ def uniform(images: int, levels: int) -> parts.Likelihood:
 
 
 def extractor(name: str, data: Dataset, device: str) -> features.Extractor:
-    """The extractor, trained on the data set's own training split if it is the classifier."""
+    """Return the extractor, trained on the data set's own training split if it is the classifier."""
     return features.extractor(name, classifier_data=data.train, spec=data.spec, device=device)
 
 
 def real(extractor: features.Extractor, images: Tensor, spec: DataSpec) -> features.Features:
-    """Features of real images, by what the images are and not by the data set's name: edges share them."""
+    """Return features of real images, kept by what the images are, not by the data set's name: edges share them."""
     return features.real_features(extractor, images, spec.levels, digest({"images": images}))
 
 
 def quality(extractor: features.Extractor, data: Dataset, samples: features.Features, seed: int) -> parts.Quality:
-    """FID and its kin against the training split."""
+    """Return FID and its kin against the training split."""
     reference = real(extractor, data.train.images, data.spec)
     few_features = extractor.name == "classifier"
     return qualities.quality(reference, samples, seed=seed, extrapolate=few_features)
 
 
 def parzen(data: Dataset, samples: Tensor) -> parts.Parzen | None:
-    """Parzen-window estimate; None for the test images themselves, each of which would be its own kernel's centre."""
+    """Return a Parzen-window estimate; None for test images, each of which would be its own kernel's centre."""
     test = data.test.images
     if len(samples) <= len(test) and torch.equal(samples, test[: len(samples)]):
         return None
@@ -102,7 +102,7 @@ def parzen(data: Dataset, samples: Tensor) -> parts.Parzen | None:
 
 
 def agreement(judge: features.Extractor, data: Dataset, probabilities: Tensor, asked: Tensor | None) -> parts.Agreement:
-    """What the data set's own classifier, ``judge``, says of samples, and how good it is on the test split."""
+    """Return what the data set's own classifier, ``judge``, says of samples, and how good it is on the test split."""
     own = classifier_accuracy(judge, data.test, data.spec.levels)
     return agreements.agreement(probabilities, asked, accuracy=own)
 
@@ -110,7 +110,7 @@ def agreement(judge: features.Extractor, data: Dataset, probabilities: Tensor, a
 def collapse(
     extractor: features.Extractor, data: Dataset, samples: features.Features, predicted: Tensor | None
 ) -> tuple[parts.Collapse, Tensor]:
-    """How far samples have collapsed, and for each the row of the nearest training image.
+    """Return how far samples have collapsed, and for each the row of the nearest training image.
 
     Nearness is held against as many test images, the first: images that no model has seen; in units of how far the
     nearest training image is from the next, since otherwise nothing but thin digits would ever be near. Classes are
@@ -120,10 +120,10 @@ def collapse(
     can be measured.
 
     Args:
-        extractor: of the features.
+        extractor: the extractor of the features.
         data: the data set.
-        samples: features of the samples.
-        predicted: their classes, int64 ``(N,)``; None where the data have none.
+        samples: the features of the samples.
+        predicted: the samples' classes, int64 ``(N,)``; None where the data have none.
     """
     spec = data.spec
     labels = data.train.labels
@@ -155,12 +155,12 @@ def collapse(
 
 
 def speed(draw: Callable[[int], Tensor], device: str, seconds: float) -> parts.Speed:
-    """Latency and throughput of drawing."""
+    """Return the latency and throughput of drawing."""
     return speeds.speed(draw, device=device, seconds=seconds)
 
 
 def proportional(labels: Tensor, classes: int, n: int) -> Tensor:
-    """``n`` labels in the proportions of ``labels``, int64, spread so that every beginning has them too.
+    """Return ``n`` labels in the proportions of ``labels``, int64, spread so that every beginning has them too.
 
     The k-th of a class with share p stands at place (k + ½) / p: nothing is drawn, so nothing varies with a seed.
     """
@@ -172,18 +172,25 @@ def proportional(labels: Tensor, classes: int, n: int) -> Tensor:
 
 
 def sample_measures(
-    samples: Tensor, asked: Tensor | None, cell: Cell, dataset: Dataset, part: Path, clock: Clock, *, keep: bool = False
+    samples: Tensor,
+    asked: Tensor | None,
+    cell: Cell,
+    dataset: Dataset,
+    unfinished: Path,
+    clock: Clock,
+    *,
+    keep: bool = False,
 ) -> SampleMeasures:
-    """Everything that is measured of samples alone; their nearest training images are drawn as well.
+    """Measure everything that samples alone give; their nearest training images are drawn as well.
 
     Args:
-        samples: uint8 ``(N, C, H, W)``.
-        asked: their labels, if they were asked for any.
-        cell: whose samples they are.
-        dataset: that they are compared with.
-        part: the cell's folder, in which their neighbours are drawn.
-        clock: that counts the seconds.
-        keep: their features for the next run, which draws the same samples.
+        samples: the samples, uint8 ``(N, C, H, W)``.
+        asked: the samples' labels, if they were asked for any.
+        cell: the cell whose samples they are.
+        dataset: the data set that they are compared with.
+        unfinished: the cell's folder, in which the samples' neighbours are drawn.
+        clock: the clock that counts the seconds.
+        keep: whether features are kept for the next run, which draws the same samples.
     """
     spec = dataset.spec
     with clock("quality"):
@@ -205,7 +212,7 @@ def sample_measures(
     with clock("collapse"):
         of_collapse, nearest = collapse(network, dataset, sample_features, predicted)
     with clock("write"):
-        sample_grid.neighbours(part / NEIGHBOURS.file, samples, dataset.train.images[nearest], spec.levels)
+        sample_grid.neighbours(unfinished / NEIGHBOURS.file, samples, dataset.train.images[nearest], spec.levels)
     return SampleMeasures(
         extractor=cell.extractor,
         extractor_info=info,

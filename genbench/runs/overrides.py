@@ -19,7 +19,7 @@ from genbench.runs.suite import Suite, SuiteRow, complaint
 
 @dataclass(frozen=True)
 class Overrides:
-    """What the command line changes in a suite: see ``genbench run --help``. None and empty change nothing."""
+    """The command line's changes to a suite: see ``genbench run --help``. None and empty change nothing."""
 
     dataset: str | None = None
     size: int | None = None
@@ -33,7 +33,7 @@ class Overrides:
 
 
 def overridden(suite: Suite, overrides: Overrides) -> Suite:
-    """The suite as the command line changes it.
+    """Return the suite as the command line changes it.
 
     ``dataset`` replaces the suite's (:func:`moved`), ``recipes`` keeps the rows that they pick (:func:`picked`).
     ``options`` are set in the rows whose recipes have them, ``labelled`` in all that are trained.
@@ -61,7 +61,7 @@ def overridden(suite: Suite, overrides: Overrides) -> Suite:
 
 
 def moved(suite: Suite, dataset: str | None) -> Suite:
-    """The suite on another data set: in the rows on its own, and in those on a variant of it, ``edges:`` and the like.
+    """Return the suite on another data set, as are its rows on a variant of its own, ``edges:`` and the like.
 
     Two rows may then be the same: that is refused once it is known which of them are wanted.
     """
@@ -77,7 +77,7 @@ def moved(suite: Suite, dataset: str | None) -> Suite:
 
 
 def picked(suite: Suite, names: Sequence[str]) -> list[SuiteRow]:
-    """The rows that ``names`` pick, each once; without names all.
+    """Return the rows that ``names`` pick, each once; without names all.
 
     A name picks the row ``LABEL on DATASET``; if there is none, the rows of that label; else those of that recipe. The
     anchors of each data set answer to ``anchors``. A recipe that the suite does not have becomes a row with its
@@ -102,7 +102,7 @@ def _named(suite: Suite, name: str) -> list[SuiteRow]:
 
 
 def option_name(item: str) -> str:
-    """Which option ``option=value`` sets.
+    """Return the name of the option that ``option=value`` sets.
 
     Raises:
         ValueError: for a text of another form.
@@ -114,7 +114,8 @@ def option_name(item: str) -> str:
 
 
 def _set(rows: Sequence[SuiteRow], item: str) -> list[SuiteRow]:
-    name, value = option_name(item), literal(item.partition("=")[2])
+    name = option_name(item)
+    value = literal(item.partition("=")[2])
     known = {row.recipe: recipe(row.recipe).options() if row.recipe != ANCHORS else {} for row in rows}
     if not any(name in options for options in known.values()):
         there = {option for options in known.values() for option in options}
@@ -126,7 +127,7 @@ def _set(rows: Sequence[SuiteRow], item: str) -> list[SuiteRow]:
 
 
 def literal(text: str) -> Any:  # noqa: ANN401 - any TOML value
-    """A TOML value: ``32``, ``1e-3``, ``true``, ``[1, 2]``, ``"text"``; a bare word is a text.
+    """Return a TOML value: ``32``, ``1e-3``, ``true``, ``[1, 2]``, ``"text"``; a bare word is a text.
 
     Raises:
         ValueError: for anything else, dates, nan and infinity among it.

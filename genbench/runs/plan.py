@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from genbench.data.dataset import digest
-from genbench.files import part_of, restore
+from genbench.files import restore, unfinished_of
 from genbench.records import layout
 from genbench.records.record import Record
 from genbench.records.stamp import older
@@ -33,12 +33,12 @@ class Job:
     """A cell and where it goes.
 
     Args:
-        cell: its configuration.
+        cell: the cell's configuration.
         folders: the folders by name: one for a recipe's cell, one for each anchor of a data set.
         how: whether it is run, resumed, measured again by its weights, skipped since it is done, or kept as older
             measures had it since its weights are gone.
-        fit_seconds: expected of training.
-        measure_seconds: expected of all the rest.
+        fit_seconds: the seconds expected of training.
+        measure_seconds: the seconds expected of all the rest.
     """
 
     cell: Cell
@@ -48,9 +48,9 @@ class Job:
     measure_seconds: float = 0.0
 
     @property
-    def part(self) -> Path:
+    def unfinished(self) -> Path:
         """The folder in which a recipe's cell is made."""
-        return part_of(self.folders[self.cell.label])
+        return unfinished_of(self.folders[self.cell.label])
 
     @property
     def trains(self) -> bool:
@@ -59,7 +59,7 @@ class Job:
 
     @property
     def todo(self) -> bool:
-        """Whether nothing of the job is to be done."""
+        """Whether anything of the job is to be done."""
         return self.how not in ("skip", "keep")
 
     @property
@@ -94,11 +94,11 @@ def plan(
 
     Args:
         suite: the suite with the command line's changes.
-        folder: folder of the run.
-        load: a data set by name.
-        device: ``"cpu"`` or ``"cuda"``.
-        fresh: do again what is done.
-        measure_again: measure again, by their weights, the cells that are done and were measured by older measures.
+        folder: the folder of the run.
+        load: a function that gives a data set by name.
+        device: the device, ``"cpu"`` or ``"cuda"``.
+        fresh: whether to do again what is done.
+        measure_again: whether to measure again, by weights, the cells that are done and older measures measured.
 
     Raises:
         ValueError: in one line, for a recipe, an option, a data set, an extractor, a count or a device that will not
@@ -116,7 +116,8 @@ def plan(
         untrained = {"budget": {}, "batch_size": 0, "estimated": 0, "draws": 0, "timing": 0.0, "precision": "float32"}
         untrained |= {"effort": "fast"}
         cell = cell.model_copy(update=untrained | {"twin": twin if twin != name else None})
-        shape, levels = dataset.spec.shape, dataset.spec.levels
+        shape = dataset.spec.shape
+        levels = dataset.spec.levels
         folders = {anchor: _folder(folder, name, anchor, cell.seed) for anchor in anchors.names(shape, levels)}
         seconds = 0.03 * (len(dataset.train) + 3 * cell.samples) if cell.twin is None else 1.0
         jobs.append(_job(cell, folders, fresh, measure_again, seconds))
@@ -137,7 +138,7 @@ def plan(
 
 
 def _images(dataset: Dataset) -> Hashable:
-    """The facts that the anchors of a data set rest on: its images and labels, and not what else it has."""
+    """Return the facts that the anchors of a data set rest on: its images and labels, and not what else it has."""
     parts = (dataset.train, dataset.test)
     return dataset.spec.levels, dataset.spec.classes, *(digest(Batch(part.images, part.labels)) for part in parts)
 
@@ -185,24 +186,24 @@ def _job(cell: Cell, folders: dict[str, Path], fresh: bool, measure_again: bool,
         return Job(cell, folders, _finished(cell, folders) if measure_again else "skip", 0.0, measure_seconds)
     how: How = "run"
     for folder in folders.values():
-        part = part_of(folder)
-        if not fresh and (part / layout.CONFIGURATION).is_file():
-            _same(cell, json.loads((part / layout.CONFIGURATION).read_text()), part)
-            how = "resume" if (part / layout.TRAINING).is_file() else "run"
+        unfinished = unfinished_of(folder)
+        if not fresh and (unfinished / layout.CONFIGURATION).is_file():
+            _same(cell, json.loads((unfinished / layout.CONFIGURATION).read_text()), unfinished)
+            how = "resume" if (unfinished / layout.TRAINING).is_file() else "run"
             if how == "resume":
                 try:
-                    read_training(part / layout.TRAINING)
+                    read_training(unfinished / layout.TRAINING)
                 except ValueError as error:
                     raise ValueError(f"{error}; delete it, and the cell begins again") from error
     return Job(cell, folders, how, measure_seconds=measure_seconds)
 
 
 def _configuration(folder: Path) -> tuple[dict[str, Any], bool] | None:
-    """The configuration of a folder with a record, and whether it is done; a failed cell is tried again."""
+    """Return the configuration of a folder with a record, and whether it is done; a failed cell is tried again."""
     if not (folder / layout.RECORD).is_file():
         return None
-    found = Record.read(folder)
-    return found.stamp.get("configuration", {}), found.status != "failed"
+    record = Record.read(folder)
+    return record.stamp.get("configuration", {}), record.status != "failed"
 
 
 def _same(cell: Cell, other: dict[str, Any], folder: Path) -> None:
@@ -216,8 +217,8 @@ def _same(cell: Cell, other: dict[str, Any], folder: Path) -> None:
 
 def _finished(cell: Cell, folders: Mapping[str, Path]) -> How:
     """Tell what is to be done with a finished job of which older measures are to be told from these."""
-    found = [Record.read(folder) for folder in folders.values()]
-    if not any(older(record) and record.status != "diverged" for record in found):
+    records = [Record.read(folder) for folder in folders.values()]
+    if not any(older(record) and record.status != "diverged" for record in records):
         return "skip"
     if cell.recipe == ANCHORS:
         return "run"

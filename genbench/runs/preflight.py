@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def checked_data(suite: Suite, load: Callable[[str], Dataset], device: str) -> dict[str, Dataset]:
-    """The data sets of a suite by name, once all is well that can be known without building a model.
+    """Return the data sets of a suite by name, once all is well that can be known without building a model.
 
     Raises:
         ValueError: for a device, precision, recipe, extractor or data set that will not do.
@@ -37,7 +37,7 @@ def checked_data(suite: Suite, load: Callable[[str], Dataset], device: str) -> d
 
 
 def built_models(suite: Suite, datasets: Mapping[str, Dataset]) -> list[GenerativeModel]:
-    """The model of each row that is trained, in order.
+    """Return the model of each row that is trained, in order.
 
     Raises:
         ValueError: for a row that cannot be built, or rows that are to learn from few labels and need all.
@@ -48,7 +48,7 @@ def built_models(suite: Suite, datasets: Mapping[str, Dataset]) -> list[Generati
 
 
 def sample_count(suite: Suite, dataset: Dataset) -> int:
-    """How many samples a cell draws."""
+    """Return how many samples a cell draws."""
     return min(suite.samples or len(dataset.test), len(dataset.test))
 
 
@@ -88,7 +88,7 @@ def _built(row: SuiteRow, dataset: Dataset, seed: int) -> GenerativeModel:
 
 
 def _check_labels(rows: Sequence[SuiteRow], models: Sequence[GenerativeModel], datasets: Mapping[str, Dataset]) -> None:
-    """Refuses, in one line, all rows that are given the label of every image and are to know only some."""
+    """Refuse, in one line, all rows that are given the label of every image and are to know only some."""
     short: dict[int, list[str]] = {}
     for row, model in zip(rows, models, strict=True):
         if row.labelled is not None and model.needs_every_label:

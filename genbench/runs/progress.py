@@ -31,7 +31,7 @@ VERBS = {"fit": "training", "nll": "likelihood", "load": "loading", "build": "bu
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 45 s, 3 min, 2 h 5 min."""
+    """Return seconds as people say them: 45 s, 3 min, 2 h 5 min."""
     if seconds < 90:
         return f"{max(seconds, 0):.0f} s"
     minutes = round(seconds / 60)
@@ -39,13 +39,16 @@ def duration(seconds: float) -> str:
 
 
 class Display:
-    """Follows a plan's jobs. All figures are estimates; ``left`` is what remains of them."""
+    """A display that follows a plan's jobs. All figures are estimates; ``left`` is what remains of them."""
 
     def __init__(self, console: Console, plan: Plan) -> None:
-        self.console, self.plan = console, plan
+        self.console = console
+        self.plan = plan
         self.todo = [job for job in plan.jobs if job.todo]
         self.job: Job | None = None
-        self.done, self.fraction, self.began = 0.0, 0.0, time.monotonic()
+        self.done = 0.0
+        self.fraction = 0.0
+        self.began = time.monotonic()
         self.bars: Progress | None = None
         self.all: TaskID | None = None
         self.one: TaskID | None = None
@@ -69,7 +72,9 @@ class Display:
 
     def begin(self, number: int, job: Job) -> None:
         """Show that ``job`` begins."""
-        self.job, self.fraction, self.began = job, 0.0, time.monotonic()
+        self.job = job
+        self.fraction = 0.0
+        self.began = time.monotonic()
         verb = {"resume": "goes on", "measure": "is measured again"}.get(job.how, "begins")
         if self.bars is None:
             self.console.print(f"[{number}/{len(self.todo)}] {job.title} {verb}", markup=False, highlight=False)

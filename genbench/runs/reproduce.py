@@ -50,7 +50,7 @@ WIDE = 2.0  # standard errors of the difference
 
 @dataclass(frozen=True)
 class Compared:
-    """One figure of both: texts, whether they agree (None: no error is stated to judge by), and what was allowed."""
+    """A figure of both cells: texts, whether they agree (None: no error to judge by), and what was allowed."""
 
     what: str
     was: str
@@ -59,14 +59,14 @@ class Compared:
     equal: bool | None
 
     def row(self) -> dict[str, Any]:
-        """The line as a row that is printed."""
+        """Return the line as a row that is printed."""
         verdict = {True: "equal", False: "DIFFERS", None: "not judged"}[self.equal]
         return {"figure": self.what, "was": self.was, "now": self.now, "allowed": self.allowed, "verdict": verdict}
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All figures; ``exact`` where every bit was to be the same, else ``reasons`` say why not."""
+    """A comparison of all figures; ``exact`` where every bit was to be the same, else ``reasons`` say why not."""
 
     lines: list[Compared]
     reasons: list[str]
@@ -97,7 +97,7 @@ class Comparison:
 def reproduce(
     folder: Path, out: Path, console: Console, *, root: Path | None = None, device: str | None = None
 ) -> tuple[Comparison, Path]:
-    """Run the cell of ``folder`` again into ``out``, a new run, and compare; returns also the new cell's folder.
+    """Run the cell of ``folder`` again into ``out``, a new run, and compare; return also the new cell's folder.
 
     A budget in images or steps is spent again. One in seconds is not: the cell takes the steps of each phase that it
     took, each at the fraction of its phase that the clock showed then (``fractions.npy``), so that schedules follow the
@@ -134,9 +134,11 @@ def planned(before: Record, folder: Path, out: Path, root: Path | None, device: 
     check_unchanged(data.load(cell.dataset, root=root, size=cell.size), cell.data)
     trace = None
     if "seconds" in cell.budget and before.fit is not None:
-        steps, fractions = tuple(before.fit.phase_steps.values()), read_fractions(folder / layout.FRACTIONS)
+        steps = tuple(before.fit.phase_steps.values())
+        fractions = read_fractions(folder / layout.FRACTIONS)
         trace = Trace(steps, fractions if len(fractions) == sum(steps) else ())
-    title, threads = str(stamp.get("title") or before.dataset), of_training(stamp).get("threads")
+    title = str(stamp.get("title") or before.dataset)
+    threads = of_training(stamp).get("threads")
     setting = Setting(title, root, revision(), partial(verbatim, str(stamp.get("command"))), trace, threads)
     expected = (before.fit.seconds, sum(before.seconds.values()) - before.fit.seconds) if before.fit else (0.0, 10.0)
     return Job(cell, {before.label: made}, "run", *expected), setting
@@ -151,12 +153,14 @@ def compared(before: Record, after: Record, was: Path, now: Path) -> Comparison:
         return Comparison([*lines, _same("reason", str(before.reason), str(after.reason), exact or None)], reasons)
     if before.fit is not None and after.fit is not None:
         lines.append(_same("steps", _steps(before), _steps(after), True))
-    ours, theirs = digests(before, was), digests(after, now)
+    ours = digests(before, was)
+    theirs = digests(after, now)
     for name in theirs:
         lines.append(_same(name, ours.get(name), theirs[name], exact or None))
     for figure in FIGURES:
         if not figure.path.startswith((*TIMINGS, "fit.")):
-            one, other = figure.of(before), figure.of(after)
+            one = figure.of(before)
+            other = figure.of(after)
             if one is not None or other is not None:
                 lines.append(_figure(figure.key, one, other, None if exact else _error(before, after, figure.path)))
     if exact:
@@ -167,18 +171,19 @@ def compared(before: Record, after: Record, was: Path, now: Path) -> Comparison:
 
 
 def digests(record: Record, folder: Path) -> dict[str, str]:
-    """SHA-256 of weights and samples: the record's, or else of the files that lie beside it."""
-    found = dict(record.digests)
-    if "weights" not in found and (folder / layout.MODEL).is_file():
+    """Return the SHA-256 of weights and samples: the record's, or else of the files that lie beside it."""
+    known = dict(record.digests)
+    if "weights" not in known and (folder / layout.MODEL).is_file():
         with safe_open(str(folder / layout.MODEL), framework="pt", device="cpu") as file:
-            found["weights"] = digest({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 - not a dict
-    if "samples" not in found and (folder / layout.SAMPLES).is_file():
-        found["samples"] = digest({"samples": torch.from_numpy(np.load(folder / layout.SAMPLES, allow_pickle=False))})
-    return found
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+            known["weights"] = digest(tensors)
+    if "samples" not in known and (folder / layout.SAMPLES).is_file():
+        known["samples"] = digest({"samples": torch.from_numpy(np.load(folder / layout.SAMPLES, allow_pickle=False))})
+    return known
 
 
 def _parted(before: Record, after: Record) -> Iterator[str]:
-    """Why the same steps need not give the same bits."""
+    """Yield reasons why the same steps need not give the same bits."""
     again = "trained" in before.stamp or "trained" in after.stamp
     one, other = (said_of(r.stamp, PLACE, again=again) for r in (before, after))
     for name in dict.fromkeys((*one, *other)):
@@ -195,14 +200,14 @@ def _parted(before: Record, after: Record) -> Iterator[str]:
 
 
 def _same(what: str, was: str | None, now: str, judged: bool | None) -> Compared:
-    """The line of two texts that are to be the same."""
+    """Return the line of two texts that are to be the same."""
     judged = None if was is None else judged
     before = "not recorded" if was is None else short(json.dumps(was))
     return Compared(what, before, short(json.dumps(now)), "the same" if judged else "–", was == now if judged else None)
 
 
 def _figure(key: str, was: float | None, now: float | None, error: float | None) -> Compared:
-    """The line of two numbers; ``error`` None: equal in every bit. What an older record did not have is not judged."""
+    """Return the line of two numbers; ``error`` None: equal in every bit. What an older record lacks is not judged."""
     equal: bool | None = was == now
     allowed = "the same"
     if error is not None:
@@ -216,16 +221,16 @@ def _figure(key: str, was: float | None, now: float | None, error: float | None)
 
 
 def _error(before: Record, after: Record, path: str) -> float:
-    """The standard error of the difference by what both records state; NaN where they state none."""
+    """Return the standard error of the difference by what both records state; NaN where they state none."""
     part, _, name = path.partition(".")
     names = [f"{name}_{end}" for end in ERRORS]
     names += ["standard_error"] if name in ("bpd", part) else []
-    found = []
+    errors = []
     for record in (before, after):
         of = getattr(record, part)
         values = [value for item in names if isinstance(value := getattr(of, item, None), float)]
-        found.append(values[0] if values else math.nan)
-    return math.hypot(*found)
+        errors.append(values[0] if values else math.nan)
+    return math.hypot(*errors)
 
 
 def _steps(record: Record) -> str:

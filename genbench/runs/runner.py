@@ -37,11 +37,11 @@ SAID = {
 
 
 class DiskFull(OSError):
-    """A cell had no room to write: no other has any, so the run stops and everything whole stays."""
+    """An error of a cell with no room to write: no other has any, so the run stops and everything whole stays."""
 
 
 class Ended(NamedTuple):
-    """How a job ended: ``done``, ``diverged``, ``failed``; what to say of it; and how long it took."""
+    """The end of a job: ``done``, ``diverged``, ``failed``; what to say of it; and how long it took."""
 
     status: str
     said: str
@@ -61,19 +61,19 @@ def run(
     download: bool = False,
     tensorboard: bool = False,
 ) -> int:
-    """Run what of a suite is not done yet, and write the table; the exit status: 1 where a cell failed, else 0.
+    """Run what of a suite is not done yet, and write the table; return the exit status: 1 where a cell failed, else 0.
 
     Args:
         suite: the suite with the command line's changes.
-        out: folder of the run.
+        out: the folder of the run.
         console: the console that progress and the table are printed on.
-        command: ``(cell, what it spent) → line for the shell`` that makes a cell again, for the stamps.
-        device: ``"cpu"`` or ``"cuda"``.
-        fresh: do again what is done.
-        measure_again: measure again, by their weights, the cells that are done and were measured by older measures.
-        root: folder of data sets.
-        download: fetch data that are missing, as far as their sources allow.
-        tensorboard: write what training logs into each cell's ``tensorboard`` too.
+        command: a function of a cell and what it spent: the line for the shell that makes it again, for the stamps.
+        device: the device, ``"cpu"`` or ``"cuda"``.
+        fresh: whether to do again what is done.
+        measure_again: whether to measure again, by weights, the cells that are done and older measures measured.
+        root: the folder of data sets.
+        download: whether to fetch data that are missing, as far as their sources allow.
+        tensorboard: whether to write what training logs into each cell's ``tensorboard`` too.
 
     Raises:
         ValueError: for whatever is wrong with the input, before any training.
@@ -96,9 +96,9 @@ def run(
         _announce(laid, suite, console)
         setting = Setting(suite.title, root, revision(), command, tensorboard=tensorboard)
         ended = carry_out(laid, setting, console)
-        found = records(out)
-        rows.write(out, found)
-        rows.show(found, console)
+        measured = records(out)
+        rows.write(out, measured)
+        rows.show(measured, console)
         console.print(f"{out / 'table.md'}; genbench report {out} makes a page of it", markup=False, soft_wrap=True)
         _log(out, laid, ended, began)
     return 1 if any(end.status == "failed" for end in ended.values()) else 0
@@ -117,7 +117,8 @@ def _announce(laid: Plan, suite: Suite, console: Console) -> None:
 
 def carry_out(laid: Plan, setting: Setting, console: Console) -> dict[int, Ended]:
     """Do every job that is not done, one after the other: they would take each other's processor otherwise."""
-    display, ended = Display(console, laid), dict[int, Ended]()
+    display = Display(console, laid)
+    ended = dict[int, Ended]()
     with display.live():
         number = 0
         for i, job in enumerate(laid.jobs):
@@ -134,7 +135,7 @@ def _one(job: Job, setting: Setting, display: Display) -> Ended:
     began = time.monotonic()
     if job.how in ("run", "measure"):
         for folder in job.folders.values():
-            shutil.rmtree(worker.part_of(folder), ignore_errors=True)
+            shutil.rmtree(worker.unfinished_of(folder), ignore_errors=True)
     here, there = SPAWN.Pipe(duplex=False)
     child = SPAWN.Process(target=worker.main, args=(job, setting, there), daemon=True)
     with unnamed_main():
@@ -176,12 +177,12 @@ def _ended(
     if failure is not None:
         worker.failed(job, setting, failure[0], failure[1] or None)
         return Ended("failed", f"failed: {failure[0]}", seconds)
-    found = [Record.read(folder) for folder in job.folders.values()]
-    if found[0].status == "diverged":
-        return Ended("diverged", f"diverged: {found[0].reason}", seconds)
-    fit = found[0].fit if job.how != "measure" else None
+    finished = [Record.read(folder) for folder in job.folders.values()]
+    if finished[0].status == "diverged":
+        return Ended("diverged", f"diverged: {finished[0].reason}", seconds)
+    fit = finished[0].fit if job.how != "measure" else None
     said = f"{fit.steps:,} steps, {fit.images:,} images" if fit is not None else "measured"
-    return Ended(found[0].status, said, seconds)
+    return Ended(finished[0].status, said, seconds)
 
 
 def _log(out: Path, laid: Plan, ended: dict[int, Ended], began: float) -> None:
@@ -208,7 +209,7 @@ def _log(out: Path, laid: Plan, ended: dict[int, Ended], began: float) -> None:
 
 
 def _age() -> float:
-    """Seconds since this process began, where the system says so; else 0."""
+    """Return the seconds since this process began, where the system says so; else 0."""
     try:
         started = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19]) / os.sysconf("SC_CLK_TCK")
         return time.clock_gettime(time.CLOCK_BOOTTIME) - started

@@ -15,7 +15,7 @@ SPAWN = multiprocessing.get_context("forkserver")
 
 
 def warm_up() -> None:
-    """Start it, in the background: it imports while this process imports the same and checks the suite.
+    """Start that process in the background: it imports while this one imports the same and checks the suite.
 
     By default glibc hands freed blocks above 32 MB back to the system, and the next step faults their pages in again:
     up to half of a PixelCNN's step (benchmarks/allocator.py). Cells keep them; other C libraries ignore the variables.

@@ -26,7 +26,7 @@ ANCHOR_NAMES = (
 
 
 class Part(BaseModel):
-    """Frozen, typed strictly, unknown keys refused."""
+    """A frozen part of a suite, typed strictly; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -46,12 +46,12 @@ class SuiteRow(Part):
 
     @property
     def name(self) -> str:
-        """``LABEL on DATASET``: no other row of a suite has it."""
+        """The name ``LABEL on DATASET``, which no other row of a suite has."""
         return f"{self.label} on {self.dataset}"
 
 
 class BudgetPart(Part):
-    """Exactly one of images, steps and seconds, as :class:`genbench.Budget` checks."""
+    """A budget: exactly one of images, steps and seconds, as :class:`genbench.Budget` checks."""
 
     images: int | None = Field(None, gt=0)
     steps: int | None = Field(None, gt=0)
@@ -65,7 +65,7 @@ class BudgetPart(Part):
 
     @property
     def given(self) -> dict[str, Any]:
-        """The one that is given."""
+        """The one of them that is given, by its name."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
@@ -73,19 +73,19 @@ class Suite(Part):
     """The content of a suite file.
 
     Args:
-        title: title over the table.
-        dataset: data set of every row that names none; ``size`` is the side that a folder's images are resized to.
-        budget: budget of every row: ``images``, ``steps`` or ``seconds`` of training.
-        batch_size: number of images a batch.
+        title: the title over the table.
+        dataset: the data set of every row that names none; ``size`` is the side that a folder's images are resized to.
+        budget: the budget of every row: ``images``, ``steps`` or ``seconds`` of training.
+        batch_size: the number of images a batch.
         seeds: the seeds; each row is trained once with each.
-        extractor: name of the feature extractor for FID and its kin.
-        precision: arithmetic of training: ``"float32"``, or ``"bfloat16"`` where the processor has it.
+        extractor: the name of the feature extractor for FID and its kin.
+        precision: the arithmetic of training: ``"float32"``, or ``"bfloat16"`` where the processor has it.
         samples: the most samples of a cell; by default as many as the test split has images.
         likelihoods: the most test and training images for an exact likelihood or a bound; by default as many as the
             test split has.
-        draws: number of importance weights an image for a bound.
-        estimated: number of test images for an estimated likelihood; chains are dear.
-        effort: effort of these chains: ``"fast"``, ``"standard"`` or ``"paper"``.
+        draws: the number of importance weights an image for a bound.
+        estimated: the number of test images for an estimated likelihood; chains are dear.
+        effort: the effort of these chains: ``"fast"``, ``"standard"`` or ``"paper"``.
         timing: the most seconds that a cell's speed is measured for.
         row: the rows.
     """
@@ -122,7 +122,7 @@ class Suite(Part):
 
     @model_validator(mode="after")
     def _rows(self) -> Suite:
-        """Labels and data sets filled in; each row and seed has a folder of its own."""
+        """Fill in labels and data sets; each row and seed has a folder of its own."""
         if not all(0 <= seed < 2**32 for seed in self.seeds):
             raise ValueError(f"seeds {list(self.seeds)}: give whole numbers from 0 to {2**32 - 1}")
         if len(set(self.seeds)) < len(self.seeds):
@@ -150,17 +150,17 @@ class Suite(Part):
 
     @property
     def trained(self) -> list[SuiteRow]:
-        """The rows but for those that ask for anchors."""
+        """The rows without those that ask for anchors."""
         return [row for row in self.row if row.recipe != ANCHORS]
 
 
 def slug(name: str) -> str:
-    """``name`` as a folder's name: lower case, letters, digits and single hyphens."""
+    """Return ``name`` as a folder's name: lower case, letters, digits and single hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[-100:] or "-"
 
 
 def read(name: str) -> Suite:
-    """The suite of that name, or in the file of that path.
+    """Return the suite of that name, or in the file of that path.
 
     Raises:
         ValueError: for a name or file that does not exist or does not hold a suite, with the nearest names.
@@ -178,7 +178,7 @@ def read(name: str) -> Suite:
 
 
 def parse(text: str, name: str) -> Suite:
-    """The suite that a TOML text holds; ``ValueError`` names the first key that is wrong."""
+    """Return the suite that a TOML text holds; ``ValueError`` names the first key that is wrong."""
     try:
         return Suite.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
@@ -188,7 +188,7 @@ def parse(text: str, name: str) -> Suite:
 
 
 def validated(raw: Mapping[str, Any] | Suite) -> Suite:
-    """The suite that a mapping says; ``ValueError`` names the first key that is wrong."""
+    """Return the suite that a mapping says; ``ValueError`` names the first key that is wrong."""
     if isinstance(raw, Suite):
         return raw
     try:
@@ -198,7 +198,7 @@ def validated(raw: Mapping[str, Any] | Suite) -> Suite:
 
 
 def complaint(error: ValidationError) -> str:
-    """The first complaint, in plain words: an unknown key with the nearest known ones."""
+    """Return the first complaint, in plain words: an unknown key with the nearest known ones."""
     what = error.errors()[0]
     path = [str(part) for part in what["loc"]]
     where = ".".join(path)
@@ -219,7 +219,7 @@ def write(suite: Suite, folder: Path) -> None:
 
 
 def to_toml(suite: Suite) -> str:
-    """The suite as TOML that :func:`parse` reads back as the same suite."""
+    """Return the suite as TOML that :func:`parse` reads back as the same suite."""
     raw = suite.model_dump(exclude_none=True)
     rows = raw.pop("row")
     tables = [tomli_w.dumps({"row": _without_empty(row)}) for row in rows]
@@ -232,7 +232,7 @@ def _without_empty(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_value(value: Any) -> str:  # noqa: ANN401 - any TOML value
-    """A value on one line, as TOML has it behind ``key =``.
+    """Return a value on one line, as TOML has it behind ``key =``.
 
     Raises:
         ValueError: for what TOML has no word for, such as None, and for a mapping, which is a table there.

@@ -12,21 +12,22 @@ from genbench.training.config import Budget, FitConfig, Progress
 if TYPE_CHECKING:
     from genbench.data import Dataset
 
-SECONDS, ROUNDS = 3.0, 8
+SECONDS = 3.0
+ROUNDS = 8
 
 
 class _Enough(Exception):
-    """Raised where the timed training has seen enough."""
+    """A signal that the timed training has seen enough."""
 
 
 def fit_seconds(model: GenerativeModel, dataset: Dataset, cell: Cell) -> float:
-    """The seconds that a budget in images or steps should take; 0 where trying a few costs more than doing them all."""
+    """Return the seconds that a budget in images or steps should take; 0 where trying costs more than training."""
     rounds = Budget(**cell.budget).rounds(min(cell.batch_size, len(dataset.train))) or 0
     return rounds * timed_round(model, dataset, cell) if rounds > 2 * ROUNDS else 0.0
 
 
 def timed_round(model: GenerativeModel, dataset: Dataset, cell: Cell) -> float:
-    """Seconds a round takes, from a few that are thrown away; 0 where the model does not even learn so far."""
+    """Return the seconds a round takes, from a few that are thrown away; 0 where the model does not learn so far."""
     times: list[float] = []
     began = time.monotonic()
 

@@ -20,7 +20,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from genbench.errors import disk_full, reason
-from genbench.files import LOCK, part_of, settle, written_whole
+from genbench.files import LOCK, settle, unfinished_of, written_whole
 from genbench.records import layout
 from genbench.records.record import Record
 from genbench.runs import anchors, cell, stamping
@@ -54,31 +54,31 @@ def main(job: Job, setting: Setting, wire: Connection) -> None:
 
 
 def do(job: Job, setting: Setting, tell: Tell) -> None:
-    """Make the job's folders."""
+    """Do the job and make its folders whole."""
     if setting.threads is not None:
         torch.set_num_threads(setting.threads)
-    parts = {name: part_of(folder) for name, folder in job.folders.items()}
+    folders = {name: unfinished_of(folder) for name, folder in job.folders.items()}
     with contextlib.ExitStack() as held:
-        for part in parts.values():
-            part.mkdir(parents=True, exist_ok=True)
-            held.enter_context(_held(part))
-            with written_whole(part / layout.CONFIGURATION) as file:
+        for unfinished in folders.values():
+            unfinished.mkdir(parents=True, exist_ok=True)
+            held.enter_context(_held(unfinished))
+            with written_whole(unfinished / layout.CONFIGURATION) as file:
                 file.write_text(json.dumps(job.cell.configuration, indent=1))
         if job.cell.recipe == ANCHORS:
-            for record in anchors.work(job.cell, setting, parts, tell):
-                _whole(record, parts[record.label], job.folders[record.label])
+            for record in anchors.work(job.cell, setting, folders, tell):
+                _whole(record, folders[record.label], job.folders[record.label])
             return
         finished = job.folders[job.cell.label] if job.how == "measure" else None
         if finished is not None:
             shutil.copytree(
-                finished, job.part, dirs_exist_ok=True, ignore=shutil.ignore_patterns(layout.RECORD, layout.ERROR)
+                finished, job.unfinished, dirs_exist_ok=True, ignore=shutil.ignore_patterns(layout.RECORD, layout.ERROR)
             )
         try:
-            record = cell.work(job.cell, setting, job.part, tell, finished)
+            record = cell.work(job.cell, setting, job.unfinished, tell, finished)
         except Diverged as error:
             stamp = stamping.stamped(job.cell, setting) | {"diverged": {"turn": error.turn, "step": error.step}}
             record = Record(**stamping.heading(job.cell), status="diverged", reason=str(error), stamp=stamp)
-        _whole(record, job.part, job.folders[job.cell.label])
+        _whole(record, job.unfinished, job.folders[job.cell.label])
 
 
 def failed(job: Job, setting: Setting, why: str, trace: str | None = None) -> None:
@@ -87,7 +87,7 @@ def failed(job: Job, setting: Setting, why: str, trace: str | None = None) -> No
     What was to be measured again stays as it was, with the trace beside it.
     """
     if job.how == "measure":
-        shutil.rmtree(job.part, ignore_errors=True)
+        shutil.rmtree(job.unfinished, ignore_errors=True)
         if trace is not None:
             (job.folders[job.cell.label] / layout.ERROR).write_text(trace)
         return
@@ -109,13 +109,13 @@ def failed(job: Job, setting: Setting, why: str, trace: str | None = None) -> No
         settle(fresh, folder)
 
 
-def _whole(record: Record, part: Path, folder: Path) -> None:
-    """The last steps of a folder: the record comes, it takes its name, and what only an unfinished one needs goes.
+def _whole(record: Record, unfinished: Path, folder: Path) -> None:
+    """Make a folder whole: write the record, give the folder its name, and remove what only an unfinished one needs.
 
     In this order: cut off anywhere, it is either whole or can be gone on with.
     """
-    record.write(part)
-    settle(part, folder)
+    record.write(unfinished)
+    settle(unfinished, folder)
     for name in (layout.CONFIGURATION, layout.TRAINING, LOCK):
         (folder / name).unlink(missing_ok=True)
     for left in (folder / layout.TRAINING.parent).glob(".*.part"):  # of a write that was killed
@@ -123,17 +123,17 @@ def _whole(record: Record, part: Path, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _held(part: Path) -> Iterator[None]:
+def _held(unfinished: Path) -> Iterator[None]:
     """Hold the unfinished folder's lock: the process of a run that was killed may take a moment to notice.
 
     Raises:
         ValueError: where another process does not let it go.
     """
-    lock = FileLock(part / LOCK)
+    lock = FileLock(unfinished / LOCK)
     try:
         lock.acquire(timeout=WAIT_SECONDS)
     except Timeout as error:
-        raise ValueError(f"{part}: another process is still at work in it") from error
+        raise ValueError(f"{unfinished}: another process is still at work in it") from error
     try:
         yield
     finally:
@@ -141,7 +141,7 @@ def _held(part: Path) -> Iterator[None]:
 
 
 def _die_with_runner() -> None:
-    """Nobody waits for the result of a run that is gone, and the next one wants the folder."""
+    """End this process with its runner: nobody waits for its result, and the next run wants the folder."""
     runner = multiprocessing.parent_process()
     if runner is not None:
         runner.join()

@@ -1,1 +1,1 @@
-"""From records to tables and pages. Nothing here imports torch."""
+"""Tables and pages, made of records. Nothing here imports torch."""

@@ -14,7 +14,7 @@ FACTS = (
 
 
 def protocol(rows: Sequence[Row]) -> list[tuple[str, str]]:
-    """What the rows were measured under, by their stamps: name and text; where rows differ, every value.
+    """Return what the rows were measured under, by their stamps: name and text; where rows differ, every value.
 
     Rows that diverged or failed say nothing here as long as others do: their stamps break off where they did.
     """
@@ -32,13 +32,13 @@ def protocol(rows: Sequence[Row]) -> list[tuple[str, str]]:
 
 
 def title(rows: Sequence[Row]) -> str:
-    """The suite's title and the data set."""
+    """Return the suite's title and the data set."""
     titles = dict.fromkeys(t for row in rows if isinstance(t := row["stamp"].get("title"), str) and t)
     return f"{' / '.join(titles)}: {rows[0]['dataset']}" if titles else str(rows[0]["dataset"])
 
 
 def footnotes(rows: Sequence[Row]) -> list[str]:
-    """What the columns and marks of these rows mean, one sentence or two a note; only what occurs."""
+    """Return what the columns and marks of these rows mean, one sentence or two a note; only what occurs."""
     notes = [note for column in COLUMNS for note in column.notes(rows)]
     if any(row["status"] == "anchor" for row in rows):
         notes.append("Anchors, below the recipes, fix the scale; they are no models and are not ranked.")

@@ -12,7 +12,7 @@ from genbench.tables.texts import Row, count
 
 
 def deviation(rows: Sequence[Row]) -> Iterator[str]:
-    """What ± is of rows of several seeds."""
+    """Yield what ± means in rows of several seeds."""
     if any(len(row["seeds"]) > 1 for row in rows):
         yield "± of several seeds is the sample standard deviation over seeds."
 
@@ -50,7 +50,7 @@ RANKED = tuple(figure for figure in FIGURES if figure.group is not None)
 
 
 def columns(rows: Sequence[Row]) -> list[Column]:
-    """The columns of one data set's table: those that some row is a reason to show, each extractor's together."""
+    """Return the columns of one data set's table: those that some row is a reason to show, by extractor."""
     own = [figure.key for figure in FIGURES if _per_extractor(figure)]
     extractors = list(dict.fromkeys(row["extractor"] for row in rows if any(row[key] is not None for key in own)))
     every: list[Column] = []

@@ -31,11 +31,12 @@ HEADS: Mapping[FigureGroup, str] = {
 ALWAYS = {"timing.dtype": "float32"}  # before stamps said so
 SAID = ("revision", "versions")
 ABSENT = "absent"
-MOST_ROWS, MOST_PARTS = 3, 4
+MOST_ROWS = 3
+MOST_PARTS = 4
 
 
 def parts(record: Record, group: FigureGroup, *, timed: bool | None = None) -> dict[str, str]:
-    """All that must be equal for two cells' figures of this group to be ranked together: name → value, as JSON.
+    """Return what must be equal for two cells' figures of this group to be ranked together: name → value, as JSON.
 
     A budget of seconds buys more on a faster machine, so where training was ``timed``, by its stamp if nothing else is
     said, the machine is among it. What a reader sees beside the figure, its kind and what it is given, is
@@ -67,12 +68,12 @@ def parts(record: Record, group: FigureGroup, *, timed: bool | None = None) -> d
 
 
 def by_seconds(record: Record) -> bool:
-    """Whether the clock decided how long the record's model was trained."""
+    """Return whether the clock decided how long the record's model was trained."""
     return "seconds" in (record.stamp.get("budget") or {})
 
 
 def shown_beside(record: Record, group: FigureGroup) -> Hashable:
-    """What else must be equal: it stands in the table beside the figure, and needs no footnote."""
+    """Return what else must be equal: it stands in the table beside the figure, and needs no footnote."""
     same: tuple[Hashable, ...] = (record.dataset, record.labelled, record.given)
     if group == LIKELIHOOD and (test := record.test) is not None:
         same += (test.kind, test.given, test.observation)
@@ -80,26 +81,26 @@ def shown_beside(record: Record, group: FigureGroup) -> Hashable:
 
 
 def alike(record: Record, groups: Sequence[FigureGroup] = (LIKELIHOOD, QUALITY, SPEED)) -> str:
-    """Eight hexadecimal digits that are equal for cells of which all figures of these groups may be compared."""
+    """Return eight hexadecimal digits that are equal for cells of which all figures of these groups may be compared."""
     same = [(sorted(parts(record, group).items()), shown_beside(record, group)) for group in groups]
     return hashlib.sha256(json.dumps(same, default=str).encode()).hexdigest()[:8]
 
 
 def measured(record: Record, group: FigureGroup) -> bool:
-    """Whether the record has figures of this group that stamps may keep apart."""
+    """Return whether the record has figures of this group that stamps may keep apart."""
     if group == LIKELIHOOD:
         return record.test is not None and record.test.converged is not False
     return getattr(record, group.part) is not None and not blind(record, group)
 
 
 def refusals(rows: Rows, labels: Sequence[str]) -> list[list[str]]:
-    """For each row what it is not ranked with and why: by group, the rows on each side, and the parts that differ.
+    """Return for each row what it is not ranked with and why: group, rows on each side, and parts that differ.
 
-    Only between rows that would be ranked together but for their stamps. Rows of one note share its text.
+    It names only rows that would be ranked together but for their stamps. Rows of one note share its text.
 
     Args:
-        rows: of a table; the cells of each agree in all their parts.
-        labels: of the rows.
+        rows: the rows of a table; the cells of each agree in all their parts.
+        labels: the label of each row.
     """
     notes: list[list[str]] = [[] for _ in rows]
     for dataset in dict.fromkeys(cells[0].dataset for cells in rows):
@@ -134,7 +135,7 @@ def _eligible(record: Record, group: FigureGroup) -> bool:
 
 
 def _causes(members: Sequence[int], rows: Rows, group: FigureGroup) -> Iterator[Cause]:
-    """Each part of which rows that look alike (:func:`shown_beside`) have several values: the rows of each value."""
+    """Yield each part with several values in rows that look alike (:func:`shown_beside`): the rows of each value."""
     together: dict[Hashable, list[int]] = {}
     for index in members:
         together.setdefault(shown_beside(rows[index][0], group), []).append(index)
@@ -156,7 +157,7 @@ def _causes(members: Sequence[int], rows: Rows, group: FigureGroup) -> Iterator[
 
 
 def remarks(rows: Rows) -> list[list[str]]:
-    """For each row what differs between the rows of its data set and keeps no figures apart: revision and versions."""
+    """Return for each row what differs within its data set and keeps no figures apart: revision and versions."""
     notes: list[list[str]] = [[] for _ in rows]
     for dataset in dict.fromkeys(cells[0].dataset for cells in rows):
         here = {i: cells[0] for i, cells in enumerate(rows) if cells[0].dataset == dataset}
@@ -175,14 +176,14 @@ def remarks(rows: Rows) -> list[list[str]]:
 
 
 def said_of(stamp: Mapping[str, Any], names: Sequence[str], *, again: bool) -> dict[str, Any]:
-    """These parts of a stamp by dotted name; where any cell was measured ``again``, those of the training too."""
+    """Return parts of a stamp by dotted name; where any cell was measured ``again``, those of the training too."""
     chosen = {name: stamp.get(name) for name in names}
     trained = of_training(stamp)
     return dict(leaves(chosen | ({"trained": {name: trained.get(name) for name in names}} if again else {})))
 
 
 def leaves(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """A stamp's values by dotted name: ``extractor.hash``."""
+    """Yield a stamp's values by dotted name: ``extractor.hash``."""
     for name, item in value.items():
         if isinstance(item, Mapping):
             yield from leaves(item, f"{path}{name}.")
@@ -191,7 +192,7 @@ def leaves(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]
 
 
 def short(value: str) -> str:
-    """A part's value as a note says it: hashes cut to eight digits."""
+    """Return a part's value as a note says it: hashes cut to eight digits."""
     if value == ABSENT:
         return value
     text = json.loads(value)

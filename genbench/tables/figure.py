@@ -16,18 +16,18 @@ Lines = Callable[[Row], Iterable[str | None]]  # row → what its figure was mea
 
 
 def no_text(row: Row) -> str:
-    """Nothing, in any row."""
+    """Return an empty text, in any row."""
     return ""
 
 
 @dataclass(frozen=True)
 class Number:
-    """How a figure's number is printed, beside its error.
+    """The way in which a figure's number is printed, beside its error.
 
     Args:
-        decimals: always so many; None for three significant digits.
-        scale: that the number is multiplied by.
-        unit: of the error in a tooltip, with a space before it.
+        decimals: the number of decimals; None for three significant digits.
+        scale: the factor that the number is multiplied by.
+        unit: the unit of the error in a tooltip, with a space before it.
     """
 
     decimals: int | None = None
@@ -35,7 +35,7 @@ class Number:
     unit: str = ""
 
     def text(self, value: float | None, error: float | None) -> str:
-        """``1.22 ± 0.03``: the error has the decimals of its number."""
+        """Return a text such as ``1.22 ± 0.03``: the error has the decimals of its number."""
         if value is None:
             return ""
         decimals = places(value * self.scale) if self.decimals is None else self.decimals
@@ -48,14 +48,14 @@ class Column:
     """One column of the table.
 
     Args:
-        key: the row's key that it sorts by.
-        header: its heading without unit and arrow; empty for a figure that has a key and no column.
-        write: a row's text; empty where there is nothing to say.
-        right: aligned to the right, as numbers are.
-        drop: columns with greater numbers go first where a terminal is narrow; 0 stays.
+        key: the row's key that the column sorts by.
+        header: the heading without unit and arrow; empty for a figure that has a key and no column.
+        write: a function that gives a row's text; empty where there is nothing to say.
+        right: whether texts are aligned to the right, as numbers are.
+        drop: the order of leaving a narrow terminal: columns with greater numbers go first; 0 stays.
         occasion: whether a row is a reason to show the column; by default any row in which it has a text is one.
         caption: a footnote that explains the column wherever it is shown, or a function of rows that gives several.
-        tooltip: what its figure was measured on, in one line, or a function of a row that gives several.
+        tooltip: what the figure was measured on, in one line, or a function of a row that gives several.
     """
 
     key: str
@@ -74,23 +74,23 @@ class Column:
 
     @property
     def stem(self) -> str:
-        """What the keys of its standard error and its rank begin with: ``nll`` for ``nll_bpd``."""
+        """The beginning of the keys of its standard error and its rank: ``nll`` for ``nll_bpd``."""
         return self.key.removesuffix("_bpd")
 
     def cell(self, row: Row) -> str:
-        """What stands in the row."""
+        """Return the text that stands in the row."""
         return self.write(row)
 
     def bold(self, row: Row) -> bool:
-        """Whether the row is best, and by more than chance."""
+        """Return whether the row is best, and by more than chance."""
         return bool(row.get(f"{self.stem}_best") and self.cell(row))
 
     def wanted(self, row: Row) -> bool:
-        """Whether the row is a reason to show the column."""
+        """Return whether the row is a reason to show the column."""
         return bool(self.cell(row)) if self.occasion is None else self.occasion(row)
 
     def notes(self, rows: Sequence[Row]) -> list[str]:
-        """The footnotes of the column below these rows."""
+        """Return the footnotes of the column below these rows."""
         if self.caption is None:
             return []
         if isinstance(self.caption, str):
@@ -98,7 +98,7 @@ class Column:
         return list(self.caption(rows))
 
     def lines(self, row: Row) -> list[str]:
-        """What the row's figure was measured on, a line each."""
+        """Return what the row's figure was measured on, a line each."""
         said = self.tooltip(row) if callable(self.tooltip) else [self.tooltip]
         return [line for line in said if line]
 
@@ -108,13 +108,13 @@ class Figure(Column):
     """A number of a record: its key in rows, its column, and all that tables, files and rankings say of it.
 
     Args:
-        path: where a record has it: ``"quality.fid"``.
-        unit: behind the header: ``"dB"``; one that begins with × stands without a comma.
-        better: which way it improves; such figures have a deviation over seeds, and sort best first.
-        arrow: whether the heading says so.
-        format: how its number is printed, or a function of a row that prints it.
-        error: where a record has its standard error; rows have it under ``…_se``.
-        group: that it is ranked in; None where nothing is ranked by it.
+        path: the place of the figure in a record: ``"quality.fid"``.
+        unit: the unit behind the header: ``"dB"``; one that begins with × stands without a comma.
+        better: the direction in which it improves; such figures have a deviation over seeds, and sort best first.
+        arrow: whether the heading shows that direction.
+        format: the way its number is printed, or a function of a row that prints it.
+        error: the place of its standard error in a record; rows have it under ``…_se``.
+        group: the group that it is ranked in; None where nothing is ranked by it.
         names_extractor: whether the heading names the extractor even where there is only one.
         extractor: the only one whose figures the column shows; None shows all.
         several: whether the table has columns of other extractors too.
@@ -141,26 +141,26 @@ class Figure(Column):
 
     @property
     def name(self) -> str:
-        """What a sentence calls it: ``FID``, ``precision``, ``bits/dim``."""
+        """The figure's name in a sentence: ``FID``, ``precision``, ``bits/dim``."""
         name = self.header.partition(",")[0].partition(" (")[0]
         return name[:1].lower() + name[1:] if name[1:2].islower() else name
 
     def of(self, record: Record) -> float | None:
-        """The figure of one cell; None where it was not measured, is not a number, or is not to be shown."""
+        """Return the figure of one cell; None where it was not measured, is not a number, or is not to be shown."""
         if self.group is not None and blind(record, self.group):
             return None
         value = at(record, self.path)
         return None if value is None or math.isnan(value) else value
 
     def error_of(self, record: Record) -> float | None:
-        """Its standard error in one cell; None where there is none, or it is not finite."""
+        """Return the figure's standard error in one cell; None where there is none, or it is not finite."""
         if self.error is None or (self.group is not None and blind(record, self.group)):
             return None
         value = at(record, self.error)
         return value if value is not None and math.isfinite(value) else None
 
     def cell(self, row: Row) -> str:
-        """The number as people read it, ± its deviation over seeds, or else its standard error if it has one."""
+        """Return the number as people read it, ± its deviation over seeds, or else its standard error if it has one."""
         if self.extractor is not None and row["extractor"] != self.extractor:
             return ""
         if not isinstance(self.format, Number):
@@ -168,17 +168,17 @@ class Figure(Column):
         return self.format.text(row[self.key], self.spread(row))
 
     def spread(self, row: Row) -> float | None:
-        """What stands behind ±: the deviation over seeds, or else a standard error that is not 0."""
+        """Return what stands behind ±: the deviation over seeds, or else a standard error that is not 0."""
         deviation: float | None = row.get(f"{self.key}_std")
         return (row.get(f"{self.stem}_se") or None) if deviation is None else deviation
 
     def under(self, extractor: str, *, several: bool) -> Figure:
-        """The column of one extractor; ``several`` where the table has those of others too."""
+        """Return the column of one extractor; ``several`` where the table has those of others too."""
         return replace(self, extractor=extractor, several=several)
 
 
 def at(record: Record, path: str) -> Any:  # noqa: ANN401 - anything that a record holds
-    """What a record has at a dotted path; None where a part of it is missing."""
+    """Return what a record has at a dotted path; None where a part of it is missing."""
     value: Any = record
     for name in path.split("."):
         value = getattr(value, name, None)
@@ -186,5 +186,5 @@ def at(record: Record, path: str) -> Any:  # noqa: ANN401 - anything that a reco
 
 
 def blind(record: Record, group: FigureGroup) -> bool:
-    """Whether figures of this group would say nothing: the model was trained on the features that judge it."""
+    """Return whether figures of this group say nothing, since the model was trained on the features that judge it."""
     return group.per_extractor and record.trained_on is not None and record.trained_on == record.extractor

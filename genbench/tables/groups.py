@@ -12,17 +12,17 @@ MACHINE = ("device", "threads", "machine", "accelerator", "processor", "versions
 
 @dataclass(frozen=True)
 class FigureGroup:
-    """Figures that may be compared between rows, or not, together.
+    """A group of figures that may be compared between rows, or not, together.
 
     Args:
-        name: as :data:`genbench.records.stamp.MEASURES` counts the versions of what measures them.
-        part: the field of a record without which it has none of them.
-        rests_on: parts of the stamp, by dotted name, that must be equal.
+        name: the name under which :data:`genbench.records.stamp.MEASURES` counts the versions of their measures.
+        part: the field of a record without which it has none of these figures.
+        rests_on: the parts of the stamp, by dotted name, that must be equal.
         counts: what else must be equal: what a note calls it, and the field of ``part`` that holds it.
-        trained: whether training decides them, and not only the machine that measures; where the budget is in seconds,
-            the machine that trained is then among what they rest on.
-        per_extractor: whether they are of one extractor's features, so that a column is of one extractor, and a model
-            that was trained on it has none.
+        trained: whether training decides the figures, and not only the machine that measures; where the budget is in
+            seconds, the machine that trained is then among what they rest on.
+        per_extractor: whether figures are of one extractor's features, so that a column is of one extractor, and a
+            model that was trained on it has none.
     """
 
     name: str

@@ -12,12 +12,12 @@ from genbench.tables.figure import at
 
 @dataclass(frozen=True)
 class Fact:
-    """Something that a row says beside its figures.
+    """A fact that a row says beside its figures.
 
     Args:
-        kind: the type of its values; ``dict`` for what is a mapping.
-        path: where the first of the row's records has it; None for what is made of all of them.
-        many: whether it is a list of such values.
+        kind: the type of the fact's values; ``dict`` for a mapping.
+        path: its place in the first of the row's records; None for what is made of all of them.
+        many: whether the fact is a list of such values.
     """
 
     kind: type
@@ -25,7 +25,7 @@ class Fact:
     many: bool = False
 
     def of(self, record: Record) -> Any:  # noqa: ANN401 - of the type that ``kind`` says
-        """What the record says; None where it says nothing."""
+        """Return what the record says; None where it says nothing."""
         value = None if self.path is None else at(record, self.path)
         return list(value) if self.many and value is not None else value
 

@@ -21,7 +21,7 @@ MEASURED = {  # of a cell's configuration
 
 
 def disambiguated(rows: Sequence[Sequence[Record]]) -> list[str]:
-    """The label of each row, a row being its cells, with what differs in brackets where others have the same.
+    """Return the label of each row, a row being its cells, with what differs in brackets where others have the same.
 
     No more is said than tells the rows of a data set apart: ``pixelcnn (lr 0.003)`` beside ``pixelcnn``. Seeds of one
     row that ended in different ways keep its label: their status tells them apart. Rows that nothing tells apart are
@@ -41,7 +41,7 @@ def disambiguated(rows: Sequence[Sequence[Record]]) -> list[str]:
 
 
 def _measured(records: Sequence[Record]) -> list[str]:
-    """What of their configuration decided how some of ``records`` were measured: draws are nothing to an exact one."""
+    """Return the settings that decided how some of ``records`` were measured: draws are nothing to an exact one."""
     kinds = {record.test.kind for record in records if record.test is not None}
     of = {"exact": ["likelihoods"], "bound": ["likelihoods", "draws"], "estimate": ["estimated", "effort"]}
     deciding = {"extractor", "samples"} if any(record.quality is not None for record in records) else set()
@@ -50,10 +50,13 @@ def _measured(records: Sequence[Record]) -> list[str]:
 
 
 def facets(record: Record, measured: Sequence[str]) -> Facets:
-    """What a label may have to say: what was asked for, the machine, the installation."""
-    stamp, configuration = of_training(record.stamp), EARLIER | record.stamp.get("configuration", {})
-    machine, versions = stamp.get("machine", stamp), stamp.get("versions", {})
-    budget, data = stamp.get("budget") or {}, stamp.get("data", {})
+    """Return what a label may have to say: what was asked for, the machine, the installation."""
+    stamp = of_training(record.stamp)
+    configuration = EARLIER | record.stamp.get("configuration", {})
+    machine = stamp.get("machine", stamp)
+    versions = stamp.get("versions", {})
+    budget = stamp.get("budget") or {}
+    data = stamp.get("data", {})
     asked = {"recipe": record.recipe}
     asked |= {f"option {name}": _named(name, value) or name for name, value in record.options.items()}
     asked |= {
@@ -86,7 +89,7 @@ def _named(name: str, value: object) -> str:
 
 
 def _words(members: Sequence[int], said: dict[int, Facets], records: dict[int, Record]) -> dict[int, list[str]]:
-    """What each of ``members`` says: parted by what differs most among what matters most, then each part by itself."""
+    """Return what each of ``members`` says, parted by what differs most among what matters most, then within parts."""
     for tiers in zip(*(said[index] for index in members), strict=True):
         names = dict.fromkeys(name for tier in tiers for name in tier)
         values = {name: dict.fromkeys(tier.get(name, "") for tier in tiers) for name in names}

@@ -68,7 +68,7 @@ def figures(folder: Path) -> list[Path]:
     ``DATASET-scatter``, ``DATASET-curves``, ``DATASET-samples`` and one for each further kind of picture.
 
     Raises:
-        ValueError: as :func:`write`.
+        ValueError: where :func:`write` raises it.
     """
     there = cells(folder)
     written: list[Path] = []
@@ -81,7 +81,7 @@ def figures(folder: Path) -> list[Path]:
 
 
 def _drawn(table: Sequence[Row], there: Sequence[StoredCell]) -> Iterator[tuple[str, Callable[..., None], Any]]:
-    """Each figure of a data set: its name, what draws it, and of what."""
+    """Yield each figure of a data set: its name, what draws it, and of what."""
     scatters = list(_scatters(table))
     for scatter in scatters:
         yield "scatter" if len(scatters) == 1 else f"scatter-{scatter['extractor']}", draw_scatter, scatter["rows"]
@@ -96,7 +96,7 @@ def _drawn(table: Sequence[Row], there: Sequence[StoredCell]) -> Iterator[tuple[
 
 
 def _scatters(table: Sequence[Row]) -> Iterator[dict[str, Any]]:
-    """One drawing an extractor: FIDs under two do not compare."""
+    """Yield the data of one drawing an extractor: FIDs under two do not compare."""
     for extractor in dict.fromkeys(row["extractor"] for row in table if row["fid"] is not None):
         mine = [row for row in table if row["extractor"] == extractor]
         if any(drawable(row) for row in mine):
@@ -110,7 +110,7 @@ def _scatters(table: Sequence[Row]) -> Iterator[dict[str, Any]]:
 
 
 def _stamp(row: Row) -> dict[str, Any]:
-    """What a row's details say: the reason first, then options, then the stamp line by line."""
+    """Return what a row's details say: the reason first, then options, then the stamp line by line."""
     entries = {name: row[name] for name in ("status", "reason", "seeds", "options")}
     entries |= {"likelihood on": f"{row['nll_images']:,} test images" if row["nll_images"] else None}
     entries |= {"moved when temperatures doubled": _signed(row["nll_moved"])} | row["stamp"]

@@ -28,31 +28,31 @@ class StoredCell:
 
 
 def cells(folder: Path) -> list[StoredCell]:
-    """Every cell below a run's folder, by path; ``ValueError`` where there is none or one cannot be read."""
-    found = records(folder)  # refuses a folder without records
+    """Return every cell below a run's folder, by path; ``ValueError`` where there is none or one cannot be read."""
+    whole = records(folder)  # refuses a folder without records
     paths = (path.parent for path in layout.record_files(folder))
-    return [StoredCell(*pair) for pair in zip(found, (path for path in paths if path.suffix != ".part"), strict=True)]
+    return [StoredCell(*pair) for pair in zip(whole, (path for path in paths if path.suffix != ".part"), strict=True)]
 
 
 def pictures(table: Sequence[Row], there: Sequence[StoredCell], file: str) -> list[dict[str, Any]]:
-    """A picture for each row that has one, real images first, of its first seed.
+    """Return a picture for each row that has one, real images first, of its first seed.
 
     Each has its ``row`` and the row's ``index``, ``cell``, ``path``, ``source`` for a page, and ``ratio``: its width
     over the commonest, by which every image comes out as large in one grid as in another.
     """
-    found: list[dict[str, Any]] = []
+    grids: list[dict[str, Any]] = []
     for index, row in enumerate(table):
         cell = _cell(row, there)
         if cell is not None and (path := cell.folder / file).is_file():
             source, wide = embedded(path)
-            found.append({"index": index, "row": row, "cell": cell, "path": path, "source": source, "wide": wide})
-    for grid in found:
-        grid["ratio"] = grid["wide"] / statistics.mode(other["wide"] for other in found)
-    return sorted(found, key=lambda grid: grid["row"]["recipe"] != "real (test)")
+            grids.append({"index": index, "row": row, "cell": cell, "path": path, "source": source, "wide": wide})
+    for grid in grids:
+        grid["ratio"] = grid["wide"] / statistics.mode(other["wide"] for other in grids)
+    return sorted(grids, key=lambda grid: grid["row"]["recipe"] != "real (test)")
 
 
 def embedded(path: Path) -> tuple[str, int]:
-    """A PNG as a data URI, and its width in pixels: as lossless WebP where that is shorter, pixel for pixel the same.
+    """Return a PNG as a data URI, lossless WebP where that is shorter, and its width in pixels.
 
     Raises:
         ValueError: for a file that is no picture.
@@ -69,10 +69,11 @@ def embedded(path: Path) -> tuple[str, int]:
 
 
 def samples(table: Sequence[Row], there: Sequence[StoredCell]) -> list[dict[str, Any]]:
-    """The samples of each row that has some, with what was measured of them as ``facts``."""
-    found = pictures(table, there, layout.GRID)
-    for grid in found:
-        row, cell = grid["row"], grid["cell"]
+    """Return the samples of each row that has some, with what was measured of them as ``facts``."""
+    grids = pictures(table, there, layout.GRID)
+    for grid in grids:
+        row = grid["row"]
+        cell = grid["cell"]
         facts = [f"{bits(row)} bits/dim"] if row["nll_bpd"] is not None else []
         facts += [f"FID {number(row['fid'])}"] if row["fid"] is not None else []
         facts += [status(row)] if status(row) else []
@@ -81,11 +82,11 @@ def samples(table: Sequence[Row], there: Sequence[StoredCell]) -> list[dict[str,
         facts += [f"class entropy {number(row['class_entropy'])} bits"] if row["class_entropy"] is not None else []
         facts += [f"seed {cell.record.seed}, one of {row['seeds_run']}"] if row["seeds_run"] > 1 else []
         grid["facts"] = facts
-    return found
+    return grids
 
 
 def galleries(table: Sequence[Row], there: Sequence[StoredCell]) -> Iterator[dict[str, Any]]:
-    """A section for each picture that some row has, laid out alike for all; of abilities, why they failed."""
+    """Yield a section for each picture that some row has, laid out alike for all; of abilities, why they failed."""
     for picture in PICTURES:
         grids = pictures(table, there, picture.file)
         for grid in grids:
@@ -102,22 +103,22 @@ def galleries(table: Sequence[Row], there: Sequence[StoredCell]) -> Iterator[dic
 
 
 def histories(table: Sequence[Row], there: Sequence[StoredCell]) -> dict[int, tuple[str, HistoryColumns]]:
-    """The training curves of each row that has some, by its place, with their label."""
-    found: dict[int, tuple[str, HistoryColumns]] = {}
+    """Return the training curves of each row that has some, by its place, with their label."""
+    curves: dict[int, tuple[str, HistoryColumns]] = {}
     for index, row in enumerate(table):
         cell = _cell(row, there)
         if cell is not None and (cell.folder / layout.HISTORY).is_file():
-            named = {label for label, _ in found.values()}
+            named = {label for label, _ in curves.values()}
             label = row["label"] if row["label"] not in named else f"{row['label']}, {row['status']}"
             try:
-                found[index] = (label, read_history(cell.folder / layout.HISTORY))
+                curves[index] = (label, read_history(cell.folder / layout.HISTORY))
             except ValueError:  # a run that diverged before its first line has no curve, and that is no fault
                 continue
-    return found
+    return curves
 
 
 def _cell(row: Row, there: Sequence[StoredCell]) -> StoredCell | None:
-    """The first of a row's cells."""
+    """Return the first of a row's cells."""
     for cell in there:
         r = cell.record
         same = (r.label, r.status, r.options) == (row["plain_label"], row["status"], row["options"])

@@ -24,7 +24,7 @@ from genbench.tables.groups import LIKELIHOOD
 
 @dataclass(frozen=True)
 class Rank:
-    """One more than the rows that are better by more than chance, among ``among``; ``best`` beats all the others."""
+    """A rank: one more than the rows better by more than chance, among ``among``; ``best`` beats all the others."""
 
     place: int
     among: int
@@ -32,7 +32,7 @@ class Rank:
 
 
 def comparison_key(record: Record, figure: Figure) -> Hashable | None:
-    """What must be equal for two cells' figures to be ranked together; None where this one is not ranked at all."""
+    """Return what must be equal for two cells' figures to be ranked together; None where this one has no rank."""
     value = figure.of(record)
     group = figure.group
     if record.status != "done" or group is None or value is None or not math.isfinite(value):
@@ -43,7 +43,7 @@ def comparison_key(record: Record, figure: Figure) -> Hashable | None:
 
 
 def interval(differences: Sequence[float]) -> tuple[float, float] | None:
-    """The 95 % t-interval of the mean of paired differences; None for fewer than two, or one that is not finite."""
+    """Return the 95 % t-interval of the mean of paired differences; None for fewer than two, or any not finite."""
     values = np.asarray(differences, dtype=np.float64)
     if len(values) < 2 or not np.isfinite(values).all():
         return None
@@ -52,9 +52,9 @@ def interval(differences: Sequence[float]) -> tuple[float, float] | None:
 
 
 def differ(a: Sequence[Record], b: Sequence[Record], figure: Figure) -> int | None:
-    """-1 where ``a`` is lower by more than chance, 1 where it is higher, 0 where nobody can tell; None without pairs.
+    """Return -1 where ``a`` is lower by more than chance, 1 where higher, 0 where nobody can tell; None without pairs.
 
-    Over the seeds that both have, if there are two at least; a likelihood of one seed over its images.
+    The pairs are over the seeds that both have, if there are two at least; a likelihood's of one seed over its images.
     """
     ours, theirs = ({record.seed: record for record in cells} for cells in (a, b))
     shared = sorted(ours.keys() & theirs.keys())
@@ -73,7 +73,7 @@ def differ(a: Sequence[Record], b: Sequence[Record], figure: Figure) -> int | No
 
 
 def ranks(rows: Sequence[Sequence[Record]], figure: Figure) -> list[Rank | None]:
-    """The rank of each row, a row being its cells; None where a row has nothing that it may be compared with."""
+    """Return the rank of each row, a row being its cells; None where a row has nothing that it may be compared with."""
     groups: dict[Hashable, list[int]] = {}
     for index, cells in enumerate(rows):
         keys = {comparison_key(record, figure) for record in cells}

@@ -24,18 +24,18 @@ from genbench.tables.tooltips import basis
 
 
 def by_dataset(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
-    """The rows of each data set, in their order."""
+    """Yield the rows of each data set, in their order."""
     for name in dict.fromkeys(row["dataset"] for row in rows):
         yield name, [row for row in rows if row["dataset"] == name]
 
 
 def header(rows: Sequence[Row]) -> str:
-    """The protocol in one line."""
+    """Return the protocol in one line."""
     return "; ".join(f"{name}: {text}" for name, text in protocol(rows))
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """A section for each data set, with title, protocol and table; then the footnotes of all."""
+    """Return a section for each data set, with title, protocol and table; then the footnotes of all."""
     parts = []
     for _, mine in by_dataset(rows):
         shown = columns(mine)
@@ -59,12 +59,12 @@ def _md_cell(column: Column, row: Row) -> str:
 
 
 def escape_md(text: str) -> str:
-    """Text that Markdown shows as it is, in one line."""
+    """Return a text that Markdown shows as it is, in one line."""
     return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", " ".join(text.split()))
 
 
 def latex(rows: Sequence[Row]) -> str:
-    r"""A ``table`` with booktabs' rules for each data set; needs ``booktabs`` and ``graphicx`` (for ``\resizebox``)."""
+    r"""Return a ``table`` for each data set; needs ``booktabs`` and ``graphicx`` (for ``\resizebox``)."""
     parts = ["% needs \\usepackage{booktabs,graphicx}"]
     for name, mine in by_dataset(rows):
         shown = columns(mine)
@@ -126,7 +126,7 @@ TEX = {
 
 
 def escape_tex(text: str) -> str:
-    """Text that LaTeX prints as it is, in one line."""
+    """Return a text that LaTeX prints as it is, in one line."""
     return "".join(TEX.get(char, char) for char in " ".join(text.split()))
 
 
@@ -138,7 +138,7 @@ def _tex_cell(column: Column, row: Row) -> str:
 
 
 def comma(rows: Sequence[Row]) -> str:
-    """All keys of all rows; lists with spaces between, mappings as JSON, absent empty."""
+    """Return all keys of all rows as CSV; lists with spaces between, mappings as JSON, absent empty."""
     from pandas import DataFrame  # only where a table is written: it takes a while to import
 
     names = list(rows[0]) if rows else []
@@ -156,7 +156,7 @@ def _csv_cell(value: Any) -> str:  # noqa: ANN401 - anything that a row holds
 
 
 def to_json(rows: Sequence[Row]) -> str:
-    """A list of rows; absent is null, and a number that is not finite a text: ``"Infinity"``."""
+    """Return the rows as a JSON list; absent is null, and a number that is not finite a text: ``"Infinity"``."""
     return json.dumps(_plain(rows), indent=1, ensure_ascii=False, allow_nan=False, default=str) + "\n"
 
 
@@ -172,7 +172,7 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - anything that JSON has
 
 @cache
 def environment() -> Environment:
-    """The templates, in which everything is escaped."""
+    """Return the environment of the templates, in which everything is escaped."""
     return Environment(
         loader=PackageLoader("genbench.tables"),
         autoescape=True,
@@ -183,7 +183,7 @@ def environment() -> Environment:
 
 
 def sections(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """What the templates read of each data set."""
+    """Return what the templates read of each data set."""
     return [
         {
             "dataset": name,
@@ -200,7 +200,7 @@ def sections(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def html(rows: Sequence[Row]) -> str:
-    """A fragment: heading, protocol, table and footnotes of each data set."""
+    """Return an HTML fragment: heading, protocol, table and footnotes of each data set."""
     return environment().get_template("table.html").render(sections=sections(rows))
 
 
@@ -219,7 +219,8 @@ def show(rows: Sequence[Row], console: Console) -> None:
     for _, mine in by_dataset(rows):
         shown = columns(mine)
         while _width(mine, shown, console) > console.width and (drop := max(column.drop for column in shown)):
-            shown, cut = [column for column in shown if column.drop != drop], True
+            shown = [column for column in shown if column.drop != drop]
+            cut = True
         loose, tight = (_width(mine, shown, console, tight=tight) for tight in (False, True))
         console.print(_terminal(mine, shown, tight=loose > console.width >= tight))
     for note in footnotes(rows):
@@ -229,13 +230,13 @@ def show(rows: Sequence[Row], console: Console) -> None:
 
 
 def _width(rows: Sequence[Row], shown: Sequence[Column], console: Console, *, tight: bool = True) -> int:
-    """The width at which nothing is cut off; where not ``tight``, nor wrapped."""
+    """Return the width at which nothing is cut off; where not ``tight``, nor wrapped."""
     options = console.options.update(max_width=10_000)
     return console.measure(_terminal(rows, shown, tight=tight), options=options).maximum
 
 
 def _terminal(rows: Sequence[Row], shown: Sequence[Column], *, tight: bool) -> Table:
-    """The table; ``tight`` where headings and long texts are to wrap: left to itself rich would cut short ones."""
+    """Return the table; ``tight`` where headings and long texts are to wrap: rich by itself would cut short ones."""
     table = Table(
         title=Text(title(rows), style="bold"), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
     )

@@ -1,4 +1,4 @@
-"""From records to rows: one a data set and label, its seeds in one, its ranks among what may be compared.
+"""Rows, made of records: one a data set and label, its seeds in one, its ranks among what may be compared.
 
 Numbers are made here, texts in :mod:`genbench.tables.columns` and :mod:`genbench.tables.render`.
 """
@@ -36,7 +36,7 @@ STATUSES = {"done": 0, "evaluated": 0, "diverged": 1, "failed": 2}
 
 
 def rows(records: Iterable[Record], sort: str | None = None) -> list[Row]:
-    """The table: a row for each data set, label and status, in order. Data sets with most rows first.
+    """Return the table: a row for each data set, label and status, in order. Data sets with most rows are first.
 
     Cells that differ in seed alone share a row: means, with sample standard deviations in ``…_std``. Seeds that
     diverged or failed have a row of their own, so that no mean hides them, and ``seeds_run`` counts all. Seeds are
@@ -46,7 +46,7 @@ def rows(records: Iterable[Record], sort: str | None = None) -> list[Row]:
     :data:`genbench.tables.keys.KEYS`.
 
     Args:
-        records: of one run or several.
+        records: the records of one run or several.
         sort: a key to sort by within each data set, best first; by default family, then likelihood. Anchors come last.
 
     Raises:
@@ -81,20 +81,20 @@ def rows(records: Iterable[Record], sort: str | None = None) -> list[Row]:
             text = f"{row['label']}: its ranks count the seeds that ended well, {count} did not; it is nowhere bold."
             row["notes"] = [*(row["notes"] or ()), text]
     models = Counter(row["dataset"] for row in table if row["status"] != "anchor")
-    found = dict.fromkeys(row["dataset"] for row in table)
-    place = {name: index for index, name in enumerate(sorted(found, key=lambda name: -models[name]))}
+    datasets = dict.fromkeys(row["dataset"] for row in table)
+    place = {name: index for index, name in enumerate(sorted(datasets, key=lambda name: -models[name]))}
     return sorted(table, key=lambda row: (place[row["dataset"]], row["status"] == "anchor", *_order(row, sort)))
 
 
 def _cell(record: Record) -> Hashable:
-    """What the seeds of one recipe have in common, however they ended."""
+    """Return what the seeds of one recipe have in common, however they ended."""
     budget = json.dumps(record.stamp.get("budget"), sort_keys=True, default=str)
     options = json.dumps(record.options, sort_keys=True)
     return record.dataset, record.label, record.recipe, options, record.labelled, budget
 
 
 def _groups(records: Iterable[Record]) -> list[list[Record]]:
-    """The cells of each row. A seed that comes twice under one protocol opens another row: it is no second draw."""
+    """Return the cells of each row. A seed that comes twice under one protocol opens another row: no second draw."""
     groups: dict[Hashable, list[Record]] = {}
     for record in records:
         how: tuple[Hashable, ...] = (_cell(record), record.status, record.given, record.extractor)
@@ -145,7 +145,7 @@ def _row(cells: Sequence[Record], label: str) -> Row:
 
 
 def _notes(record: Record, label: str) -> Iterator[str]:
-    """What a reader of the figures has to know."""
+    """Yield what a reader of the figures has to know."""
     if record.quality is not None:
         yield from record.quality.notes
     for group in GROUPS:
@@ -162,14 +162,14 @@ def _notes(record: Record, label: str) -> Iterator[str]:
 
 
 def _mean(values: Sequence[float]) -> float | None:
-    """The mean; a value that all share is kept as it is, whole numbers whole."""
+    """Return the mean; a value that all share is kept as it is, whole numbers whole."""
     if not values:
         return None
     return values[0] if len(set(values)) == 1 else math.fsum(values) / len(values)
 
 
 def _merged(stamps: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """One stamp for several seeds: a key on which they differ holds the list of their values."""
+    """Return one stamp for several seeds: a key on which they differ holds the list of their values."""
     keys = dict.fromkeys(key for stamp in stamps for key in stamp)
     merged = {}
     for key in keys:
@@ -179,7 +179,7 @@ def _merged(stamps: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _order(row: Row, sort: str | None) -> tuple[Any, ...]:
-    """What rows of one data set are sorted by; absent last."""
+    """Return what rows of one data set are sorted by; absent last."""
     if sort is None:
         bits = math.inf if row["nll_bpd"] is None else row["nll_bpd"]
         fid = math.inf if row["fid"] is None else row["fid"]
@@ -194,7 +194,7 @@ def _order(row: Row, sort: str | None) -> tuple[Any, ...]:
 
 
 def render(records: Iterable[Record], fmt: str, sort: str | None = None) -> str:
-    """The table as ``md``, ``csv``, ``tex``, ``json`` or ``html`` text.
+    """Return the table as ``md``, ``csv``, ``tex``, ``json`` or ``html`` text.
 
     Raises:
         ValueError: for another format, or a column that there is not.

@@ -13,7 +13,7 @@ KINDS = {"exact": "exact", "bound": "an upper bound", "estimate": "an estimate"}
 
 
 def number(value: float | None, decimals: int | None = None) -> str:
-    """Three significant digits, whole numbers whole, thousands apart: ``1.22``, ``45.3``, ``1,365``; ∞ as it is."""
+    """Return a number in three digits, whole ones whole, thousands apart: ``1.22``, ``45.3``, ``1,365``; ∞ as it is."""
     if value is None or math.isnan(value):
         return ""
     if math.isinf(value):
@@ -25,7 +25,7 @@ def number(value: float | None, decimals: int | None = None) -> str:
 
 
 def places(value: float) -> int:
-    """Decimals that leave three significant digits, four at most."""
+    """Return the decimals that leave three significant digits, four at most."""
     if value == 0 or not math.isfinite(value):
         return 0
     exponent = int(f"{value:.2e}".partition("e")[2])  # of the rounded value: 0.9999 is 1.00
@@ -33,7 +33,7 @@ def places(value: float) -> int:
 
 
 def count(value: float | None) -> str:
-    """A whole number; from ten thousand in thousands or millions: ``640``, ``413k``, ``1.23M``."""
+    """Return a whole number; from ten thousand in thousands or millions: ``640``, ``413k``, ``1.23M``."""
     if value is None:
         return ""
     for least, unit, name in ((999.5e6, 1e9, "G"), (999.5e3, 1e6, "M"), (1e4, 1e3, "k")):
@@ -43,7 +43,7 @@ def count(value: float | None) -> str:
 
 
 def phrase(value: Any, name: str = "") -> str:  # noqa: ANN401 - anything that JSON has
-    """A stamp's value, of that ``name``, in a line of words; hashes are cut to eight digits."""
+    """Return a stamp's value, of that ``name``, in a line of words; hashes are cut to eight digits."""
     if isinstance(value, dict):
         parts = [f"{name} {text}" for name, item in value.items() if (text := phrase(item, name))]
         return ", ".join(parts)
@@ -59,14 +59,14 @@ def phrase(value: Any, name: str = "") -> str:  # noqa: ANN401 - anything that J
 
 
 def status(row: Row) -> str:
-    """``diverged`` or ``failed``; nothing where all is well."""
+    """Return ``diverged`` or ``failed``, or an empty text where all is well."""
     return row["status"] if row["status"] in ("diverged", "failed") else ""
 
 
 def bits(row: Row) -> str:
-    """``≤ 1.613 ± 0.012``: kind, bits per dimension, deviation over seeds or else standard error over images.
+    """Return ``≤ 1.613 ± 0.012``: kind, bits per dimension, deviation over seeds or else standard error over images.
 
-    ``diverged`` or ``failed`` where that is what came of the row.
+    The text is ``diverged`` or ``failed`` where that is what came of the row.
     """
     if row["nll_bpd"] is None:
         return status(row)
@@ -77,20 +77,21 @@ def bits(row: Row) -> str:
 
 
 def covered(row: Row) -> str:
-    """Classes among the samples: ``10 of 10``; ``8.7 ± 0.6 of 10`` where seeds differ."""
-    value, error = row["classes_covered"], row["classes_covered_std"]
+    """Return the classes among the samples: ``10 of 10``; ``8.7 ± 0.6 of 10`` where seeds differ."""
+    value = row["classes_covered"]
+    error = row["classes_covered_std"]
     if value is None:
         return ""
     return f"{f'{number(value, 1)} ± {number(error, 1)}' if error else number(value, 0)} of {row['classes']}"
 
 
 def rank(row: Row) -> str:
-    """``1 of 2``."""
+    """Return the rank of the likelihood, such as ``1 of 2``."""
     return "" if row["nll_rank"] is None else f"{row['nll_rank']} of {row['nll_ranked']}"
 
 
 def method(row: Row) -> str:
-    """How the likelihood was computed: ``ais, 2 draws, noise added``; what it is given, if samples are given other."""
+    """Return how the likelihood was computed, ``ais, 2 draws, noise added``, and what it is given, if it differs."""
     if row["nll_method"] is None:
         return ""
     parts = [row["nll_method"] or "unnamed"]
@@ -106,6 +107,7 @@ def method(row: Row) -> str:
 
 
 def seeds(row: Row) -> str:
-    """``3``, or ``2 of 3`` where the others ended otherwise."""
-    done, run = len(row["seeds"]), row["seeds_run"]
+    """Return the number of seeds: ``3``, or ``2 of 3`` where the others ended otherwise."""
+    done = len(row["seeds"])
+    run = row["seeds_run"]
     return str(done) if done == run else f"{done} of {run}"

@@ -13,9 +13,9 @@ Lines = Iterator[str | None]
 
 
 def basis(column: Column, row: Row) -> str:
-    """How the figure of ``column`` was measured in ``row``: a line each for what, on what, its error, its seeds.
+    """Return how the figure of ``column`` was measured in ``row``: a line each for what, on what, its error, its seeds.
 
-    Rows of runs from before something was recorded say less. Empty where the row has no such figure.
+    Rows of runs from before something was recorded say less. The text is empty where the row has no such figure.
     """
     if column.tooltip is None or not column.cell(row):
         return ""
@@ -24,14 +24,14 @@ def basis(column: Column, row: Row) -> str:
 
 
 def recipe(row: Row) -> Lines:
-    """How a row ended, what it is given and what it was asked for."""
+    """Yield how a row ended, what it is given and what it was asked for."""
     yield None if row["status"] == "done" else f"{row['status']}{': ' if row['reason'] else ''}{row['reason'] or ''}"
     yield f"Given: {' and '.join(row['given'])}" if row["given"] else None
     yield f"Options: {phrase(row['options'])}" if row["options"] else None
 
 
 def likelihood(row: Row, *, split: str = "test") -> Lines:
-    """How the bits per dimension of a split were computed, and on what."""
+    """Yield how the bits per dimension of a split were computed, and on what."""
     if row["nll_method"] is None:
         return
     parts = [KINDS.get(row["nll_kind"], ""), f"by {row['nll_method']}"]
@@ -48,7 +48,7 @@ def likelihood(row: Row, *, split: str = "test") -> Lines:
 
 
 def gap(row: Row) -> Lines:
-    """How far chains are from the truth."""
+    """Yield how far chains are from the truth."""
     if row["nll_gap"] is None:
         return
     yield f"Bidirectional Monte Carlo, {row['nll_draws']} chains a side, effort {row['nll_effort']}"
@@ -56,7 +56,7 @@ def gap(row: Row) -> Lines:
 
 
 def parzen(row: Row) -> Lines:
-    """What a Parzen window stands on."""
+    """Yield what a Parzen window stands on."""
     if row["parzen"] is None:
         return
     yield f"Gaussians of width {number(row['parzen_sigma'], 3)} round {row['parzen_samples'] or 0:,} samples, in nats"
@@ -65,7 +65,7 @@ def parzen(row: Row) -> Lines:
 
 
 def samples(row: Row) -> Lines:
-    """Which samples were held against which images, by whose features."""
+    """Yield which samples were held against which images, by whose features."""
     if row["sample_images"] is None:
         return
     reference = f" against {row['reference_images']:,} training images" if row["reference_images"] else ""
@@ -78,55 +78,56 @@ def samples(row: Row) -> Lines:
 
 
 def judged(row: Row) -> Lines:
-    """Which samples the data set's classifier looked at, and how well it sees."""
+    """Yield which samples the data set's classifier looked at, and how well it sees."""
     yield f"{row['sample_images']:,} samples" if row["sample_images"] else None
     own = row["classifier_accuracy"]
     yield None if own is None else f"Judged by the data set's classifier, right on {100 * own:.1f} % of test images"
 
 
 def paired(row: Row) -> Lines:
-    """What translations were held against."""
+    """Yield what translations were held against."""
     yield "Each translation against its own target, over the test pairs"
     yield _data(row, "test")
 
 
 def labels(row: Row) -> Lines:
-    """Which images the model itself put into classes."""
+    """Yield which images the model itself put into classes."""
     yield "What the model itself says of the test images"
     yield _data(row, "test")
 
 
 def latency(row: Row) -> Lines:
-    """How the time of one image was taken."""
+    """Yield how the time of one image was taken."""
     yield "Median of the runs, conversion to uint8 included"
     yield "One image at a time"
     yield _machine(row)
 
 
 def throughput(row: Row) -> Lines:
-    """How images a second were counted."""
+    """Yield how images a second were counted."""
     yield "Median of the runs, conversion to uint8 included"
     yield "64 images at a time"
-    best, batch = row["best_images_per_second"], row["best_batch"]
+    best = row["best_images_per_second"]
+    batch = row["best_batch"]
     yield f"Best: {number(best)} images/s, {batch:,.0f} at a time" if best and batch else None
     yield _machine(row)
 
 
 def size(row: Row) -> Lines:
-    """What training was given."""
+    """Yield what training was given."""
     stamp = row["stamp"]
     yield f"Budget: {phrase(stamp['budget'])}" if stamp.get("budget") else None
     yield f"Batch size: {phrase(stamp['batch_size'])}" if stamp.get("batch_size") else None
 
 
 def cost(row: Row) -> Lines:
-    """What training was given, and where it ran."""
+    """Yield what training was given, and where it ran."""
     yield from size(row)
     yield _machine(row | {"stamp": of_training(row["stamp"])})
 
 
 def memory(row: Row) -> Lines:
-    """What training was given, whose memory it is, and where it ran."""
+    """Yield what training was given, whose memory it is, and where it ran."""
     yield from size(row)
     stamp = row["stamp"]
     yield f"Of the cell's own process: {phrase(stamp['peak_memory'])}" if "peak_memory" in stamp else None
@@ -134,20 +135,20 @@ def memory(row: Row) -> Lines:
 
 
 def anomaly(row: Row) -> Lines:
-    """Which images were told from which."""
+    """Yield the lines that say which images were told from which."""
     if row["auroc"] is not None:
         yield f"{row['auroc_anomalous']:,.0f} held-out images against {row['auroc_normal']:,.0f} test images"
         yield _data(row, "test")
 
 
 def reconstruction(row: Row) -> Lines:
-    """What was reconstructed."""
+    """Yield what was reconstructed."""
     yield "Every test image from its own code, pixels on [0, 1]"
     yield _data(row, "test")
 
 
 def joint(row: Row) -> Lines:
-    """What the figure is made of."""
+    """Yield what the figure is made of."""
     if row["joint"] is not None:
         yield f"Agreement {number(row['joint_agreement'], 3)}, by chance {number(row['joint_chance'], 3)}"
         yield f"Over {row['joint_pairs']:,.0f} pairs"
@@ -158,7 +159,7 @@ def _sentence(text: str) -> str:
 
 
 def _data(row: Row, split: str) -> str | None:
-    """The split's name and hash."""
+    """Return the split's name and hash."""
     data = row["stamp"].get("data")
     hashes = data.get("hashes") if isinstance(data, Mapping) else None
     if not isinstance(data, Mapping) or not isinstance(hashes, Mapping) or split not in hashes:
@@ -176,7 +177,7 @@ def _machine(row: Row) -> str | None:
 
 
 def _errors(column: Column, row: Row) -> Lines:
-    """What stands behind ±: over seeds, else over images."""
+    """Yield what stands behind ±: over seeds, else over images."""
     if not isinstance(column, Figure):
         return
     deviation = row.get(f"{column.key}_std")

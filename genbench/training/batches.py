@@ -13,15 +13,20 @@ class Shuffled:
     """Rows in a new random order each epoch; the rest that does not fill a batch waits for a later epoch's order."""
 
     def __init__(self, rows: Tensor, size: int, seed: int, name: str) -> None:
-        self.rows, self.size, self.seed, self.name = rows, min(size, len(rows)), seed, name
-        self.epoch, self.order = -1, rows
+        self.rows = rows
+        self.size = min(size, len(rows))
+        self.seed = seed
+        self.name = name
+        self.epoch = -1
+        self.order = rows
 
     def take(self, k: int) -> Tensor:
-        """Rows of the ``k``-th batch, int64 ``(size,)``."""
+        """Return the rows of the ``k``-th batch, int64 ``(size,)``."""
         epoch, place = divmod(k, len(self.rows) // self.size)
         if epoch != self.epoch:
             shuffle = torch.randperm(len(self.rows), generator=generator(self.seed, self.name, epoch))
-            self.epoch, self.order = epoch, self.rows[shuffle.to(self.rows.device)]
+            self.epoch = epoch
+            self.order = self.rows[shuffle.to(self.rows.device)]
         return self.order[place * self.size : (place + 1) * self.size]
 
 
@@ -30,9 +35,9 @@ class Stream:
 
     Args:
         split: the training split; labels are -1 where unknown.
-        spec: says whether sources are paired and whether only a share is labelled.
-        batch_size: images a batch, at most the split's length.
-        seed: of the order.
+        spec: the data's spec, which says whether sources are paired and whether only a share is labelled.
+        batch_size: the number of images a batch, at most the split's length.
+        seed: the seed of the order.
     """
 
     def __init__(self, split: Split, spec: DataSpec, batch_size: int, seed: int) -> None:
@@ -52,8 +57,9 @@ class Stream:
             self.labelled = Shuffled((split.labels >= 0).nonzero()[:, 0], batch_size, seed, "labelled")
 
     def batch(self, k: int) -> Batch:
-        """The ``k``-th batch from the start of training."""
-        split, rows = self.split, self.images.take(k)
+        """Return the ``k``-th batch from the start of training."""
+        split = self.split
+        rows = self.images.take(k)
         source_rows = rows if self.sources is None else self.sources.take(k)
         return Batch(
             split.images[rows],

@@ -40,7 +40,7 @@ def save(path: Path | str, model: GenerativeModel) -> None:
 
 
 def load(path: Path | str, *, device: torch.device | str = "cpu") -> GenerativeModel:
-    """The model that :func:`save` wrote, in evaluation mode.
+    """Return the model that :func:`save` wrote, in evaluation mode.
 
     Raises:
         ValueError: for a file that is missing, cut short or not a genbench model. No code in a file is ever run.
@@ -63,7 +63,7 @@ def load(path: Path | str, *, device: torch.device | str = "cpu") -> GenerativeM
 
 
 def identity(model: GenerativeModel) -> str:
-    """The facts that a training checkpoint must share with the model that resumes from it."""
+    """Return the facts that a training checkpoint must share with the model that resumes from it."""
     return type(model).__qualname__ if model.origin is None else model.origin.to_json()
 
 
@@ -101,7 +101,7 @@ TRAINING_KEYS = {"identity", "settings", "state", "model", "optimizers", "noise"
 
 
 def read_training(path: Path) -> dict[str, Any]:
-    """All that :func:`save_training` wrote; no code in the file is run.
+    """Return all that :func:`save_training` wrote; no code in the file is run.
 
     Raises:
         ValueError: for a file that is missing, cut short or something else.
@@ -118,13 +118,14 @@ def read_training(path: Path) -> dict[str, Any]:
 def load_training(
     path: Path, model: GenerativeModel, config: FitConfig, state: State, noise: Generator
 ) -> list[dict[str, Any]]:
-    """Put model, state and random states back; returns the optimisers' states, for when they are made.
+    """Put model, state and random states back; return the optimisers' states, for when they are made.
 
     Raises:
         ValueError: for a file that is missing, cut short, another recipe's or another configuration's.
     """
     whole = read_training(path)
-    theirs, settings = whole["identity"], whole["settings"]
+    theirs = whole["identity"]
+    settings = whole["settings"]
     if theirs != identity(model):
         raise ValueError(f"checkpoint {path} is of {theirs}, not of {identity(model)}")
     if settings != _settings(config):

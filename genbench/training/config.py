@@ -20,7 +20,7 @@ from genbench.training import precision
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train: exactly one of images, steps (batches) or seconds of training.
+    """A budget of training: exactly one of images, steps (batches) or seconds.
 
     Raises:
         ValueError: unless exactly one is given and it is positive.
@@ -39,7 +39,7 @@ class Budget:
                 raise ValueError(f"budget {name}={value}: give a positive number")
 
     def rounds(self, batch_size: int) -> int | None:
-        """Batches to train on, or None where seconds decide."""
+        """Return the number of batches to train on, or None where seconds decide."""
         return -(-self.images // batch_size) if self.images is not None else self.steps
 
 
@@ -48,9 +48,9 @@ class Trace:
     """The steps and fractions of a training, to be gone through again whatever the clock says.
 
     Args:
-        steps: batches of each phase.
-        fractions: share of its phase that was spent when each batch began, phase after phase; empty where none is kept:
-            they then follow the steps.
+        steps: the number of batches of each phase.
+        fractions: the share of its phase that was spent when each batch began, phase after phase; empty where none is
+            kept: they then follow the steps.
 
     Raises:
         ValueError: for a number of fractions that is neither 0 nor that of the steps.
@@ -73,7 +73,7 @@ def write_fractions(path: Path, fractions: Sequence[float]) -> None:
 
 
 def read_fractions(path: Path) -> list[float]:
-    """The fractions that :func:`write_fractions` wrote; none where there is no such file."""
+    """Return the fractions that :func:`write_fractions` wrote; none where there is no such file."""
     return np.load(path, allow_pickle=False).tolist() if path.is_file() else []
 
 
@@ -110,7 +110,8 @@ class PhasePlan:
     @classmethod
     def plan(cls, phases: Sequence[Phase], budget: Budget, batch_size: int, trace: Trace | None = None) -> PhasePlan:
         """Lay out phases, and refuse shares that do not sum to 1, and a trace of other phases."""
-        shares, names = [phase.share for phase in phases], [phase.name for phase in phases]
+        shares = [phase.share for phase in phases]
+        names = [phase.name for phase in phases]
         if len(set(names)) < len(names):
             raise ValueError(f"phases {names}: give each a name of its own")
         if not phases or min(shares) < 0 or abs(sum(shares) - 1) > 1e-6:
@@ -125,7 +126,7 @@ class PhasePlan:
         return cls(marks if rounds is None else [round(mark) for mark in marks], rounds is None)
 
     def fraction(self, state: State) -> float:
-        """How much of the phase that ``state`` is in has been spent; 1 and more where it is over."""
+        """Return how much of the phase that ``state`` is in has been spent; 1 and more where it is over."""
         begin, end = self.marks[len(state.steps) - 1 : len(state.steps) + 1]
         spent = state.seconds - begin if self.timed else state.steps[-1]
         if self.fractions and spent < end - begin:
@@ -133,13 +134,13 @@ class PhasePlan:
         return max(spent / (end - begin), 0.0) if end > begin else 1.0
 
     def count(self, state: State, fraction: float) -> None:
-        """A batch begins; the fraction at which it does is kept where no count of steps gives it again."""
+        """Count a batch that begins, and keep the fraction at which it does where no count of steps gives it again."""
         state.steps[-1] += 1
         if self.timed or self.fractions:
             state.fractions.append(fraction)
 
     def whole(self, state: State) -> float:
-        """How much of the whole budget has been spent, at most 1."""
+        """Return how much of the whole budget has been spent, at most 1."""
         return min((state.seconds if self.timed else sum(state.steps)) / self.marks[-1], 1.0)
 
 
@@ -148,12 +149,12 @@ class FitConfig:
     """The settings that ``fit`` has beside the model and the data.
 
     Args:
-        budget: how long.
-        batch_size: images a batch, at most the training split's length.
-        seed: seed of the order of the data and of all noise in training.
-        checkpoint: file to write the whole state of training to, if any.
-        checkpoint_seconds: how often; 0 writes behind every round.
-        precision: ``"float32"``, or ``"bfloat16"`` for losses computed under autocast; all else stays in float32.
+        budget: the budget that says how long to train.
+        batch_size: the number of images a batch, at most the training split's length.
+        seed: the seed of the order of the data and of all noise in training.
+        checkpoint: the file to write the whole state of training to, if any.
+        checkpoint_seconds: the seconds from one checkpoint to the next; 0 writes behind every round.
+        precision: the arithmetic, ``"float32"``, or ``"bfloat16"`` for losses under autocast; all else is float32.
         trace: the steps and fractions of a training to go through again, instead of what ``budget`` says.
 
     Raises:

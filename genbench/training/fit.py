@@ -29,10 +29,10 @@ def fit(
     """Train ``model`` on ``data`` until the budget is spent, then let it ``finish``.
 
     Args:
-        model: trained in place, on the device where it is; left in evaluation mode.
-        data: training and validation splits, uint8.
-        config: budget, batch size, seed, checkpoint.
-        callbacks: called behind each round with a :class:`Progress`.
+        model: the model, trained in place, on the device where it is, and left in evaluation mode.
+        data: the training and validation splits, uint8.
+        config: the settings: budget, batch size, seed, checkpoint.
+        callbacks: functions that are called behind each round with a :class:`Progress`.
         resume: a checkpoint of this recipe under this configuration. With a budget in images or steps, on one machine
             and thread count, the end is bit for bit that of a run never cut off.
 
@@ -48,7 +48,8 @@ def fit(
         if name != "train" or model.needs_every_label:
             check_given(model.given, split, name)
     data = Splits(data.train.to(model.device), data.validation.to(model.device))
-    phases, state = model.phases(), State()
+    phases = model.phases()
+    state = State()
     course = PhasePlan.plan(phases, config.budget, min(config.batch_size, len(data.train)), config.trace)
     stream = Stream(data.train, model.spec, config.batch_size, config.seed)
     noise = generator(config.seed, "fit", device=model.device)
@@ -77,7 +78,8 @@ def fit(
                     step = Step(state.steps[-1], fraction, noise)
                     course.count(state, fraction)
                     state.images += len(batch)
-                    total, logs = sum(state.steps), {}
+                    total = sum(state.steps)
+                    logs = {}
                     for player in players:
                         if state.steps[-1] % player.turn.every == 0:
                             for name, value in player.step(model, batch, step, total, arithmetic).items():
@@ -97,7 +99,8 @@ def fit(
             started = time.perf_counter()
             restore(learns)
             model.finish(data, noise)
-            state.finish_seconds, state.done = time.perf_counter() - started, True
+            state.finish_seconds = time.perf_counter() - started
+            state.done = True
             if config.checkpoint is not None:
                 checkpoint.save_training(config.checkpoint, model, config, state, noise, optimizers)
     steps = dict(zip((phase.name for phase in phases), state.steps, strict=True))
@@ -105,5 +108,5 @@ def fit(
 
 
 def _without_sources(spec: DataSpec) -> DataSpec:
-    """What validation images are where no source belongs to any of them."""
+    """Return the spec of validation images of which none has a source."""
     return replace(spec, source=None, fields={name: one for name, one in spec.fields.items() if one.of == "image"})

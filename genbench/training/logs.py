@@ -25,8 +25,8 @@ class History:
     """A callback of ``fit`` that keeps the mean of each log between rows, and each row as soon as it is there.
 
     Args:
-        path: path of the CSV: phase, step, images, seconds, then a column for each log. A file that is there is gone on
-            with: rows beyond the step at which training resumes are dropped.
+        path: the path of the CSV: phase, step, images, seconds, then a column for each log. A file that is there is
+            gone on with: rows beyond the step at which training resumes are dropped.
     """
 
     def __init__(self, path: Path) -> None:
@@ -56,7 +56,8 @@ class History:
 
     def _write(self, progress: Progress) -> None:
         means: Mapping[str, float] = {name: float(total) / self.counts[name] for name, total in self.sums.items()}
-        self.sums, self.counts = {}, {}
+        self.sums = {}
+        self.counts = {}
         here = (progress.phase, progress.step, progress.images, f"{progress.seconds:.3f}")
         self.rows.append(
             dict(zip(PLACE, map(str, here), strict=True)) | {name: f"{value:.6g}" for name, value in means.items()}
@@ -78,14 +79,14 @@ def check() -> None:
 
 
 class TensorBoard:
-    """Writes what training logs as scalars that TensorBoard shows: ``tensorboard --logdir FOLDER``.
+    """A callback that writes training's logs as scalars for TensorBoard: ``tensorboard --logdir FOLDER``.
 
     Each log is under its own name, ``turn/name``, by the number of batches, and ``images_per_second`` beside them. Of a
     training that goes on, what an earlier one wrote beyond that point is hidden. To be closed, or used in a ``with``.
 
     Args:
-        folder: folder of the event file.
-        every: batches from one point to the next; in between nothing is read from the device.
+        folder: the folder of the event file.
+        every: the batches from one point to the next; in between nothing is read from the device.
 
     Raises:
         ValueError: where the package tensorboard is missing, or for ``every`` below 1.
@@ -94,7 +95,8 @@ class TensorBoard:
     def __init__(self, folder: Path | str, *, every: int = 10) -> None:
         if every < 1:
             raise ValueError(f"every={every}: give at least 1")
-        self.folder, self.every = Path(folder), every
+        self.folder = Path(folder)
+        self.every = every
         self.writer: Any = None
         check()
 

@@ -47,7 +47,7 @@ def _has_bfloat16(device: str) -> bool:
 
 @cache
 def processor_flags() -> frozenset[str]:
-    """The flags that the processor has, as Linux tells them; none where the system does not tell."""
+    """Return the flags that the processor has, as Linux tells them; none where the system does not tell."""
     cpuinfo = Path("/proc/cpuinfo")
     text = cpuinfo.read_text(errors="replace") if cpuinfo.is_file() else ""
     words = [line.partition(":")[2].split() for line in text.splitlines() if line.startswith(("flags", "Features"))]
@@ -56,7 +56,7 @@ def processor_flags() -> frozenset[str]:
 
 @contextmanager
 def training_in(name: str, model: nn.Module) -> Iterator[Arithmetic]:
-    """Inside the block ``model`` is laid out for ``name``, and each loss is to be computed under what is yielded.
+    """Lay ``model`` out for ``name`` inside the block; each loss is to be computed under what is yielded.
 
     bfloat16 is autocast: weights, their gradients and the optimiser stay in float32, products are in bfloat16. Images
     and kernels are then laid out channels last, which is what makes it fast (``benchmarks/precision.py``).
@@ -83,7 +83,7 @@ def _lay_out(model: nn.Module, memory: torch.memory_format) -> None:
 
 
 def chosen_device(device: str) -> str:
-    """``cuda`` or ``cpu`` for ``auto``, whichever there is.
+    """Return ``cuda`` or ``cpu`` for ``auto``, whichever there is.
 
     Raises:
         ValueError: for ``cuda`` where there is none.

@@ -17,11 +17,13 @@ from genbench.training.precision import Arithmetic
 
 
 class Diverged(RuntimeError):
-    """A loss or a weight is no longer finite. Carries the ``turn``, the ``step`` (batches so far) and ``what``."""
+    """A loss or weight that is not finite; it carries the ``turn``, the ``step`` (batches so far) and ``what``."""
 
     def __init__(self, what: str, turn: str, step: int) -> None:
         super().__init__(what, turn, step)  # what a process sends back to another
-        self.what, self.turn, self.step = what, turn, step
+        self.what = what
+        self.turn = turn
+        self.step = step
 
     def __str__(self) -> str:
         return f"{self.what} is not finite in turn {self.turn!r} at step {self.step}"
@@ -56,7 +58,7 @@ class TurnRunner:
 
     @classmethod
     def make(cls, turn: Turn) -> TurnRunner:
-        """Gathers what the turn learns; parameters that were frozen beforehand stay so."""
+        """Gather what the turn learns; parameters that were frozen beforehand stay so."""
         parameters = list(dict.fromkeys(p for module in turn.learns for p in module.parameters() if p.requires_grad))
         if not parameters or turn.every < 1:
             raise ValueError(f"turn {turn.name!r}: it learns {len(parameters)} parameters every {turn.every} batches")
@@ -66,11 +68,12 @@ class TurnRunner:
     def step(
         self, model: nn.Module, batch: Batch, step: Step, total: int, arithmetic: Arithmetic = nullcontext
     ) -> dict[str, Tensor]:
-        """Loss, under ``arithmetic``, gradient, update, and what comes after; returns the detached logs.
+        """Take a step: loss, under ``arithmetic``, gradient, update, and what comes after; return the detached logs.
 
         Beside them stands the gradient's 2-norm, taken before it is clipped.
         """
-        turn, learns = self.turn, set(self.parameters)
+        turn = self.turn
+        learns = set(self.parameters)
         for parameter in model.parameters():
             parameter.requires_grad_(parameter in learns)
         with arithmetic():
@@ -98,7 +101,7 @@ class TurnRunner:
         """Refuse weights that are not finite.
 
         Args:
-            total: how many rounds there were, for the message.
+            total: the number of rounds so far, for the message.
 
         Raises:
             Diverged: where one of the turn's weights is not finite.

@@ -11,7 +11,7 @@ from genbench.tables.texts import Row
 
 
 def judge(rows: Sequence[Row]) -> Iterator[str]:
-    """What agreement is, and how well its judge sees."""
+    """Yield what agreement is, and how well its judge sees."""
     if any(row["agreement"] is not None and row["status"] != "anchor" for row in rows):
         own = [row["classifier_accuracy"] for row in rows if row["classifier_accuracy"] is not None]
         right = " / ".join(dict.fromkeys(f"{100 * share:.1f}" for share in own))

@@ -19,7 +19,7 @@ RANK = (
 
 
 def marks(rows: Sequence[Row]) -> Iterator[str]:
-    """What bits per dimension are, their marks and words."""
+    """Yield what bits per dimension are, and what their marks and words mean."""
     kinds = [kind for kind in MARKS if any(row["nll_kind"] == kind for row in rows)]
     if kinds:
         said = ", ".join(f"{MARKS[kind]} {KINDS[kind]}" for kind in kinds)
@@ -36,13 +36,13 @@ def marks(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def effective(rows: Sequence[Row]) -> Iterator[str]:
-    """What effective draws are."""
+    """Yield what effective draws are."""
     if any(row["nll_ess"] is not None and row["nll_draws"] > 1 for row in rows):
         yield "Effective: (Σ w)² / Σ w² of an image's importance weights, mean over images."
 
 
 def gap(rows: Sequence[Row]) -> Iterator[str]:
-    """What the gap vouches for, and which rows have a wide one."""
+    """Yield what the gap vouches for, and which rows have a wide one."""
     if all(row["nll_gap"] is None for row in rows):
         return
     count = " / ".join(dict.fromkeys(str(row["nll_gap_images"]) for row in rows if row["nll_gap_images"]))

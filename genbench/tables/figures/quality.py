@@ -11,7 +11,7 @@ from genbench.tables.texts import Row
 
 
 def unranked_and_error(rows: Sequence[Row]) -> Iterator[str]:
-    """Why FID has no ranks, where it has none, and what its error says."""
+    """Yield why FID has no ranks, where it has none, and what its error says."""
     measured = any(row["fid"] is not None and row["status"] == "done" for row in rows)
     if measured and not any(row["fid_rank"] for row in rows):
         yield "FID and its kin are not ranked: that takes several seeds under one protocol."
@@ -23,7 +23,7 @@ def unranked_and_error(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def kid_error(rows: Sequence[Row]) -> Iterator[str]:
-    """What stands behind ± of KID, where something does."""
+    """Yield what stands behind ± of KID, where something does."""
     if any(row["kid_se"] is not None for row in rows):
         yield "KID is unbiased; ± of one seed is the jackknife's standard error over samples and real images."
 
