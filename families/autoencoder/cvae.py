@@ -21,7 +21,7 @@ def cvae(
     output: str = "logistic",
     lr: float = 3e-3,
 ) -> Autoencoder:
-    """Build ``q(z given x, y)``, ``p(x given z, y)`` and a prior ``p(z given y)``, which learn by the ELBO.
+    """Build ``q(z given x, y)``, ``p(x given z, y)`` and a prior ``p(z given y)``, learned by the ELBO (NeurIPS 2015).
 
     In the paper the condition is an image and what is generated its labelling; here the condition is the label and the
     image is generated, from the same three parts and the same bound. The prior of a label is a table's entry, where

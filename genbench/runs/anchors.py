@@ -123,8 +123,8 @@ def gaussian(images: Tensor, n: int, levels: int, seed: int) -> Tensor:
 def centres(images: Tensor, n: int, seed: int) -> Tensor:
     """Return ``n`` images that are means of training images: near to them in pixels, and none of them.
 
-    There are ten images a centre, a thousand centres at most (Lloyd's k-means from random images); they come again where ``n`` is
-    more than there are, since every row has equally many images.
+    There are ten images a centre, a thousand centres at most (Lloyd's k-means from random images); they come again
+    where ``n`` is more than there are, since every row has equally many images.
 
     Args:
         images: the training images, uint8 ``(N, C, H, W)``.

@@ -30,8 +30,7 @@ from genbench.runs.stamping import heading, stamped
 from genbench.seed import generator
 from genbench.spec import Batch
 from genbench.training import checkpoint
-from genbench.training import config as course
-from genbench.training.config import Budget, FitConfig, FitReport, Progress
+from genbench.training.config import Budget, FitConfig, FitReport, Progress, write_fractions
 from genbench.training.logs import History, TensorBoard
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ def work(cell: Cell, setting: Setting, unfinished: Path, tell: Tell, finished: P
     if finished is None:
         report = train(cell, setting, model, learned, unfinished, tell)
         with clock("write"):
-            course.write_fractions(unfinished / layout.FRACTIONS, report.fractions)
+            write_fractions(unfinished / layout.FRACTIONS, report.fractions)
             checkpoint.save(unfinished / layout.MODEL, model)
     else:
         before = Record.read(finished)

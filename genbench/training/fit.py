@@ -42,15 +42,11 @@ def fit(
             precision that the device lacks.
     """
     precision.check(config.precision, model.device)
-    for name, split in (("train", data.train), ("validation", data.validation)):
-        bare = name == "validation" and not model.spec.paired and split.sources is None
-        check_split(_without_sources(model.spec) if bare else model.spec, split, name)
-        if name != "train" or model.needs_every_label:
-            check_given(model.given, split, name)
+    _check_data(model, data)
     data = Splits(data.train.to(model.device), data.validation.to(model.device))
     phases = model.phases()
     state = State()
-    course = PhasePlan.plan(phases, config.budget, min(config.batch_size, len(data.train)), config.trace)
+    plan = PhasePlan.plan(phases, config.budget, min(config.batch_size, len(data.train)), config.trace)
     stream = Stream(data.train, model.spec, config.batch_size, config.seed)
     noise = generator(config.seed, "fit", device=model.device)
     learns = {parameter: parameter.requires_grad for parameter in model.parameters()}
@@ -65,35 +61,35 @@ def fit(
                     restore(learns)
                     if phase.enter is not None:
                         phase.enter(data, Step(0, 0.0, noise))
-                players = [TurnRunner.make(turn) for turn in phase.turns]
-            optimizers = [player.optimizer for player in players]
+                runners = [TurnRunner.make(turn) for turn in phase.turns]
+            optimizers = [runner.optimizer for runner in runners]
             if saved is not None:
                 for optimizer, its_state in zip(optimizers, saved, strict=True):
                     optimizer.load_state_dict(its_state)
                 saved = None
             written = time.monotonic()
-            while players and not state.done and (fraction := course.fraction(state)) < 1:
+            while runners and not state.done and (fraction := plan.fraction(state)) < 1:
                 with state.clock():
                     batch = stream.batch(sum(state.steps))
                     step = Step(state.steps[-1], fraction, noise)
-                    course.count(state, fraction)
+                    plan.count(state, fraction)
                     state.images += len(batch)
                     total = sum(state.steps)
                     logs = {}
-                    for player in players:
-                        if state.steps[-1] % player.turn.every == 0:
-                            for name, value in player.step(model, batch, step, total, arithmetic).items():
-                                logs[f"{player.turn.name}/{name}"] = value
+                    for runner in runners:
+                        if state.steps[-1] % runner.turn.every == 0:
+                            for name, value in runner.step(model, batch, step, total, arithmetic).items():
+                                logs[f"{runner.turn.name}/{name}"] = value
                         if total % WATCH_WEIGHTS_EVERY == 0:
-                            player.check_weights(total)
-                progress = Progress(phase.name, total, course.whole(state), state.images, state.seconds, logs)
+                            runner.check_weights(total)
+                progress = Progress(phase.name, total, plan.whole(state), state.images, state.seconds, logs)
                 for callback in callbacks:
                     callback(progress)
                 if config.checkpoint is not None and time.monotonic() - written >= config.checkpoint_seconds:
                     checkpoint.save_training(config.checkpoint, model, config, state, noise, optimizers)
                     written = time.monotonic()
-            for player in players:
-                player.check_weights(sum(state.steps))
+            for runner in runners:
+                runner.check_weights(sum(state.steps))
         model.eval()
         if not state.done:
             started = time.perf_counter()
@@ -105,6 +101,20 @@ def fit(
                 checkpoint.save_training(config.checkpoint, model, config, state, noise, optimizers)
     steps = dict(zip((phase.name for phase in phases), state.steps, strict=True))
     return FitReport(state.images, sum(state.steps), state.seconds, state.finish_seconds, steps, state.fractions)
+
+
+def _check_data(model: GenerativeModel, data: Splits) -> None:
+    """Refuse splits that ``model`` cannot learn from. Unpaired validation images may be without sources.
+
+    Raises:
+        ValueError: in one line that names split and value.
+    """
+    bare = not model.spec.paired and data.validation.sources is None
+    check_split(model.spec, data.train, "train")
+    check_split(_without_sources(model.spec) if bare else model.spec, data.validation, "validation")
+    if model.needs_every_label:
+        check_given(model.given, data.train, "train")
+    check_given(model.given, data.validation, "validation")
 
 
 def _without_sources(spec: DataSpec) -> DataSpec:
