@@ -66,7 +66,7 @@ class Augmentation:
     """An augmentation made of some of :data:`AUGMENTATIONS`, one behind the other.
 
     Args:
-        names: which.
+        names: the names of the changes.
     """
 
     names: tuple[str, ...]

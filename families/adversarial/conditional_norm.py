@@ -46,7 +46,7 @@ class ConditionalBatchNorm(Conditional):
     In evaluation mode μ and σ are running ones, as ever.
 
     Args:
-        channels: C.
+        channels: the number C of channels.
     """
 
     def __init__(self, channels: int) -> None:
@@ -77,7 +77,7 @@ class ClassBatchNorm(ConditionalBatchNorm):
     These tables are parameters and no layers, so that spectral normalisation of the network leaves them as they are.
 
     Args:
-        channels: C.
+        channels: the number C of channels.
         classes: number of labels.
     """
 
@@ -97,7 +97,7 @@ class VectorBatchNorm(ConditionalBatchNorm):
     """Batch normalisation by ``γ = 1 + W c``, ``β = V c`` of a vector c, an embedding beside noise (1809.11096).
 
     Args:
-        channels: C.
+        channels: the number C of channels.
         features: size of c.
     """
 

@@ -31,10 +31,10 @@ class Generator(MapGenerator):
     Batch normalisation (momentum 0.1) and ReLU follow every layer but the last; tanh follows the last.
 
     Args:
-        shape: ``(C, H, W)``.
+        shape: the shape ``(C, H, W)``.
         features: size of what the projection takes.
         width: channels at half the resolution.
-        norm: makes the normalisation.
+        norm: a function that makes the normalisation.
         attention: whether the map at half the resolution attends to itself.
 
     Raises:
@@ -73,9 +73,9 @@ class Critic(ImageCritic):
     """Strided 4×4 convolutions with LeakyReLU(0.2) down to the coarsest map, then one linear logit.
 
     Args:
-        shape: ``(C, H, W)``.
+        shape: the shape ``(C, H, W)``.
         width: channels at half the resolution.
-        norm: makes the normalisation behind every convolution but the first.
+        norm: a function that makes the normalisation behind every convolution but the first.
         attention: whether the map at half the resolution attends to itself.
 
     Attributes:

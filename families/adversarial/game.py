@@ -35,7 +35,7 @@ class Game:
         code: makes what the generator takes, where something that learns does.
         head: ``(logit, features, given) → score``, where the condition meets the critic's answer and not its input.
         loss: both sides of the game.
-        penalty: added to the critic's loss, its weight included; under the condition of the real images.
+        penalty: the penalty added to the critic's loss, its weight included; under the condition of the real images.
         terms: what else is added to either side.
         bound: the weights of critic and head are clipped to ±bound behind each of the critic's steps, if it is given.
     """

@@ -46,7 +46,7 @@ class ImagePool(nn.Module):
         is returned and forgotten, or a stored image is returned and the fake takes its place.
 
         Args:
-            fakes: ``(B, *shape)``.
+            fakes: the fakes ``(B, *shape)``.
             generator: where the chances and the places come from: two numbers a row, whether they are needed or not.
         """
         shown = fakes.detach().clone()
@@ -72,7 +72,7 @@ class ImagePool(nn.Module):
         batch's first ones, which then overwrite as many different places, drawn anew.
 
         Args:
-            fakes: ``(B, *shape)``.
+            fakes: the fakes ``(B, *shape)``.
             generator: where the places come from: two orders of the store, whether they are needed or not.
         """
         shown = fakes.detach().clone()

@@ -17,7 +17,7 @@ class Generator(nn.Module):
     """A dense generator: code, two hidden layers of rectifiers, tanh; nothing is normalised.
 
     Args:
-        shape: ``(C, H, W)``.
+        shape: the shape ``(C, H, W)``.
         features: size of the code.
         width: units of a hidden layer.
 
@@ -44,9 +44,9 @@ class Critic(ImageCritic):
     Departures: leaky rectifiers where the paper has maxout and dropout.
 
     Args:
-        shape: ``(C, H, W)``.
+        shape: the shape ``(C, H, W)``.
         width: units of a hidden layer.
-        norm: makes a normalisation behind every hidden layer but the first.
+        norm: a function that makes a normalisation behind every hidden layer but the first.
 
     Attributes:
         features: F, the width.

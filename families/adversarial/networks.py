@@ -16,7 +16,7 @@ class ImageCritic(nn.Module):
 
     Attributes:
         setting: which kind of network, in words for a column of the table; empty for the shared ones.
-        features: F.
+        features: the number F of features.
         layers: images → features.
         logit: features → ``(B, 1)``, the logit; what scores by something else has none in its place.
     """
@@ -36,7 +36,7 @@ class MapGenerator(nn.Module):
     """A generator: a projection of the code to the coarsest map, then ``layers`` up to the image.
 
     Args:
-        shape: ``(C, H, W)``.
+        shape: the shape ``(C, H, W)``.
         features: size of what the projection takes.
         width: channels at half the resolution, twice as many with every further halving.
         bias: whether the projection has one.

@@ -64,7 +64,7 @@ class GradientPenalty:
     """``λ E (‖∇C(x̂)‖ - 1)²`` on interpolates x̂, from both sides of 1 (1704.00028, equation 3).
 
     Args:
-        weight: λ.
+        weight: the weight λ.
 
     Raises:
         ValueError: for a weight that is not positive.
@@ -90,7 +90,7 @@ class OneSidedPenalty:
     """``λ E max(0, ‖∇C(x̂)‖ - 1)²`` on interpolates: a critic may be flatter than 1, never steeper (1709.08894).
 
     Args:
-        weight: λ.
+        weight: the weight λ.
 
     Raises:
         ValueError: for a weight that is not positive.
@@ -116,7 +116,7 @@ class DivergencePenalty:
     """``k E ‖∇C(x̂)‖^p`` on interpolates (1712.01026): what makes it a divergence, with no slope that it aims at.
 
     Args:
-        weight: k.
+        weight: the weight k.
         power: p, at least 1: below, the penalty's slope is not finite where the critic is flat.
 
     Raises:
@@ -146,7 +146,7 @@ class LocalPenalty:
     """``λ E (‖∇C(x + δ)‖ - 1)²`` round real ones, δ from N(0, (spread · s)²), s the batch's deviation (1705.07215).
 
     Args:
-        weight: λ.
+        weight: the weight λ.
         spread: deviation of δ, in the batch's own.
 
     Raises:
@@ -177,7 +177,7 @@ class R1:
     The penalty comes from 1801.04406, where it is ``R₁``.
 
     Args:
-        weight: γ.
+        weight: the weight γ.
 
     Raises:
         ValueError: for a weight that is not positive.

@@ -63,10 +63,10 @@ class Generator(MapGenerator):
     """A generator: projection to the coarsest map, a block for each doubling, batch norm, ReLU, 3×3 convolution, tanh.
 
     Args:
-        shape: ``(C, H, W)``.
+        shape: the shape ``(C, H, W)``.
         features: size of what the projection takes.
         width: channels at full resolution, twice as many with every halving but the last.
-        norm: makes the normalisation of the blocks.
+        norm: a function that makes the normalisation of the blocks.
         attention: whether the map at half the resolution attends to itself.
 
     Raises:
@@ -107,9 +107,9 @@ class Critic(ImageCritic):
     """A critic: a block for each halving, one at the coarsest map, ReLU, sum over places, then one linear logit.
 
     Args:
-        shape: ``(C, H, W)``.
+        shape: the shape ``(C, H, W)``.
         width: channels at half the resolution.
-        norm: makes the normalisation before every convolution of the blocks but the first.
+        norm: a function that makes the normalisation before every convolution of the blocks but the first.
         attention: whether the map at half the resolution attends to itself.
 
     Attributes:

@@ -18,7 +18,7 @@ class VirtualNorm(nn.Module):
 
     Args:
         norm: batch normalisation whose scale and shift this takes over.
-        rows: R.
+        rows: the number R of rows.
     """
 
     normalisation = "virtual norm"
@@ -48,7 +48,7 @@ class VirtuallyNormalised(nn.Module):
 
     Args:
         network: codes ``(B, F)`` → anything ``(B, …)``; changed in place.
-        features: F.
+        features: the number F of features.
         rows: R, codes in the reference batch, drawn from N(0, I) at construction.
 
     Raises:

@@ -44,7 +44,7 @@ def aae(
         spec: any shape and levels.
         width: features at the image's own scale.
         depth: residual blocks a scale, 0 or more.
-        latents: ``Z``, numbers a code.
+        latents: the size ``Z`` of a code.
         hidden: units of each of the discriminator's two hidden layers.
         output: the name of a pixel's distribution.
         lr: the learning rate of reconstruction.
@@ -81,7 +81,7 @@ def aae_supervised(
         spec: data with labels, of any shape and levels.
         width: features at the image's own scale.
         depth: residual blocks a scale, 0 or more.
-        latents: ``Z``, numbers a code.
+        latents: the size ``Z`` of a code.
         hidden: units of each of the discriminator's two hidden layers.
         output: the name of a pixel's distribution.
         lr: the learning rate of reconstruction.
@@ -117,7 +117,7 @@ def aae_semi_supervised(
         spec: data with labels of which ``labelled`` are known, of any shape and levels.
         width: units of a hidden layer of encoder and decoder.
         depth: hidden layers of each, 0 or more.
-        latents: ``Z``, numbers of the style.
+        latents: the size ``Z`` of the style.
         hidden: units of each of a discriminator's two hidden layers.
         noise: standard deviation of noise on the encoder's input in training, where images are on [-1, 1].
         output: the name of a pixel's distribution.

@@ -31,9 +31,9 @@ def cvae(
         spec: data with labels, of any shape and levels.
         width: features at the image's own scale.
         depth: residual blocks a scale, 0 or more.
-        latents: ``Z``, numbers a code.
+        latents: the size ``Z`` of a code.
         output: ``"logistic"``, a discretised logistic with a scale of its own for every pixel, or ``"categorical"``.
-        lr: learning rate.
+        lr: the learning rate.
 
     Raises:
         ValueError: for data without labels, or options out of range.

@@ -133,7 +133,7 @@ class GaussianMixture:
         log_weights: ``log w``, ``(M,)``; minus infinity where a component is not used.
         means: ``μ``, ``(M, Z)``.
         factors: ``L``, lower triangular, ``(M, Z, Z)``.
-        rows: ``B``.
+        rows: the number ``B`` of rows.
     """
 
     log_weights: Tensor

@@ -31,7 +31,7 @@ class LatentModel(Coded):
     """A model ``P(x) = ∫ p(x given z) p(z) dz`` over integer levels, bounded by importance sampling from an encoder.
 
     Args:
-        spec: the data.
+        spec: the spec of the data.
         encoder: ``(images on [-1, 1], given) → distribution`` over codes: what proposes them.
         decoder: ``(codes, given) → parameters`` of the output, ``(B, P, H, W)``.
         prior: ``given → distribution`` over codes.

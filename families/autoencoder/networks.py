@@ -50,7 +50,7 @@ class PointEncoder(nn.Module):
 
     Args:
         network: ``(B, C, H, W)`` to ``(B, Z)``.
-        latents: ``Z``.
+        latents: the size ``Z`` of a code.
     """
 
     log_std: Tensor
@@ -71,8 +71,8 @@ class ClassAndStyleEncoder(nn.Module):
 
     Args:
         network: ``(B, C, H, W)`` to ``(B, K + Z)``.
-        classes: ``K``.
-        latents: ``Z``, of the style.
+        classes: the number ``K`` of classes.
+        latents: the size ``Z`` of the style.
     """
 
     log_std: Tensor

@@ -26,7 +26,7 @@ class StandardNormal(nn.Module):
     """The prior N(0, I), the same for every row.
 
     Args:
-        latents: ``Z``.
+        latents: the size ``Z`` of a code.
     """
 
     origin: Tensor
@@ -45,7 +45,7 @@ class LabelNormal(nn.Module):
     """The prior ``p(z given y)``: independent normals of each label's own mean and spread, which learn from N(0, I) on.
 
     Args:
-        latents: ``Z``.
+        latents: the size ``Z`` of a code.
         classes: number of labels.
     """
 
@@ -64,8 +64,8 @@ class ClassAndStyle(nn.Module):
     """A prior of equally likely classes and an N(0, I) style: what the two adversaries impose (1511.05644).
 
     Args:
-        classes: ``K``.
-        latents: ``Z``, of the style.
+        classes: the number ``K`` of classes.
+        latents: the size ``Z`` of the style.
     """
 
     def __init__(self, classes: int, latents: int) -> None:
@@ -84,8 +84,8 @@ class Mixture(nn.Module):
     """A mixture of correlated normals, fitted to the codes of the training images; until then N(0, I).
 
     Args:
-        latents: ``Z``.
-        components: ``M``.
+        latents: the size ``Z`` of a code.
+        components: the number ``M`` of components.
     """
 
     log_weights: Tensor

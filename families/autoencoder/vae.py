@@ -30,9 +30,9 @@ def vae(
         spec: any shape and levels; the networks halve the sides as often as they divide, down to 4.
         width: features at the image's own scale.
         depth: residual blocks a scale, 0 or more.
-        latents: ``Z``, numbers a code.
+        latents: the size ``Z`` of a code.
         output: ``"logistic"``, a discretised logistic with a scale of its own for every pixel, or ``"categorical"``.
-        lr: learning rate.
+        lr: the learning rate.
 
     Raises:
         ValueError: for options out of range.

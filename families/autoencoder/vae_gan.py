@@ -43,14 +43,14 @@ class VAEGAN(Coded, ImplicitModel):
     600 batches of digits codes lay up to 1 off in the mean and 0.2 to 2.9 in variance, and samples were broken strokes.
 
     Args:
-        spec: the data.
+        spec: the spec of the data.
         encoder: ``(images on [-1, 1], given) → Gaussian`` over codes.
         generator: codes → images on [-1, 1]: the decoder.
         critic: images on [-1, 1] → ``(logit, features)``: the discriminator.
-        latents: ``Z``.
+        latents: the size ``Z`` of a code.
         gamma: γ, likeness against the game in the decoder.
         spread: σ, standard deviation of a feature round its reconstruction's.
-        lr: learning rate of all three, warmed up and then brought down along a cosine.
+        lr: the learning rate of all three, warmed up and then brought down along a cosine.
     """
 
     def __init__(
@@ -165,10 +165,10 @@ def vae_gan(
     Args:
         spec: any shape and levels.
         width: channels at half the resolution, of all three networks.
-        latents: ``Z``, numbers a code.
+        latents: the size ``Z`` of a code.
         gamma: γ, weight of likeness against the game in the decoder.
         spread: σ, standard deviation of a feature round its reconstruction's.
-        lr: learning rate.
+        lr: the learning rate.
 
     Raises:
         ValueError: for options out of range.

@@ -189,11 +189,11 @@ def pixelrnn_diagonal_bilstm(
 
     Args:
         spec: any shape and levels.
-        width: ``h``, at least the image's channels.
+        width: the width ``h``, at least the image's channels.
         depth: LSTM layers, 0 or more, and at least 1 if there are labels.
-        lr: learning rate.
+        lr: the learning rate.
         conditional: whether every gate is told the label.
-        sampler: ``"cached"``, ``"fixed-point"`` or ``"naive"``.
+        sampler: the sampler: ``"cached"``, ``"fixed-point"`` or ``"naive"``.
         temperature: divides the logits in sampling; 1 draws from the model.
 
     Raises:

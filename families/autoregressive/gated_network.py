@@ -32,7 +32,7 @@ class GatedLayer(nn.Module):
     Args:
         inputs: features of what both stacks are given.
         width: features that each hands on.
-        kernel: odd side.
+        kernel: the odd side of the kernel.
         groups: how many groups of channels are drawn one after the other.
         classes: number of labels, 0 for none.
         first: whether it is the stacks' first layer: mask A, a vertical kernel that ends a row above, no residual.

@@ -32,9 +32,9 @@ def gated_pixelcnn(
         spec: any shape and levels.
         width: features of either stack, at least the image's channels.
         depth: layers, 1 or more; each lets a pixel see one row and column further than the first 3.
-        lr: learning rate.
+        lr: the learning rate.
         conditional: whether every gate is told the label.
-        sampler: ``"cached"``, ``"fixed-point"`` or ``"naive"``.
+        sampler: the sampler: ``"cached"``, ``"fixed-point"`` or ``"naive"``.
         temperature: divides the logits in sampling; 1 draws from the model.
         output: ``"categorical"``, or another of :data:`families.outputs.OUTPUTS`.
 

@@ -48,7 +48,7 @@ class MaskedConv2d(nn.Module):
 
     Args:
         inputs, outputs: features, each at least ``groups``.
-        kernel: odd side.
+        kernel: the odd side of the kernel.
         mask: ``"A"`` for the first layer, which must not see what it predicts; ``"B"`` behind it.
         groups: channels of the image.
         above: rows above that the kernel reaches, ``kernel // 2`` if not said: none for a horizontal stack.

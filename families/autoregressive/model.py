@@ -30,7 +30,7 @@ class AutoregressiveModel(GenerativeModel):
     """A causal network and an output: exact likelihood by the chain rule in one pass, sampling pixel by pixel.
 
     Args:
-        spec: the data.
+        spec: the spec of the data.
         network: causal: ``(B, C, H, W)`` on [-1, 1] to ``(B, P, H, W)``, where a pixel's parameters depend on earlier
             pixels alone, and with an output that is not joint also on the pixel's earlier channels.
         output: distribution of a pixel given its parameters.

@@ -48,8 +48,8 @@ class PixelCNN(CausalNetwork):
 
     Args:
         shape: the image's, ``(C, H, W)``.
-        width: ``h``: the blocks hand on ``2h`` features and work on ``h``.
-        depth: residual blocks.
+        width: the width ``h``: the blocks hand on ``2h`` features and work on ``h``.
+        depth: the number of residual blocks.
         parameters: numbers a pixel that the output takes, channel by channel.
         classes: number of labels that every block is told, 0 for none.
         first: side of the first kernel.
@@ -130,11 +130,11 @@ def pixelcnn(
 
     Args:
         spec: any shape and levels.
-        width: ``h``, at least the image's channels.
+        width: the width ``h``, at least the image's channels.
         depth: residual blocks, 0 or more; each lets a pixel see one row and column further than the first 3.
-        lr: learning rate.
+        lr: the learning rate.
         conditional: whether every block is told the label.
-        sampler: ``"cached"``, ``"fixed-point"`` or ``"naive"``.
+        sampler: the sampler: ``"cached"``, ``"fixed-point"`` or ``"naive"``.
         temperature: divides the logits in sampling; 1 draws from the model.
 
     Raises:

@@ -41,9 +41,9 @@ def pixelcnn_pp(
         depth: layers on the way down, and again on the way up, at each scale.
         components: logistics in the mixture.
         dropout: share of features left out in training.
-        lr: learning rate.
+        lr: the learning rate.
         conditional: whether every block is told the label.
-        sampler: ``"cached"``, ``"fixed-point"`` or ``"naive"``.
+        sampler: the sampler: ``"cached"``, ``"fixed-point"`` or ``"naive"``.
         temperature: divides the mixture's logits in sampling and multiplies its scales; 1 draws from the model.
 
     Raises:

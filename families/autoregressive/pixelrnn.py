@@ -37,7 +37,7 @@ class Recurrence(nn.Module):
     """An LSTM over the pixels of the map: ``2h`` features to ``h``, of a pixel's own group and of what is before it.
 
     Args:
-        width: ``h``, of the state.
+        width: the width ``h`` of the state.
         groups: channels of the image.
         classes: labels that it is told, 0 for none: each adds a bias to every gate.
     """
@@ -116,7 +116,7 @@ class PixelRNN(CausalNetwork):
 
     Args:
         shape: the image's, ``(C, H, W)``.
-        width: ``h``.
+        width: the width ``h``.
         layers: LSTM layers of one kind, with states of ``h`` features.
         parameters: numbers a pixel that the output takes, channel by channel.
         first: side of the first kernel.

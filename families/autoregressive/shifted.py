@@ -22,7 +22,7 @@ class ShiftedConv2d(nn.Conv2d):
     """A convolution whose kernel reaches up from a pixel's own row, and to the right no further than to the left.
 
     Args:
-        inputs, outputs: features.
+        inputs, outputs: the numbers of features.
         kernel: ``(rows, columns)``: an odd number of columns lies round the pixel, an even one ends at it.
         stride: 1, or 2 to halve both sides: output ``i`` stands at row and column ``2i``.
         gain: deviation of the initial weights, which are N(0, gain² / inputs of a feature).

@@ -41,7 +41,7 @@ class GatedLayer(nn.Module):
     Args:
         width: features of ``x`` and ``z``.
         skip: features of ``W_s z``.
-        dilation: ``d``.
+        dilation: the dilation ``d``.
         classes: number of labels, 0 for none.
         last: whether no layer follows, so that there is nothing to add to.
     """
@@ -219,9 +219,9 @@ def wavenet(
         width: features of a layer.
         depth: layers a stack, with dilations ``1, 2, 4, …, 2^(depth-1)``; None: all that came before is seen.
         stacks: how often the dilations are run through.
-        lr: learning rate.
+        lr: the learning rate.
         conditional: whether it is told the label, which adds a bias in every gate (global conditioning).
-        sampler: ``"cached"``, ``"fixed-point"`` or ``"naive"``.
+        sampler: the sampler: ``"cached"``, ``"fixed-point"`` or ``"naive"``.
         temperature: divides the logits in sampling; 1 draws from the model.
 
     Raises:

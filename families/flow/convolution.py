@@ -18,7 +18,7 @@ class InvertibleConv(Transform):
     the version counters of their tensors, which writes through ``.data`` leave alone.
 
     Args:
-        channels: ``C``.
+        channels: the number ``C`` of channels.
     """
 
     permutation: Tensor

@@ -35,7 +35,7 @@ class AffineCoupling(Transform):
 
     Args:
         mask: ``b``, broadcast to ``(C, H, W)``: 1 where values pass.
-        channels: ``C``.
+        channels: the number ``C`` of channels.
         network: ``(B, C, H, W)`` to ``(B, 2C, H, W)``.
     """
 

@@ -28,7 +28,7 @@ class Dequantiser:
     divide by the image's own C·H·W.
 
     Args:
-        spec: the data.
+        spec: the spec of the data.
         padding: rows and columns to append.
     """
 

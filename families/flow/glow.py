@@ -89,7 +89,7 @@ def glow(
             padded (see ``Dequantiser``).
         alpha: how far the logit stays from its poles, between 0 and 0.5.
         conditional: whether the priors are told the label.
-        lr: learning rate.
+        lr: the learning rate.
         temperature: factor of the base's noise in sampling; 1 draws from the model, 0.7 is the paper's for pictures.
 
     Raises:

@@ -34,7 +34,7 @@ class FlowModel(GenerativeModel):
     """A flow over images in levels.
 
     Args:
-        spec: the data.
+        spec: the spec of the data.
         transform: bijection from values in levels, float64 ``(B, C, H', W')`` within (0, levels), to the base's
             ``(B, C·H'·W')``; it is given the labels, int64 ``(B,)``, as nflows' context where the model is conditional.
         base: distribution of what the transform leads to, the same for scoring and for sampling.

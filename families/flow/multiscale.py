@@ -54,7 +54,7 @@ class Flatten(Transform):
     """A map ``(B, C, H, W)`` as a vector ``(B, C·H·W)``: the end of the last scale.
 
     Args:
-        shape: ``(C, H, W)``.
+        shape: the shape ``(C, H, W)``.
     """
 
     def __init__(self, shape: Shape) -> None:
@@ -74,7 +74,7 @@ class FactorOut(Transform):
     """The first half of the channels goes on through ``rest``, the second is finished: ``(B, C, H, W)`` to vectors.
 
     Args:
-        shape: ``(C, H, W)``, with at least two channels.
+        shape: the shape ``(C, H, W)``, with at least two channels.
         rest: what becomes of ``shape_on``, to vectors.
 
     Raises:

@@ -11,9 +11,9 @@ class CouplingNetwork(nn.Module):
     """A residual network ``(B, inputs, H, W)`` to ``(B, outputs, H, W)`` whose last layer begins at zero.
 
     Args:
-        inputs, outputs: channels.
-        width: features.
-        depth: residual blocks.
+        inputs, outputs: the numbers of channels.
+        width: the number of features.
+        depth: the number of residual blocks.
     """
 
     def __init__(self, inputs: int, outputs: int, width: int, depth: int) -> None:
@@ -32,8 +32,8 @@ class PointwiseNetwork(nn.Module):
     """Glow's network ``(B, inputs, H, W)`` to ``(B, outputs, H, W)``: 3×3, 1×1, 3×3, the last layer zero at first.
 
     Args:
-        inputs, outputs: channels.
-        width: features.
+        inputs, outputs: the numbers of channels.
+        width: the number of features.
     """
 
     def __init__(self, inputs: int, outputs: int, width: int) -> None:
@@ -52,7 +52,7 @@ class PriorNetwork(nn.Module):
     """What a learned prior knows: a 3×3 convolution of what goes on, and a vector a label, both zero at first.
 
     Args:
-        inputs, outputs: channels.
+        inputs, outputs: the numbers of channels.
         classes: number of labels, 0 where it is not told them.
     """
 

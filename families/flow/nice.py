@@ -42,7 +42,7 @@ def nice(
         depth: hidden layers of a coupling, 0 or more.
         couplings: two or more; odd and even dimensions take turns.
         prior: ``"logistic"``, or ``"gaussian"``: of scoring and of sampling.
-        lr: learning rate.
+        lr: the learning rate.
         temperature: factor of the base's noise in sampling; 1 draws from the model.
 
     Raises:

@@ -18,10 +18,10 @@ class BatchNorm(Transform):
     There is no learned scale: the couplings have one.
 
     Args:
-        channels: ``C``.
+        channels: the number ``C`` of channels.
         momentum: weight of a new batch in the running averages, once there have been enough batches for it: the first
             ones are averaged evenly, so that the averages never remember where they began.
-        eps: added to the variance.
+        eps: the number added to the variance.
     """
 
     running_mean: Tensor
@@ -90,7 +90,7 @@ class ActNorm(Started):
     as couplings learn to predict, what is left shrinks a hundredfold. The authors' code has a rate of 3.
 
     Args:
-        channels: ``C``.
+        channels: the number ``C`` of channels.
         least: standard deviation that a channel is taken to have at least, so that a constant one stays finite.
         rate: how many times as fast as other weights a learns.
     """

@@ -20,7 +20,7 @@ class LabelPrior(Transform):
     its own, since a digit's strokes have places.
 
     Args:
-        shape: ``(C, H, W)``.
+        shape: the shape ``(C, H, W)``.
         classes: number of labels.
     """
 

@@ -46,7 +46,7 @@ def realnvp(
         depth: residual blocks inside a coupling, 0 or more.
         scales: halvings of the image; by default as often as both sides divide, down to 4, so 28 → 14 → 7.
         alpha: how far the logit stays from its poles, between 0 and 0.5.
-        lr: learning rate.
+        lr: the learning rate.
         temperature: factor of the base's noise in sampling; 1 draws from the model.
 
     Raises:

@@ -50,7 +50,7 @@ def biggan(
     Args:
         builder: what all recipes share.
         embedding: size of the class embedding.
-        weight: β of the orthogonal regularisation.
+        weight: the weight β of the orthogonal regularisation.
         attention: whether both networks attend to the map at half the resolution, as the paper's do at 64 of 128 px.
         truncation: samples are made of noise that stays within ±truncation, for better images and fewer kinds; none
             by default. An attribute of the model, to be set at any time; a saved model has that of its construction.
@@ -159,7 +159,7 @@ class Orthogonality(Term):
     code. The class embedding is the code's and no part of it.
 
     Args:
-        weight: β.
+        weight: the weight β.
     """
 
     def __init__(self, weight: float) -> None:

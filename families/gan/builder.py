@@ -47,7 +47,7 @@ class GANBuilder:
         network: ``"convolutional"`` (DCGAN's kind), ``"residual"`` or ``"dense"``, generator and critic alike.
         width: channels at half the resolution, or units of a hidden layer where the network is dense.
         latents: size Z of the noise, drawn from N(0, I).
-        lr: learning rate of both networks.
+        lr: the learning rate of both networks.
         critic_lr: the critic's own, if it has one (two time scales, 1706.08500).
         critic_steps: critic steps for each generator step.
         average: decay of the moving average of the generator that samples come from, ramped up as

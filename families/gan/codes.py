@@ -94,7 +94,7 @@ class InfoCode(Code):
     Args:
         latents: size of z.
         categories: values of the category.
-        continuous: how many numbers.
+        continuous: the number of codes that are numbers.
 
     Raises:
         ValueError: for less than one latent or two categories, or a negative number of numbers.

@@ -45,7 +45,7 @@ class AuxiliaryClassifier(Term):
     Args:
         features: the number of the critic's features.
         classes: number of labels.
-        weight: λ.
+        weight: the weight λ.
 
     Raises:
         ValueError: for a weight that is not positive.
@@ -85,7 +85,7 @@ def acgan(builder: GANBuilder, *, weight: float = 1.0, strength: float = 1.0) ->
 
     Args:
         builder: what all recipes share.
-        weight: λ of ``L_C`` on both sides.
+        weight: the weight λ of ``L_C`` on both sides.
         strength: the strength of the label beside the noise: less than ``cgan``'s, since a classifier listens for it
             (3 was seen to drown the noise).
 

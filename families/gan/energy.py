@@ -146,8 +146,8 @@ class Balance(Term):
     """A term with the k of ``-k L(G(z))`` in the critic's loss, and its control (1703.10717).
 
     Args:
-        gamma: γ.
-        rate: λ.
+        gamma: the ratio γ.
+        rate: the rate λ.
 
     Attributes:
         k: 0 to begin with.

@@ -30,7 +30,7 @@ class JointHead(Head):
     was seen to score images alone for their first 50,000.
 
     Args:
-        features: F.
+        features: the number F of features.
         classes: number of labels.
         hidden: units of the joint layer.
 
@@ -54,7 +54,7 @@ class ProjectionHead(Head):
     """A head ``logit + ⟨V[label], features⟩``: a score of the image alone, and how it fits its label (1802.05637).
 
     Args:
-        features: F.
+        features: the number F of features.
         classes: number of labels.
     """
 

@@ -139,7 +139,7 @@ class HistoricalAverage(Term):
 
     Attributes:
         critic_mean, generator_mean: average of all weights in one vector.
-        critic_steps, generator_steps: t.
+        critic_steps, generator_steps: the number t of steps.
     """
 
     def __init__(self, sides: Mapping[str, Iterable[nn.Module]], weight: float) -> None:

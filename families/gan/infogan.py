@@ -34,8 +34,8 @@ class Information(Term):
     Args:
         features: the number of the critic's features.
         categories: values of the category.
-        continuous: how many numbers.
-        weight: λ of the category.
+        continuous: the number of codes that are numbers.
+        weight: the weight λ of the category.
         continuous_weight: λ of the numbers.
         hidden: units of Q's first layer.
 
@@ -145,7 +145,7 @@ def infogan(
         builder: what all recipes share.
         categories: values of the category; as many as the data have classes by default, and 10 where they have none.
         continuous: how many numbers, uniform on [-1, 1], stand beside it.
-        weight: λ of the category.
+        weight: the weight λ of the category.
         continuous_weight: λ of the numbers, smaller since their entropy is a differential one.
         hidden: units of Q's first layer.
 

@@ -43,10 +43,10 @@ class GAN(ImplicitModel):
         code: noise and condition → what the generator takes; learns with it.
         head: logit, features and condition → score; learns with the critic.
         loss: both sides of the game.
-        penalty: added to the critic's loss, its weight included.
+        penalty: the penalty added to the critic's loss, its weight included.
         terms: what else is added to either side.
-        optimizer: makes the generator's optimiser.
-        critic_optimizer: makes the critic's; the generator's where there is none.
+        optimizer: a function that makes the generator's optimiser.
+        critic_optimizer: a function that makes the critic's; the generator's where there is none.
         critic_steps: critic steps for each generator step.
         bound: after each of its steps the critic's weights are clipped to ±bound, if one is given.
         clip: largest 2-norm of either side's gradient, if it is clipped.

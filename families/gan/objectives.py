@@ -110,7 +110,7 @@ def wgan_gp(builder: GANBuilder, *, weight: float = 10.0) -> GAN:
 
     Args:
         builder: what all recipes share.
-        weight: λ of the penalty.
+        weight: the weight λ of the penalty.
     """
     return builder.build(
         WASSERSTEIN,
@@ -128,7 +128,7 @@ def wgan_lp(builder: GANBuilder, *, weight: float = 10.0) -> GAN:
 
     Args:
         builder: what all recipes share.
-        weight: λ of the penalty.
+        weight: the weight λ of the penalty.
     """
     return builder.build(
         WASSERSTEIN,
@@ -147,7 +147,7 @@ def wgan_div(builder: GANBuilder, *, weight: float = 2.0, power: float = 6.0) ->
 
     Args:
         builder: what all recipes share.
-        weight: k.
+        weight: the weight k.
         power: p, at least 1: below, the penalty's slope is not finite where the critic is flat.
 
     Raises:
@@ -171,7 +171,7 @@ def dragan(builder: GANBuilder, *, weight: float = 10.0, spread: float = 0.5) ->
 
     Args:
         builder: what all recipes share.
-        weight: λ of the penalty.
+        weight: the weight λ of the penalty.
         spread: deviation of δ, in the batch's own.
     """
     return builder.build(

@@ -46,7 +46,7 @@ def weigh(
     Args:
         log_weights: ``(images, draws, generator) → (draws, images)`` log-weights, in nats.
         batch: the images.
-        draws: ``K``.
+        draws: the number ``K`` of draws.
         generator: source of the noise; without one, the same noise at every call.
         at_once: images × draws that fit memory.
 

@@ -57,7 +57,7 @@ def invert(logits: Tensor, uniforms: Tensor, temperature: float = 1.0) -> Tensor
     """Return the class whose stretch of a softmax's distribution function, summed in float64, holds the uniform.
 
     Args:
-        logits: ``(…, K)``.
+        logits: the logits ``(…, K)``.
         uniforms: numbers on [0, 1), ``(…)``.
         temperature: divides the logits.
 

@@ -16,7 +16,7 @@ class Bernoulli:
     """One logit ``l`` a channel, and two levels: ``P(1) = σ(l)``, ``P(0) = σ(-l)``.
 
     Args:
-        levels: 2.
+        levels: the number of levels, 2.
 
     Raises:
         ValueError: for other levels.

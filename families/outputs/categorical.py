@@ -17,7 +17,7 @@ class Categorical:
     """A softmax over the levels of each channel.
 
     Args:
-        levels: ``K``, 2 to 256.
+        levels: the number ``K`` of levels, 2 to 256.
     """
 
     levels: int

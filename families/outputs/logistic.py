@@ -27,9 +27,9 @@ def log_bin(images: Tensor, mean: Tensor, log_scale: Tensor, levels: int) -> Ten
 
     Args:
         images: levels, of a shape that broadcasts with the others.
-        mean: μ.
-        log_scale: log s.
-        levels: 2 to 256.
+        mean: the mean μ.
+        log_scale: the logarithm of the scale s.
+        levels: the number of levels, 2 to 256.
     """
     half = 1 / (levels - 1)
     offset = images.to(mean.dtype) * (2 * half) - 1 - mean
@@ -50,7 +50,7 @@ class DiscretisedLogistic:
     """A logistic for each channel, cut into bins: see :func:`log_bin`.
 
     Args:
-        levels: 2 to 256.
+        levels: the number of levels, 2 to 256.
         floor: least log s, reached softly so that a scale below it can still come back: a spike never wins without end.
     """
 

@@ -29,7 +29,7 @@ class LogisticMixture:
     by channel; the k of channel 1 on 0, of 2 on 0 and 1, and so on. That is ``1 + 2C + C(C-1)/2`` rows.
 
     Args:
-        levels: 2 to 256.
+        levels: the number of levels, 2 to 256.
         components: logistics in the mixture; the paper finds 5 to be enough.
         floor: least log s, reached softly so that a scale below it can still come back.
 

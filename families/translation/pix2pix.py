@@ -41,8 +41,8 @@ class Pix2Pix(ImplicitModel):
         generator: ``(source, u)`` → image; has ``latents``.
         critic: ``(image, source)`` → logits.
         loss: both sides of the game.
-        weight: λ.
-        optimizer: makes both optimisers.
+        weight: the weight λ.
+        optimizer: a function that makes both optimisers.
     """
 
     def __init__(
@@ -129,9 +129,9 @@ def pix2pix(
     Args:
         spec: the spec of the data, with a source of the image's height and width.
         width: channels at half the resolution; the paper's is 64.
-        weight: λ of the L1 distance.
-        dropout: rate p.
-        lr: learning rate.
+        weight: the weight λ of the L1 distance.
+        dropout: the rate p.
+        lr: the learning rate.
 
     Raises:
         ValueError: for a spec without a source, or with one of another size; for an option out of range.

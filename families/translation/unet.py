@@ -18,7 +18,7 @@ class Block(nn.Module):
 
     Args:
         layer: the convolution, up or plain.
-        out: its channels.
+        out: the number of its channels.
         dropout: over its output, or None.
     """
 
