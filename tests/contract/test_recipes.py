@@ -1,4 +1,4 @@
-"""Every recipe of the catalogue, through fit, sample, log_likelihood, its abilities, save, load and resume."""
+"""Every recipe of the catalogue, through fit, sample, log_likelihood, save, load and resume."""
 
 import copy
 from dataclasses import replace
@@ -7,94 +7,13 @@ import pytest
 import torch
 
 import genbench
-from genbench import Budget, DataSpec, Field, FitConfig, ImplicitModel, catalog
+from genbench import Budget, FitConfig, ImplicitModel, catalog
 from genbench.interface import Step
-from genbench.spec import Split, Splits
 from genbench.training import precision
 from genbench.training.batches import Stream
 from genbench.training.turns import TurnRunner, restored
+from tests.contract.recipes import CASES, COLOUR, RECIPES, SPEC, build, conditions, data, draw, noise
 from tests.contract.test_toys import Cut, same
-
-RECIPES = list(catalog.recipes())
-CONDITIONAL = {f"{name} (conditional)": name for name in RECIPES if "conditional" in catalog.recipe(name).options()}
-CASES = [*RECIPES, *CONDITIONAL]
-SPEC = DataSpec((1, 8, 8), levels=256, classes=4, source=(1, 8, 8))
-COLOUR = DataSpec((3, 8, 8), levels=17, classes=4, source=(1, 8, 8))
-
-
-def data(spec, train=48, validation=16):
-    source = torch.Generator().manual_seed(0)
-    values = torch.Generator().manual_seed(1)
-
-    def split(n, more=0):
-        smooth = torch.rand(n, spec.shape[0], 2, 2, generator=source).repeat_interleave(4, 2).repeat_interleave(4, 3)
-        noise = torch.rand(n, *spec.shape, generator=source)
-        images = ((0.7 * smooth + 0.3 * noise) * spec.levels).to(torch.uint8)
-        edges = (images[:, :1] > spec.levels // 2).to(torch.uint8) * 255
-        edges = edges[torch.arange(n + more).roll(more) % n]  # unpaired training: another number, in another order
-        rows = {"image": n, "source": n + more}
-        fields = {
-            name: torch.randint(one.levels, (rows[one.of], *one.shape), generator=values)
-            for name, one in spec.fields.items()
-        }
-        return Split(images, torch.arange(n) % spec.classes, edges, fields)
-
-    splits = Splits(split(train, 0 if spec.paired else 5), split(validation))
-    if spec.labelled is not None:
-        splits.train.labels[spec.labelled :] = -1
-    return splits
-
-
-FIELDS = {
-    "caption": Field((4,), 9),
-    "domain": Field((), 3),
-    "source_domain": Field((), 3, "source"),
-    "shadow": Field((1, 8, 8), 2),
-    "landmarks": Field((4, 2), 8, "source"),
-    "identity": Field((), 6),
-}
-
-
-def spec_for(name, spec):
-    """``spec`` as the recipe's entry in the catalogue says that it needs it."""
-    entry = catalog.recipe(name)
-    asked = {*entry.needs, *entry.given}
-    fields = {field: FIELDS[field] for field in FIELDS if field in asked}
-    labelled = 12 if "labelled" in asked else None
-    return replace(spec, labelled=labelled, paired="unpaired" not in asked, fields=fields)
-
-
-def build(case, spec=SPEC, seed=0):
-    name = CONDITIONAL.get(case, case)
-    options = {"conditional": True} if case in CONDITIONAL else {}
-    options |= {"width": 8} if "width" in catalog.recipe(name).options() else {}
-    return genbench.build(name, spec_for(name, spec), seed=seed, **options)
-
-
-def conditions(model, n):
-    batch, out = data(model.spec).validation, {}
-    if "label" in model.given:
-        out["labels"] = torch.arange(n) % model.spec.classes
-    if "source" in model.given:
-        out["sources"] = batch.sources[:n]
-    if fields := {name: batch.fields[name][:n] for name in model.given if name in batch.fields}:
-        out["fields"] = fields
-    return out
-
-
-def noise(seed=1):
-    return torch.Generator().manual_seed(seed)
-
-
-def draw(model, n=6, seed=1):
-    return model.sample(n, generator=noise(seed), **conditions(model, n))
-
-
-@pytest.fixture(scope="module", params=CASES)
-def trained(request):
-    model = build(request.param)
-    model.fit(data(model.spec), FitConfig(Budget(steps=6), batch_size=8))
-    return CONDITIONAL.get(request.param, request.param), model
 
 
 def test_samples_are_levels_and_depend_on_the_generator_alone(trained):
@@ -229,13 +148,6 @@ def test_resumes_bit_for_bit(name, tmp_path):
     assert torch.equal(draw(whole), draw(rest))
 
 
-@pytest.fixture(scope="module", params=RECIPES)
-def coloured(request):
-    model = build(request.param, COLOUR)
-    model.fit(data(model.spec), FitConfig(Budget(steps=2), batch_size=8))
-    return model
-
-
 def test_colour_images_of_few_levels(coloured):
     model = coloured
     assert draw(model, 3).shape == (3, *COLOUR.shape)
@@ -293,91 +205,6 @@ def test_trains_in_bfloat16_with_losses_and_weights_in_float32(name, processor_w
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
     assert all(parameter.is_contiguous() for parameter in model.parameters())
     assert draw(model).shape == (6, *SPEC.shape)
-
-
-# Abilities: what a recipe has of them keeps its promise, whatever the recipe.
-
-
-def unchanged(model, act):
-    """What ``act`` answers, the same in training mode, with the model and the global generator as before."""
-    before, state = copy.deepcopy(model.state_dict()), torch.get_rng_state()
-    answer = act()
-    model.train()
-    assert torch.equal(answer, act())
-    assert model.training
-    model.eval()
-    assert same(before, model.state_dict())
-    assert torch.equal(state, torch.get_rng_state())
-    return answer
-
-
-def are_levels(images, spec, *n):
-    return images.dtype == torch.uint8 and images.shape == (*n, *spec.shape) and int(images.max()) < spec.levels
-
-
-def reconstructs(model, batch):
-    images = unchanged(model, lambda: model.reconstruct(batch))
-    assert are_levels(images, model.spec, 5)
-    drawn = unchanged(model, lambda: model.reconstruct(batch, generator=noise()))
-    assert are_levels(drawn, model.spec, 5)
-    alone = torch.cat([model.reconstruct(batch.rows(slice(i, i + 1))) for i in range(5)])
-    assert (alone.int() - images.int()).abs().max() <= 1, "an image's reconstruction hangs on its neighbours"
-
-
-def interpolates(model, batch):
-    first, second = batch.rows(slice(0, 2)), batch.rows(slice(2, 4))
-    images = unchanged(model, lambda: model.interpolate(first, second, 4))
-    assert are_levels(images, model.spec, 2, 4)
-    for end, those in ((0, first), (-1, second)):
-        assert (images[:, end].int() - model.reconstruct(those).int()).abs().max() <= 1
-
-
-def traverses(model, batch):
-    images = unchanged(model, lambda: model.traverse(3, 5, generator=noise()))
-    assert are_levels(images, model.spec, 3, 5)
-
-
-def completes(model, batch):
-    for rows in (0, 3, 8):
-        images = unchanged(model, lambda rows=rows: model.complete(batch, rows, generator=noise()))
-        assert are_levels(images, model.spec, 5)
-        assert torch.equal(images[:, :, :rows], batch.images[:, :, :rows])
-        assert torch.equal(images, batch.images) == (rows == model.spec.shape[1])
-        again = model.complete(batch, rows, generator=noise(2))
-        assert torch.equal(images, again) == (rows == model.spec.shape[1])
-
-
-def classifies(model, batch):
-    odds = unchanged(model, lambda: model.classify(batch))
-    assert odds.shape == (5, model.spec.classes)
-    assert odds.min() >= 0
-    assert torch.allclose(odds.double().sum(1), torch.ones(5, dtype=torch.float64), atol=1e-5)
-    for labels in (None, batch.labels.flip(0), torch.full_like(batch.labels, -1)):
-        assert torch.equal(odds, model.classify(replace(batch, labels=labels)))
-
-
-ABILITIES = {
-    "reconstruct": reconstructs,
-    "interpolate": interpolates,
-    "traverse": traverses,
-    "complete": completes,
-    "classify": classifies,
-}
-
-
-def keeps_its_promises(model):
-    for ability, check in ABILITIES.items():
-        if hasattr(model, ability):
-            check(model, data(model.spec).validation.rows(slice(0, 5)))
-
-
-def test_abilities_keep_their_promise(trained):
-    _, model = trained
-    keeps_its_promises(model)
-
-
-def test_abilities_keep_their_promise_in_colour(coloured):
-    keeps_its_promises(coloured)
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -15,8 +15,9 @@ import torch
 from genbench import Budget, FitConfig, ImplicitModel, Splits
 from genbench.abilities import Detects, Pairs
 from genbench.seed import fork_rng
-from tests.contract import toys
+from tests.contract import toys, toys_conditioned
 
+TOYS = [*toys.TOYS, *toys_conditioned.TOYS]
 CONFIG = FitConfig(Budget(steps=23), batch_size=5, seed=3)
 
 
@@ -39,7 +40,7 @@ class Cut(Exception):
     pass
 
 
-@pytest.mark.parametrize("toy", toys.TOYS)
+@pytest.mark.parametrize("toy", TOYS)
 def test_trains_every_parameter_that_a_turn_learns_and_no_other(toy):
     model = make(toy)
     before = copy.deepcopy(model.state_dict())
@@ -54,7 +55,7 @@ def test_trains_every_parameter_that_a_turn_learns_and_no_other(toy):
     assert not model.training
 
 
-@pytest.mark.parametrize("toy", toys.TOYS)
+@pytest.mark.parametrize("toy", TOYS)
 @pytest.mark.parametrize("at", [1, 7, 12, 22])
 def test_resumes_bit_for_bit(toy, at, tmp_path):
     whole = make(toy)
@@ -84,7 +85,7 @@ def noise(seed=1):
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize("toy", toys.TOYS)
+@pytest.mark.parametrize("toy", TOYS)
 def test_samples_and_scores_what_it_is_given_and_refuses_by_name_what_is_missing(toy):
     model = make(toy)
     model.fit(toys.data(model.spec), CONFIG)
@@ -119,7 +120,7 @@ def without(batch, name):
 
 
 def test_fields_that_are_ill_shaped_or_out_of_range_are_refused_by_name():
-    model = make(toys.Captioned)
+    model = make(toys_conditioned.Captioned)
     fields = toys.given(model)["fields"]
     for wrong, said in (
         (fields["caption"][:4], "caption: 4 for 6 samples"),
@@ -138,14 +139,14 @@ def test_fields_that_are_ill_shaped_or_out_of_range_are_refused_by_name():
 
 
 def test_a_translation_without_noise_is_measured_on_its_pairs():
-    model = make(toys.Translator)
+    model = make(toys_conditioned.Translator)
     splits = toys.data(model.spec)
     model.fit(splits, CONFIG)
     pairs = splits.validation
     with torch.no_grad():
         residual = (model.decode(None, pairs).clamp(0, 3) - pairs.images.float()).square().double().mean()
     torch.testing.assert_close(model.variance, residual, rtol=1e-6, atol=0)
-    apart = make(toys.Translator)
+    apart = make(toys_conditioned.Translator)
     before = apart.variance.clone()
     apart.fit(Splits(splits.train, replace(pairs, sources=None)), CONFIG)
     assert torch.equal(apart.variance, before), (
@@ -154,7 +155,7 @@ def test_a_translation_without_noise_is_measured_on_its_pairs():
 
 
 def test_few_labels_train_what_does_not_need_all_and_are_counted_where_known():
-    model = make(toys.FewLabels)
+    model = make(toys_conditioned.FewLabels)
     splits = toys.data(model.spec)
     model.fit(splits, CONFIG)
     known = splits.train.labels[splits.train.labels >= 0]
@@ -163,14 +164,14 @@ def test_few_labels_train_what_does_not_need_all_and_are_counted_where_known():
     unknown = replace(splits.validation, labels=torch.full_like(splits.validation.labels, -1))
     with pytest.raises(ValueError, match="validation labels: some are unknown"):
         model.fit(Splits(splits.train, unknown), CONFIG)
-    strict = make(toys.FewLabels)
+    strict = make(toys_conditioned.FewLabels)
     strict.needs_every_label = True
     with pytest.raises(ValueError, match="train labels: some are unknown"):
         strict.fit(splits, CONFIG)
 
 
 def test_abilities_are_had_by_having_the_method():
-    detector, coupled = make(toys.Detector), make(toys.Coupled)
+    detector, coupled = make(toys.Detector), make(toys_conditioned.Coupled)
     assert isinstance(detector, Detects)
     assert not isinstance(coupled, Detects)
     assert isinstance(coupled, Pairs)

@@ -1,4 +1,4 @@
-"""What an .npz file may hold beside images and labels: sources, fields, splits."""
+"""Files of .npz: what one may hold, images, labels, sources, fields and splits, and what is refused."""
 
 import numpy as np
 import pytest
@@ -7,6 +7,7 @@ import torch
 from genbench import data
 from genbench.data.dataset import Raw
 from genbench.spec import Field
+from tests.data.pixels import pixels
 
 COUNT = 20
 
@@ -100,3 +101,65 @@ def test_what_a_reader_yields_is_checked():
         Raw(images, fields={"a": torch.zeros(4, dtype=torch.int64)})
     with pytest.raises(ValueError, match=r"field 'a' has shape \(\), not \(3,\)"):
         Raw(images, fields={"a": torch.zeros(4, dtype=torch.int64)}, kinds={"a": Field((3,), 2)})
+
+
+@pytest.mark.parametrize("shape", [(6, 5), (6, 5, 1), (6, 5, 3)])
+def test_npz(tmp_path, shape):
+    images = pixels(30, *shape)
+    np.savez(tmp_path / "a.npz", images=images, labels=np.arange(30) % 3)
+    found = data.load(f"npz:{tmp_path / 'a.npz'}")
+    assert found.spec.shape == (shape[2] if len(shape) == 3 else 1, 6, 5)
+    assert found.spec.classes == 3
+    rows = torch.cat([found.train.images, found.validation.images, found.test.images])
+    wanted = torch.from_numpy(images.reshape(30, 6, 5, -1)).permute(0, 3, 1, 2)
+    assert sorted(rows.flatten(1).tolist()) == sorted(wanted.flatten(1).tolist())
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"pictures": pixels(9, 4, 4)}, "no array 'images'"),
+        ({"images": pixels(9, 4, 4).astype(np.float32)}, "images are float32; give uint8"),
+        ({"images": pixels(9, 4, 4, 2)}, r"shape \(9, 4, 4, 2\); give .*1 or 3 channels"),
+        ({"images": pixels(9, 4)}, r"shape \(9, 4\)"),
+        ({"images": pixels(0, 4, 4)}, "so there are none"),
+        ({"images": pixels(2, 4, 4)}, "2 images are too few"),
+        ({"images": pixels(30, 4, 4), "labels": np.zeros(29, int)}, r"labels are int64 \(29,\)"),
+        ({"images": pixels(30, 4, 4), "labels": np.zeros(30)}, "labels are float64"),
+        ({"images": pixels(30, 4, 4), "labels": np.arange(30) % 2 - 1}, "labels run from -1 to 0"),
+        ({"images": pixels(30, 4, 4), "labels": np.arange(30) % 2 * 5}, "labels run from 0 to 5 in 2 classes"),
+        ({"images": np.array([None, "code"], dtype=object)}, "not an .npz file of plain arrays"),
+    ],
+)
+def test_npz_of_anything_else_is_refused(tmp_path, arrays, message):
+    path = tmp_path / "a.npz"
+    np.savez(path, **arrays)
+    with pytest.raises(ValueError, match=message):
+        data.load(f"npz:{path}")
+
+
+@pytest.mark.parametrize("content", [b"", b"text", None, "cut", "npy"])
+def test_what_is_not_an_npz_is_refused(tmp_path, content):
+    path = tmp_path / "a.npz"
+    if content == "cut":
+        np.savez(path, images=pixels(30, 4, 4))
+        path.write_bytes(path.read_bytes()[:200])
+    elif content == "npy":
+        with path.open("wb") as file:
+            np.save(file, pixels(3, 4, 4))
+    elif content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.npz: (there is no such file|not an|no array)"):
+        data.load(f"npz:{path}")
+
+
+@pytest.mark.parametrize("offset", [4, 6])  # in the archive's directory: version needed, flags
+def test_an_npz_that_the_archive_reader_gives_up_on_is_refused(tmp_path, offset):
+    path = tmp_path / "a.npz"
+    np.savez(path, images=pixels(30, 4, 4))
+    whole = bytearray(path.read_bytes())
+    place = whole.index(b"PK\1\2") + offset + 2
+    whole[place] = 200 if offset == 4 else 0x21
+    path.write_bytes(whole)
+    with pytest.raises(ValueError, match=r"a\.npz: not an"):
+        data.load(f"npz:{path}")

@@ -10,7 +10,7 @@ from genbench import Budget, FitConfig, implicit, seed
 from genbench.likelihood.effort import EFFORTS, Effort
 from genbench.plots import gallery
 from genbench.seed import generator
-from tests.contract.test_recipes import CASES, build, conditions, data
+from tests.contract.recipes import CASES, build, conditions, data
 from tests.families.elsewhere import ELSEWHERE, Elsewhere, Generator
 
 

@@ -12,7 +12,8 @@ from genbench.records.parts import Likelihood
 from genbench.runs.likelihoods import estimated, gap
 from genbench.seed import generator
 from genbench.stats import spread
-from tests.contract.toys import Toy, Translator, data
+from tests.contract.toys import Toy, data
+from tests.contract.toys_conditioned import Translator
 from tests.likelihood.test_bidirectional import Bent
 
 IMAGES = torch.randint(0, 17, (7, 1, 2, 2), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)

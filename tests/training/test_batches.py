@@ -4,7 +4,8 @@ import torch
 
 from genbench import Budget, FitConfig, Phase, Turn
 from genbench.training.batches import Stream
-from tests.contract.toys import Labelled, Toy, Unpaired, data
+from tests.contract.toys import Toy, data
+from tests.contract.toys_conditioned import Labelled, Unpaired
 
 
 def rows(images):

@@ -221,7 +221,7 @@ def test_images_that_are_not_what_the_spec_says_are_refused(images, message):
 
 
 def test_labels_out_of_range_are_refused():
-    from tests.contract.toys import Labelled
+    from tests.contract.toys_conditioned import Labelled
 
     model = Labelled()
     splits = data(model.spec)

@@ -7,7 +7,7 @@ from families.adversarial.penalties import R1
 from families.adversarial.terms import Term
 from genbench import Budget, FitConfig, Split, Splits
 from genbench.seed import normal
-from tests.families.gan.test_model import batch, gen, gradients, step, tiny
+from tests.families.gan.flat import batch, gen, gradients, step, tiny
 
 
 class Weighty(Term):

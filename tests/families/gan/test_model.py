@@ -9,57 +9,10 @@ from families.adversarial.losses import NON_SATURATING, Loss
 from families.gan.codes import Code
 from families.gan.heads import Head, JointHead
 from families.gan.model import GAN
-from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits, Step
+from genbench import Batch, Budget, FitConfig, Split, Splits
 from genbench.seed import normal
 from genbench.training.turns import TurnRunner
-
-SPEC = DataSpec((1, 4, 4), levels=9, classes=3)
-
-
-def gen(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def batch(n=6, seed=0):
-    images = torch.randint(0, 9, (n, 1, 4, 4), generator=gen(seed), dtype=torch.uint8)
-    return Batch(images, torch.arange(n) % 3)
-
-
-def step(seed=0):
-    return Step(0, 0.0, gen(seed))
-
-
-def build(name, **options):
-    return genbench.build(name, SPEC, width=4, latents=5, **options)
-
-
-class FlatCritic(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.net = nn.Linear(16, 1)
-
-    def forward(self, x):
-        return self.net(x.flatten(1))[:, 0], x.flatten(1)
-
-
-class FlatGenerator(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.net = nn.Linear(5, 16)
-
-    def forward(self, code):
-        return self.net(code).tanh().view(-1, 1, 4, 4)
-
-
-def tiny(loss=NON_SATURATING, **options):
-    make = {"optimizer": torch.optim.SGD} | options
-    return GAN(SPEC, FlatGenerator(), FlatCritic(), Code(5), Head(), loss=loss, **make)
-
-
-def gradients(model, loss):
-    model.zero_grad()
-    loss.backward()
-    return {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None and bool(p.grad.any())}
+from tests.families.gan.flat import SPEC, FlatCritic, FlatGenerator, batch, build, gen, gradients, step, tiny
 
 
 @pytest.mark.parametrize("name", ["gan", "wgan-gp", "cgan"])
@@ -199,21 +152,6 @@ def test_the_generator_steps_on_every_fifth_batch():
     assert [k + 1 for k, m in enumerate(moved) if m] == [5, 10]
 
 
-def test_samples_come_from_the_average_where_there_is_one():
-    model = tiny(average=0.9)
-    (_, turn), u = model.phases()[0].turns, normal((4, 5), gen())
-    with torch.no_grad():
-        model.generator.net.weight.add_(1.0)
-    assert not torch.equal(model.decode(u, batch(4)), (model.generator(u) + 1) * 4)
-    for _ in range(400):
-        turn.after({}, step())
-    torch.testing.assert_close(model.decode(u, batch(4)), (model.generator(u) + 1) * 4)
-    assert any(name.startswith("average") for name in model.state_dict())
-    live = tiny()
-    assert live.average is None
-    assert torch.equal(live.decode(u, batch(4)), (live.generator(u) + 1) * 4)
-
-
 @pytest.mark.parametrize("name", ["gan", "wgan-gp", "cgan"])
 def test_the_critics_fakes_are_normalised_by_their_own_batch(name):
     model, given, seen = build(name).train(), batch(), []
@@ -235,53 +173,6 @@ def test_both_networks_train_in_training_mode():
     data = Splits(Split(**vars(batch(12))), Split(**vars(batch(6))))
     model.fit(data, FitConfig(Budget(steps=3), batch_size=6))
     assert modes == {("Generator", True), ("Critic", True)}, "samples come from the average, not from these"
-
-
-def test_the_average_copies_the_buffers_of_the_live_network_and_averages_its_weights():
-    model = build("gan", average=0.9).train()
-    (_, turn), live = model.phases()[0].turns, model.generator
-    held = model.average.copies["generator"]
-    for k in range(3):
-        with torch.no_grad():
-            weight = held.project.weight.clone()
-            live.project.weight.add_(1.0)
-        model.generator_loss(batch(seed=k), step(k))
-        turn.after({}, step())
-        decay = min(0.9, (1 + k) / (10 + k))
-        torch.testing.assert_close(held.project.weight, decay * weight + (1 - decay) * live.project.weight)
-    buffers = dict(live.named_buffers())
-    assert len(buffers) > 0
-    for name, value in held.named_buffers():
-        assert torch.equal(value, buffers[name]), name
-    assert all(not torch.equal(value, torch.zeros_like(value)) for name, value in buffers.items() if "mean" in name)
-    saved = {key for key in model.state_dict() if key.startswith("average.copies.generator")}
-    assert len(saved) == len(live.state_dict())
-
-
-class Turned(Code):
-    """Noise through weights, as a code that learns has."""
-
-    def __init__(self):
-        super().__init__(5)
-        self.net = nn.Linear(5, 5)
-
-    def forward(self, u, given):
-        return self.net(u)
-
-
-@pytest.mark.parametrize("part", ["generator", "code"])
-def test_the_average_that_samples_come_from_is_of_generator_and_code(part):
-    make = {"loss": NON_SATURATING, "optimizer": torch.optim.SGD}
-    model = GAN(SPEC, FlatGenerator(), FlatCritic(), Turned(), Head(), average=0.9, **make)
-    u, given = normal((4, 5), gen()), batch(4)
-    before = model.decode(u, given)
-    with torch.no_grad():
-        getattr(model, part).net.weight.mul_(-3)
-    assert torch.equal(model.decode(u, given), before), "the live weights are not what is sampled"
-    with torch.no_grad():
-        model.average.copies[part].net.weight.mul_(-3)
-    assert not torch.allclose(model.decode(u, given), before)
-    torch.testing.assert_close(model.decode(u, given), (model.generator(model.code(u, given)) + 1) * 4)
 
 
 def test_bad_values_are_refused():
