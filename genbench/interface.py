@@ -18,7 +18,12 @@ from torch import Generator, Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
-from genbench.spec import Batch, DataSpec, Field, Splits, check_batch, check_conditions
+from genbench.check import check_batch, check_conditions
+from genbench.spec import Batch as Batch
+from genbench.spec import DataSpec as DataSpec
+from genbench.spec import Field as Field
+from genbench.spec import Split as Split
+from genbench.spec import Splits as Splits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -151,11 +156,7 @@ class Origin:
     def from_json(cls, text: str) -> Origin:
         """Read an origin that :meth:`to_json` wrote."""
         data = json.loads(text)
-        spec = dict(data["spec"])
-        spec["shape"] = tuple(spec["shape"])
-        spec["source"] = tuple(spec["source"]) if spec["source"] else None
-        spec["fields"] = {k: Field(**(v | {"shape": tuple(v["shape"])})) for k, v in spec["fields"].items()}
-        return cls(data["recipe"], DataSpec(**spec), data["seed"], data["options"])
+        return cls(data["recipe"], DataSpec.from_dict(data["spec"]), data["seed"], data["options"])
 
 
 class GenerativeModel(nn.Module):
@@ -177,8 +178,6 @@ class GenerativeModel(nn.Module):
 
     needs_every_label: bool = True
     perceptual: str | None = None
-    spec: DataSpec
-    given: tuple[str, ...]
     origin: Origin | None
     frequencies: Tensor
 
@@ -234,8 +233,7 @@ class GenerativeModel(nn.Module):
         Raises:
             ValueError: for a condition that the model lacks, does not take, or that is not as the data's spec says.
         """
-        offered = {"label": labels, "source": sources, **(fields or {})}
-        check_conditions(self.spec, self.given, n, offered)
+        check_conditions(self.spec, self.given, n, labels=labels, sources=sources, fields=fields or {})
         if "label" in self.given and labels is None:
             odds = self.frequencies.to(generator.device, torch.float32)
             labels = torch.multinomial(odds, max(n, 1), replacement=True, generator=generator)[:n]
@@ -250,7 +248,7 @@ class GenerativeModel(nn.Module):
 
         Raises:
             ValueError: for images that the data cannot be, rows that do not match, or conditions that are missing. See
-                :func:`genbench.spec.check_batch`.
+                :func:`genbench.check.check_batch`.
         """
         check_batch(self.spec, self.given if given is None else given, batch)
         return batch.to(self.device)
@@ -266,12 +264,14 @@ class GenerativeModel(nn.Module):
     ) -> Tensor:
         """Draw ``n`` images, uint8 ``(n, C, H, W)``, that depend on the conditions and the generator alone.
 
-        Conditions are checked here, once for all models; :meth:`draw` is what a model writes.
+        Conditions are checked here, once for all models; :meth:`draw` is what a model writes, of one image or more.
 
         Raises:
             ValueError: for a condition that the model lacks, does not take, or that is not as the data's spec says.
         """
         given = self.conditions(n, labels=labels, sources=sources, fields=fields, generator=generator)
+        if n == 0:  # networks need not know what to do with no rows
+            return torch.empty((0, *self.spec.shape), dtype=torch.uint8, device=self.device)
         return self.draw(given, generator)
 
     def draw(self, given: Batch, generator: Generator) -> Tensor:

@@ -1,16 +1,17 @@
-"""What data are: their spec, batches and splits; and the refusal of data that are not what their spec says."""
+"""What data are: their spec, batches and splits, and the bytes that levels are spread over."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor
 
 SOURCE_LEVELS = 256  # of sources, whatever the levels of the images are
-ARGUMENTS = {"label": "labels", "source": "sources"}  # what a condition is called as an argument; a field by its name
+# What a batch, a sample's arguments and what a model is given call something else: no field has such a name.
+RESERVED = ("images", "labels", "label", "sources", "source", "category")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,18 @@ class Field:
             raise ValueError(f"of={self.of!r}: a field is of 'image' or of 'source'")
 
 
+def check_field_name(name: str) -> None:
+    """Refuse, in one line, a field's name that is no identifier or that something else has.
+
+    Raises:
+        ValueError: for such a name.
+    """
+    if not name.isidentifier():
+        raise ValueError(f"field {name!r}: give it a name of letters, digits and underscores, such as 'caption'")
+    if name in RESERVED:
+        raise ValueError(f"field {name!r}: give it a name of its own, other than {', '.join(RESERVED)}")
+
+
 @dataclass(frozen=True)
 class DataSpec:
     """The shape of a data set, all that a recipe needs to size its networks.
@@ -51,7 +64,8 @@ class DataSpec:
         fields: all else that a sample is given or has, by name.
 
     Raises:
-        ValueError: for a shape or a count that no data set can have, or a field of a source that there is not.
+        ValueError: for a shape or a count that no data set can have, a field of a source that there is not, or a
+            field's name that is no identifier or that something else has, such as ``"labels"``.
     """
 
     shape: tuple[int, int, int]
@@ -71,8 +85,16 @@ class DataSpec:
         if self.classes < 0:
             raise ValueError(f"classes={self.classes}: give 0 for no labels, or their number")
         for name, wanted in self.fields.items():
+            check_field_name(name)
             if wanted.of == "source" and self.source is None:
                 raise ValueError(f"field {name!r} is of the source, and source=None")
+
+    @classmethod
+    def from_dict(cls, facts: Mapping[str, Any]) -> Self:
+        """Return the spec of which ``facts`` is :func:`dataclasses.asdict`, as JSON hands it back."""
+        fields = {name: Field(**(one | {"shape": tuple(one["shape"])})) for name, one in facts["fields"].items()}
+        source = tuple(facts["source"]) if facts["source"] else None
+        return cls(**{**facts, "shape": tuple(facts["shape"]), "source": source, "fields": fields})
 
     @property
     def dimensions(self) -> int:
@@ -114,7 +136,8 @@ class Batch:
     def rows(self, index: Tensor | slice) -> Batch:
         """Return the rows of ``index`` as a batch.
 
-        What has rows of its own is dropped: the labelled minibatch, and unpaired sources of another number.
+        Sources and fields that are as many as the images are taken for theirs, row by row: nothing here says that
+        domains of one length are unpaired. Those of another number are dropped, and so is the labelled minibatch.
         """
         fields = {name: values[index] for name, values in self.fields.items() if len(values) == len(self)}
         sources = None if self.sources is None or len(self.sources) != len(self) else self.sources
@@ -148,136 +171,6 @@ class Splits:
 
     train: Split
     validation: Split
-
-
-def check_split(spec: DataSpec, split: Batch, name: str) -> None:
-    """Refuse, naming split and value, a split that is not as ``spec`` says.
-
-    Args:
-        spec: the spec: shape, levels, classes, source, fields.
-        split: the images with what belongs to them.
-        name: the split's name, for the message.
-
-    Raises:
-        ValueError: for whatever does not fit, in one line.
-    """
-    _check_images(split.images, spec.shape, spec.levels, f"{name} images")
-    if spec.classes:
-        labels = split.labels
-        if labels is None or len(labels) != len(split):
-            raise ValueError(f"{name} labels: {0 if labels is None else len(labels)} for {len(split)} images")
-        if labels.dtype != torch.int64 or not -1 <= int(labels.min()) <= int(labels.max()) < spec.classes:
-            raise ValueError(
-                f"{name} labels run from {labels.min()} to {labels.max()} as {labels.dtype}: "
-                f"give int64 from 0 to {spec.classes - 1}, or -1 where unknown"
-            )
-    if spec.source is not None:
-        if split.sources is None:
-            raise ValueError(f"{name} sources are missing: the model translates from images of shape {spec.source}")
-        _check_images(split.sources, spec.source, SOURCE_LEVELS, f"{name} sources")
-        if spec.paired and len(split.sources) != len(split):
-            raise ValueError(f"{name} sources: {len(split.sources)} for {len(split)} images, and they are paired")
-    for key, wanted in spec.fields.items():
-        rows = len(split) if wanted.of == "image" or split.sources is None else len(split.sources)
-        _check_field(wanted, split.fields.get(key), rows, f"{name} field {key!r}")
-
-
-def check_batch(spec: DataSpec, given: tuple[str, ...], batch: Batch) -> None:
-    """Refuse, in one line, a batch of which a model of ``spec`` cannot say anything.
-
-    Args:
-        spec: the spec of the data that the model was made for.
-        given: what is read beside the images: ``"label"``, ``"source"``, names of fields.
-        batch: the uint8 images with as many labels, sources and values of each field as there are of any; what is
-            read is there, and labels that are read are known.
-
-    Raises:
-        ValueError: for whatever does not fit.
-    """
-    _check_images(batch.images, spec.shape, spec.levels, "images")
-    loose = set() if spec.paired else {"sources", *(name for name, one in spec.fields.items() if one.of == "source")}
-    for name, values in {"labels": batch.labels, "sources": batch.sources, **batch.fields}.items():
-        if values is not None and len(values) != len(batch) and name not in loose:
-            raise ValueError(f"{name}: {len(values)} for {len(batch)} images")
-    for name in given:
-        if name == "label":
-            if batch.labels is None:
-                raise ValueError("labels: this model needs one with each image")
-            check_labels(batch.labels, spec.classes)
-        elif name == "source" and spec.source is not None:
-            if batch.sources is None:
-                raise ValueError("sources: this model needs one with each image")
-            _check_images(batch.sources, spec.source, SOURCE_LEVELS, "sources")
-        elif name in spec.fields:
-            _check_field(spec.fields[name], batch.fields.get(name), len(batch), name)
-
-
-def check_conditions(spec: DataSpec, given: tuple[str, ...], n: int, offered: Mapping[str, Tensor | None]) -> None:
-    """Refuse, in one line, conditions that ``n`` samples of a model cannot be drawn under.
-
-    Args:
-        spec: the spec of the data that the model was made for.
-        given: what its samples are conditioned on. Labels may be left out: they are drawn then.
-        n: the number of samples.
-        offered: the conditions by ``"label"``, ``"source"`` and names of fields; None for what is not offered.
-
-    Raises:
-        ValueError: naming the condition that is missing, that the model does not take, or that is not as its spec says.
-    """
-    if n < 0:
-        raise ValueError(f"n={n}: give 0 samples or more")
-    for name, values in (dict.fromkeys(given) | dict(offered)).items():
-        called = ARGUMENTS.get(name, name)
-        if values is None:
-            if name in given and name != "label":
-                raise ValueError(f"{called}: this model needs one for each of the {n} samples")
-            continue
-        if name not in given:
-            raise ValueError(f"{called}: this model takes {' and '.join(given) or 'no condition'}")
-        if len(values) != n:
-            raise ValueError(f"{called}: {len(values)} for {n} samples")
-        if name == "label":
-            check_labels(values, spec.classes)
-        elif name == "source" and spec.source is not None and n:
-            _check_images(values, spec.source, SOURCE_LEVELS, "sources")
-        elif name in spec.fields:
-            _check_field(spec.fields[name], values, n, name)
-
-
-def check_labels(labels: Tensor, classes: int) -> None:
-    """Refuse labels that are not int64 or not known: 0 to ``classes - 1``."""
-    if labels.dtype != torch.int64:
-        raise ValueError(f"labels are {labels.dtype}: give int64 from 0 to {classes - 1}")
-    if len(labels) and not 0 <= int(labels.min()) <= int(labels.max()) < classes:
-        raise ValueError(f"labels run from {labels.min()} to {labels.max()}: give 0 to {classes - 1}")
-
-
-def check_given(given: tuple[str, ...], split: Batch, name: str) -> None:
-    """Refuse a split with an unknown label, for a model that is given the label."""
-    if "label" in given and (split.labels is None or bool((split.labels < 0).any())):
-        raise ValueError(f"{name} labels: some are unknown (-1), and this recipe needs the label of every image")
-
-
-def _check_field(wanted: Field, values: Tensor | None, rows: int, name: str) -> None:
-    if values is None:
-        raise ValueError(f"{name} is missing: give integers of shape {(rows, *wanted.shape)}")
-    if tuple(values.shape) != (rows, *wanted.shape):
-        raise ValueError(f"{name} has shape {tuple(values.shape)}: give {(rows, *wanted.shape)}")
-    if values.dtype not in (torch.int64, torch.uint8):
-        raise ValueError(f"{name} is {values.dtype}: give int64 or uint8 from 0 to {wanted.levels - 1}")
-    if values.numel() and not 0 <= int(values.min()) <= int(values.max()) < wanted.levels:
-        raise ValueError(f"{name} runs from {values.min()} to {values.max()}: give 0 to {wanted.levels - 1}")
-
-
-def _check_images(images: Tensor, shape: tuple[int, int, int], levels: int, name: str) -> None:
-    if images.dtype != torch.uint8:
-        raise ValueError(f"{name} are {images.dtype}: give uint8 levels from 0 to {levels - 1}")
-    if len(images) == 0:
-        raise ValueError(f"{name}: there are none")
-    if tuple(images.shape[1:]) != shape:
-        raise ValueError(f"{name} have shape {tuple(images.shape[1:])}: the model is made for {shape}")
-    if int(images.max()) >= levels:
-        raise ValueError(f"{name} reach level {int(images.max())}: the data set has levels 0 to {levels - 1}")
 
 
 def to_bytes(images: Tensor, levels: int) -> Tensor:

@@ -3,8 +3,56 @@ import math
 import pytest
 import torch
 
-from genbench import LogLikelihood
-from genbench.interface import effective, log_mean_exp
+from genbench import LogLikelihood, spec
+from genbench.interface import GenerativeModel, effective, log_mean_exp
+
+
+def test_types_of_data_are_had_from_the_interface_as_they_ever_were():
+    from genbench.interface import Batch, DataSpec, Field, Split, Splits
+
+    assert (Batch, DataSpec, Field, Split, Splits) == (spec.Batch, spec.DataSpec, spec.Field, spec.Split, spec.Splits)
+
+
+class Blank(GenerativeModel):
+    def draw(self, given, generator):
+        raise AssertionError("there is nothing to draw")
+
+
+SPEC = spec.DataSpec((3, 2, 4), classes=5, source=(1, 2, 2), fields={"caption": spec.Field((), 3)})
+
+
+def noise():
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.mark.parametrize("given", [(), ("label",), ("source",), ("label", "source", "caption")])
+def test_no_samples_are_an_empty_batch_whatever_a_model_is_given(given):
+    source = torch.zeros(0, 1, 2, 2, dtype=torch.uint8) if "source" in given else None
+    fields = {"caption": torch.zeros(0, dtype=torch.int64)} if "caption" in given else None
+    images = Blank(SPEC, given).sample(0, sources=source, fields=fields, generator=noise())
+    assert images.dtype == torch.uint8
+    assert images.shape == (0, 3, 2, 4)
+
+
+LABELS = torch.zeros(4, dtype=torch.int64)
+
+
+@pytest.mark.parametrize(
+    ("told", "said"),
+    [
+        ({"fields": {"label": LABELS}}, "fields: 'label' is no field; give labels= instead"),
+        ({"fields": {"source": LABELS}, "labels": LABELS}, "fields: 'source' is no field; give sources= instead"),
+        ({"fields": {"category": LABELS}}, "fields: 'category' is no field; leave it out"),
+        ({"labels": [0, 1, 2, 3]}, "labels: a list; give a tensor"),
+        ({"labels": LABELS.numpy()}, "labels: a ndarray; give a tensor"),
+        ({"labels": torch.tensor(1)}, "labels: a single number; give a tensor"),
+        ({"labels": LABELS[:, None]}, r"labels have shape \(4, 1\): give \(4,\)"),
+    ],
+)
+def test_conditions_of_another_kind_or_in_anothers_place_are_refused_in_one_line(told, said):
+    with pytest.raises(ValueError, match=f"^{said}") as caught:
+        Blank(SPEC, ("label",)).sample(4, generator=noise(), **told)
+    assert "\n" not in str(caught.value)
 
 
 def logs(*weights):

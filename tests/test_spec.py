@@ -1,11 +1,13 @@
 """Data types and their checks: what does not fit is refused by name."""
 
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 
-from genbench.spec import Batch, DataSpec, Field, Split, check_batch, check_split
+from genbench.check import check_batch, check_split
+from genbench.spec import Batch, DataSpec, Field, Split
 from genbench.training.batches import Stream
 
 FIELDS = {"caption": Field((2,), 5), "pose": Field((), 7, "source")}
@@ -77,3 +79,46 @@ def test_what_is_given_belongs_to_a_source_or_does_not():
     assert SPEC.translates(("label", "pose"))
     assert not SPEC.translates(("label", "caption"))
     assert not SPEC.translates(())
+
+
+def test_sources_that_are_read_go_with_images_row_by_row_though_the_domains_are_unpaired():
+    batch = Batch(split().images[:4], sources=split().sources[:3])
+    check_batch(SPEC, (), batch)
+    for given in (("source",), ("source", "caption"), ("pose",)):
+        with pytest.raises(ValueError, match="sources: 3 for 4 images"):
+            check_batch(SPEC, given, replace(batch, fields={"pose": torch.zeros(4, dtype=torch.int64)}))
+    check_batch(SPEC, ("source",), replace(batch, images=batch.images[:3]))
+
+
+@pytest.mark.parametrize("name", ["images", "labels", "label", "sources", "source", "category"])
+def test_a_field_has_a_name_that_nothing_else_has(name):
+    with pytest.raises(ValueError, match=f"field '{name}': give it a name of its own"):
+        DataSpec((1, 2, 2), fields={name: Field((), 3)})
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a\nb", "3d"])
+def test_a_fields_name_is_an_identifier(name):
+    with pytest.raises(ValueError, match="give it a name of letters") as caught:
+        DataSpec((1, 2, 2), fields={name: Field((), 3)})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (torch.zeros(6, 1, dtype=torch.int64), r"labels have shape \(6, 1\): give"),
+        (torch.tensor(1), "labels: a single number; give a tensor"),
+    ],
+)
+def test_labels_are_one_number_a_row(labels, said):
+    spec = DataSpec((1, 2, 2), levels=4, classes=3)
+    with pytest.raises(ValueError, match=f"^train {said}"):
+        check_split(spec, Split(split().images, labels), "train")
+    with pytest.raises(ValueError, match=f"^{said}"):
+        check_batch(spec, ("label",), Batch(split().images, labels))
+
+
+def test_a_spec_comes_back_from_its_json():
+    assert DataSpec.from_dict(json.loads(json.dumps(asdict(SPEC)))) == SPEC
+    plain = DataSpec((3, 4, 4), classes=2, labelled=5)
+    assert DataSpec.from_dict(json.loads(json.dumps(asdict(plain)))) == plain

@@ -15,12 +15,13 @@ from pathlib import Path
 
 import torch
 
+from genbench.check import check_split
 from genbench.data.dataset import Dataset, Raw, digest, stratified
 from genbench.data.variants import VARIANTS, Variant, variant_named
 from genbench.errors import nearest
 from genbench.files import cache_dir
 from genbench.seed import generator
-from genbench.spec import Split, check_split
+from genbench.spec import Split
 
 __all__ = ["Dataset", "data_dir", "listing", "load"]
 
@@ -139,7 +140,11 @@ def _parsed(name: str) -> tuple[list[tuple[str, Variant, int]], str]:
     if rest not in SOURCES and not (kind in PATHS and path):
         known = [*SOURCES, *(f"{kind}:PATH" for kind in PATHS)]
         if colon and kind not in PATHS:
-            prefixes = [variant.prefix for variant in VARIANTS]
+            for variant in VARIANTS:
+                stem, numbered, _ = variant.prefix.rpartition("K")
+                if numbered and kind.startswith(stem):
+                    raise ValueError(f"data set {name!r}: {kind}: give a number, such as {variant.example}")
+            prefixes = [variant.example for variant in VARIANTS]
             raise ValueError(f"unknown variant {kind!r} of data set {name!r}: {nearest(kind, [*prefixes, *PATHS])}")
         raise ValueError(f"unknown data set {rest!r}: {nearest(rest, known)}")
     if len({variant.prefix for _, variant, _ in variants}) < len(variants):

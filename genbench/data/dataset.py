@@ -151,9 +151,10 @@ class Dataset:
 
 def digest(split: Batch) -> str:
     """Return the SHA-256 over name, type, shape and bytes of every array of a split."""
-    arrays = {"images": split.images, "labels": split.labels, "sources": split.sources, **split.fields}
+    # Pairs, not a dict: a field takes no array's place, whatever it is called.
+    arrays = [("images", split.images), ("labels", split.labels), ("sources", split.sources), *split.fields.items()]
     summed = hashlib.sha256()
-    for name, values in arrays.items():
+    for name, values in arrays:
         if values is not None:
             summed.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
             summed.update(values.contiguous().numpy().tobytes())

@@ -8,6 +8,8 @@
 ``source_field_NAME``   the same of the source
 ``train``               rows of the training split, and likewise ``validation`` and ``test``: all three, or none
 ======================  ==========================================================================================
+
+An array by another name is refused, since it would be one that is misspelt.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
@@ -23,10 +26,12 @@ import torch
 from torch import Tensor
 
 from genbench.data.dataset import Raw
-from genbench.spec import Field
+from genbench.spec import Field, check_field_name
 
 PLAIN = ("images", "labels", "sources")
 PARTS = ("train", "validation", "test")
+MOST_LEVELS = 65_536  # of a field: more are identifiers, of which a network would have to hold a row each
+SHOWN = 5  # names in a refusal
 FIELDS: dict[str, Literal["image", "source"]] = {"field_": "image", "source_field_": "source"}
 
 
@@ -50,11 +55,17 @@ def load(path: Path) -> Raw:
         if prefix is None:
             continue
         name = key.removeprefix(prefix)
-        if name in fields or name in ("", "label", "source"):
-            raise ValueError(f"{path}: {key}: give each field a name of its own, other than 'label' and 'source'")
+        if name in fields:
+            raise ValueError(f"{path}: {key}: give each field a name of its own")
+        try:
+            check_field_name(name)
+        except ValueError as error:
+            raise ValueError(f"{path}: {key!r}: {error}") from error
         if prefix == "source_field_" and sources is None:
             raise ValueError(f"{path}: {key}: a field of the sources, and there is no array 'sources'")
         fields[name] = _integers(values, path, key)
+        if int(values.max()) >= MOST_LEVELS:
+            raise ValueError(f"{path}: {key} runs to {values.max()}; number its values from 0, below {MOST_LEVELS}")
         kinds[name] = Field(tuple(values.shape[1:]), int(values.max()) + 1, FIELDS[prefix])
     parts = None
     if given := [name for name in PARTS if name in arrays]:
@@ -69,20 +80,38 @@ def load(path: Path) -> Raw:
 
 
 def _arrays(path: Path) -> Mapping[str, np.ndarray]:
-    """Return the arrays of the file that mean something here."""
+    """Return the arrays of the file, all of which mean something here.
+
+    Raises:
+        ValueError: for a file that is missing or damaged, and for arrays by other names.
+    """
     try:
         if not zipfile.is_zipfile(path):
             path.stat()
             raise ValueError("no zip archive")
         with np.load(path, allow_pickle=False) as file:
             known = [name for name in file.files if name in PLAIN + PARTS or name.startswith(tuple(FIELDS))]
-            return {name: file[name] for name in known}
+            arrays = {name: file[name] for name in known}
+            strange = [name for name in file.files if name not in arrays]
     except FileNotFoundError as error:
         raise ValueError(f"{path}: there is no such file") from error
     except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
         raise ValueError(f"{path}: not an .npz file, or damaged ({error})") from error
     except ValueError as error:
         raise ValueError(f"{path}: not an .npz file of plain arrays ({str(error).splitlines()[0]})") from error
+    if strange and "images" in arrays:
+        raise ValueError(f"{path}: {_unread(strange)}")
+    return arrays
+
+
+def _unread(names: list[str]) -> str:
+    """Return that arrays of these names are not read, and what would be."""
+    keys = [*PLAIN, *PARTS, *(f"{prefix}NAME" for prefix in FIELDS)]
+    first = names[:SHOWN]
+    said = ", ".join(f"{name!r}" for name in first) + (f" and {len(names) - SHOWN} more" if names[SHOWN:] else "")
+    near = {key for name in first for key in get_close_matches(name, keys, n=1)}
+    hint = f" (did you mean {' or '.join(sorted(near))}?)" if near else ""
+    return f"arrays {said} are not read{hint}; take them out, or name each as one of {', '.join(keys)}"
 
 
 def _images(images: np.ndarray, path: Path, name: str) -> Tensor:

@@ -48,6 +48,12 @@ class Variant:
     vary: Callable[[Dataset, int], Dataset]
     levels: int | None = None
 
+    @property
+    def example(self) -> str:
+        """The prefix as it may be typed, with a number where it takes one: ``without-3``."""
+        stem, numbered, _ = self.prefix.rpartition("K")
+        return f"{stem}3" if numbered else self.prefix
+
     def of(self, dataset: Dataset, number: int) -> Dataset:
         """Return the varied data set; its hashes are still those of ``dataset``.
 
@@ -139,7 +145,11 @@ def _unpaired_spec(spec: DataSpec, _: int) -> DataSpec:
 
 
 def _unpaired(dataset: Dataset, _: int) -> Dataset:
-    """Take training images of half the rows and training sources of the others: no pair is left, not even apart."""
+    """Take training images of half the rows and training sources of the others: no pair is left, not even apart.
+
+    Until here sources are pairs, which is why the same rows may be taken of images, sources and fields. From here on
+    nothing but the spec says that they are none, where both halves are as long.
+    """
     train = dataset.train
     if len(train) < 2:
         raise ValueError(f"{len(train)} training pair cannot be cut into halves")

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from genbench import data
+from genbench.check import check_labels
 from genbench.data.external import checked, read
 from genbench.files import digest, locked, settle, unfinished_of
 from genbench.metrics.paired import paired
@@ -29,7 +30,7 @@ from genbench.runs.command import verbatim
 from genbench.runs.config import EVALUATED, Cell, Setting
 from genbench.runs.stamping import stamped
 from genbench.runs.suite import ANCHOR_NAMES, slug
-from genbench.spec import Batch, check_labels
+from genbench.spec import Batch
 from genbench.tables import rows
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ import torch
 
 from genbench import catalog, data, interface
 from genbench.abilities import Completes
+from genbench.check import check_given, check_split
 from genbench.data import folder
 from genbench.interface import GenerativeModel
 from genbench.likelihood.effort import check_effort, effort_named
@@ -20,7 +21,7 @@ from genbench.records.record import Record
 from genbench.runs.cell import asked, conditions, shown
 from genbench.runs.likelihoods import anneals
 from genbench.seed import generator
-from genbench.spec import Batch, DataSpec, Split, check_given, check_split
+from genbench.spec import Batch, DataSpec, Split
 from genbench.training import checkpoint
 
 LEAST_DIAL = 1e-3  # what is divided by less leaves the range of numbers

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from genbench import catalog, errors, features
+from genbench.check import check_given, check_split
 from genbench.interface import GenerativeModel
 from genbench.metrics.paired import SMALLEST_SIDE
 from genbench.metrics.quality import MINIMUM_IMAGES
 from genbench.pretrained import inception_v3
 from genbench.runs.suite import Suite, SuiteRow
-from genbench.spec import check_given, check_split
 from genbench.training import precision
 from genbench.training.config import Budget
 from genbench.training.precision import chosen_device

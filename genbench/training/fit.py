@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from genbench.check import check_given, check_split
 from genbench.interface import GenerativeModel, Step
 from genbench.seed import derive, fork_rng, generator
-from genbench.spec import DataSpec, Splits, check_given, check_split
+from genbench.spec import DataSpec, Splits
 from genbench.training import checkpoint, precision
 from genbench.training.batches import Stream
 from genbench.training.config import FitConfig, FitReport, PhasePlan, Progress, State

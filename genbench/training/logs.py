@@ -6,16 +6,12 @@ import csv
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
 from genbench.files import written_whole
 from genbench.training.config import Progress
-
-if TYPE_CHECKING:
-    from genbench.training.config import Progress
-
 
 ROWS = 200  # over the whole budget: enough for a curve, and nothing to write however many steps there are
 PLACE = ("phase", "step", "images", "seconds")

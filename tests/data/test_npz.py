@@ -6,7 +6,7 @@ import torch
 
 from genbench import data
 from genbench.data.dataset import Raw
-from genbench.spec import Field
+from genbench.spec import Field, Split
 from tests.data.pixels import pixels
 
 COUNT = 20
@@ -75,7 +75,21 @@ def test_images_alone_split_as_they_always_did(write):
         ({"field_caption": np.zeros(3, int)}, "caption: 3 for 20 images"),
         ({"field_caption": np.zeros(COUNT)}, "field_caption is float64"),
         ({"field_caption": np.full(COUNT, -1)}, "field_caption runs from -1"),
-        ({"field_label": np.zeros(COUNT, int)}, "other than 'label' and 'source'"),
+        ({"field_label": np.zeros(COUNT, int)}, "field 'label': give it a name of its own"),
+        ({"field_images": np.zeros(COUNT, int)}, "field 'images': give it a name of its own, other than images"),
+        ({"field_a\nb": np.zeros(COUNT, int)}, r"field 'a\\nb': give it a name of letters"),
+        ({"field_": np.zeros(COUNT, int)}, "field '': give it a name of letters"),
+        (
+            {"field_caption": np.full(COUNT, 65_536)},
+            "field_caption runs to 65536; number its values from 0, below",
+        ),
+        ({"field_caption": np.full(COUNT, 2**64 - 1, np.uint64)}, "field_caption runs to 18446744073709551615"),
+        (
+            {"source": SOURCES},
+            r"arrays 'source' are not read \(did you mean sources\?\); .* images, labels,",
+        ),
+        ({"a\nb": SOURCES, "other": SOURCES}, r"arrays 'a\\nb', 'other' are not read; take them out"),
+        ({f"a{n}": SOURCES for n in range(9)}, "'a4' and 4 more are not read"),
         ({"source_field_domain": np.zeros(COUNT, int)}, "there is no array 'sources'"),
         ({"sources": SOURCES, "field_a": np.zeros(COUNT, int), "source_field_a": np.zeros(COUNT, int)}, "of its own"),
         ({"train": np.arange(3)}, "rows of train; give train, validation and test, or none"),
@@ -91,6 +105,18 @@ def test_what_does_not_go_together_is_refused_in_one_line(write, arrays, message
         data.load(write(**arrays))
     assert "\n" not in str(caught.value)
     assert "some.npz" in str(caught.value)
+
+
+def test_the_hash_of_a_split_counts_what_is_called_like_an_array():
+    images = torch.zeros(4, 1, 2, 2, dtype=torch.uint8)
+    plain = Split(images)
+    assert data.dataset.digest(plain) != data.dataset.digest(Split(images + 1, fields={"images": images}))
+    assert data.dataset.digest(plain) != data.dataset.digest(Split(images, fields={"labels": torch.zeros(4)}))
+
+
+def test_a_field_of_as_many_levels_as_a_field_may_have_is_read(write):
+    found = data.load(write(field_caption=np.full(COUNT, 65_535)))
+    assert found.spec.fields["caption"].levels == 65_536
 
 
 def test_what_a_reader_yields_is_checked():

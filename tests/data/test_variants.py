@@ -144,7 +144,9 @@ def test_each_prefix_is_found_by_its_name_and_no_other():
         ("without-1:without-2:digits", "a variant is asked for twice"),
         ("without-10:digits", "without-10: there is no class 10: give 0 to 9"),
         ("without-2:unpaired:edges:digits", "say unpaired: in front of without-2:"),
-        ("without-two:digits", "unknown variant 'without-two' .*did you mean without-K"),
+        ("without-two:digits", "without-two: give a number, such as without-3"),
+        ("without-K:digits", "without-K: give a number, such as without-3"),
+        ("without:digits", "unknown variant 'without' .*did you mean without-3"),
     ],
 )
 def test_what_cannot_be_varied_is_refused_in_one_line(name, message):
