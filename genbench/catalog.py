@@ -33,15 +33,19 @@ class Need:
         argument: the argument of :class:`DataSpec` that says whether data have it.
         met: a function that says whether data of a spec have it.
         remedy: a text that says what would do where they have not.
+        first: what data must have before there is anything to ask, if that is more.
     """
 
     what: str
     argument: str
     met: Callable[[DataSpec], bool]
     remedy: str
+    first: Need | None = None
 
     def lacking(self, spec: DataSpec) -> str:
         """Return why data of ``spec`` will not do, and what would; empty where they will."""
+        if self.first is not None and (lacking := self.first.lacking(spec)):
+            return lacking
         value = getattr(spec, self.argument)
         said = sorted(value) if isinstance(value, Mapping) else value
         return "" if self.met(spec) else f"{self.argument}={said}, and it needs {self.what}; {self.remedy}"
@@ -49,6 +53,14 @@ class Need:
 
 def _field(name: str, remedy: str) -> Need:
     return Need(f"a field {name!r}", "fields", lambda spec: name in spec.fields, remedy)
+
+
+def _sourced(what: str, paired: bool, in_front: str, remedy: str) -> Need:
+    """Return the need of sources that are paired or are not; data without any need ``in_front`` of their name."""
+    sources = Need(
+        what, "source", lambda spec: spec.source is not None, f"say {in_front} in front of the data set's name"
+    )
+    return Need(what, "paired", lambda spec: spec.paired == paired, remedy, sources)
 
 
 NEEDS: Mapping[str, Need] = {
@@ -65,16 +77,11 @@ NEEDS: Mapping[str, Need] = {
         lambda spec: spec.source is not None,
         "say edges: in front of the data set's name, or choose one with sources",
     ),
-    "pairs": Need(
-        "pairs of source and image",
-        "paired",
-        lambda spec: spec.source is not None and spec.paired,
-        "leave unpaired: out of the data set's name",
-    ),
-    "unpaired": Need(
+    "pairs": _sourced("pairs of source and image", True, "edges:", "leave unpaired: out of the data set's name"),
+    "unpaired": _sourced(
         "sources and images that are not paired",
-        "paired",
-        lambda spec: spec.source is not None and not spec.paired,
+        False,
+        "unpaired:edges:",
         "say unpaired: in front of the data set's name",
     ),
     "caption": _field("caption", "choose a data set with captions"),

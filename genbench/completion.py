@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 # As ``genbench.data`` has them, which imports torch.
 DATASETS = ("digits", "mnist5k", "mnist", "fashion-mnist", "cifar10", "svhn")
-PREFIXES = ("binarized:", "edges:", "folder:", "negative:", "npz:", "unpaired:", "without-K:")
+PREFIXES = ("binarized:", "edges:", "folder:", "negative:", "npz:", "unpaired:", "without-")
 PATHS = ("folder:", "npz:")
 
 

@@ -74,8 +74,19 @@ SOURCED = DataSpec((1, 8, 8), source=(1, 8, 8))
 def test_each_need_is_met_by_data_that_have_it_alone(need, with_it, without):
     assert catalog.NEEDS[need].lacking(with_it) == ""
     lacking = catalog.NEEDS[need].lacking(without)
-    assert lacking.startswith(f"{catalog.NEEDS[need].argument}=")
-    assert lacking.endswith(catalog.NEEDS[need].remedy)
+    asked = catalog.NEEDS[need]
+    if asked.first is not None and without.source is None:  # nothing is paired, or not, without sources
+        asked = asked.first
+        assert lacking.startswith("source=None, and it needs")
+    assert lacking.startswith(f"{asked.argument}=")
+    assert lacking.endswith(asked.remedy)
+
+
+def test_pairs_that_data_without_sources_lack_are_said_to_come_of_sources():
+    said = catalog.NEEDS["pairs"].lacking(LABELLED)
+    assert said == "source=None, and it needs pairs of source and image; say edges: in front of the data set's name"
+    said = catalog.NEEDS["unpaired"].lacking(DataSpec((1, 8, 8)))
+    assert said.startswith("source=None, and it needs sources and images that are not paired; say unpaired:edges: in")
 
 
 def test_needs_are_those_that_the_page_of_adding_a_family_lists():

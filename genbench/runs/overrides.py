@@ -16,6 +16,10 @@ from genbench.errors import nearest
 from genbench.runs.config import ANCHORS
 from genbench.runs.suite import Suite, SuiteRow, complaint
 
+# As ``genbench.data`` has them, which imports torch.
+MAKE_SOURCES = ("edges", "negative")
+PATHS = ("folder", "npz")
+
 
 @dataclass(frozen=True)
 class Overrides:
@@ -63,6 +67,9 @@ def overridden(suite: Suite, overrides: Overrides) -> Suite:
 def moved(suite: Suite, dataset: str | None) -> Suite:
     """Return the suite on another data set, as are its rows on a variant of its own, ``edges:`` and the like.
 
+    A row's prefix that makes sources is left out where a prefix of ``dataset`` makes some, and so is one that
+    ``dataset`` has already.
+
     Two rows may then be the same: that is refused once it is known which of them are wanted.
     """
     if dataset is None:
@@ -71,9 +78,21 @@ def moved(suite: Suite, dataset: str | None) -> Suite:
     def there(row: SuiteRow) -> SuiteRow:
         prefix, _, _ = row.dataset.rpartition(suite.dataset)
         whole = row.dataset == prefix + suite.dataset and (not prefix or prefix[-1] == ":")
-        return row.model_copy(update={"dataset": prefix + dataset}) if whole else row
+        return row.model_copy(update={"dataset": _varied(prefix, dataset)}) if whole else row
 
     return suite.model_copy(update={"dataset": dataset, "row": tuple(map(there, suite.row))})
+
+
+def _varied(prefix: str, dataset: str) -> str:
+    """Return ``dataset`` behind those prefixes of a row that say something new of it."""
+    asked: list[str] = []
+    for word in dataset.split(":")[:-1]:
+        if word in PATHS:
+            break  # what follows is a path
+        asked.append(word)
+    known = {*asked, *(MAKE_SOURCES if set(asked) & set(MAKE_SOURCES) else ())}
+    kept = [word for word in prefix.split(":") if word and word not in known]
+    return ":".join([*kept, dataset])
 
 
 def picked(suite: Suite, names: Sequence[str]) -> list[SuiteRow]:

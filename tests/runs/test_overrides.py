@@ -1,7 +1,11 @@
 import pytest
 
+from genbench.data import PATHS
+from genbench.data.variants import VARIANTS
+from genbench.runs import overrides
 from genbench.runs.overrides import Overrides, literal, overridden, picked
 from genbench.runs.suite import parse
+from genbench.spec import DataSpec
 
 TEXT = """
 title = "Two"
@@ -32,6 +36,34 @@ def test_prefixes_that_compose_stay_in_front_of_another_data_set():
     varied = TEXT.replace('"edges:digits"', '"unpaired:edges:digits"').replace('"digits"', '"edges:digits"', 1)
     suite = overridden(parse(varied, "two"), Overrides(dataset="negative:mnist5k"))
     assert suite.datasets == ["negative:mnist5k", "unpaired:negative:mnist5k"]
+
+
+@pytest.mark.parametrize(
+    ("row", "dataset", "there"),
+    [
+        ("edges:digits", "unpaired:edges:mnist5k", "unpaired:edges:mnist5k"),
+        ("edges:digits", "negative:mnist5k", "negative:mnist5k"),
+        ("unpaired:edges:digits", "negative:mnist5k", "unpaired:negative:mnist5k"),
+        ("unpaired:edges:digits", "unpaired:edges:mnist5k", "unpaired:edges:mnist5k"),
+        ("edges:binarized:digits", "binarized:mnist5k", "edges:binarized:mnist5k"),
+        ("edges:digits", "without-3:mnist5k", "edges:without-3:mnist5k"),
+        ("edges:digits", "npz:negative:/x.npz", "edges:npz:negative:/x.npz"),
+    ],
+)
+def test_what_a_data_set_says_itself_no_row_says_again(row, dataset, there):
+    suite = overridden(parse(TEXT.replace("edges:digits", row), "two"), Overrides(dataset=dataset))
+    assert [row.dataset for row in suite.row] == [dataset, there]
+
+
+def test_prefixes_that_make_sources_are_those_of_the_table():
+    def makes(variant):
+        try:
+            return variant.spec(DataSpec((1, 8, 8), classes=3), 0).source is not None
+        except ValueError:  # it needs sources
+            return False
+
+    assert {variant.prefix for variant in VARIANTS if makes(variant)} == set(overrides.MAKE_SOURCES)
+    assert set(PATHS) == set(overrides.PATHS)
 
 
 def test_budget_and_seeds_are_replaced():
