@@ -66,7 +66,8 @@ class Detects(Protocol):
     def anomaly(self, batch: Batch, *, generator: Generator | None = None) -> Tensor:
         """Return a score for each image, float64 ``(B,)``: the larger, the stranger.
 
-        Without a generator it is the same at every call, and for an image alone or in company.
+        Without a generator it is the same at every call, and for an image alone or in company. A model that is given
+        the label is not measured by its scores, since the labels of anomalous images are unknown.
         """
         ...
 

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,8 +45,9 @@ def locked(folder: Path) -> Iterator[None]:
     finally:
         if [entry.name for entry in folder.iterdir()] == [LOCK]:  # refused: leave nothing
             held.unlink()
-            for path in new:
-                path.rmdir()
+            with suppress(OSError):  # something else stands in one of them by now, and it stays
+                for path in new:
+                    path.rmdir()
         lock.release()
 
 

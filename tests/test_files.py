@@ -58,6 +58,17 @@ def test_folders_made_for_nothing_go_and_those_with_something_in_them_stay(tmp_p
         pass
 
 
+def test_a_folder_beside_it_that_appeared_meanwhile_stays_and_hides_no_error(tmp_path):
+    def refused_beside(other):
+        with locked(tmp_path / "a" / "b"):
+            other.mkdir()
+            raise ValueError("refused")
+
+    with pytest.raises(ValueError, match="refused"):
+        refused_beside(tmp_path / "a" / "other")
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["other"]
+
+
 def test_a_folder_that_cannot_be_written_is_refused_in_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     said = r"--out .*file/x: cannot be written \(.*\); give another folder"

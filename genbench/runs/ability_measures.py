@@ -19,7 +19,7 @@ from genbench.plots import gallery
 from genbench.records import parts
 from genbench.runs.clock import Clock
 from genbench.seed import generator
-from genbench.spec import Batch
+from genbench.spec import SOURCE_LEVELS, Batch
 from genbench.stats import mean, standard_error
 
 if TYPE_CHECKING:
@@ -95,8 +95,10 @@ def detected(model: GenerativeModel, normal: Batch, anomalous: Batch) -> parts.A
     """Measure how well the model's own scores part ``anomalous`` images from ``normal`` ones.
 
     Raises:
-        ValueError: for an answer that is not a finite number an image.
+        ValueError: for a model that is given the label, or an answer that is not a finite number an image.
     """
+    if "label" in model.given:
+        raise ValueError("anomaly: this model is given the label, and labels of anomalous images are unknown")
     return auroc(_scores(model, normal), _scores(model, anomalous))
 
 
@@ -121,7 +123,7 @@ def paired_draws(model: GenerativeModel, dataset: Dataset, n: int, seed: int) ->
     images, sources = cast("Pairs", model).pairs(n, generator=generator(seed, "pairs"))
     if len(images) != n or len(sources) != n:
         raise ValueError(f"pairs answers {len(images)} images and {len(sources)} sources: give {n} of each")
-    return joint(sources.cpu(), dataset.source_of(images.cpu()), dataset.spec.levels)
+    return joint(sources.cpu(), dataset.source_of(images.cpu()), SOURCE_LEVELS)
 
 
 def _scores(model: GenerativeModel, split: Batch) -> Tensor:

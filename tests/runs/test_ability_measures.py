@@ -9,11 +9,14 @@ from genbench import data
 from genbench.interface import GenerativeModel
 from genbench.runs.ability_measures import AbilityMeasures, ability_measures
 from genbench.runs.clock import Clock
-from genbench.spec import DataSpec, Split
+from genbench.spec import DataSpec, Split, to_bytes
 
 
 class Knowing(GenerativeModel):
-    """Scores an image by its mean, reconstructs it one level too bright, and draws an image above its negative."""
+    """Scores an image by its mean, reconstructs it one level too bright, and draws an image above its negative.
+
+    Of the negative, whose bytes are 0, 64, 128, 191 and 255, it draws what lies above half the range as white.
+    """
 
     def __init__(self, spec, broken=""):
         super().__init__(spec)
@@ -40,7 +43,7 @@ class Knowing(GenerativeModel):
     def pairs(self, n, *, generator):
         self.fail("pairs")
         images = torch.randint(5, (n, 1, 2, 2), generator=generator, dtype=torch.uint8)
-        return images, 4 - images
+        return images, (to_bytes(4 - images, 5) > 127).to(torch.uint8) * 255
 
 
 def images(n, low=0, high=4):
@@ -54,7 +57,7 @@ def dataset():
     test = Split(images(300), labels=images(300)[:, 0, 0, 0].long())
     spec = DataSpec((1, 2, 2), 5, classes=5)
     known = replace(digits, spec=spec, test=test)
-    return replace(known, anomalous=Split(images(40, 4, 5)), source_of=lambda drawn: 4 - drawn)
+    return replace(known, anomalous=Split(images(40, 4, 5)), source_of=lambda drawn: to_bytes(4 - drawn, 5))
 
 
 def measured(model, dataset, pairs=50):
@@ -76,9 +79,20 @@ def test_every_ability_has_its_figure_on_the_whole_test_split(dataset):
     assert (found.joint.kappa, found.joint.pairs) == (1, 50)
 
 
+def test_a_detector_that_is_given_the_label_has_no_figure_and_a_reason(dataset):
+    model = Knowing(dataset.spec)
+    model.given = ("label",)
+    found, said, _ = measured(model, dataset)
+    assert found.anomaly is None
+    assert said == {
+        "anomaly": "failed: anomaly: this model is given the label, and labels of anomalous images are unknown"
+    }
+    assert model.sizes == []
+
+
 def test_pairs_are_held_against_the_known_map_and_drawn_from_the_seed(dataset):
-    found, _, _ = measured(Knowing(dataset.spec), replace(dataset, source_of=lambda drawn: drawn))
-    again, _, _ = measured(Knowing(dataset.spec), replace(dataset, source_of=lambda drawn: drawn))
+    found, _, _ = measured(Knowing(dataset.spec), replace(dataset, source_of=lambda drawn: to_bytes(drawn, 5)))
+    again, _, _ = measured(Knowing(dataset.spec), replace(dataset, source_of=lambda drawn: to_bytes(drawn, 5)))
     assert found.joint.kappa < 0
     assert found == again
 
