@@ -64,13 +64,13 @@ def cases(dataset: Dataset, n: int, blur: float = BLUR) -> dict[str, Tensor]:
     }
 
 
-def measured(eyes: Extractor, judge: Extractor, dataset: Dataset, samples: Tensor) -> Found:
+def measured(extractor: Extractor, judge: Extractor, dataset: Dataset, samples: Tensor) -> Found:
     """A case as a cell's samples are measured."""
-    seen = measures.real(eyes, samples, dataset.spec)
+    seen = measures.real(extractor, samples, dataset.spec)
     predicted = judge.predict(samples, dataset.spec.levels).argmax(1)
     return Found(
-        measures.quality(eyes, dataset, seen, 0),
-        measures.collapse(eyes, dataset, seen, predicted)[0],
+        measures.quality(extractor, dataset, seen, 0),
+        measures.collapse(extractor, dataset, seen, predicted)[0],
     )
 
 
@@ -92,11 +92,11 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=500)
     words = parser.parse_args()
     dataset = data.load(words.dataset)
-    eyes, judge = (measures.extractor(name, dataset, "cpu") for name in (words.extractor, "classifier"))
+    extractor, judge = (measures.extractor(name, dataset, "cpu") for name in (words.extractor, "classifier"))
     heads = ["FID", "KID ×10³", "precision", "recall", "classes", "class KL, bits", "duplicates, %", "copies, %"]
     print(f"| samples | {' | '.join(heads)} |\n|---|{'---:|' * len(heads)}", flush=True)
     for name, samples in cases(dataset, words.images).items():
-        print(line(name, measured(eyes, judge, dataset, samples)), flush=True)
+        print(line(name, measured(extractor, judge, dataset, samples)), flush=True)
 
 
 if __name__ == "__main__":

@@ -30,18 +30,18 @@ def main() -> None:
     words = parser.parse_args()
     dataset, model = data.load(words.dataset), genbench.load(words.model)
     classes, levels = dataset.spec.classes, dataset.spec.levels
-    eyes = measures.extractor("classifier", dataset, "cpu")
+    extractor = measures.extractor("classifier", dataset, "cpu")
 
     test = dataset.test
     other = (test.labels + 1 + torch.arange(len(test)) % (classes - 1)) % classes
     with torch.no_grad():
         shown = model.eval().show(model.encode(test), replace(test, labels=other), None)
-    seen = eyes.predict(shown, levels).argmax(1)
+    seen = extractor.predict(shown, levels).argmax(1)
     print(f"another label: {(seen == other).double().mean():.1%} follow the label, ", end="")
     print(f"{(seen == test.labels).double().mean():.1%} the code")
 
     asked = torch.arange(SAMPLES) % classes
-    odds = eyes.predict(model.sample(SAMPLES, labels=asked, generator=generator(0, "asked")), levels)
+    odds = extractor.predict(model.sample(SAMPLES, labels=asked, generator=generator(0, "asked")), levels)
     agree, sure = odds.argmax(1) == asked, odds.amax(1) > SURE
     print(f"samples: {agree.double().mean():.1%} agree with the label asked for; ", end="")
     print(f"of the {sure.double().mean():.1%} that the classifier is sure of, {agree[sure].double().mean():.1%}")

@@ -58,9 +58,9 @@ def implicit(model: GenerativeModel, dataset: data.Dataset, seed: int) -> tuple[
     labels, spec = dataset.train.labels, dataset.spec
     asked = None if "label" not in model.given else measures.proportional(labels, spec.classes, SAMPLES)
     samples = model.sample(SAMPLES, labels=asked, generator=generator(seed, "search")).cpu()
-    eyes = features.extractor(EXTRACTOR)
-    real = measures.real(eyes, dataset.train.images, spec)
-    found = fid.fid(real.features, eyes.features(samples, spec.levels).features).fid
+    extractor = features.extractor(EXTRACTOR)
+    real = measures.real(extractor, dataset.train.images, spec)
+    found = fid.fid(real.features, extractor.features(samples, spec.levels).features).fid
     if asked is None:
         return found, float("nan")
     predicted = measures.extractor("classifier", dataset, "cpu").predict(samples, spec.levels).argmax(1)

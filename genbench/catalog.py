@@ -119,14 +119,28 @@ class Recipe:
     needs: tuple[str, ...] = ()
 
     def function(self) -> Callable[..., GenerativeModel]:
-        """Return the recipe itself, imported now."""
+        """Return the recipe itself, imported now.
+
+        Raises:
+            ValueError: where its module cannot be imported, or has no function of that name.
+        """
         module, _, name = self.target.partition(":")
-        return getattr(import_module(module), name)
+        try:
+            function = getattr(import_module(module), name)
+        except Exception as error:  # whatever a third party's module does
+            why = f"{type(error).__name__}: {error}"
+            raise ValueError(
+                f"recipe {self.name!r}: {self.target} cannot be imported ({why}); repair or remove that package"
+            ) from error
+        if not callable(function):
+            raise ValueError(f"recipe {self.name!r}: {self.target} is no function; repair or remove that package")
+        return function
 
     def options(self) -> dict[str, Any]:
-        """Return every option with its default."""
+        """Return every option with its default, ``inspect.Parameter.empty`` where it must be given."""
         parameters = list(inspect.signature(self.function()).parameters.values())[1:]
-        return {p.name: p.default for p in parameters}
+        named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        return {p.name: p.default for p in parameters if p.kind in named}
 
 
 @cache

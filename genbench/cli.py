@@ -167,7 +167,8 @@ def main() -> None:
     """The console script: bad input is one line on stderr and exit status 2, never a traceback."""
     usage: Any = typer.BadParameter.__mro__[1]  # click's, whichever click this typer carries
     try:
-        status = app(standalone_mode=False)
+        with completion.words_of_bash(os.environ):
+            status = app(standalone_mode=False)
     except usage as error:
         _refuse(getattr(error, "format_message", error.__str__)(), error)
     except (typer.Abort, KeyboardInterrupt):

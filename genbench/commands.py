@@ -45,7 +45,7 @@ def describe(
             out.print(f"{name:<11}{text}", markup=False, highlight=False, soft_wrap=True)
     out.print()
     rows = [
-        {"option": option.name, "default": descriptions.as_text(option.default), "meaning": option.meaning}
+        {"option": option.name, "default": descriptions.default_text(option), "meaning": option.meaning}
         for option in description.options
     ]
     listed("Options", rows, False)

@@ -5,12 +5,16 @@ The user waits for it at every press of the key, so nothing here imports torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import io
+import sys
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 
 # As ``genbench.data`` has them, which imports torch.
 DATASETS = ("digits", "mnist5k", "mnist", "fashion-mnist", "cifar10", "svhn")
 PREFIXES = ("binarized:", "edges:", "folder:", "negative:", "npz:", "unpaired:", "without-")
 PATHS = ("folder:", "npz:")
+VARIABLE = "_GENBENCH_COMPLETE"  # what the script in a shell asks by
 
 
 def suites(incomplete: str) -> list[tuple[str, str]]:
@@ -43,3 +47,52 @@ def datasets(incomplete: str) -> list[str]:
 
 def _starting(names: Iterable[str], incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
+
+
+@contextmanager
+def words_of_bash(environ: MutableMapping[str, str]) -> Iterator[None]:
+    """Let what runs inside complete names with colons in bash, which takes a colon for the end of a word.
+
+    Bash hands on ``edges:mn`` as three words and puts a reply behind the last colon. So the words in ``environ`` are
+    joined again, and what bash keeps is taken off every reply. Nothing happens where no bash asks, or where the user
+    has taken the colon out of ``COMP_WORDBREAKS`` and words come whole.
+
+    Args:
+        environ: the environment of the process, whose ``COMP_WORDS`` (one a line) and ``COMP_CWORD`` are changed.
+    """
+    words = environ.get("COMP_WORDS", "").split("\n")
+    current = environ.get("COMP_CWORD", "")
+    if environ.get(VARIABLE) != "complete_bash" or not (current.isdecimal() and int(current) < len(words)):
+        yield
+        return
+    words, kept = joined_at_colons(words[: int(current) + 1])
+    environ["COMP_WORDS"] = "\n".join(words)
+    environ["COMP_CWORD"] = str(len(words) - 1)
+    replies = io.StringIO()
+    try:
+        with redirect_stdout(replies):
+            yield
+    finally:
+        sys.stdout.writelines(line.removeprefix(kept) for line in replies.getvalue().splitlines(keepends=True))
+
+
+def joined_at_colons(words: Sequence[str]) -> tuple[list[str], str]:
+    """Return words with what bash split at colons joined again, and how much of the last word bash keeps by itself.
+
+    Args:
+        words: the words as bash splits them, colons among them as words of their own, up to the one to complete.
+    """
+    joined: list[str] = []
+    glued = False
+    for before, word in zip(["", *words], words, strict=False):
+        glued = bool(joined) and (_colons(word) or (_colons(before) and word != ""))
+        if glued:
+            joined[-1] += word
+        else:
+            joined.append(word)
+    front, colon, _ = joined[-1].rpartition(":") if glued else ("", "", "")
+    return joined, front + colon
+
+
+def _colons(word: str) -> bool:
+    return word != "" and not word.strip(":")

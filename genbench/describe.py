@@ -7,7 +7,7 @@ import json
 import re
 import shlex
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from genbench.spec import DataSpec
 
 SUITE = "quick"  # of the example: its data come inside a package
+# Fields of images of 8×8 for every need of one: shape and levels.
+SMALL_FIELDS: Mapping[str, tuple[tuple[int, ...], int]] = {
+    "caption": ((8,), 16),
+    "domain": ((), 4),
+    "shadow": ((1, 8, 8), 2),
+    "landmarks": ((5, 2), 8),
+    "identity": ((), 4),
+}
+HAD = {"label", "labelled", "source", "pairs", "unpaired"}  # what some data set has, as a run names it
 ARXIV = re.compile(r"\d{4}\.\d{4,5}")
 HEADING = re.compile(r"(Args|Arguments|Parameters):\s*$")
 ENTRY = re.compile(r"(?P<names>\*{0,2}\w+(?:\s*,\s*\*{0,2}\w+)*)\s*(?:\([^)]*\))?:(?:\s+|$)(?P<text>.*)")
@@ -29,13 +38,15 @@ class Option:
 
     Args:
         name: the option's name, as ``--set`` takes it.
-        default: its value when nobody sets it.
+        default: its value when nobody sets it; None too where it has none.
         meaning: the words of its docstring on it; empty where that says nothing.
+        required: whether it has no default and must be set.
     """
 
     name: str
     default: Any
     meaning: str
+    required: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,7 +66,7 @@ class Description:
         needs: what the data must have for it beside that.
         options: every option, in the order of the signature.
         setting: what the model says of its own setting, where it says any.
-        example: a line for the shell that trains and measures it.
+        example: a line for the shell that trains and measures it; None where no data set here has what it needs.
     """
 
     name: str
@@ -70,20 +81,20 @@ class Description:
     needs: tuple[str, ...]
     options: tuple[Option, ...]
     setting: str | None
-    example: str
+    example: str | None
 
 
 def describe(name: str) -> Description:
     """Describe the recipe called ``name``. Its module is imported, and a small model of it built.
 
     Raises:
-        ValueError: for an unknown name, with the nearest ones.
+        ValueError: for an unknown name, with the nearest ones, or a module that cannot be imported.
     """
     entry = recipe(name)
     function = entry.function()
     needs = tuple(getattr(entry, "needs", ()))
     known = meanings(_builder(function)) | meanings(function)
-    options = tuple(Option(key, value, known.get(key, "")) for key, value in entry.options().items())
+    options = tuple(_option(key, value, known.get(key, "")) for key, value in entry.options().items())
     return Description(
         name=entry.name,
         title=entry.title,
@@ -135,6 +146,11 @@ def meanings(thing: object) -> dict[str, str]:
     return {name: _plain(" ".join(text)) for name, text in lines_of.items()}
 
 
+def default_text(option: Option) -> str:
+    """Return an option's default as ``--set`` takes it, or that it must be set."""
+    return "must be set" if option.required else as_text(option.default)
+
+
 def as_text(value: object) -> str:
     """Return an option's value as ``--set`` takes it; None is ``none``."""
     return "none" if value is None else json.dumps(value, ensure_ascii=False, default=str)
@@ -149,6 +165,11 @@ def _plain(text: str) -> str:
     return re.sub(r":\w+:`~?([^`]+)`", r"\1", " ".join(text.split())).replace("``", "")
 
 
+def _option(name: str, default: object, meaning: str) -> Option:
+    required = default is inspect.Parameter.empty
+    return Option(name, None if required else default, meaning, required)
+
+
 def _builder(function: Callable[..., Any]) -> object | None:
     """Return what a recipe's function is handed in place of data, as its first parameter says: it has options too."""
     inner = inspect.unwrap(function)
@@ -156,7 +177,7 @@ def _builder(function: Callable[..., Any]) -> object | None:
         return None
     try:
         first = next(iter(inspect.signature(inner, eval_str=True).parameters.values()), None)
-    except NameError:  # annotated with a name that is imported for type checkers alone
+    except Exception:  # an annotation that means nothing here, such as a name imported for type checkers alone
         return None
     return None if first is None or first.annotation is inspect.Parameter.empty else first.annotation
 
@@ -165,9 +186,9 @@ def _setting(entry: Recipe, needs: Sequence[str]) -> str | None:
     """Return what a model of the recipe with its defaults says of its setting, on 8×8 images that meet its needs."""
     try:
         model = build(entry.name, _small_spec(entry, needs))
-    except ValueError:  # it takes no images as small as these, or needs what nothing here has
+        setting = getattr(model, "setting", None)
+    except Exception:  # it takes no images as small as these, must be told an option, or is broken: told when it is run
         return None
-    setting = getattr(model, "setting", None)
     return setting if isinstance(setting, str) and setting else None
 
 
@@ -175,9 +196,6 @@ def _small_spec(entry: Recipe, needs: Sequence[str]) -> DataSpec:
     from genbench.spec import DataSpec, Field
 
     asked = {*entry.given, *needs}
-    fields = {name: Field((8,), 16) for name in asked & {"caption"}} | {
-        name: Field((), 4) for name in asked & {"domain"}
-    }
     return DataSpec(
         (1, 8, 8),
         levels=17,
@@ -185,11 +203,13 @@ def _small_spec(entry: Recipe, needs: Sequence[str]) -> DataSpec:
         source=(1, 8, 8) if asked & {"source", "pairs", "unpaired"} else None,
         paired="unpaired" not in asked,
         labelled=100 if "labelled" in asked else None,
-        fields={name: field for name, field in fields.items() if name in asked},
+        fields={name: Field(*SMALL_FIELDS[name]) for name in SMALL_FIELDS if name in asked},
     )
 
 
-def _example(entry: Recipe, needs: Sequence[str], options: Sequence[Option]) -> str:
+def _example(entry: Recipe, needs: Sequence[str], options: Sequence[Option]) -> str | None:
+    if {*entry.given, *needs} - HAD or any(option.required for option in options):
+        return None
     suite = tomllib.loads(texts()[SUITE])
     words = ["genbench", "run", SUITE, "--recipe", entry.name]
     if entry.name not in {row["recipe"] for row in suite["row"]}:

@@ -70,5 +70,6 @@ def _recipes() -> Findings:
         try:
             recipe.options()
         except Exception as error:  # a third party's module may fail in any way, and that is the finding
-            broken.append({"recipe": name, "found": f"cannot be imported: {type(error).__name__}: {error}"})
+            cause = error.__cause__ or error
+            broken.append({"recipe": name, "found": f"cannot be imported: {type(cause).__name__}: {cause}"})
     return broken or [{"recipe": f"all {len(recipes())}", "found": "can be imported"}]

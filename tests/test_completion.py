@@ -23,8 +23,12 @@ finally:
 
 
 def completed(words):
-    """What a shell is answered for the last of ``words``, which is not yet whole."""
-    asked = {"_GENBENCH_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+    """What bash is answered for the last of ``words``, which is not yet whole; it sends a word a line."""
+    asked = {
+        "_GENBENCH_COMPLETE": "complete_bash",
+        "COMP_WORDS": "\n".join(words),
+        "COMP_CWORD": str(len(words) - 1),
+    }
     done = subprocess.run([sys.executable, "-c", SCRIPT], env=os.environ | asked, capture_output=True, text=True)
     assert done.stderr.strip() == "", "torch takes seconds, and the user waits"
     return done.stdout.split()
@@ -41,7 +45,43 @@ def completed(words):
     ],
 )
 def test_a_shell_is_answered_without_torch(words, there):
-    assert set(completed(words)) == there
+    assert set(completed(words.split(" "))) == there
+
+
+MNIST = {"mnist", "mnist5k"}
+
+
+@pytest.mark.parametrize(
+    ("split", "there"),
+    [
+        ("edges : mn", MNIST),
+        ("unpaired : edges : mn", MNIST),
+        ("edges : dig", {"digits"}),
+        ("edges :", {*completion.DATASETS, *completion.PREFIXES}),
+        ("npz : a/b", set()),
+        ("edges:mn", {f"edges:{name}" for name in MNIST}),  # of a user who took the colon out of COMP_WORDBREAKS
+        ("edges : mnist5k --rec", {"--recipe"}),
+    ],
+)
+def test_names_with_colons_are_completed_as_bash_splits_and_replaces_them(split, there):
+    assert set(completed(["genbench", "run", "quick", "--dataset", *split.split(" ")])) == there
+
+
+def test_words_are_joined_at_colons_and_nowhere_else():
+    assert completion.joined_at_colons(["a", "b", ":", "c", "d"]) == (["a", "b:c", "d"], "")
+    assert completion.joined_at_colons(["a", "b", ":", "c", ":", "d"]) == (["a", "b:c:d"], "b:c:")
+    assert completion.joined_at_colons(["a", "b", ":"]) == (["a", "b:"], "b:")
+    assert completion.joined_at_colons(["a", "b", ":", ""]) == (["a", "b:", ""], ""), "a word of its own behind a space"
+    assert completion.joined_at_colons(["a", "b:c"]) == (["a", "b:c"], "")
+
+
+def test_no_other_shell_has_its_words_joined(capsys):
+    environment = {"_GENBENCH_COMPLETE": "complete_zsh", "COMP_WORDS": "genbench\nedges\n:", "COMP_CWORD": "2"}
+    asked = dict(environment)
+    with completion.words_of_bash(environment):
+        print("edges:mnist")
+    assert environment == asked
+    assert capsys.readouterr().out == "edges:mnist\n"
 
 
 def test_every_suite_recipe_and_data_set_is_completed():

@@ -2,11 +2,13 @@
 
 import json
 import shlex
+from types import SimpleNamespace
 
 import pytest
 
-from genbench.catalog import recipe, recipes
-from genbench.describe import as_text, describe, first_paragraph, meanings
+from genbench import DataSpec, catalog
+from genbench.catalog import NEEDS, recipe, recipes
+from genbench.describe import SMALL_FIELDS, as_text, describe, first_paragraph, meanings
 from genbench.runs import runner
 from tests.commands import refused, script
 
@@ -67,6 +69,113 @@ def test_it_is_printed_whole_and_as_json(genbench_):
 
 def test_an_unknown_recipe_names_the_nearest(genbench_):
     assert "unknown recipe 'wganx': did you mean wgan" in refused(genbench_("describe", "wganx"))
+
+
+def raises(spec: DataSpec, *, gain=1.0):
+    """A recipe that fails on whatever it is built."""
+    raise RuntimeError("there is no such thing")
+
+
+def requires(spec: DataSpec, *parts, gain, power=2, **options):
+    """A recipe that must be told its gain.
+
+    Args:
+        spec: the data.
+        gain: the gain.
+        power: the power.
+    """
+    return SimpleNamespace(given=(), setting=f"gain {gain}")
+
+
+class Speechless:
+    given = ()
+
+    @property
+    def setting(self):
+        raise KeyError("nothing to say")
+
+
+def speechless(spec: DataSpec):
+    """A recipe whose model fails to say its setting."""
+    return Speechless()
+
+
+def spoken(spec: DataSpec):
+    """A recipe whose model tells the names of its data's fields."""
+    return SimpleNamespace(given=(), setting=" ".join(sorted(spec.fields)))
+
+
+@pytest.fixture
+def third_party(monkeypatch):
+    """Make a recipe of a function, as a package of somebody else's declares it."""
+
+    def declare(target, **facts):
+        entry = catalog.Recipe("theirs", target, "theirs", "Theirs", "0000.00000", 2020, "exact", **facts)
+        monkeypatch.setattr(catalog, "recipes", lambda: {"theirs": entry})
+
+    return declare
+
+
+@pytest.mark.parametrize("name", ["raises", "requires", "speechless"])
+def test_a_recipe_that_cannot_be_built_is_described_without_a_setting(third_party, genbench_, name):
+    third_party(f"{__name__}:{name}")
+    assert describe("theirs").setting is None
+    for words in (("describe", "theirs"), ("describe", "theirs", "--json")):
+        status, out, err = genbench_(*words)
+        assert (status, err) == (0, "")
+        assert "empty" not in out
+
+
+def test_an_option_without_a_default_must_be_set_and_any_others_are_none(third_party, genbench_):
+    third_party(f"{__name__}:requires")
+    found = describe("theirs")
+    assert [(option.name, option.default, option.required) for option in found.options] == [
+        ("gain", None, True),
+        ("power", 2, False),
+    ]
+    assert found.example is None, "nobody can say what to set"
+    assert "must be set" in genbench_("describe", "theirs")[1]
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        ("nowhere.at_all:recipe", "ModuleNotFoundError: No module named 'nowhere'"),
+        (f"{__name__}:absent", "AttributeError: "),
+        (f"{__name__}:NOTHING", "is no function"),
+        ("broken:recipe", "ZeroDivisionError: "),
+    ],
+)
+def test_a_recipe_that_cannot_be_imported_is_refused_in_one_line(
+    third_party, genbench_, monkeypatch, tmp_path, target, why
+):
+    (tmp_path / "broken.py").write_text("1 / 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    third_party(target)
+    said = refused(genbench_("describe", "theirs"))
+    assert f"recipe 'theirs': {target}" in said
+    assert why in said
+    assert "repair or remove that package" in said
+
+
+NOTHING = 3
+
+
+def test_a_field_of_every_need_is_in_the_small_images(third_party):
+    needed = {name for name, need in NEEDS.items() if need.argument == "fields"}
+    assert set(SMALL_FIELDS) == needed
+    for name in needed:
+        third_party(f"{__name__}:spoken", needs=(name,))
+        assert describe("theirs").setting == name
+
+
+@pytest.mark.parametrize("facts", [{"needs": ("landmarks",)}, {"given": ("caption",)}, {"given": ("weather",)}])
+def test_no_example_is_shown_where_no_data_set_has_what_a_recipe_needs(third_party, genbench_, facts):
+    third_party(f"{__name__}:spoken", **facts)
+    assert describe("theirs").example is None
+    status, out, _ = genbench_("describe", "theirs")
+    assert status == 0
+    assert "example" not in out
 
 
 def documented():

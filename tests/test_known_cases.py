@@ -11,8 +11,11 @@ from genbench.runs import measures
 def found():
     digits = data.load("digits")
     # On a side of 8 a blur is about half a pixel wide, or no blur at all.
-    eyes = measures.extractor("classifier", digits, "cpu")
-    return {name: measured(eyes, eyes, digits, samples) for name, samples in cases(digits, 170, blur=1 / 17).items()}
+    extractor = measures.extractor("classifier", digits, "cpu")
+    return {
+        name: measured(extractor, extractor, digits, samples)
+        for name, samples in cases(digits, 170, blur=1 / 17).items()
+    }
 
 
 def test_real_comes_before_blurred_before_noisy(found):

@@ -14,6 +14,8 @@ from families.adversarial.terms import GameStep, Scored, Term
 from families.outputs.base import at_least_single
 from genbench.interface import Step
 
+RESERVED = ("loss", "real", "fake", "in_order")  # what a game logs under names of its own
+
 
 @dataclass(frozen=True, eq=False)
 class Game:
@@ -75,13 +77,13 @@ class Game:
         Args:
             images: ``(B, …)``.
             given: their condition, of the kind that the head takes, or without one the critic; None for none.
+
+        Raises:
+            ValueError: where the critic answers neither logits, nor a pair of logits and features, nor a ``Scored``.
         """
         conditioned = self.head is None and given is not None
         answer = self.critic(images, given) if conditioned else self.critic(images)
-        if isinstance(answer, Tensor):
-            answer = answer, answer.new_empty(len(images), 0)
-        if not isinstance(answer, Scored):
-            answer = Scored(images, *answer)
+        answer = _as_scored(answer, images)
         logits = answer.logits if self.head is None else self.head(answer.logits, answer.features, given)
         return replace(
             answer,
@@ -115,14 +117,15 @@ class Game:
                 its weight. Penalty and terms do not see them.
 
         Raises:
-            ValueError: for a weight or decoys under a loss whose sides cannot be taken apart.
+            ValueError: for a weight or decoys under a loss whose sides cannot be taken apart, or for a term that
+                returns a name of the game's own, ``loss``, ``real``, ``fake`` or ``in_order``.
         """
         seen = GameStep(step, fake, real, u)
         logs = {"real": real.logits.mean(), "fake": fake.logits.mean()}
         if real.logits.shape == fake.logits.shape:
             logs["in_order"] = (real.logits > fake.logits).double().mean()
-        logs |= merged(term.logs(self, "critic", seen) for term in self.terms)
-        parts = [term.critic(self, seen) for term in self.terms]
+        logs |= merged(_named(term, term.logs(self, "critic", seen)) for term in self.terms)
+        parts: list[Mapping[str, Tensor]] = [_named(term, term.critic(self, seen)) for term in self.terms]
         if self.penalty is not None:
             score = lambda images: self.scored(images, real.given).logits  # noqa: E731 - bound to this batch
             parts.append({"penalty": self.penalty(score, real.images, fake.images, step.generator)})
@@ -147,14 +150,14 @@ class Game:
             u: noise that the fakes were made of, for terms.
 
         Raises:
-            ValueError: without real scores where they are needed.
+            ValueError: without real scores where they are needed, or for a term that returns a name of the game's own.
         """
         if real is None and self.needs_real:
             raise ValueError("real=None: this loss, or one of the terms, needs the scores of real images too")
         seen = GameStep(step, fake, real, u)
         loss = self.loss.generator(fake.logits.new_empty(0) if real is None else real.logits, fake.logits)
-        logs = merged(term.logs(self, "generator", seen) for term in self.terms)
-        added = merged(term.generator(self, seen) for term in self.terms)
+        logs = merged(_named(term, term.logs(self, "generator", seen)) for term in self.terms)
+        added = merged(_named(term, term.generator(self, seen)) for term in self.terms)
         return {"loss": sum(added.values(), loss), **logs, **added}
 
     def after(self, turn: str, logs: Mapping[str, Tensor]) -> None:
@@ -179,3 +182,27 @@ def merged(parts: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
         for name, value in part.items():
             out[name] = out[name] + value if name in out else value
     return out
+
+
+def _named(term: Term, values: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """Return what a term gives, unless a name in it is the game's own."""
+    for name in values:
+        if name in RESERVED:
+            raise ValueError(
+                f"{type(term).__name__}: its value {name!r} has a name of the game's own: "
+                f"give another than {', '.join(RESERVED)}"
+            )
+    return values
+
+
+def _as_scored(answer: object, images: Tensor) -> Scored:
+    """Return a critic's answer to images, of any kind that it may have, as a ``Scored``."""
+    if isinstance(answer, Scored):
+        return answer
+    if isinstance(answer, Tensor):
+        return Scored(images, answer, answer.new_empty(len(images), 0))
+    parts = answer if isinstance(answer, tuple) else ()
+    if len(parts) == 2 and all(isinstance(part, Tensor) for part in parts):
+        return Scored(images, *parts)
+    said = f"tuple of {len(parts)}" if isinstance(answer, tuple) else type(answer).__name__
+    raise ValueError(f"critic: it answers a {said}: give logits, a pair (logits, features), or a Scored")

@@ -22,7 +22,7 @@ class ImagePool(nn.Module):
 
     Attributes:
         images: the store, ``(size, *shape)``, of which the first ``count`` are filled.
-        count: how many images have come in so far.
+        count: how many images are stored, at most ``size``; int64, no dimensions.
 
     Raises:
         ValueError: for a size below 1.

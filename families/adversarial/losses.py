@@ -105,8 +105,8 @@ def minimax_generator(real: Tensor, fake: Tensor) -> Tensor:
     return -F.softplus(fake).mean()
 
 
-def smoothed_critic(target: float) -> Objective:
-    """Return the logistic critic whose target for real images is ``target`` instead of 1 (1606.03498, section 3.4).
+def smoothed_real(target: float) -> Share:
+    """Return what real images add to :func:`smoothed_critic`: ``-E [t log D + (1 - t) log(1 - D)]``, t the target.
 
     Raises:
         ValueError: for a target outside (0, 1].
@@ -114,11 +114,35 @@ def smoothed_critic(target: float) -> Objective:
     if not 0 < target <= 1:
         raise ValueError(f"smoothing: a target of {target} for real images: give above 0, up to 1")
 
-    def critic(real: Tensor, fake: Tensor) -> Tensor:
+    def share(real: Tensor) -> Tensor:
         sure, other = F.softplus(-real).mean(), F.softplus(real).mean()
-        return target * sure + (1 - target) * other + F.softplus(fake).mean()
+        return target * sure + (1 - target) * other
+
+    return share
+
+
+def smoothed_critic(target: float) -> Objective:
+    """Return the logistic critic whose target for real images is ``target`` instead of 1 (1606.03498, section 3.4).
+
+    Raises:
+        ValueError: for a target outside (0, 1].
+    """
+    on_real = smoothed_real(target)
+
+    def critic(real: Tensor, fake: Tensor) -> Tensor:
+        return on_real(real) + logistic_fake(fake)
 
     return critic
+
+
+def half_square_real(real: Tensor) -> Tensor:
+    """Return ``½ E (C(real) - 1)²``."""
+    return (real - 1).square().mean() / 2
+
+
+def half_square_fake(fake: Tensor) -> Tensor:
+    """Return ``½ E C(fake)²``."""
+    return fake.square().mean() / 2
 
 
 def least_squares_critic(real: Tensor, fake: Tensor) -> Tensor:
@@ -190,7 +214,9 @@ NON_SATURATING = Loss(logistic_critic, non_saturating_generator, real_share=logi
 MINIMAX = Loss(
     logistic_critic, minimax_generator, setting="saturating", real_share=logistic_real, fake_share=logistic_fake
 )
-LEAST_SQUARES = Loss(least_squares_critic, least_squares_generator)
+LEAST_SQUARES = Loss(
+    least_squares_critic, least_squares_generator, real_share=half_square_real, fake_share=half_square_fake
+)
 LEAST_SQUARES_WHOLE = Loss(
     whole_squares_critic, whole_squares_generator, real_share=whole_square_real, fake_share=whole_square_fake
 )

@@ -6,9 +6,10 @@ comes from ``generator``. Each penalty is a frozen dataclass of its numbers, whi
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Generator, Tensor
@@ -60,7 +61,38 @@ def gradient_norms(score: Score, images: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class GradientPenalty:
+class WeightedPenalty(ABC):
+    """A penalty that is a weight times a mean over images; another one says its name and its :meth:`mean`.
+
+    Args:
+        weight: the factor of the mean.
+
+    Raises:
+        ValueError: for a weight that is not positive.
+    """
+
+    name: ClassVar[str]  # in words, for ``setting``
+    weight: float
+
+    def __post_init__(self) -> None:
+        positive(weight=self.weight)
+
+    @property
+    def setting(self) -> str:
+        """The penalty and its numbers in words, for a column of the table."""
+        return f"{self.name} {self.weight:g}"
+
+    @abstractmethod
+    def mean(self, score: Score, real: Tensor, fake: Tensor, generator: Generator) -> Tensor:
+        """Return the penalty before its weight, a scalar."""
+
+    def __call__(self, score: Score, real: Tensor, fake: Tensor, generator: Generator) -> Tensor:
+        """Return the weighted penalty, a scalar."""
+        return self.weight * self.mean(score, real, fake, generator)
+
+
+@dataclass(frozen=True)
+class GradientPenalty(WeightedPenalty):
     """``λ E (‖∇C(x̂)‖ - 1)²`` on interpolates x̂, from both sides of 1 (1704.00028, equation 3).
 
     Args:
@@ -70,23 +102,15 @@ class GradientPenalty:
         ValueError: for a weight that is not positive.
     """
 
-    weight: float = 10.0
+    name: ClassVar[str] = "gradient penalty"
 
-    def __post_init__(self) -> None:
-        positive(weight=self.weight)
-
-    @property
-    def setting(self) -> str:
-        """The penalty and its numbers in words, for a column of the table."""
-        return f"gradient penalty {self.weight:g}"
-
-    def __call__(self, score: Score, real: Tensor, fake: Tensor, generator: Generator) -> Tensor:
-        """Return the weighted penalty, a scalar."""
-        return self.weight * (gradient_norms(score, interpolates(real, fake, generator)) - 1).square().mean()
+    def mean(self, score: Score, real: Tensor, fake: Tensor, generator: Generator) -> Tensor:
+        """Return the penalty before its weight, a scalar."""
+        return (gradient_norms(score, interpolates(real, fake, generator)) - 1).square().mean()
 
 
 @dataclass(frozen=True)
-class OneSidedPenalty:
+class OneSidedPenalty(WeightedPenalty):
     """``λ E max(0, ‖∇C(x̂)‖ - 1)²`` on interpolates: a critic may be flatter than 1, never steeper (1709.08894).
 
     Args:
@@ -96,23 +120,15 @@ class OneSidedPenalty:
         ValueError: for a weight that is not positive.
     """
 
-    weight: float
+    name: ClassVar[str] = "one sided penalty"
 
-    def __post_init__(self) -> None:
-        positive(weight=self.weight)
-
-    @property
-    def setting(self) -> str:
-        """The penalty and its numbers in words, for a column of the table."""
-        return f"one sided penalty {self.weight:g}"
-
-    def __call__(self, score: Score, real: Tensor, fake: Tensor, generator: Generator) -> Tensor:
-        """Return the weighted penalty, a scalar."""
-        return self.weight * (gradient_norms(score, interpolates(real, fake, generator)) - 1).relu().square().mean()
+    def mean(self, score: Score, real: Tensor, fake: Tensor, generator: Generator) -> Tensor:
+        """Return the penalty before its weight, a scalar."""
+        return (gradient_norms(score, interpolates(real, fake, generator)) - 1).relu().square().mean()
 
 
 @dataclass(frozen=True)
-class DivergencePenalty:
+class DivergencePenalty(WeightedPenalty):
     """``k E ‖∇C(x̂)‖^p`` on interpolates (1712.01026): what makes it a divergence, with no slope that it aims at.
 
     Args:
@@ -123,26 +139,27 @@ class DivergencePenalty:
         ValueError: for a weight that is not positive, or a power below 1.
     """
 
-    weight: float
+    name: ClassVar[str] = "divergence penalty"
     power: float
 
     def __post_init__(self) -> None:
-        positive(power=self.power, weight=self.weight)
+        super().__post_init__()
+        positive(power=self.power)
         if self.power < 1:
             raise ValueError(f"power={self.power}: give at least 1")
 
     @property
     def setting(self) -> str:
         """The penalty and its numbers in words, for a column of the table."""
-        return f"divergence penalty {self.weight:g}, power {self.power:g}"
+        return f"{super().setting}, power {self.power:g}"
 
-    def __call__(self, score: Score, real: Tensor, fake: Tensor, generator: Generator) -> Tensor:
-        """Return the weighted penalty, a scalar."""
-        return self.weight * gradient_norms(score, interpolates(real, fake, generator)).pow(self.power).mean()
+    def mean(self, score: Score, real: Tensor, fake: Tensor, generator: Generator) -> Tensor:
+        """Return the penalty before its weight, a scalar."""
+        return gradient_norms(score, interpolates(real, fake, generator)).pow(self.power).mean()
 
 
 @dataclass(frozen=True)
-class LocalPenalty:
+class LocalPenalty(WeightedPenalty):
     """``λ E (‖∇C(x + δ)‖ - 1)²`` round real ones, δ from N(0, (spread · s)²), s the batch's deviation (1705.07215).
 
     Args:
@@ -153,25 +170,26 @@ class LocalPenalty:
         ValueError: for a number that is not positive.
     """
 
-    weight: float
+    name: ClassVar[str] = "local penalty"
     spread: float
 
     def __post_init__(self) -> None:
-        positive(spread=self.spread, weight=self.weight)
+        super().__post_init__()
+        positive(spread=self.spread)
 
     @property
     def setting(self) -> str:
         """The penalty and its numbers in words, for a column of the table."""
-        return f"local penalty {self.weight:g}, spread {self.spread:g}"
+        return f"{super().setting}, spread {self.spread:g}"
 
-    def __call__(self, score: Score, real: Tensor, fake: Tensor, generator: Generator) -> Tensor:
-        """Return the weighted penalty, a scalar."""
+    def mean(self, score: Score, real: Tensor, fake: Tensor, generator: Generator) -> Tensor:
+        """Return the penalty before its weight, a scalar."""
         noise = normal(real.shape, generator, real.device).to(real.dtype)
-        return self.weight * (gradient_norms(score, real + self.spread * real.std() * noise) - 1).square().mean()
+        return (gradient_norms(score, real + self.spread * real.std() * noise) - 1).square().mean()
 
 
 @dataclass(frozen=True)
-class R1:
+class R1(WeightedPenalty):
     """``½ γ E ‖∇C(x)‖²`` on real images alone: no noise, no fakes, and no root that a flat critic has no slope at.
 
     The penalty comes from 1801.04406, where it is ``R₁``.
@@ -183,16 +201,8 @@ class R1:
         ValueError: for a weight that is not positive.
     """
 
-    weight: float = 10.0
+    name: ClassVar[str] = "R1 penalty"
 
-    def __post_init__(self) -> None:
-        positive(weight=self.weight)
-
-    @property
-    def setting(self) -> str:
-        """The penalty and its numbers in words, for a column of the table."""
-        return f"R1 penalty {self.weight:g}"
-
-    def __call__(self, score: Score, real: Tensor, fake: Tensor, generator: Generator) -> Tensor:
-        """Return the weighted penalty, a scalar."""
-        return self.weight / 2 * gradients(score, real).square().sum(1).mean()
+    def mean(self, score: Score, real: Tensor, fake: Tensor, generator: Generator) -> Tensor:
+        """Return the penalty before its weight, a scalar."""
+        return gradients(score, real).square().sum(1).mean() / 2

@@ -57,7 +57,7 @@ class VirtuallyNormalised(nn.Module):
 
     reference: Tensor
 
-    def __init__(self, network: nn.Module, features: int, rows: int = 64) -> None:
+    def __init__(self, network: nn.Module, features: int, rows: int) -> None:
         super().__init__()
         whole(2, rows=rows)
         if not any(isinstance(module, BatchNorm) for module in network.modules()):

@@ -22,6 +22,8 @@ from families.layers.options import positive, whole
 from families.outputs import output as output_by_name
 from genbench.spec import DataSpec
 
+BETAS = (0.5, 0.999)  # of Adam in the game of every recipe here
+
 
 def aae(
     spec: DataSpec,
@@ -152,6 +154,7 @@ def aae_semi_supervised(
         [Discriminator(spec.classes, hidden), Discriminator(latents, hidden)],
         lr=lr,
         game_lr=game_lr,
+        game_betas=BETAS,
         noise=noise,
     )
 
@@ -183,4 +186,5 @@ def _one_part(
         given=("label",) if told else (),
         lr=lr,
         game_lr=game_lr,
+        game_betas=BETAS,
     )

@@ -16,7 +16,7 @@ from genbench.spec import Batch
 
 AT_ONCE = 256
 FARTHEST = 2.5  # standard deviations that a traversal goes to either side
-PROBES = 8  # codes from the prior in which the latents' influence is measured
+PRIOR_CODES = 8  # codes from the prior in which the latents' influence is measured
 
 
 class Coded(GenerativeModel):
@@ -123,19 +123,19 @@ class Coded(GenerativeModel):
 
         The mean over pixels and over a few codes from the prior.
         """
-        given = self.conditions(PROBES, generator=generator)
+        given = self.conditions(PRIOR_CODES, generator=generator)
         with evaluation(self):
             prior: CodeDistribution = self.prior(given)
             codes = prior.draw(generator)
             size = codes.shape[1]
             ends = []
             for side in (-1, 1):
-                moved = codes[:, None].repeat(1, size, 1)  # (PROBES, Z, Z): the latent of the second axis is moved
+                moved = codes[:, None].repeat(1, size, 1)  # (PRIOR_CODES, Z, Z): the latent of the second axis is moved
                 moved.diagonal(dim1=1, dim2=2).copy_(prior.mean + side * prior.spread)
-                rows = given.rows(torch.arange(PROBES, device=self.device).repeat_interleave(size))
+                rows = given.rows(torch.arange(PRIOR_CODES, device=self.device).repeat_interleave(size))
                 ends.append(self._images(moved.flatten(0, 1), rows, None).float())
             changes = (ends[1] - ends[0]).abs().flatten(1).mean(1)
-            return rearrange(changes, "(probe latent) -> probe latent", probe=PROBES).mean(0)
+            return rearrange(changes, "(code latent) -> code latent", code=PRIOR_CODES).mean(0)
 
     def _codes(self, batch: Batch) -> Tensor:
         return torch.cat([self.encode(batch.rows(rows)) for rows in row_chunks(batch)])

@@ -20,8 +20,6 @@ from families.outputs.base import at_least_single
 from genbench.interface import Phase, Step, Turn
 from genbench.spec import Batch, DataSpec
 
-BETAS = (0.5, 0.999)  # of Adam in the game, where a long memory of gradients lags behind the other side
-
 
 class Discriminator(nn.Module):
     """Two hidden layers between a code, or a part of one, and the logit that it came from the prior.
@@ -54,6 +52,7 @@ class AdversarialAutoencoder(PointAutoencoder):
         lr: Adam's learning rate in reconstruction.
         game_lr: Adam's learning rate in the two turns of the game, along the same cosine: a game that goes on at full
             rate while reconstruction comes to rest was seen to undo it.
+        game_betas: Adam's β₁ and β₂ in the game, where a long memory of gradients lags behind the other side.
     """
 
     def __init__(
@@ -68,15 +67,17 @@ class AdversarialAutoencoder(PointAutoencoder):
         given: tuple[str, ...] = (),
         lr: float,
         game_lr: float,
+        game_betas: tuple[float, float],
     ) -> None:
         super().__init__(spec, encoder, decoder, prior, output, given=given, lr=lr)
         self.discriminators = nn.ModuleList(discriminators)
         self.game_lr = game_lr
+        self.game_betas = game_betas
         self.sizes = [discriminator.features for discriminator in discriminators]
 
     def phases(self) -> Sequence[Phase]:
         """Return the one phase: reconstruction, discriminator, encoder as its opponent, in turns on every batch."""
-        adam = partial(torch.optim.Adam, lr=self.game_lr, betas=BETAS)
+        adam = partial(torch.optim.Adam, lr=self.game_lr, betas=self.game_betas)
         discriminator = Turn(
             "discriminator", [self.discriminators], self.discriminator_loss, adam, schedule=warm_cosine
         )

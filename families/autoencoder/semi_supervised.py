@@ -28,7 +28,8 @@ class SemiSupervisedAutoencoder(AdversarialAutoencoder):
     one-hot classes. The encoder is a ``ClassAndStyleEncoder``, the prior a ``ClassAndStyle``.
 
     Args:
-        spec, encoder, decoder, prior, output, discriminators, lr, game_lr: the same as for ``AdversarialAutoencoder``.
+        spec, encoder, decoder, prior, output, discriminators: the same as for ``AdversarialAutoencoder``.
+        lr, game_lr, game_betas: the same as for it.
         noise: standard deviation of what is added to every image, on [-1, 1], that the encoder learns from.
     """
 
@@ -43,9 +44,20 @@ class SemiSupervisedAutoencoder(AdversarialAutoencoder):
         *,
         lr: float,
         game_lr: float,
+        game_betas: tuple[float, float],
         noise: float,
     ) -> None:
-        super().__init__(spec, encoder, decoder, prior, output, discriminators, lr=lr, game_lr=game_lr)
+        super().__init__(
+            spec,
+            encoder,
+            decoder,
+            prior,
+            output,
+            discriminators,
+            lr=lr,
+            game_lr=game_lr,
+            game_betas=game_betas,
+        )
         self.encoder: ClassAndStyleEncoder
         self.noise = noise
 

@@ -51,6 +51,7 @@ class VAEGAN(Coded, ImplicitModel):
         gamma: γ, likeness against the game in the decoder.
         spread: σ, standard deviation of a feature round its reconstruction's.
         lr: the learning rate of all three, warmed up and then brought down along a cosine.
+        betas: Adam's β₁ and β₂ of all three.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class VAEGAN(Coded, ImplicitModel):
         gamma: float,
         spread: float,
         lr: float,
+        betas: tuple[float, float],
     ) -> None:
         super().__init__(spec, latents)
         self.encoder = encoder
@@ -73,10 +75,11 @@ class VAEGAN(Coded, ImplicitModel):
         self.gamma = gamma
         self.spread = spread
         self.lr = lr
+        self.betas = betas
 
     def phases(self) -> Sequence[Phase]:
         """Return the one phase: encoder, decoder, discriminator, one after the other on every batch."""
-        adam = partial(torch.optim.Adam, lr=self.lr, betas=(0.5, 0.999))
+        adam = partial(torch.optim.Adam, lr=self.lr, betas=self.betas)
         turns = [
             Turn("encoder", [self.encoder], self.encoder_loss, adam, schedule=warm_cosine),
             Turn("decoder", [self.generator], self.decoder_loss, adam, schedule=warm_cosine),
@@ -184,4 +187,5 @@ def vae_gan(
         gamma=gamma,
         spread=spread,
         lr=lr,
+        betas=(0.5, 0.999),
     )

@@ -22,7 +22,7 @@ from families.layers.scaling import halvings
 from families.outputs.base import at_least_single
 from genbench.spec import Batch
 
-ADAM = partial(torch.optim.Adam, betas=(0.0, 0.999))
+ADAM_OF_BIGGAN = partial(torch.optim.Adam, betas=(0.0, 0.999))  # no momentum, but a long memory of squares
 
 
 @gan_recipe(network="residual", width=16, lr=4e-4, critic_lr=1.6e-3, critic_steps=2)
@@ -72,7 +72,7 @@ def biggan(
         code=code.apply(orthogonal_init),
         head=head,
         terms=[Orthogonality(weight)],
-        optimizer=ADAM,
+        optimizer=ADAM_OF_BIGGAN,
         kind=BigGAN,
     )
 

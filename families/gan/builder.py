@@ -4,7 +4,7 @@ A recipe under :func:`gan_recipe` takes a :class:`GANBuilder` in place of a spec
 
     @gan_recipe()
     def gan(builder: GANBuilder) -> GAN:
-        return builder.build(NON_SATURATING)
+        return builder.build(NON_SATURATING, optimizer=ADAM)
 
 Its signature in the catalogue has the shared options too, with the recipe's own defaults where it gives some. The
 networks are those of :mod:`families.adversarial.dcgan` unless ``network`` says otherwise; training takes batches of 64
@@ -114,13 +114,13 @@ class GANBuilder:
         self,
         loss: Loss,
         *,
+        optimizer: Callable[..., torch.optim.Optimizer],
         critic: nn.Module | None = None,
         generator: nn.Module | None = None,
         code: Code | None = None,
         head: Head | None = None,
         penalty: Penalty | None = None,
         terms: Sequence[Term] = (),
-        optimizer: Callable[..., torch.optim.Optimizer] = ADAM,
         bound: float | None = None,
         clip: float | None = None,
         kind: type[GAN] = GAN,
@@ -129,13 +129,13 @@ class GANBuilder:
 
         Args:
             loss: both sides of the game.
+            optimizer: a function of ``(parameters, lr=…)``, for both sides.
             critic: the critic instead of the shared one, which has its network's own normalisation.
             generator: the generator instead of the shared one.
             code: the code instead of plain noise.
             head: the head instead of the critic's own logit.
             penalty: the penalty added to the critic's loss.
             terms: the terms added to either side's loss.
-            optimizer: a function of ``(parameters, lr=…)``, for both sides.
             bound: the bound of the critic's weights.
             clip: the largest 2-norm of either side's gradient.
             kind: the class of the model.
@@ -160,11 +160,11 @@ class GANBuilder:
         )
 
 
-Recipe = Callable[..., GAN]
+GANRecipe = Callable[..., GAN]
 COMMON = {item.name: item.default for item in fields(GANBuilder) if item.default is not MISSING}
 
 
-def gan_recipe(**defaults: Any) -> Callable[[Recipe], Recipe]:  # noqa: ANN401 - defaults of any option
+def gan_recipe(**defaults: Any) -> Callable[[GANRecipe], GANRecipe]:  # noqa: ANN401 - defaults of any option
     """Make a recipe ``(spec, **options)`` of a function ``(builder, **own)``.
 
     Args:
@@ -172,7 +172,7 @@ def gan_recipe(**defaults: Any) -> Callable[[Recipe], Recipe]:  # noqa: ANN401 -
     """
     common = COMMON | defaults
 
-    def decorate(function: Recipe) -> Recipe:
+    def decorate(function: GANRecipe) -> GANRecipe:
         own = list(inspect.signature(function).parameters.values())[1:]
         spec = inspect.Parameter("spec", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=DataSpec)
         shared = [inspect.Parameter(k, inspect.Parameter.KEYWORD_ONLY, default=v) for k, v in common.items()]

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from families.adversarial.losses import NON_SATURATING
 from families.adversarial.terms import GameStep, GameView, Scored, Term
-from families.gan.builder import GANBuilder, gan_recipe
+from families.gan.builder import ADAM, GANBuilder, gan_recipe
 from families.gan.codes import LabelCode, labels_of
 from families.gan.heads import JointHead
 from families.gan.model import GAN
@@ -32,9 +32,8 @@ def cgan(builder: GANBuilder, *, hidden: int = 128, strength: float = 3.0) -> GA
         ValueError: for data without classes, or an option out of range.
     """
     code, critic = LabelCode(builder.latents, builder.classes(), strength), builder.critic()
-    return builder.build(
-        NON_SATURATING, critic=critic, code=code, head=JointHead(critic.features, code.classes, hidden)
-    )
+    head = JointHead(critic.features, code.classes, hidden)
+    return builder.build(NON_SATURATING, critic=critic, code=code, head=head, optimizer=ADAM)
 
 
 class AuxiliaryClassifier(Term):
@@ -94,4 +93,4 @@ def acgan(builder: GANBuilder, *, weight: float = 1.0, strength: float = 1.0) ->
     """
     code, critic = LabelCode(builder.latents, builder.classes(), strength), builder.critic()
     classifier = AuxiliaryClassifier(critic.features, code.classes, weight)
-    return builder.build(NON_SATURATING, critic=critic, code=code, terms=[classifier])
+    return builder.build(NON_SATURATING, critic=critic, code=code, terms=[classifier], optimizer=ADAM)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from families.adversarial.losses import NON_SATURATING
-from families.gan.builder import GANBuilder, gan_recipe
+from families.gan.builder import ADAM, GANBuilder, gan_recipe
 from families.gan.codes import Code, uniform_codes
 from families.gan.model import GAN
 from genbench.spec import Batch
@@ -46,4 +46,4 @@ def dcgan(builder: GANBuilder) -> GAN:
     Raises:
         ValueError: for an option out of range.
     """
-    return builder.build(NON_SATURATING, code=UniformCode(builder.latents))
+    return builder.build(NON_SATURATING, code=UniformCode(builder.latents), optimizer=ADAM)

@@ -22,7 +22,7 @@ from families.adversarial.autoencoding_critic import (
 )
 from families.adversarial.losses import Loss, wasserstein_generator
 from families.adversarial.terms import GameStep, GameView, Term
-from families.gan.builder import GANBuilder, gan_recipe
+from families.gan.builder import ADAM, GANBuilder, gan_recipe
 from families.gan.codes import Code
 from families.gan.model import GAN
 from families.layers.options import positive, positive_or_zero, whole
@@ -51,7 +51,8 @@ def ebgan(builder: GANBuilder, *, code: int = 64, margin: float = 0.36, weight: 
     positive(margin=margin)
     positive_or_zero(weight=weight)
     terms = [PullAway(weight)] if weight else []
-    return builder.build(margin_loss(margin), critic=_autoencoder(builder, code, ROOT_MEAN_SQUARE), terms=terms)
+    critic = _autoencoder(builder, code, ROOT_MEAN_SQUARE)
+    return builder.build(margin_loss(margin), critic=critic, terms=terms, optimizer=ADAM)
 
 
 @gan_recipe(lr=3e-3, critic_lr=5e-4)
@@ -86,7 +87,8 @@ def began(builder: GANBuilder, *, code: int = 64, gamma: float = 0.75, balance_r
         raise ValueError(f"gamma={gamma}: give at most 1")
     generator = unsquashed(builder.generator(Code(builder.latents)))
     critic = unsquashed(_autoencoder(builder, code, MEAN_ABSOLUTE))
-    return builder.build(EQUILIBRIUM, generator=generator, critic=critic, terms=[Balance(gamma, balance_rate)])
+    terms = [Balance(gamma, balance_rate)]
+    return builder.build(EQUILIBRIUM, generator=generator, critic=critic, terms=terms, optimizer=ADAM)
 
 
 def _autoencoder(builder: GANBuilder, code: int, error: CopyingError) -> AutoencodingCritic:

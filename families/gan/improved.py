@@ -8,10 +8,16 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from families.adversarial.losses import Loss, non_saturating_generator, smoothed_critic
+from families.adversarial.losses import (
+    Loss,
+    logistic_fake,
+    non_saturating_generator,
+    smoothed_critic,
+    smoothed_real,
+)
 from families.adversarial.terms import GameStep, GameView, Term
 from families.adversarial.virtual_norm import VirtuallyNormalised
-from families.gan.builder import GANBuilder, gan_recipe
+from families.gan.builder import ADAM, GANBuilder, gan_recipe
 from families.gan.codes import Code
 from families.gan.heads import Head
 from families.gan.model import GAN
@@ -62,8 +68,8 @@ def improved_gan(
     code = Code(builder.latents)
     generator, critic = builder.generator(code), builder.critic()
     if virtual_batch_normalisation:
-        generator = VirtuallyNormalised(generator, code.features)
-    head = MinibatchHead(critic.features) if minibatch_discrimination else Head()
+        generator = VirtuallyNormalised(generator, code.features, rows=64)
+    head = MinibatchHead(critic.features, kernels=50, size=5) if minibatch_discrimination else Head()
     terms: list[Term] = [FeatureMatching()] if feature_matching else []
     if historical_averaging:
         sides = {"critic": [critic, head], "generator": [generator, code]}
@@ -72,8 +78,10 @@ def improved_gan(
         smoothed_critic(1 - label_smoothing),
         nothing if feature_matching else non_saturating_generator,
         setting=f"label smoothing {label_smoothing:g}" if label_smoothing else "",
+        real_share=smoothed_real(1 - label_smoothing),
+        fake_share=logistic_fake,
     )
-    return builder.build(loss, critic=critic, generator=generator, code=code, head=head, terms=terms)
+    return builder.build(loss, critic=critic, generator=generator, code=code, head=head, terms=terms, optimizer=ADAM)
 
 
 def nothing(real: Tensor, fake: Tensor) -> Tensor:
@@ -114,7 +122,7 @@ class MinibatchHead(Head):
         ValueError: for less than one of either.
     """
 
-    def __init__(self, features: int, kernels: int = 50, size: int = 5) -> None:
+    def __init__(self, features: int, kernels: int, size: int) -> None:
         super().__init__()
         whole(1, kernels=kernels, size=size)
         self.setting = f"minibatch discrimination {kernels}×{size}"

@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 
 from families.adversarial.losses import NON_SATURATING
 from families.adversarial.terms import GameStep, GameView, Term
-from families.gan.builder import GANBuilder, gan_recipe
+from families.gan.builder import ADAM, GANBuilder, gan_recipe
 from families.gan.codes import InfoCode, uniform_codes
 from families.gan.model import GAN
 from families.layers.evaluation import evaluation
@@ -157,4 +157,4 @@ def infogan(
     critic = builder.critic()
     code = InfoCode(builder.latents, (builder.spec.classes or 10) if categories is None else categories, continuous)
     term = Information(critic.features, code.categories, continuous, weight, continuous_weight, hidden)
-    return builder.build(NON_SATURATING, critic=critic, code=code, terms=[term], kind=InfoGAN)
+    return builder.build(NON_SATURATING, critic=critic, code=code, terms=[term], optimizer=ADAM, kind=InfoGAN)

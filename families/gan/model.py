@@ -54,7 +54,8 @@ class GAN(ImplicitModel):
         augment: ``(images, generator) → images``, differentiable; the critic sees nothing that has not been through it.
 
     Raises:
-        ValueError: for less than one critic step, a bound or clip that is not positive, or a decay outside [0, 1).
+        ValueError: for less than one critic step, a bound or clip that is not positive, a decay outside [0, 1), or
+            terms that are no :class:`Term`.
     """
 
     def __init__(
@@ -82,6 +83,9 @@ class GAN(ImplicitModel):
             positive(bound=bound)
         if clip is not None:
             positive(clip=clip)
+        for term in terms:
+            if not isinstance(term, Term):
+                raise ValueError(f"terms: {type(term).__name__} is no Term: give modules of a class derived from Term")
         self.generator = generator
         self.critic = critic
         self.code = code

@@ -39,7 +39,7 @@ def gan(builder: GANBuilder) -> GAN:
 
     Departures: Adam(2e-4, (0.5, 0.999)) where the paper has momentum; Gaussian noise; samples of a moving average.
     """
-    return builder.build(NON_SATURATING)
+    return builder.build(NON_SATURATING, optimizer=ADAM)
 
 
 @gan_recipe()
@@ -48,7 +48,7 @@ def gan_minimax(builder: GANBuilder) -> GAN:
 
     Departures: as ``gan``.
     """
-    return builder.build(MINIMAX)
+    return builder.build(MINIMAX, optimizer=ADAM)
 
 
 @gan_recipe()
@@ -75,7 +75,7 @@ def f_gan(builder: GANBuilder, *, divergence: str = "kl", saturating: bool = Fal
     one_of(DIVERGENCES, divergence=divergence)
     switch(saturating=saturating)
     positive_or_zero(clip=clip)
-    return builder.build(DIVERGENCES[divergence].loss(saturating), clip=clip or None)
+    return builder.build(DIVERGENCES[divergence].loss(saturating), optimizer=ADAM, clip=clip or None)
 
 
 @gan_recipe()
@@ -84,7 +84,7 @@ def lsgan(builder: GANBuilder) -> GAN:
 
     Departures: Adam(2e-4), the paper's rate for characters; for scenes it has 1e-3.
     """
-    return builder.build(LEAST_SQUARES)
+    return builder.build(LEAST_SQUARES, optimizer=ADAM)
 
 
 @gan_recipe(lr=5e-5, critic_steps=5)
@@ -189,7 +189,8 @@ def sngan(builder: GANBuilder) -> GAN:
     Departures: one critic step and Adam(2e-4, (0.5, 0.999)) on any networks; with the hinge loss on residual ones the
     paper has ``critic_steps=5`` and betas (0, 0.9).
     """
-    return builder.build(HINGE, critic=spectrally_normalised(builder.critic(unnormalised)))
+    critic = spectrally_normalised(builder.critic(unnormalised))
+    return builder.build(HINGE, critic=critic, optimizer=ADAM)
 
 
 @gan_recipe()
@@ -218,7 +219,7 @@ def _relativistic(builder: GANBuilder, loss: Loss, weight: float) -> GAN:
     """Return the relativistic game of a loss, with a gradient penalty unless its weight is 0."""
     positive_or_zero(weight=weight)
     if weight == 0:
-        return builder.build(loss)
+        return builder.build(loss, optimizer=ADAM)
     return builder.build(
         loss,
         critic=builder.critic(unnormalised),

@@ -11,7 +11,7 @@ from families.adversarial.conditional_norm import ClassBatchNorm
 from families.adversarial.dcgan import unnormalised
 from families.adversarial.losses import HINGE
 from families.adversarial.spectral import spectrally_normalised
-from families.gan.builder import GANBuilder, gan_recipe
+from families.gan.builder import ADAM, GANBuilder, gan_recipe
 from families.gan.codes import ClassCode, Code
 from families.gan.heads import ProjectionHead
 from families.gan.model import GAN
@@ -37,7 +37,8 @@ def projection_cgan(builder: GANBuilder) -> GAN:
     """
     code = ClassCode(builder.latents)
     critic, head = projection_critic(builder)
-    return builder.build(HINGE, generator=class_generator(builder, code), critic=critic, code=code, head=head)
+    generator = class_generator(builder, code)
+    return builder.build(HINGE, generator=generator, critic=critic, code=code, head=head, optimizer=ADAM)
 
 
 def class_generator(builder: GANBuilder, code: Code, *, attention: bool = False) -> nn.Module:

@@ -30,7 +30,7 @@ MOST_STEPS = 3000
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Training:
     """All that a classifier's weights depend on, besides machine and threads.
 
     Args:
@@ -128,30 +128,31 @@ def make(
     images = to_bytes(data.images[known], spec.levels)
     labels = data.labels[known]
     steps = min(max(EPOCHS * len(images) // 64, LEAST_STEPS), MOST_STEPS)
-    recipe = Recipe(spec.shape, spec.classes, digest({"images": images, "labels": labels}), steps)
-    path = cache_dir() / "classifiers" / f"{recipe.data[:16]}-{recipe.classes}-{recipe.steps}-v{VERSION}.safetensors"
+    training = Training(spec.shape, spec.classes, digest({"images": images, "labels": labels}), steps)
+    file = f"{training.data[:16]}-{training.classes}-{training.steps}-v{VERSION}.safetensors"
+    path = cache_dir() / "classifiers" / file
     stored = read(path)
-    if stored is not None and stored[1] == recipe.about():
+    if stored is not None and stored[1] == training.about():
         return _extractor(_load(path), path, device)
-    network = train(recipe, images, labels, device)
-    kept = write(path, network.state_dict(), recipe.about())
+    network = train(training, images, labels, device)
+    kept = write(path, network.state_dict(), training.about())
     return _extractor(network, path if kept else None, device)
 
 
-def train(recipe: Recipe, images: Tensor, labels: Tensor, device: torch.device | str = "cpu") -> Network:
+def train(training: Training, images: Tensor, labels: Tensor, device: torch.device | str = "cpu") -> Network:
     """Train a classifier of bytes ``(N, C, H, W)``, the same each time on one machine and thread count."""
-    with fork_rng(recipe.seed):
-        network = Network(recipe.shape, recipe.classes).to(device)
+    with fork_rng(training.seed):
+        network = Network(training.shape, training.classes).to(device)
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=recipe.steps)
-    noise = generator(recipe.seed, "classifier")
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=training.steps)
+    noise = generator(training.seed, "classifier")
     order = torch.empty(0, dtype=torch.int64)
     size = min(64, len(images))
-    # The copy keeps the recipe's own randomness on the CPU, wherever the network is.
+    # The copy keeps the training's own randomness on the CPU, wherever the network is.
     images = images.to(device)
     labels = labels.to(device)
     with torch.enable_grad():
-        for _ in range(recipe.steps):
+        for _ in range(training.steps):
             if len(order) < size:
                 order = torch.randperm(len(images), generator=noise)
             rows = order[:size].to(device)

@@ -25,13 +25,13 @@ ANCHOR_NAMES = (
 )
 
 
-class Part(BaseModel):
+class SuitePart(BaseModel):
     """A frozen part of a suite, typed strictly; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class SuiteRow(Part):
+class SuiteRow(SuitePart):
     """A row of the table: a recipe with options, on the suite's data set unless it names its own.
 
     ``labelled`` is how many training images keep their label, if not all do: for semi-supervised recipes. Every data
@@ -50,7 +50,7 @@ class SuiteRow(Part):
         return f"{self.label} on {self.dataset}"
 
 
-class BudgetPart(Part):
+class BudgetPart(SuitePart):
     """A budget: exactly one of images, steps and seconds, as :class:`genbench.Budget` checks."""
 
     images: int | None = Field(None, gt=0)
@@ -69,7 +69,7 @@ class BudgetPart(Part):
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
-class Suite(Part):
+class Suite(SuitePart):
     """The content of a suite file.
 
     Args:

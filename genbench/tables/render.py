@@ -20,7 +20,7 @@ from genbench.tables.captions import footnotes, protocol, title
 from genbench.tables.columns import columns
 from genbench.tables.figure import Column
 from genbench.tables.texts import ABSENT, Row
-from genbench.tables.tooltips import basis
+from genbench.tables.tooltips import measured_on
 
 
 def by_dataset(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
@@ -193,7 +193,7 @@ def sections(rows: Sequence[Row]) -> list[dict[str, Any]]:
             "rows": mine,
             "footnotes": footnotes(mine),
             "absent": ABSENT,
-            "basis": basis,
+            "measured_on": measured_on,
         }
         for name, mine in by_dataset(rows)
     ]

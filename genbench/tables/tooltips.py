@@ -12,7 +12,7 @@ from genbench.tables.texts import KINDS, Row, number, phrase
 Lines = Iterator[str | None]
 
 
-def basis(column: Column, row: Row) -> str:
+def measured_on(column: Column, row: Row) -> str:
     """Return how the figure of ``column`` was measured in ``row``: a line each for what, on what, its error, its seeds.
 
     Rows of runs from before something was recorded say less. The text is empty where the row has no such figure.
@@ -77,7 +77,7 @@ def samples(row: Row) -> Lines:
     yield _data(row, "train")
 
 
-def judged(row: Row) -> Lines:
+def classified(row: Row) -> Lines:
     """Yield which samples the data set's classifier looked at, and how well it sees."""
     yield f"{row['sample_images']:,} samples" if row["sample_images"] else None
     own = row["classifier_accuracy"]

@@ -117,11 +117,11 @@ def tiles(path):
 @pytest.mark.parametrize("label", ["toy", "many", "real-test"])
 def test_neighbours_are_the_first_samples_above_the_nearest_training_images(parrots, label):
     digits = data.load("digits")
-    eyes = measures.extractor("classifier", digits, "cpu")
+    extractor = measures.extractor("classifier", digits, "cpu")
     drawn = digits.test.images[:40]
     if label != "real-test":
         drawn = torch.from_numpy(np.load(cell(parrots, label) / "samples.npy"))
-    ours, train = (eyes.features(images, 17).features for images in (drawn[:16], digits.train.images))
+    ours, train = (extractor.features(images, 17).features for images in (drawn[:16], digits.train.images))
     nearest = [int((train - row).norm(dim=1).argmin()) for row in ours]
     expected = (digits.train.images[nearest][:, 0].int() * 255 // 16).numpy()
     shown = tiles(cell(parrots, label) / "neighbours.png")

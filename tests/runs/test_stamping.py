@@ -14,7 +14,7 @@ WANTED = {
     *("device", "threads", "machine", "versions", "revision", "budget", "batch_size", "spent", "checkpoint"),
     *("timing", "measures", "command", "seed", "configuration"),
 }
-EYES = {"name": "classifier", "hash": "c" * 64, "resize": "none", "judge": "e" * 64}
+EXTRACTOR = {"name": "classifier", "hash": "c" * 64, "resize": "none", "judge": "e" * 64}
 
 
 def stamped(recipe, test, trace=None, **fields):
@@ -26,7 +26,7 @@ def stamped(recipe, test, trace=None, **fields):
     )  # fmt: skip
     setting = Setting("Toys", None, "d" * 40, partial(verbatim, "genbench run toys"), trace)
     report = FitReport(64, 8, 1.0, 0.0, {"a": 5, "b": 3}, [0.0] * 8) if test is not None else None
-    return stamping.stamped(cell, setting, digits, EYES, report, test=test)
+    return stamping.stamped(cell, setting, digits, EXTRACTOR, report, test=test)
 
 
 def test_a_trained_cells_stamp_is_whole():

@@ -15,7 +15,7 @@ from genbench.records.record import Record
 from genbench.tables import comparable, keys
 from genbench.tables import rows as table
 from genbench.tables.columns import COLUMNS, FIGURES
-from genbench.tables.tooltips import basis
+from genbench.tables.tooltips import measured_on
 from tests.records import quality, quick, record
 
 TOY = """
@@ -25,7 +25,7 @@ from genbench.records.record import Record
 from genbench.tables import comparable, rows
 from genbench.tables.columns import columns
 from genbench.tables.keys import TYPES
-from genbench.tables.tooltips import basis
+from genbench.tables.tooltips import measured_on
 
 base = Record.model_validate_json(sys.stdin.read())
 def cell(label, seed, value):
@@ -40,7 +40,7 @@ print(json.dumps({
     "heads": [column.head for column in shown],
     "cells": [column.cell(row) for column in shown for row in found],
     "bold": [column.bold(row) for column in shown for row in found],
-    "tooltip": basis(shown[0], found[0]),
+    "tooltip": measured_on(shown[0], found[0]),
     "one": shown[0].cell(one[0]),
     "ranks": [[row["label"], row["toy_rank"], row["toy_ranked"]] for row in found],
     "csv": rows.render(records, "csv").partition("\\n")[0],
@@ -166,7 +166,9 @@ def test_abilities_have_columns_and_sentences_only_where_a_row_has_the_figure():
 
 def test_counts_and_parts_of_a_figure_stand_in_its_tooltip():
     (row,) = table.rows([record(**ABLE)])
-    said = {key: basis(next(column for column in COLUMNS if column.key == key), row) for key in ("auroc", "joint")}
+    said = {
+        key: measured_on(next(column for column in COLUMNS if column.key == key), row) for key in ("auroc", "joint")
+    }
     assert said["auroc"].startswith("100 held-out images against 900 test images\nData: mnist5k, test split")
     assert said["joint"].startswith("Agreement 0.930, by chance 0.830\nOver 1,000 pairs\n± 0.0200: standard error")
 

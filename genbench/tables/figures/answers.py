@@ -53,7 +53,7 @@ COLUMNS: tuple[Column, ...] = (
         drop=2,
         occasion=lambda row: row["agreement"] is not None and row["status"] != "anchor",
         caption=judge,
-        tooltip=tooltips.judged,
+        tooltip=tooltips.classified,
     ),
     Figure("confidence", path="agreement.confidence"),
     Figure("entropy", path="agreement.entropy"),

@@ -18,7 +18,7 @@ COLUMNS: tuple[Column, ...] = (
             "are in the training labels. Class KL: Kullback-Leibler divergence of the samples' class histogram from "
             "these labels', log₂ K bits where all are of one of K equal classes."
         ),
-        tooltip=tooltips.judged,
+        tooltip=tooltips.classified,
     ),
     Figure("classes", path="collapse.classes"),
     Figure(
@@ -29,7 +29,7 @@ COLUMNS: tuple[Column, ...] = (
         better="low",
         format=Number(3),
         drop=11,
-        tooltip=tooltips.judged,
+        tooltip=tooltips.classified,
     ),
     Figure(
         "diversity",

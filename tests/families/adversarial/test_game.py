@@ -1,5 +1,6 @@
 import copy
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from torch import nn
 from families.adversarial.game import Game, merged
 from families.adversarial.losses import (
     HINGE,
+    LEAST_SQUARES,
     LEAST_SQUARES_WHOLE,
     NON_SATURATING,
     RELATIVISTIC,
@@ -116,7 +118,7 @@ def test_a_joint_critic_of_image_and_code_is_a_critic_with_a_condition_and_both_
     assert not torch.allclose(both, half), "the encoder learns from the real images' side"
 
 
-@pytest.mark.parametrize("loss", [NON_SATURATING, WASSERSTEIN, HINGE, LEAST_SQUARES_WHOLE, RELATIVISTIC])
+@pytest.mark.parametrize("loss", [NON_SATURATING, WASSERSTEIN, HINGE, LEAST_SQUARES, LEAST_SQUARES_WHOLE, RELATIVISTIC])
 def test_both_sides_are_those_of_the_loss(loss):
     real, fake = scored(0.5, -1.0, 2.0), scored(0.1, -3.0, 2.5)
     whole = game(loss=loss)
@@ -243,3 +245,71 @@ def test_the_sides_are_named_by_their_turns():
 def test_values_of_one_name_are_added():
     one, two = torch.tensor(1.0), torch.tensor(2.0)
     assert merged([{"a": one}, {"b": two}, {"a": two}]) == {"a": 3, "b": 2}
+
+
+def test_halved_least_squares_have_decoys_of_half_a_square():
+    real, fake, wrong = scored(0.0, 3.0), scored(-1.0, 2.0), scored(4.0)
+    logs = game(loss=LEAST_SQUARES).critic_loss(real, fake, step(), weight=0.5, decoys=[(0.25, wrong)])
+    assert float(logs["loss"]) == pytest.approx((1 + 4) / 4 + 0.5 * (1 + 4) / 4 + 0.25 * 16 / 2)
+
+
+def test_penalty_and_terms_do_not_see_decoys():
+    asked = []
+
+    def penalty(score, real, fake, generator):
+        asked.append((real, fake))
+        return torch.tensor(3.0)
+
+    term, real, fake, wrong = Counting(), scored(1.0, 0.0), scored(0.5, 2.0), scored(9.0, 8.0)
+    whole = game(terms=[term], penalty=penalty)
+    alone = whole.critic_loss(real, fake, step())
+    beside = whole.critic_loss(real, fake, step(), decoys=[(0.5, wrong)])
+    assert [(seen.real, seen.fake) for seen in term.seen] == [(real, fake)] * 2
+    assert all(left is real.images and right is fake.images for left, right in asked)
+    assert len(asked) == 2
+    assert {name: float(value) for name, value in alone.items() if name != "loss"} == {
+        name: float(value) for name, value in beside.items() if name != "loss"
+    }
+    assert float(beside["loss"] - alone["loss"]) == pytest.approx(
+        0.5 * float(nn.functional.softplus(wrong.logits).mean())
+    )
+
+
+@pytest.mark.parametrize("name", ["loss", "real", "fake", "in_order"])
+@pytest.mark.parametrize("side", ["critic", "generator", "logs"])
+def test_a_term_may_not_take_a_name_of_the_games_own(side, name):
+    class Taking(Term):
+        def critic(self, game, step):
+            return {name: torch.tensor(1.0)} if side == "critic" else {}
+
+        def generator(self, game, step):
+            return {name: torch.tensor(1.0)} if side == "generator" else {}
+
+        def logs(self, game, turn, step):
+            return {name: torch.tensor(1.0)} if side == "logs" else {}
+
+    whole = game(terms=[Taking()])
+    turn = whole.generator_loss if side == "generator" else partial(whole.critic_loss, scored(1.0))
+    with pytest.raises(ValueError, match=f"Taking: its value '{name}' has a name of the game's own") as caught:
+        turn(scored(0.0), step())
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (lambda x: (x[:, 0], x, x), "tuple of 3"),
+        (lambda x: (x[:, 0],), "tuple of 1"),
+        (lambda x: (x[:, 0], [x]), "tuple of 2"),
+        (lambda x: {"logits": x}, "dict"),
+        (lambda x: None, "NoneType"),
+    ],
+)
+def test_a_critic_that_answers_anything_else_is_refused(answer, said):
+    class Odd(nn.Module):
+        def forward(self, images):
+            return answer(images)
+
+    with pytest.raises(ValueError, match=f"critic: it answers a {said}: give logits, a pair") as caught:
+        game(Odd()).scored(randn(4, 3))
+    assert "\n" not in str(caught.value)

@@ -17,6 +17,7 @@ from families.adversarial.losses import (
     least_squares_critic,
     least_squares_generator,
     logistic_critic,
+    logistic_fake,
     minimax_generator,
     non_saturating_generator,
     relativistic_average_critic,
@@ -24,6 +25,7 @@ from families.adversarial.losses import (
     relativistic_critic,
     relativistic_generator,
     smoothed_critic,
+    smoothed_real,
     wasserstein_critic,
     wasserstein_generator,
 )
@@ -93,8 +95,8 @@ def test_the_critics_side_is_the_sum_of_what_is_on_real_and_on_fake(name):
     torch.testing.assert_close(loss.on_real(REAL) + loss.on_fake(fake), loss.critic(REAL, fake))
 
 
-def test_five_losses_can_be_taken_apart_and_those_of_differences_refuse():
-    assert sum(loss.real_share is not None for loss in LOSSES.values()) == 5
+def test_six_losses_can_be_taken_apart_and_those_of_differences_refuse():
+    assert sum(loss.real_share is not None for loss in LOSSES.values()) == 6
     for loss in (RELATIVISTIC, RELATIVISTIC_AVERAGE):
         for share in (loss.on_real, loss.on_fake):
             with pytest.raises(ValueError, match="cannot be taken apart"):
@@ -176,12 +178,15 @@ def test_smoothing_moves_the_target_of_real_images_alone():
     surer = torch.tensor([math.log(19.0)], dtype=torch.float64)  # D = 0.95
     assert value_and_gradients(term, surer, surer)[1] == pytest.approx([0.05]), "a critic surer than that is held back"
     torch.testing.assert_close(smoothed_critic(1.0)(REAL, FAKE), logistic_critic(REAL, FAKE))
+    assert torch.equal(smoothed_real(0.9)(REAL) + logistic_fake(FAKE), term(REAL, FAKE))
 
 
 @pytest.mark.parametrize("target", [0.0, -0.1, 1.1])
 def test_a_target_outside_0_to_1_is_refused(target):
     with pytest.raises(ValueError, match=f"target of {target}"):
         smoothed_critic(target)
+    with pytest.raises(ValueError, match=f"target of {target}"):
+        smoothed_real(target)
 
 
 @pytest.mark.parametrize("name", LOSSES)

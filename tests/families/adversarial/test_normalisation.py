@@ -17,7 +17,7 @@ SHAPE = (1, 16, 16)
         (Critic(SHAPE, 4, unnormalised), []),
         (spectrally_normalised(Critic(SHAPE, 4, unnormalised)), ["spectral norm"]),
         (spectrally_normalised(Critic(SHAPE, 4)), ["batch norm", "spectral norm"]),
-        (VirtuallyNormalised(Generator(SHAPE, 3, 4), 3), ["virtual norm"]),
+        (VirtuallyNormalised(Generator(SHAPE, 3, 4), 3, rows=2), ["virtual norm"]),
         (nn.Sequential(ClassBatchNorm(4, 2)), ["batch norm", "class batch norm"]),
         (nn.Sequential(VectorBatchNorm(4, 2)), ["batch norm", "spectral norm", "vector batch norm"]),
         (nn.Sequential(nn.LayerNorm(3), nn.InstanceNorm2d(2), nn.GroupNorm(1, 2), nn.BatchNorm1d(2)),

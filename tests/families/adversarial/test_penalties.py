@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import MISSING, fields, replace
 
 import pytest
 import torch
@@ -10,6 +10,7 @@ from families.adversarial.penalties import (
     GradientPenalty,
     LocalPenalty,
     OneSidedPenalty,
+    WeightedPenalty,
     gradient_norms,
     interpolates,
 )
@@ -96,9 +97,27 @@ def test_what_a_critic_of_one_slope_everywhere_pays(name, slope, wanted):
     assert float(doubled(score, real, fake, gen())) == pytest.approx(2 * wanted)
 
 
-def test_the_two_sided_penalty_weighs_ten_where_nothing_is_said():
+def test_the_weight_multiplies_every_penalty_and_no_class_has_one_of_its_own():
     real, fake = batches()
-    assert float(GradientPenalty()(lambda x: 0 * x.flatten(1).sum(1), real, fake, gen())) == pytest.approx(10.0)
+    flat = GradientPenalty(10.0)(lambda x: 0 * x.flatten(1).sum(1), real, fake, gen())
+    assert float(flat) == pytest.approx(10.0)
+    for penalty in PENALTIES.values():
+        assert isinstance(penalty, WeightedPenalty)
+        assert all(item.default is MISSING for item in fields(penalty))
+        with pytest.raises(ValueError, match="weight=-2"):
+            replace(penalty, weight=-2)
+
+
+def test_another_penalty_says_its_name_and_its_mean():
+    class Mean(WeightedPenalty):
+        name = "mean score"
+
+        def mean(self, score, real, fake, generator):
+            return score(real).mean()
+
+    real, fake = batches()
+    assert Mean(3.0).setting == "mean score 3"
+    assert float(Mean(3.0)(lambda x: x.flatten(1).sum(1) * 0 + 2, real, fake, gen())) == 6
 
 
 @pytest.mark.parametrize("power", [1.0, 2.0, 3.5])

@@ -54,6 +54,14 @@ def test_terms_are_added_to_their_side_and_logged_and_their_weights_learn_with_t
     assert "generator" in gradients(model, logs["loss"])
 
 
+def test_what_is_no_term_is_refused_and_not_dropped_from_the_game():
+    with pytest.raises(
+        ValueError, match="terms: Linear is no Term: give modules of a class derived from Term"
+    ) as caught:
+        tiny(terms=[Weighty(), nn.Linear(2, 1)])
+    assert "\n" not in str(caught.value)
+
+
 def test_terms_hear_the_logs_behind_each_step_and_keep_what_they_count():
     model = tiny(terms=[Weighty()], critic_steps=2, optimizer=lambda p: torch.optim.SGD(p, 0.01))
     data = Splits(Split(**vars(batch(24))), Split(**vars(batch(6))))

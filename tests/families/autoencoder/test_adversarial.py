@@ -1,3 +1,4 @@
+import inspect
 import math
 
 import pytest
@@ -6,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from families.autoencoder.aae import aae, aae_supervised
-from families.autoencoder.adversarial import Discriminator
+from families.autoencoder.adversarial import AdversarialAutoencoder, Discriminator
 from genbench import Batch, Budget, DataSpec, FitConfig, Phase, Step
 from genbench.seed import generator, normal
 from genbench.spec import Split, Splits
@@ -188,3 +189,14 @@ def test_silly_options_are_refused(options, message):
 def test_the_width_of_proposals_is_found_in_the_end():
     model = trained("aae", steps=5)
     assert (model.encoder.log_std != 0).all()
+
+
+def test_betas_of_the_game_are_the_recipes_and_reconstruction_has_its_own():
+    model = aae(PIXELS, width=4, latents=2, hidden=8)
+    assert model.game_betas == (0.5, 0.999)
+    model.game_betas = (0.25, 0.75)
+    (phase,) = model.phases()
+    betas = {turn.name: turn.optimizer(model.parameters()).defaults["betas"] for turn in phase.turns}
+    assert [betas[name] for name in ("discriminator", "generator")] == [(0.25, 0.75)] * 2
+    assert betas[phase.turns[0].name] == (0.9, 0.999)
+    assert inspect.signature(AdversarialAutoencoder).parameters["game_betas"].default is inspect.Parameter.empty

@@ -1,9 +1,10 @@
+import inspect
 import math
 
 import pytest
 import torch
 
-from families.autoencoder.vae_gan import vae_gan
+from families.autoencoder.vae_gan import VAEGAN, vae_gan
 from genbench import Batch, Budget, DataSpec, FitConfig, Step
 from genbench.seed import generator, normal
 from genbench.spec import Split, Splits
@@ -148,3 +149,12 @@ def test_it_learns_to_reconstruct():
 def test_silly_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         vae_gan(SPEC, **options)
+
+
+def test_betas_are_the_recipes_and_go_to_every_optimiser():
+    its = model()
+    assert its.betas == (0.5, 0.999)
+    its.betas = (0.25, 0.75)
+    (phase,) = its.phases()
+    assert [turn.optimizer(its.parameters()).defaults["betas"] for turn in phase.turns] == [(0.25, 0.75)] * 3
+    assert inspect.signature(VAEGAN).parameters["betas"].default is inspect.Parameter.empty

@@ -7,9 +7,12 @@ from torch import nn
 
 import genbench
 from families.adversarial.losses import NON_SATURATING
+from families.gan import biggan
+from families.gan.biggan import ADAM_OF_BIGGAN
 from families.gan.builder import ADAM, COMMON, GANBuilder, gan_recipe
 from families.gan.codes import Code
 from families.gan.model import GAN
+from families.gan.objectives import ADAM_WITHOUT_MOMENTUM
 from genbench import Budget, DataSpec, FitConfig, Step
 from genbench.training.batches import Stream
 from tests.families.gan.test_objectives import SPEC, build, data, gen, shapes
@@ -71,7 +74,7 @@ def test_two_time_scales_give_the_critic_its_own_rate():
 @gan_recipe(lr=3e-3, average=0.5)
 def toy(builder: GANBuilder, *, strength: float = 2.0) -> GAN:
     """A recipe of two own defaults and one own option."""
-    model = builder.build(NON_SATURATING)
+    model = builder.build(NON_SATURATING, optimizer=ADAM)
     model.strength = strength
     return model
 
@@ -91,11 +94,19 @@ def test_a_recipe_has_the_builders_options_with_its_own_defaults():
 
 def test_parts_that_are_not_given_are_the_shared_ones():
     builder = GANBuilder(spec=SPEC, width=4, latents=5)
-    model = builder.build(NON_SATURATING)
-    parts = builder.build(NON_SATURATING, critic=builder.critic(), code=Code(7))
+    model = builder.build(NON_SATURATING, optimizer=ADAM)
+    parts = builder.build(NON_SATURATING, optimizer=ADAM, critic=builder.critic(), code=Code(7))
     assert shapes(model.critic) == shapes(parts.critic)
     assert (model.code.latents, parts.code.latents, parts.latents) == (5, 7, 7)
     assert ADAM.keywords == {"betas": (0.5, 0.999)}
+
+
+def test_no_optimiser_is_chosen_for_a_recipe_and_betas_that_differ_have_names_that_differ():
+    parameter = inspect.signature(GANBuilder.build).parameters["optimizer"]
+    assert parameter.default is inspect.Parameter.empty
+    named = [ADAM, ADAM_WITHOUT_MOMENTUM, ADAM_OF_BIGGAN]
+    assert [optimizer.keywords["betas"] for optimizer in named] == [(0.5, 0.999), (0.0, 0.9), (0.0, 0.999)]
+    assert not hasattr(biggan, "ADAM")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ GANS = {name: entry for name, entry in catalog.recipes().items() if entry.family
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class Expected:
     own: dict = field(default_factory=dict)  # options that the builder has not, or not so
     loss: losses.Loss | None = losses.NON_SATURATING  # None: made for it, proved by tests of its own
     penalty: object = None
@@ -29,8 +29,8 @@ class Recipe:
     normalised: bool = True  # the critic
 
 
-wasserstein = partial(Recipe, loss=losses.WASSERSTEIN, betas=(0.0, 0.9), normalised=False)
-hinge = partial(Recipe, loss=losses.HINGE, normalised=False)
+wasserstein = partial(Expected, loss=losses.WASSERSTEIN, betas=(0.0, 0.9), normalised=False)
+hinge = partial(Expected, loss=losses.HINGE, normalised=False)
 FIVE = {"lr": 1e-3, "critic_steps": 5}
 TWO_TIME_SCALES = {"network": "residual", "width": 16, "lr": 4e-4, "critic_lr": 1.6e-3}
 METHODS = {
@@ -49,11 +49,11 @@ DEEP = TWO_TIME_SCALES | {
 }
 CODES = {"categories": None, "continuous": 2, "weight": 1.0, "continuous_weight": 0.1, "hidden": 128}
 RECIPES = {
-    "gan": Recipe(),
-    "gan-minimax": Recipe(loss=losses.MINIMAX),
-    "f-gan": Recipe(own={"divergence": "kl", "saturating": False, "clip": 10.0}, loss=None),
-    "lsgan": Recipe(loss=losses.LEAST_SQUARES),
-    "wgan": Recipe(
+    "gan": Expected(),
+    "gan-minimax": Expected(loss=losses.MINIMAX),
+    "f-gan": Expected(own={"divergence": "kl", "saturating": False, "clip": 10.0}, loss=None),
+    "lsgan": Expected(loss=losses.LEAST_SQUARES),
+    "wgan": Expected(
         own={"lr": 5e-5, "critic_steps": 5, "bound": 0.01},
         loss=losses.WASSERSTEIN,
         rule=torch.optim.RMSprop,
@@ -62,24 +62,26 @@ RECIPES = {
     "wgan-gp": wasserstein(own=FIVE | {"weight": 10.0}, penalty=penalties.GradientPenalty(10.0)),
     "wgan-lp": wasserstein(own=FIVE | {"weight": 10.0}, penalty=penalties.OneSidedPenalty(10.0)),
     "wgan-div": wasserstein(own=FIVE | {"weight": 2.0, "power": 6.0}, penalty=penalties.DivergencePenalty(2.0, 6.0)),
-    "dragan": Recipe(own={"weight": 10.0, "spread": 0.5}, penalty=penalties.LocalPenalty(10.0, 0.5), normalised=False),
+    "dragan": Expected(
+        own={"weight": 10.0, "spread": 0.5}, penalty=penalties.LocalPenalty(10.0, 0.5), normalised=False
+    ),
     "sngan": hinge(),
-    "rgan": Recipe(own={"weight": 0.0}, loss=losses.RELATIVISTIC),
-    "ragan": Recipe(own={"weight": 0.0}, loss=losses.RELATIVISTIC_AVERAGE),
-    "ebgan": Recipe(own={"lr": 1e-3, "code": 64, "margin": 0.36, "weight": 0.1}, loss=None, terms=(energy.PullAway,)),
-    "began": Recipe(
+    "rgan": Expected(own={"weight": 0.0}, loss=losses.RELATIVISTIC),
+    "ragan": Expected(own={"weight": 0.0}, loss=losses.RELATIVISTIC_AVERAGE),
+    "ebgan": Expected(own={"lr": 1e-3, "code": 64, "margin": 0.36, "weight": 0.1}, loss=None, terms=(energy.PullAway,)),
+    "began": Expected(
         own={"lr": 3e-3, "critic_lr": 5e-4, "code": 64, "gamma": 0.75, "balance_rate": 0.1},
         loss=energy.EQUILIBRIUM,
         terms=(energy.Balance,),
     ),
-    "dcgan": Recipe(own={"latents": 100, "average": 0.0}),
-    "improved-gan": Recipe(own=METHODS, loss=None, head=improved.MinibatchHead, terms=(improved.HistoricalAverage,)),
+    "dcgan": Expected(own={"latents": 100, "average": 0.0}),
+    "improved-gan": Expected(own=METHODS, loss=None, head=improved.MinibatchHead, terms=(improved.HistoricalAverage,)),
     "sagan": hinge(own=TWO_TIME_SCALES, head=heads.ProjectionHead, betas=(0.0, 0.9)),
     "biggan": hinge(own=DEEP, head=heads.ProjectionHead, terms=(biggan.Orthogonality,), betas=(0.0, 0.999)),
-    "cgan": Recipe(own={"hidden": 128, "strength": 3.0}, head=heads.JointHead),
-    "acgan": Recipe(own={"weight": 1.0, "strength": 1.0}, terms=(conditional.AuxiliaryClassifier,)),
+    "cgan": Expected(own={"hidden": 128, "strength": 3.0}, head=heads.JointHead),
+    "acgan": Expected(own={"weight": 1.0, "strength": 1.0}, terms=(conditional.AuxiliaryClassifier,)),
     "projection-cgan": hinge(head=heads.ProjectionHead),
-    "infogan": Recipe(own={"lr": 1e-3, "critic_lr": 2e-4} | CODES, terms=(infogan.Information,)),
+    "infogan": Expected(own={"lr": 1e-3, "critic_lr": 2e-4} | CODES, terms=(infogan.Information,)),
 }
 
 

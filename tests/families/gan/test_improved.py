@@ -1,3 +1,4 @@
+import inspect
 import math
 from dataclasses import replace
 from types import SimpleNamespace
@@ -30,6 +31,16 @@ def test_by_default_all_are_on_but_feature_matching():
     real, fake = randn(4), randn(4, seed=1)
     torch.testing.assert_close(model.loss.critic(real, fake), smoothed_critic(0.9)(real, fake))
     assert float(model.loss.generator(real, fake)) > 0
+    assert torch.equal(model.loss.on_real(real) + model.loss.on_fake(fake), model.loss.critic(real, fake))
+
+
+def test_the_numbers_of_parts_are_the_recipes_and_no_defaults_of_their_classes():
+    model = build("improved-gan")
+    assert model.head.tensor.shape[1:] == (50, 5)
+    assert len(model.generator.reference) == 64
+    for part in (MinibatchHead, VirtuallyNormalised):
+        parameters = list(inspect.signature(part).parameters.values())
+        assert all(parameter.default is inspect.Parameter.empty for parameter in parameters)
 
 
 def test_each_switch_begins_with_the_weights_of_gan():
