@@ -109,18 +109,18 @@ def test_each_parameter_moves_in_exactly_the_turns_that_learn_it(case):
         model.train()
         if phase.enter is not None:
             phase.enter(splits, Step(0, 0.0, noise))
-        players = [TurnRunner.make(replace(turn, after=None)) for turn in phase.turns]
-        moved = [set() for _ in players]
+        runners = [TurnRunner.make(replace(turn, after=None)) for turn in phase.turns]
+        moved = [set() for _ in runners]
         with restored({p: p.requires_grad for p in model.parameters()}):
             for k in range(5):
-                for player, seen in zip(players, moved, strict=True):
+                for runner, seen in zip(runners, moved, strict=True):
                     before = {p: p.detach().clone() for p in model.parameters()}
-                    player.step(model, stream.batch(k), Step(k, k / 5, noise), k)
+                    runner.step(model, stream.batch(k), Step(k, k / 5, noise), k)
                     seen |= {p for p, old in before.items() if not torch.equal(p, old)}
         names = {p: n for n, p in model.named_parameters()}
-        for player, seen in zip(players, moved, strict=True):
-            learns = set(player.parameters)
-            assert {names[p] for p in seen} == {names[p] for p in learns}, player.turn.name
+        for runner, seen in zip(runners, moved, strict=True):
+            learns = set(runner.parameters)
+            assert {names[p] for p in seen} == {names[p] for p in learns}, runner.turn.name
             everywhere |= learns
     rest = {n for n, p in model.named_parameters() if p.requires_grad and p not in everywhere}
     assert not rest, f"no turn learns {rest}"

@@ -177,14 +177,14 @@ class Joint(Toy):
         encoded, generated = self.logits(batch, step)
         return {"loss": nn.functional.softplus(-encoded).mean() + nn.functional.softplus(generated).mean()}
 
-    def player_loss(self, batch, step):
+    def coder_loss(self, batch, step):
         encoded, generated = self.logits(batch, step)
         return {"loss": nn.functional.softplus(encoded).mean() + nn.functional.softplus(-generated).mean()}
 
     def phases(self):
         turns = [
             Turn("critic", [self.critic], self.critic_loss, adam),
-            Turn("players", [self.net, self.encoder], self.player_loss, adam, every=3, clip=0.5),
+            Turn("coders", [self.net, self.encoder], self.coder_loss, adam, every=3, clip=0.5),
         ]
         return [Phase("train", 1.0, turns)]
 
