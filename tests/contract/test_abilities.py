@@ -3,10 +3,12 @@
 import copy
 from dataclasses import replace
 
+import pytest
 import torch
 
+from tests.contract import toys, toys_conditioned
 from tests.contract.recipes import data, noise
-from tests.contract.test_toys import same
+from tests.contract.test_toys import make, same
 
 
 def unchanged(model, act):
@@ -67,12 +69,33 @@ def classifies(model, batch):
         assert torch.equal(odds, model.classify(replace(batch, labels=labels)))
 
 
+def detects(model, batch):
+    scores = unchanged(model, lambda: model.anomaly(batch))
+    assert scores.shape == (5,)
+    assert scores.dtype == torch.float64
+    assert torch.isfinite(scores).all()
+    alone = torch.cat([model.anomaly(batch.rows(slice(i, i + 1))) for i in range(5)])
+    assert torch.allclose(scores, alone, rtol=1e-4), "an image's score hangs on its neighbours"
+
+
+def pairs(model, batch):
+    drawn = unchanged(model, lambda: torch.cat([part.flatten(1) for part in model.pairs(5, generator=noise())], 1))
+    images, sources = model.pairs(5, generator=noise())
+    assert are_levels(images, model.spec, 5)
+    assert sources.dtype == torch.uint8
+    assert sources.shape == (5, *model.spec.source)
+    other = model.pairs(5, generator=noise(2))
+    assert not torch.equal(drawn, torch.cat([part.flatten(1) for part in other], 1))
+
+
 ABILITIES = {
     "reconstruct": reconstructs,
     "interpolate": interpolates,
     "traverse": traverses,
     "complete": completes,
     "classify": classifies,
+    "anomaly": detects,
+    "pairs": pairs,
 }
 
 
@@ -89,3 +112,20 @@ def test_abilities_keep_their_promise(trained):
 
 def test_abilities_keep_their_promise_in_colour(coloured):
     keeps_its_promises(coloured)
+
+
+@pytest.mark.parametrize("toy", [toys.Detector, toys_conditioned.Coupled])
+def test_abilities_that_no_recipe_has_yet_are_held_to_their_promise_too(toy):
+    model = make(toy)
+    batch = toys.data(model.spec).validation.rows(slice(0, 5))
+    checks = [check for ability, check in ABILITIES.items() if hasattr(model, ability)]
+    assert checks
+    for check in checks:
+        check(model.eval(), batch)
+
+
+def test_a_score_that_hangs_on_the_neighbours_is_seen():
+    model = make(toys.Detector).eval()
+    model.anomaly = lambda batch: toys.flat(batch).double().sub(toys.flat(batch).double().mean(0)).norm(dim=1)
+    with pytest.raises(AssertionError, match="hangs on its neighbours"):
+        detects(model, toys.data(model.spec).validation.rows(slice(0, 5)))
