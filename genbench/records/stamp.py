@@ -88,6 +88,11 @@ MEASURES = {"likelihood": 2, "quality": 2, "speed": 1, "pairs": 1, "labels": 1}
 
 
 def older(record: Record) -> bool:
-    """Return whether measures of earlier versions than these measured the record."""
+    """Return whether measures of earlier versions than these measured the record, or did not measure all of it.
+
+    A record of a model that reconstructs, whose reconstructions nobody has measured yet, is one of the latter.
+    """
     measured = record.stamp.get("measures") or {}
-    return any(measured.get(group, 1) < version for group, version in MEASURES.items())
+    outdated = any(measured.get(group, 1) < version for group, version in MEASURES.items())
+    drawn = not record.abilities.get("reconstruct", "failed").startswith("failed")
+    return outdated or (drawn and record.reconstruction is None and "reconstruction" not in record.abilities)

@@ -46,7 +46,8 @@ def ability_measures(
     Args:
         model: the trained model.
         dataset: the data set whose test split it is measured on.
-        said: what a record says of each ability; ``failed: …`` is written here.
+        said: what a record says of each ability; ``failed: …`` is written here. The picture of reconstructions has the
+            key ``"reconstruct"``, their measure ``"reconstruction"``; where the picture failed, nothing is measured.
         clock: the clock that counts the seconds.
         pairs: the number of images to draw together with their sources.
         seed: the seed of what is drawn.
@@ -60,9 +61,9 @@ def ability_measures(
         with clock("anomaly"):
             anomaly = gallery.attempted(said, "anomaly", partial(detected, model, dataset.test, dataset.anomalous))
             measures = replace(measures, anomaly=anomaly)
-    if isinstance(model, Reconstructs):
+    if isinstance(model, Reconstructs) and not said.get("reconstruct", "").startswith("failed"):
         with clock("reconstruction"):
-            again = gallery.attempted(said, "reconstruct", partial(reconstructed, model, dataset.test))
+            again = gallery.attempted(said, "reconstruction", partial(reconstructed, model, dataset.test))
             measures = replace(measures, reconstruction=again)
     if isinstance(model, Pairs) and dataset.source_of is not None:
         with clock("joint"):

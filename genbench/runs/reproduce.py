@@ -208,8 +208,8 @@ def _same(what: str, was: str | None, now: str, judged: bool | None) -> Compared
 
 def _figure(key: str, was: float | None, now: float | None, error: float | None) -> Compared:
     """Return the line of two numbers; ``error`` None: equal in every bit. What an older record lacks is not judged."""
-    equal: bool | None = was == now
-    allowed = "the same"
+    equal: bool | None = None if was is None and now is not None else was == now
+    allowed = "–" if equal is None else "the same"
     if error is not None:
         allowed = "–" if math.isnan(error) else f"± {WIDE * error:.3g}"
         if was is None or math.isnan(error):

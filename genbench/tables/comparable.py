@@ -35,12 +35,13 @@ MOST_ROWS = 3
 MOST_PARTS = 4
 
 
-def parts(record: Record, group: FigureGroup, *, timed: bool | None = None) -> dict[str, str]:
+def parts(record: Record, group: FigureGroup, *, timed: bool | None = None, counted: bool = True) -> dict[str, str]:
     """Return what must be equal for two cells' figures of this group to be ranked together: name → value, as JSON.
 
     A budget of seconds buys more on a faster machine, so where training was ``timed``, by its stamp if nothing else is
-    said, the machine is among it. What a reader sees beside the figure, its kind and what it is given, is
-    :func:`shown_beside`.
+    said, the machine is among it. What the figures were ``counted`` on, test images and the like, is among it where the
+    record has them, unless this is not asked for. What a reader sees beside the figure, its kind and what it is given,
+    is :func:`shown_beside`.
     """
     stamp = record.stamp
     wanted = group.rests_on
@@ -57,7 +58,7 @@ def parts(record: Record, group: FigureGroup, *, timed: bool | None = None) -> d
         if name == part or name.startswith(f"{part}.")
     }
     decisive["measures"] = (stamp.get("measures") or {}).get(group.name, 1)
-    if getattr(record, group.part) is not None:
+    if counted and getattr(record, group.part) is not None:
         decisive |= {name: at(record, f"{group.part}.{field}") for name, field in group.counts}
     if group == LIKELIHOOD and (test := record.test) is not None:
         if test.kind != "exact":  # more draws make a bound tighter

@@ -21,6 +21,8 @@ class FigureGroup:
         counts: what else must be equal: what a note calls it, and the field of ``part`` that holds it.
         trained: whether training decides the figures, and not only the machine that measures; where the budget is in
             seconds, the machine that trained is then among what they rest on.
+        of_ability: whether the figures are of an ability, so that a cell may lack them: the ability failed, or an older
+            version did not measure it. Whether it has them then parts no seeds of one row.
         per_extractor: whether figures are of one extractor's features, so that a column is of one extractor, and a
             model that was trained on it has none.
     """
@@ -30,6 +32,7 @@ class FigureGroup:
     rests_on: tuple[str, ...] = (*DATA, *TRAINING)
     counts: tuple[tuple[str, str], ...] = (("test images", "images"),)
     trained: bool = True
+    of_ability: bool = False
     per_extractor: bool = False
 
 
@@ -49,7 +52,9 @@ SPEED = FigureGroup(
     trained=False,
 )
 PAIRS = FigureGroup("pairs", "paired", (*DATA, *TRAINING, *SAMPLES), (("pairs", "images"),))
-LABELS = FigureGroup("labels", "accuracy")
-ANOMALY = FigureGroup("anomaly", "anomaly", counts=(("test images", "normal"), ("held-out images", "anomalous")))
-RECONSTRUCTION = FigureGroup("reconstruction", "reconstruction")
-JOINT = FigureGroup("joint", "joint", counts=(("pairs drawn", "pairs"),))
+LABELS = FigureGroup("labels", "accuracy", of_ability=True)
+ANOMALY = FigureGroup(
+    "anomaly", "anomaly", counts=(("test images", "normal"), ("held-out images", "anomalous")), of_ability=True
+)
+RECONSTRUCTION = FigureGroup("reconstruction", "reconstruction", of_ability=True)
+JOINT = FigureGroup("joint", "joint", counts=(("pairs drawn", "pairs"),), of_ability=True)

@@ -98,7 +98,7 @@ def _groups(records: Iterable[Record]) -> list[list[Record]]:
     groups: dict[Hashable, list[Record]] = {}
     for record in records:
         how: tuple[Hashable, ...] = (_cell(record), record.status, record.given, record.extractor)
-        how += tuple(tuple(parts(record, group).items()) for group in GROUPS)
+        how += tuple(tuple(parts(record, group, counted=not group.of_ability).items()) for group in GROUPS)
         for half in (record.test, record.train):
             how += (None,) if half is None else (_how(half),)
         copy = 0

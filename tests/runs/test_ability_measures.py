@@ -110,7 +110,7 @@ def test_what_the_data_cannot_judge_is_not_asked(dataset):
 )
 def test_one_that_fails_costs_its_figure_alone(dataset, ability, part):
     found, said, _ = measured(Knowing(dataset.spec, ability), dataset)
-    assert said == {ability: f"failed: RuntimeError: no {ability}"}
+    assert said == {{"reconstruct": "reconstruction"}.get(ability, ability): f"failed: RuntimeError: no {ability}"}
     names = ("anomaly", "reconstruction", "accuracy", "joint")
     assert [name for name in names if getattr(found, name) is None] == [part]
 
@@ -127,4 +127,20 @@ def test_one_that_fails_costs_its_figure_alone(dataset, ability, part):
 def test_an_answer_that_is_none_is_a_failure_with_its_reason(dataset, monkeypatch, method, answer, words):
     monkeypatch.setattr(Knowing, method, answer)
     _, said, _ = measured(Knowing(dataset.spec), dataset)
-    assert words in said[method]
+    assert words in said[{"reconstruct": "reconstruction"}.get(method, method)]
+
+
+def test_a_picture_that_failed_says_so_and_nothing_is_measured_beside_it(dataset):
+    said = {"reconstruct": "failed: RuntimeError: no codes"}
+    model = Knowing(dataset.spec)
+    found = ability_measures(model, dataset, said, Clock(lambda stage, fraction: None), pairs=50, seed=0)
+    assert found.reconstruction is None
+    assert said == {"reconstruct": "failed: RuntimeError: no codes"}
+
+
+def test_a_measure_that_fails_leaves_the_picture_its_name(dataset):
+    said = {"reconstruct": "reconstructions.png"}
+    model = Knowing(dataset.spec, "reconstruct")
+    ability_measures(model, dataset, said, Clock(lambda stage, fraction: None), pairs=50, seed=0)
+    assert said["reconstruct"] == "reconstructions.png"
+    assert said["reconstruction"].startswith("failed")

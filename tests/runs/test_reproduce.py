@@ -260,3 +260,9 @@ def test_fractions_survive_a_training_that_is_cut_off(splits, tmp_path):
     )
     assert same
     assert not other, "its learning rate followed the steps"
+
+
+def test_a_figure_that_the_older_record_lacks_is_not_judged():
+    assert reproduce._figure("reconstruction", None, 3.0, None).equal is None
+    assert reproduce._figure("reconstruction", 3.0, 3.0, None).equal is True
+    assert reproduce._figure("reconstruction", 3.0, None, None).equal is False

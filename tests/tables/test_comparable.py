@@ -268,3 +268,13 @@ def test_a_bound_is_a_bound_but_more_draws_make_it_tighter(stamp):
         rows = [row("a", stamp, test=likelihood(**common)), row("b", stamp, test=theirs)]
         assert ranked(rows, "likelihood") == [same, same]
     assert "draws differs (10 / 1000)" in notes(rows)[0][0]
+
+
+def test_a_seed_without_an_ability_s_figure_keeps_its_place_in_the_row():
+    again = Reconstruction(distance=3.0, distance_standard_error=0.1, ratio=0.5, ratio_standard_error=0.1, images=9)
+    both = [record("vae", seed=0), record("vae", seed=1, reconstruction=again)]
+    (row,) = table.rows(both)
+    assert row["seeds"] == [0, 1]
+    assert row["fid_std"] is not None
+    assert row["reconstruction"] is None
+    assert "vae: no reconstruction of seed 0, so no mean of it." in row["notes"]

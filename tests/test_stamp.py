@@ -1,0 +1,27 @@
+import pytest
+
+from genbench.records.parts import Reconstruction
+from genbench.records.stamp import MEASURES, older
+from tests.records import record
+
+AGAIN = Reconstruction(distance=3.0, distance_standard_error=0.1, ratio=0.5, ratio_standard_error=0.1, images=9)
+
+
+@pytest.mark.parametrize(
+    ("abilities", "reconstruction", "expected"),
+    [
+        ({}, None, False),
+        ({"reconstruct": "reconstructions.png"}, None, True),  # drawn by a version that measured no reconstructions
+        ({"reconstruct": "reconstructions.png"}, AGAIN, False),
+        ({"reconstruct": "failed: RuntimeError: no"}, None, False),
+        ({"reconstruct": "reconstructions.png", "reconstruction": "failed: RuntimeError: no"}, None, False),
+    ],
+)
+def test_what_was_drawn_and_never_measured_is_of_older_measures(abilities, reconstruction, expected):
+    now = {"measures": dict(MEASURES)}
+    assert older(record(abilities=abilities, reconstruction=reconstruction, stamp=now)) == expected
+
+
+def test_a_group_measured_by_an_earlier_version_is_older():
+    assert older(record(stamp={"measures": {**MEASURES, "quality": MEASURES["quality"] - 1}}))
+    assert older(record(stamp={"measures": None}))
