@@ -27,7 +27,7 @@ def describe(
 
     description = descriptions.describe(recipe)
     if as_json:
-        print(json.dumps(asdict(description), indent=1))
+        print(json.dumps(asdict(description), indent=1, default=str))
         return
     lines = {
         "family": description.family,

@@ -38,11 +38,24 @@ def rows(incomplete: str) -> list[tuple[str, str]]:
 
 
 def datasets(incomplete: str) -> list[str]:
-    """Return the data sets that begin so, with the variants that are written already kept in front."""
+    """Return the data sets that begin so, with the variants that are written already kept in front.
+
+    A prefix that is the only match comes together with what may stand behind it: alone it would get a space from the
+    shell, as if it were whole.
+    """
     front, colon, last = incomplete.rpartition(":")
     if any(f"{part}:" in PATHS for part in front.split(":")):
         return []  # what follows is a path
-    return [f"{front}{colon}{name}" for name in _starting((*DATASETS, *PREFIXES), last)]
+    names = _starting((*DATASETS, *PREFIXES), last)
+    if len(names) == 1 and names[0] in PREFIXES:
+        names += [names[0] + behind for behind in _behind(names[0])]
+    return [f"{front}{colon}{name}" for name in names]
+
+
+def _behind(prefix: str) -> Sequence[str]:
+    if prefix in PATHS:
+        return ("./",)
+    return [f"{digit}:" for digit in range(10)] if prefix == "without-" else DATASETS
 
 
 def _starting(names: Iterable[str], incomplete: str) -> list[str]:

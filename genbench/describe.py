@@ -147,13 +147,13 @@ def meanings(thing: object) -> dict[str, str]:
 
 
 def default_text(option: Option) -> str:
-    """Return an option's default as ``--set`` takes it, or that it must be set."""
+    """Return an option's default as ``--set`` takes it, ``not set`` where it is None, or that it must be set."""
     return "must be set" if option.required else as_text(option.default)
 
 
 def as_text(value: object) -> str:
-    """Return an option's value as ``--set`` takes it; None is ``none``."""
-    return "none" if value is None else json.dumps(value, ensure_ascii=False, default=str)
+    """Return an option's value as ``--set`` takes it; None, which it cannot take, is ``not set``."""
+    return "not set" if value is None else json.dumps(value, ensure_ascii=False, default=str)
 
 
 def _indent(line: str) -> int:

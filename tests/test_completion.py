@@ -98,6 +98,16 @@ def test_variants_that_are_written_already_stay_in_front():
     assert completion.datasets("edges:npz:a/b") == [], "behind a prefix of paths the shell completes files"
 
 
+def test_a_prefix_alone_comes_with_what_may_stand_behind_it_so_that_no_space_follows():
+    there = completion.datasets("edg")
+    assert there == ["edges:", *(f"edges:{name}" for name in completion.DATASETS)]
+    assert completion.datasets("unpaired:edg")[:2] == ["unpaired:edges:", "unpaired:edges:digits"]
+    assert completion.datasets("np") == ["npz:", "npz:./"]
+    assert completion.datasets("wi")[:2] == ["without-", "without-0:"]
+    assert completion.datasets("without-3:dig") == ["without-3:digits"]
+    assert completion.datasets("dig") == ["digits"], "a whole name is offered alone"
+
+
 def test_the_script_of_the_shell_is_shown():
     environment = os.environ | {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
     code = SCRIPT.replace('["genbench"]', '["genbench", "--show-completion", "bash"]')

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -126,6 +127,21 @@ def test_a_recipe_that_cannot_be_built_is_described_without_a_setting(third_part
         assert "empty" not in out
 
 
+def defaults(spec: DataSpec, *, where=Path("a"), width=None):
+    """A recipe with defaults that neither JSON nor TOML has a word for."""
+    return SimpleNamespace(given=(), setting=None)
+
+
+def test_defaults_that_json_and_toml_have_no_word_for_are_described(third_party, genbench_):
+    third_party(f"{__name__}:defaults")
+    status, out, _ = genbench_("describe", "theirs", "--json")
+    assert status == 0
+    assert [option["default"] for option in json.loads(out)["options"]] == ["a", None]
+    shown = genbench_("describe", "theirs")[1]
+    assert "not set" in shown
+    assert "none" not in shown, "which --set would take for a text"
+
+
 def test_an_option_without_a_default_must_be_set_and_any_others_are_none(third_party, genbench_):
     third_party(f"{__name__}:requires")
     found = describe("theirs")
@@ -214,4 +230,10 @@ def test_docstrings_in_googles_style_are_read_as_people_write_them():
 
 
 def test_values_are_shown_as_they_are_set():
-    assert [as_text(value) for value in (None, True, 1e-3, "kl", (1, 2))] == ["none", "true", "0.001", '"kl"', "[1, 2]"]
+    assert [as_text(value) for value in (None, True, 1e-3, "kl", (1, 2))] == [
+        "not set",
+        "true",
+        "0.001",
+        '"kl"',
+        "[1, 2]",
+    ]

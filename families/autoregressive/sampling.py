@@ -58,8 +58,8 @@ class Task:
     """All that a sampler needs to draw images, or to complete them.
 
     Args:
-        network: whose parameters.
-        output: what they say of a pixel.
+        network: the network that computes the parameters of each pixel's distribution.
+        output: the distribution that these parameters give a pixel.
         shape: an image's, ``(C, H, W)``.
         uniforms: ``(n, ·, H, W)`` on [0, 1): all of the randomness.
         labels: int64 ``(n,)``, for a network that is conditioned.

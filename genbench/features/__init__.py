@@ -69,7 +69,7 @@ def real_features(extractor: Extractor, images: Tensor, levels: int, data_hash: 
 
     A damaged file is computed again; a cache that cannot be written is done without.
     """
-    about = {
+    identity = {
         "extractor": extractor.name,
         "weights": extractor.hash,
         "resize": extractor.resize,
@@ -77,11 +77,11 @@ def real_features(extractor: Extractor, images: Tensor, levels: int, data_hash: 
         "images": list(images.shape),
         "levels": levels,
     }
-    key = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     path = cache_dir() / "features" / f"{extractor.name}-{key[:32]}.safetensors"
     kept = read(path)
-    if kept is not None and kept[1] == about:
+    if kept is not None and kept[1] == identity:
         return Features(kept[0]["features"], kept[0]["logits"])
     computed = extractor.features(images, levels)
-    write(path, {"features": computed.features, "logits": computed.logits}, about)
+    write(path, {"features": computed.features, "logits": computed.logits}, identity)
     return computed

@@ -49,7 +49,7 @@ class Training:
     seed: int = 0
     version: int = VERSION
 
-    def about(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, Any]:
         """Return the facts in the form in which JSON gives them back."""
         return {**asdict(self), "shape": list(self.shape)}
 
@@ -132,10 +132,10 @@ def make(
     file = f"{training.data[:16]}-{training.classes}-{training.steps}-v{VERSION}.safetensors"
     path = cache_dir() / "classifiers" / file
     stored = read(path)
-    if stored is not None and stored[1] == training.about():
+    if stored is not None and stored[1] == training.identity():
         return _extractor(_load(path), path, device)
     network = train(training, images, labels, device)
-    kept = write(path, network.state_dict(), training.about())
+    kept = write(path, network.state_dict(), training.identity())
     return _extractor(network, path if kept else None, device)
 
 
@@ -199,8 +199,8 @@ def _load(path: Path | None) -> Network:
     stored = None if path is None else read(Path(path))
     if stored is None or stored[1].get("version") != VERSION:
         raise ValueError(f"weights {path}: not a classifier of this version of genbench")
-    tensors, about = stored
+    tensors, identity = stored
     with torch.device("meta"):
-        network = Network(tuple(about["shape"]), about["classes"])
+        network = Network(tuple(identity["shape"]), identity["classes"])
     network.load_state_dict(tensors, assign=True)
     return network.eval().requires_grad_(False)

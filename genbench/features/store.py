@@ -35,9 +35,9 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         with safe_open(str(path), framework="pt", device="cpu") as file:
             note = json.loads((file.metadata() or {})["genbench"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        about = note["about"]
+        identity = note["about"]
         written = note["sha256"]
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return None
     # A flipped bit among the values leaves a file that reads well: only the digest tells.
-    return (tensors, about) if written == digest(tensors) else None
+    return (tensors, identity) if written == digest(tensors) else None

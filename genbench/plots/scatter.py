@@ -23,7 +23,7 @@ SAID = {"exact": "= exact", "bound": "≤ bound", "estimate": "~ estimate"}
 
 
 def drawable(row: Mapping[str, Any]) -> bool:
-    """Return whether a row has what :func:`scatter` draws: a likelihood, and an FID that a logarithm takes."""
+    """Return whether a row has what :func:`draw_scatter` draws: a likelihood, and an FID that a logarithm takes."""
     bits = row["nll_bpd"]
     fid = row["fid"]
     return (

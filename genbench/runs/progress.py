@@ -38,7 +38,7 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
-class Display:
+class ProgressDisplay:
     """A display that follows a plan's jobs. All figures are estimates; ``left`` is what remains of them."""
 
     def __init__(self, console: Console, plan: Plan) -> None:

@@ -21,7 +21,7 @@ from genbench.records.stamp import revision
 from genbench.runs import worker
 from genbench.runs.config import Cell, Setting
 from genbench.runs.plan import Job, Plan, plan
-from genbench.runs.progress import Display, duration
+from genbench.runs.progress import ProgressDisplay, duration
 from genbench.runs.spawn import SPAWN, unnamed_main, warm_up
 from genbench.runs.suite import Suite
 from genbench.runs.suite import write as write_suite
@@ -117,7 +117,7 @@ def _announce(laid: Plan, suite: Suite, console: Console) -> None:
 
 def carry_out(laid: Plan, setting: Setting, console: Console) -> dict[int, Ended]:
     """Do every job that is not done, one after the other: they would take each other's processor otherwise."""
-    display = Display(console, laid)
+    display = ProgressDisplay(console, laid)
     ended = dict[int, Ended]()
     with display.live():
         number = 0
@@ -130,7 +130,7 @@ def carry_out(laid: Plan, setting: Setting, console: Console) -> dict[int, Ended
     return ended
 
 
-def _one(job: Job, setting: Setting, display: Display) -> Ended:
+def _one(job: Job, setting: Setting, display: ProgressDisplay) -> Ended:
     """Do one job in a process of its own; if that dies, this does not."""
     began = time.monotonic()
     if job.how in ("run", "measure"):

@@ -23,6 +23,7 @@ ANCHOR_NAMES = (
     *("real (test)", "noise", "pixel-gaussian", "pixel-histogram", "k-means"),
     *("uniform", "png", "webp", "jpeg-xl"),
 )
+SINGLE = "give a number, a text, true, false or a list"
 
 
 class SuitePart(BaseModel):
@@ -36,6 +37,9 @@ class SuiteRow(SuitePart):
 
     ``labelled`` is how many training images keep their label, if not all do: for semi-supervised recipes. Every data
     set of a row has its anchors measured; the recipe ``anchors`` asks for those of one that no recipe is trained on.
+
+    ``options`` hold what TOML has a word for. An option of None is left out, so that the recipe's default holds;
+    NumPy's scalars and arrays become numbers, truths and texts, or lists of them.
     """
 
     recipe: str
@@ -43,6 +47,11 @@ class SuiteRow(SuitePart):
     dataset: str = ""
     options: dict[str, Any] = {}
     labelled: int | None = Field(default=None, gt=0)
+
+    @field_validator("options", mode="before")
+    @classmethod
+    def _options(cls, value: Any) -> Any:  # noqa: ANN401 - whatever a caller gives, which pydantic then checks
+        return _plain_mapping(value) if isinstance(value, Mapping) else value
 
     @property
     def name(self) -> str:
@@ -222,9 +231,10 @@ def to_toml(suite: Suite) -> str:
     """Return the suite as TOML that :func:`parse` reads back as the same suite."""
     raw = suite.model_dump(exclude_none=True)
     rows = raw.pop("row")
-    tables = [tomli_w.dumps({"row": _without_empty(row)}) for row in rows]
+    tables = [tomli_w.dumps({"row": _without_empty(row)}, indent=0) for row in rows]
     # By itself tomli-w writes short rows as one array; a table each is what people add rows to.
-    return tomli_w.dumps(raw) + "".join("\n" + table.replace("[row]", "[[row]]", 1) for table in tables)
+    text = tomli_w.dumps(raw, indent=0) + "".join("\n" + table.replace("[row]", "[[row]]", 1) for table in tables)
+    return _lists_on_one_line(text)
 
 
 def _without_empty(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -232,15 +242,44 @@ def _without_empty(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_value(value: Any) -> str:  # noqa: ANN401 - any TOML value
-    """Return a value on one line, as TOML has it behind ``key =``.
+    """Return a value on one line, as TOML has it behind ``key =``; NumPy's scalars and arrays as numbers and lists.
 
     Raises:
         ValueError: for what TOML has no word for, such as None, and for a mapping, which is a table there.
     """
     if isinstance(value, Mapping):
-        raise ValueError(f"value {value!r}: a mapping is no single value; give a number, a text, true, false or a list")
-    try:
-        text = tomli_w.dumps({"value": value}, indent=0)
-    except TypeError as error:
-        raise ValueError(f"value {value!r}: give a number, a text, true, false or a list") from error
-    return text.removeprefix("value = ").strip().replace("\n", " ")  # within texts a new line is written as \\n
+        raise ValueError(f"value {value!r}: a mapping is no single value; {SINGLE}")
+    return (
+        _lists_on_one_line(tomli_w.dumps({"value": _plain(value, "value", tables=False)}, indent=0))
+        .removeprefix("value = ")
+        .strip()
+    )
+
+
+def _plain_mapping(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _plain(value, f"option {name}") for name, value in values.items() if value is not None}
+
+
+def _plain(value: Any, name: str, *, tables: bool = True) -> Any:  # noqa: ANN401 - any TOML value
+    """Return a value in Python's own types, with lists for tuples, as it comes back from a file.
+
+    Raises:
+        ValueError: for what TOML has no word for, and for mappings without ``tables``; it names ``name``.
+    """
+    if hasattr(value, "tolist"):  # NumPy's, by what they answer: an import of it would slow down every command
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(part, name, tables=tables) for part in value]
+    if tables and isinstance(value, Mapping):
+        return _plain_mapping(value)
+    if not isinstance(value, str | bool | int | float):
+        raise ValueError(f"{name} {value!r}: {SINGLE}")
+    return value
+
+
+def _lists_on_one_line(text: str) -> str:
+    """Return TOML that tomli-w wrote without indent, with lists as people write them: ``[1, 2]``.
+
+    Within texts tomli-w escapes new lines, so that every one that stands here as such is between values.
+    """
+    return text.replace("[\n", "[").replace(",\n]", "]").replace(",\n", ", ")

@@ -1,9 +1,10 @@
 import tomllib
 
+import numpy as np
 import pytest
 
 from genbench import catalog
-from genbench.runs.suite import Suite, parse, read, slug, to_toml, to_value
+from genbench.runs.suite import Suite, parse, read, slug, to_toml, to_value, validated
 from genbench.suites import texts
 
 TEXT = """
@@ -53,6 +54,42 @@ def test_what_is_written_reads_back_the_same():
     assert parse(to_toml(suite), "again") == suite
 
 
+def of_options(**options):
+    return {"title": "t", "dataset": "digits", "budget": {"steps": 1}, "row": ({"recipe": "vae", "options": options},)}
+
+
+def test_an_option_of_none_is_left_out():
+    suite = validated(of_options(width=None, depth=2, inner={"a": None, "b": 1}))
+    assert suite.row[0].options == {"depth": 2, "inner": {"b": 1}}
+    assert parse(to_toml(suite), "again") == suite
+
+
+def test_scalars_of_numpy_become_what_toml_has_words_for():
+    theirs = {"a": np.int64(3), "b": np.float32(0.5), "c": np.bool_(True), "d": [np.int8(1), (np.float64(2.5),)]}
+    suite = validated(of_options(**theirs, e=np.array([[1, 2]])))
+    options = suite.row[0].options
+    assert options == {"a": 3, "b": 0.5, "c": True, "d": [1, [2.5]], "e": [[1, 2]]}
+    assert [type(options[name]) for name in "abc"] == [int, float, bool]
+    assert parse(to_toml(suite), "again") == suite
+    assert [to_value(value) for value in theirs.values()] == ["3", "0.5", "true", "[1, [2.5]]"]
+
+
+@pytest.mark.parametrize("value", [object(), [None], 1j, {"a": object()}])
+def test_an_option_that_toml_has_no_word_for_is_refused(value):
+    with pytest.raises(ValueError, match=r"^suite: row.0.options = .*: option \w+ .*: give a number") as error:
+        validated(of_options(width=value))
+    assert "\n" not in str(error.value)
+
+
+def test_lists_are_written_on_one_line():
+    suite = validated(of_options(sizes=[1, [2, "[\n,\n]"], []], inner={"a": [True, {"b": [1]}]}) | {"seeds": (0, 1)})
+    text = to_toml(suite)
+    assert "seeds = [0, 1]\n" in text
+    assert 'sizes = [1, [2, "[\\n,\\n]"], []]\n' in text
+    assert parse(text, "again") == suite
+    assert to_value([1, 2]) == "[1, 2]"
+
+
 def test_a_row_is_a_table_of_its_own_however_short():
     text = to_toml(parse(TEXT, "two"))
     assert text.count("\n[[row]]\n") == 2
@@ -66,7 +103,7 @@ def test_a_value_is_one_line_that_reads_back_the_same(value):
     assert tomllib.loads(f"key = {line}") == {"key": value}
 
 
-@pytest.mark.parametrize("value", [None, {"a": 1}, object()])
+@pytest.mark.parametrize("value", [None, {"a": 1}, [{"a": 1}], [None], object()])
 def test_what_is_no_single_toml_value_is_refused(value):
     with pytest.raises(ValueError, match=r"^value .*: .*a number, a text, true, false or a list$"):
         to_value(value)

@@ -75,8 +75,8 @@ def row(label, stamp, shift=0.0, **fields):
     return [record(label, seed=seed, **figures | fields).model_copy(update={"stamp": stamp}) for seed in (0, 1)]
 
 
-def ranked(rows, need):
-    figure = next(figure for figure in columns.RANKED if figure.key == FIGURE[need])
+def ranked(rows, group):
+    figure = next(figure for figure in columns.RANKED if figure.key == FIGURE[group])
     return [place is not None for place in ranks.ranks(rows, figure)]
 
 
@@ -86,21 +86,21 @@ def notes(rows, labels=("a", "b")):
 
 def test_what_agrees_is_ranked_in_every_column_and_refused_in_none(stamp):
     rows = [row("a", stamp), row("b", stamp, 1.0)]
-    assert all(ranked(rows, need) == [True, True] for need in FIGURE)
+    assert all(ranked(rows, group) == [True, True] for group in FIGURE)
     assert notes(rows) == [[], []]
 
 
-@pytest.mark.parametrize("need", FIGURE)
-def test_each_part_that_differs_parts_the_figures_and_is_named(stamp, need):
+@pytest.mark.parametrize("group", FIGURE)
+def test_each_part_that_differs_parts_the_figures_and_is_named(stamp, group):
     leaves = dict(comparable.leaves(stamp))
-    rests_on = [name for name in leaves if name.replace(".", " ") in comparable.parts(row("a", stamp)[0], GROUP[need])]
+    rests_on = [name for name in leaves if name.replace(".", " ") in comparable.parts(row("a", stamp)[0], GROUP[group])]
     assert len(rests_on) >= 10
     for name in rests_on:
         rows = [row("a", stamp), row("b", planted(stamp, name), 1.0)]
-        assert ranked(rows, need) == [False, False], name
+        assert ranked(rows, group) == [False, False], name
         ours, theirs = notes(rows)
         assert ours == theirs
-        (said,) = [text for text in ours if comparable.HEADS[GROUP[need]].lower() in text.lower()]
+        (said,) = [text for text in ours if comparable.HEADS[GROUP[group]].lower() in text.lower()]
         assert "of a " in said
         assert "not ranked with b: " in said
         was = comparable.short(json.dumps(leaves[name]))
@@ -108,12 +108,12 @@ def test_each_part_that_differs_parts_the_figures_and_is_named(stamp, need):
         # Taken away altogether, it differs as much.
         if name != "timing.dtype":
             gone = [row("a", stamp), row("b", planted(stamp, name, None), 1.0)]
-            assert ranked(gone, need) == [False, False]
+            assert ranked(gone, group) == [False, False]
             assert any(f"{name.replace('.', ' ')} differs ({was} / absent)" in text for text in notes(gone)[0])
 
 
 @pytest.mark.parametrize(
-    ("need", "change", "said"),
+    ("group", "change", "said"),
     [
         ("likelihood", {"test": likelihood((3, 4))}, "test images differs (3 / 2)"),
         (
@@ -133,9 +133,9 @@ def test_each_part_that_differs_parts_the_figures_and_is_named(stamp, need):
         ("joint", {"joint": JOINT.model_copy(update={"pairs": 5})}, "pairs drawn differs (359 / 5)"),
     ],
 )
-def test_counts_of_the_figures_themselves_part_them_too(stamp, need, change, said):
+def test_counts_of_the_figures_themselves_part_them_too(stamp, group, change, said):
     rows = [row("a", stamp), row("b", stamp, 1.0, **change)]
-    assert ranked(rows, need) == [False, False]
+    assert ranked(rows, group) == [False, False]
     assert any(said in text for text in notes(rows)[0])
 
 
@@ -152,7 +152,7 @@ def test_estimates_name_their_estimator(stamp, change):
 def test_another_version_of_a_measure_parts_its_own_figures_alone(stamp):
     first = planted(stamp, "measures.quality", 1)
     rows = [row("a", first), row("b", planted(stamp, "measures.quality", 2), 1.0)]
-    assert [need for need in FIGURE if ranked(rows, need) == [False, False]] == ["quality"]
+    assert [group for group in FIGURE if ranked(rows, group) == [False, False]] == ["quality"]
     assert "measures differs (1 / 2)" in notes(rows)[0][0]
     older = planted(stamp, "measures", None)
     assert ranked([row("a", older), row("b", first, 1.0)], "quality") == [True, True], "older stamps have all at 1"
@@ -170,7 +170,7 @@ def test_somebody_decided_about_every_part_of_a_stamp(stamp):
 def test_what_differs_without_parting_figures_is_said_once(stamp):
     other = planted(planted(stamp, "revision", "e" * 40), "versions.nflows", "0.15")
     rows = [row("a", stamp), row("b", other, 1.0)]
-    assert all(ranked(rows, need) == [True, True] for need in FIGURE)
+    assert all(ranked(rows, group) == [True, True] for group in FIGURE)
     text = table.render([cell for cells in rows for cell in cells], "md")
     assert text.count("differ in revision dddddddd / eeeeeeee; versions nflows 0.14 / 0.15, which keeps none") == 1
 
@@ -178,7 +178,7 @@ def test_what_differs_without_parting_figures_is_said_once(stamp):
 def test_threads_decide_nothing_but_speed_where_steps_are_counted(stamp):
     steps = planted(planted(stamp, "budget.seconds", None), "budget.steps", 1000)
     rows = [row("a", planted(steps, "threads", 1)), row("b", planted(steps, "threads", 64), 1.0)]
-    assert [need for need in FIGURE if ranked(rows, need) == [False, False]] == ["speed"]
+    assert [group for group in FIGURE if ranked(rows, group) == [False, False]] == ["speed"]
     assert notes(rows)[0] == ["Latency, images/s of a are not ranked with b: threads differs (1 / 64)."]
 
 
@@ -188,10 +188,10 @@ def test_a_cell_that_was_measured_again_rests_on_where_it_was_trained(stamp):
     assert "seconds" in stamp["budget"]
     moved = planted(stamp | trained, "threads", 64)
     rows = [row("a", stamp), row("b", moved, 1.0)]
-    assert [need for need in FIGURE if ranked(rows, need) == [False, False]] == ["speed"]
+    assert [group for group in FIGURE if ranked(rows, group) == [False, False]] == ["speed"]
     slower = planted(stamp | trained, "trained.threads", 64)
     rows = [row("a", stamp), row("b", slower, 1.0)]
-    assert [need for need in FIGURE if ranked(rows, need) != [False, False]] == ["speed"]
+    assert [group for group in FIGURE if ranked(rows, group) != [False, False]] == ["speed"]
 
 
 def test_the_revision_of_a_training_is_said_where_it_was_measured_again(stamp):

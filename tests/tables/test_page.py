@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from genbench.plots.grid import draw_grid
+from genbench.records.parts import Parzen
 from genbench.records.pictures import NEIGHBOURS, PICTURES
 from genbench.records.record import records
 from genbench.tables import page as report
@@ -120,6 +121,18 @@ def test_numbers_sort_as_numbers_and_absent_ones_are_marked(text):
     cells = re.findall(r'<t[dh][^>]*data-sort="([^"]*)">', text)
     assert "" in cells
     assert {"12900.0", "49.3"} <= set(cells)
+
+
+def test_headings_sort_best_first_as_their_figures_declare(tmp_path):
+    parzen = Parzen(nats=150.0, standard_error=5.0, sigma=0.2, samples=100, validation=100, images=100)
+    report.write(run(tmp_path, [record("vae", parzen=parzen)]))
+    text = (tmp_path / "report.html").read_text()
+    heads = re.findall(r'<th scope="col"[^>]*data-better="([^"]*)"[^>]*>([^<]*)</th>', text)
+    better = {head.replace("\u00a0", " "): direction for direction, head in heads}
+    assert better["Parzen, nats"] == "high", "though it has no arrow, since nothing is ranked by it"
+    # By the arrow where there is one; other columns begin with the least.
+    assert {better[head] for head in better if "↑" in head} == {"high"}
+    assert {better[head] for head in better if "↓" in head} == {better["Recipe"]} == {"low"}
 
 
 def test_a_figure_says_what_it_was_measured_on(text):
