@@ -153,7 +153,7 @@ def test_a_sample_is_decoded_under_the_category_that_it_drew():
 
 
 def test_a_hidden_category_is_no_condition():
-    with pytest.raises(ValueError, match="takes no condition"):
+    with pytest.raises(ValueError, match="'category' is no field; leave it out"):
         Hidden().sample(2, fields={"category": torch.tensor([0, 1])}, generator=gen())
 
 

@@ -242,8 +242,9 @@ def test_silly_questions_are_refused():
     model = vae(DataSpec((1, 4, 4), 4), width=4)
     with pytest.raises(ValueError, match="draws=0: give at least 1"):
         model.log_likelihood(Batch(torch.zeros(1, 1, 4, 4, dtype=torch.uint8)), draws=0)
-    with pytest.raises(ValueError, match="n=0: draw at least 1"):
-        model.sample(0, generator=generator(0))
+    with pytest.raises(ValueError, match="n=-1: give 0 samples or more"):
+        model.sample(-1, generator=generator(0))
+    assert model.sample(0, generator=generator(0)).shape == (0, 1, 4, 4)
 
 
 def test_the_output_is_a_discretised_logistic_unless_asked_otherwise():
