@@ -28,7 +28,7 @@ bench: $(READY)  ## train and measure a suite: SUITE=quick OUT=results/quick DEV
 report: $(READY)  ## report.html of a run: OUT=results/quick
 	@$(BIN)/genbench report $(OUT)
 
-test: $(READY)  ## the tests, under ten minutes on two cores
+test: $(READY)  ## the tests, about ten minutes on two cores
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 test-all: $(READY)  ## the longer tests too: every suite at 64 images, the longer sums
