@@ -52,9 +52,10 @@ class Turn:
         loss: a function ``(batch, step) → scalars``; ``"loss"`` is minimised, the rest is logged.
         optimizer: a function that makes the optimiser from the parameters, after ``Phase.enter``.
         schedule: a function from the fraction of the phase to the learning-rate factor.
-        every: the batches from one of the turn's steps to the next: 5 for WGAN's generator.
+        every: batches from one step to the next: 5 for WGAN's generator.
         after: a function called behind the step with the detached logs: weight clipping, EMA, BEGAN's k.
         clip: the largest 2-norm of the turn's gradient, if it is clipped.
+        warm_up: first steps, over which the learning rate comes up in equal parts, whatever the schedule; 0 for none.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Turn:
     every: int = 1
     after: Callable[[Mapping[str, Tensor], Step], None] | None = None
     clip: float | None = None
+    warm_up: int = 0
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,7 @@ def log_mean_exp(log_weights: Tensor, dim: int) -> Tensor:
 def effective(log_weights: Tensor, dim: int) -> Tensor:
     """Return the effective sample size ``(Σ w_k)² / Σ w_k²`` along ``dim``: K for equal weights, 1 for one, 0 for none.
 
-    It says how uneven the weights are that were drawn, and nothing of those that were missed: K weights that all lie
-    far from the posterior may be even.
+    It says how uneven the drawn weights are, and nothing of those that were missed.
     """
     return (2 * log_weights.logsumexp(dim) - (2 * log_weights).logsumexp(dim)).exp().nan_to_num(0.0)
 
@@ -247,8 +248,7 @@ class GenerativeModel(nn.Module):
             given: what is read beside the images; by default all that the model is given.
 
         Raises:
-            ValueError: for images that the data cannot be, rows that do not match, or conditions that are missing. See
-                :func:`genbench.check.check_batch`.
+            ValueError: for what :func:`genbench.check.check_batch` refuses: other images, rows or conditions.
         """
         check_batch(self.spec, self.given if given is None else given, batch)
         return batch.to(self.device)

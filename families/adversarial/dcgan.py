@@ -1,11 +1,13 @@
 """The generator and the critic that every objective shares, after DCGAN (1511.06434), sized by the image's shape.
 
-Images are on [-1, 1]. Halving a side as often as it goes evenly and stays at least 4 gives the scales: 28 → 14 → 7,
-32 → 16 → 8 → 4, and none for a 2×2 image, whose networks keep one resolution. Channels double with each halving.
+Images are on [-1, 1]. Halving the shorter side as often as it stays at least 4 gives the scales: 28 → 14 → 7,
+32 → 16 → 8 → 4, and none for a 2×2 image, whose networks keep one resolution. An odd side is halved with rounding up
+and doubled back to what it was. Channels double with each halving.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -14,8 +16,9 @@ from torch import nn
 from families.adversarial.conditional_norm import Layers
 from families.adversarial.networks import ImageCritic, MapGenerator
 from families.layers.attention import Attention, attention_scale
+from families.layers.convolutional import doubling, halving
 from families.layers.options import whole
-from families.layers.scaling import halvings
+from families.layers.scaling import halved, scales
 
 Norm = Callable[[int], nn.Module]
 
@@ -57,12 +60,12 @@ class Generator(MapGenerator):
             layers.append(Attention(coarse))
         for scale in range(self.doublings - 1, 0, -1):
             into = width * 2 ** (scale - 1)
-            up = nn.ConvTranspose2d(2 * into, into, 4, stride=2, padding=1, bias=False)
+            up = doubling(2 * into, into, halved(shape[1:], scale), bias=False)
             layers += [up, norm(into), nn.ReLU()]
             if scale == attended:
                 layers.append(Attention(into))
         if self.doublings:
-            layers.append(nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1))
+            layers.append(doubling(width, channels, shape[1:]))
         else:
             layers.append(nn.Conv2d(width, channels, 3, padding=1))
         self.layers = Layers(*layers, nn.Tanh())
@@ -90,22 +93,20 @@ class Critic(ImageCritic):
     ) -> None:
         super().__init__()
         whole(1, width=width)
-        channels, height, breadth = shape
-        scales = halvings(height, breadth)
-        first = (
-            nn.Conv2d(channels, width, 4, stride=2, padding=1) if scales else nn.Conv2d(channels, width, 3, padding=1)
-        )
-        attended = attention_scale(height, breadth) if attention else None
+        channels, *sides = shape
+        times = scales(*sides)
+        first = halving(channels, width, sides) if times else nn.Conv2d(channels, width, 3, padding=1)
+        attended = attention_scale(*sides) if attention else None
         layers: list[nn.Module] = [first, nn.LeakyReLU(0.2)]
-        if min(scales, 1) == attended:
+        if min(times, 1) == attended:
             layers.append(Attention(width))
-        for scale in range(1, scales):
+        for scale in range(1, times):
             out = width * 2**scale
-            layers += [nn.Conv2d(out // 2, out, 4, stride=2, padding=1), norm(out), nn.LeakyReLU(0.2)]
+            layers += [halving(out // 2, out, halved(sides, scale)), norm(out), nn.LeakyReLU(0.2)]
             if scale + 1 == attended:
                 layers.append(Attention(out))
         self.layers = nn.Sequential(*layers, nn.Flatten())
-        self.features = width * 2 ** max(scales - 1, 0) * (height >> scales) * (breadth >> scales)
+        self.features = width * 2 ** max(times - 1, 0) * math.prod(halved(sides, times))
         self.logit = nn.Linear(self.features, 1, bias=False)  # a game of differences could not learn one
         self.apply(dcgan_init)
 

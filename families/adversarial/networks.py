@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from families.adversarial.conditional_norm import Layers, parted
 from families.layers.options import whole
-from families.layers.scaling import halvings
+from families.layers.scaling import halved, scales
 
 
 class ImageCritic(nn.Module):
@@ -54,10 +54,9 @@ class MapGenerator(nn.Module):
     def __init__(self, shape: tuple[int, int, int], features: int, width: int, *, bias: bool) -> None:
         super().__init__()
         whole(1, width=width)
-        _, height, breadth = shape
-        self.doublings = halvings(height, breadth)
+        self.doublings = scales(*shape[1:])
         coarse = width * 2 ** max(self.doublings - 1, 0)
-        self.base = (coarse, height >> self.doublings, breadth >> self.doublings)
+        self.base = (coarse, *halved(shape[1:], self.doublings))
         self.project = nn.Linear(features, math.prod(self.base), bias=bias)
 
     def forward(self, code: Tensor | tuple[Tensor, ...]) -> Tensor:

@@ -6,6 +6,7 @@ Scales and channels are those of ``dcgan.py``: a block for each halving, or one 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
@@ -14,7 +15,7 @@ from families.adversarial.dcgan import Norm
 from families.adversarial.networks import ImageCritic, MapGenerator
 from families.layers.attention import Attention, attention_scale
 from families.layers.options import whole
-from families.layers.scaling import halvings
+from families.layers.scaling import halved, scales
 
 
 class Residual(Conditional):
@@ -29,14 +30,15 @@ class Residual(Conditional):
         return self.path(x, (condition,)) + self.skip(x)
 
 
-def up(into: int, out: int, norm: Norm, scale: int) -> Residual:
-    """Make a generator's block: norm, ReLU, enlarge ``scale`` times, 3×3, norm, ReLU, 3×3; a 1×1 convolution beside it.
+def up(into: int, out: int, norm: Norm, sides: Sequence[int] | None) -> Residual:
+    """Make a generator's block: norm, ReLU, double, 3×3, norm, ReLU, 3×3; a 1×1 convolution beside it.
 
-    No biases: the batch normalisation behind the last block would take them out again.
+    Every place is repeated twice along both sides, but for the last one where ``sides`` are odd; with None for sides
+    the map keeps its own. No biases: the batch normalisation behind the last block would take them out again.
     """
 
     def enlarge() -> nn.Module:
-        return nn.Upsample(scale_factor=scale) if scale > 1 else nn.Identity()
+        return nn.Identity() if sides is None else nn.Upsample(tuple(sides))
 
     first, second = (nn.Conv2d(c, out, 3, padding=1, bias=False) for c in (into, out))
     path = Layers(norm(into), nn.ReLU(), enlarge(), first, norm(out), nn.ReLU(), second)
@@ -46,11 +48,12 @@ def up(into: int, out: int, norm: Norm, scale: int) -> Residual:
 def down(into: int, out: int, norm: Norm, *, halve: bool, first: bool = False) -> Residual:
     """Make a critic's block: norm, ReLU, 3×3, norm, ReLU, 3×3, mean of each 2×2; beside it the mean and a 1×1.
 
-    The first block reads the image, with no norm and ReLU before it. Where size and channels stay, so does x itself.
+    At the end of an odd side the mean is of what is left. The first block reads the image, with no norm and ReLU before
+    it. Where size and channels stay, so does x itself.
     """
 
     def smaller() -> nn.Module:
-        return nn.AvgPool2d(2) if halve else nn.Identity()
+        return nn.AvgPool2d(2, ceil_mode=True) if halve else nn.Identity()
 
     wide = out if first else into
     head = [] if first else [norm(into), nn.ReLU()]
@@ -88,7 +91,7 @@ class Generator(MapGenerator):
             if scale == attended:
                 layers.append(Attention(into))
             out = width * 2 ** max(scale - 1, 0)
-            layers.append(up(into, out, norm, 2 if doublings else 1))
+            layers.append(up(into, out, norm, halved(shape[1:], scale - 1) if doublings else None))
             into = out
         last = nn.Conv2d(width, shape[0], 3, padding=1)
         self.layers = Layers(*layers, nn.BatchNorm2d(width), nn.ReLU(), last, nn.Tanh())
@@ -126,13 +129,12 @@ class Critic(ImageCritic):
     ) -> None:
         super().__init__()
         whole(1, width=width)
-        channels, height, breadth = shape
-        scales = halvings(height, breadth)
-        attended = attention_scale(height, breadth) if attention else None
-        into, layers = channels, list[nn.Module]()
-        for scale in range(1, scales + 1) if scales else (0,):
+        times = scales(*shape[1:])
+        attended = attention_scale(*shape[1:]) if attention else None
+        into, layers = shape[0], list[nn.Module]()
+        for scale in range(1, times + 1) if times else (0,):
             out = width * 2 ** max(scale - 1, 0)
-            layers.append(down(into, out, norm, halve=scales > 0, first=not layers))
+            layers.append(down(into, out, norm, halve=times > 0, first=not layers))
             if scale == attended:
                 layers.append(Attention(out))
             into = out

@@ -9,20 +9,23 @@ compared.
 from __future__ import annotations
 
 import math
+from functools import partial
 
 from torch import nn
 
 from families.autoencoder.adversarial import AdversarialAutoencoder, Discriminator
+from families.autoencoder.latents import code_size
 from families.autoencoder.networks import ClassAndStyleEncoder, Decoder, PointEncoder
 from families.autoencoder.priors import ClassAndStyle, StandardNormal
 from families.autoencoder.semi_supervised import SemiSupervisedAutoencoder
-from families.layers.convolutional import ImageDecoder, ImageEncoder
+from families.layers.convolutional import ImageDecoder, ImageEncoder, faint, he
 from families.layers.dense import dense
 from families.layers.options import positive, whole
 from families.outputs import output as output_by_name
 from genbench.spec import DataSpec
 
 BETAS = (0.5, 0.999)  # of Adam in the game of every recipe here
+FIRST_CODES = 0.3  # share of He's weights: at 1 images of 3×16×16 begin at up to four times the uniform's nats
 
 
 def aae(
@@ -30,9 +33,10 @@ def aae(
     *,
     width: int = 16,
     depth: int = 0,
-    latents: int = 16,
+    latents: int | None = None,
     hidden: int = 256,
     output: str = "logistic",
+    temperature: float = 1.0,
     lr: float = 3e-3,
     game_lr: float = 1e-3,
 ) -> AdversarialAutoencoder:
@@ -46,16 +50,19 @@ def aae(
         spec: any shape and levels.
         width: features at the image's own scale.
         depth: residual blocks a scale, 0 or more.
-        latents: the size ``Z`` of a code.
+        latents: the size ``Z`` of a code; where not set, it goes with the root of the image's values, 16 at 1×28×28.
         hidden: units of each of the discriminator's two hidden layers.
         output: the name of a pixel's distribution.
+        temperature: how far drawn pixels stray, given their code: 1 draws from the model, near 0 they are each pixel's
+            median (logistic) or likeliest level (categorical).
         lr: the learning rate of reconstruction.
         game_lr: the learning rate of discriminator and encoder in their game.
 
     Raises:
         ValueError: for options out of range.
     """
-    return _one_part(spec, 0, width, depth, latents, hidden, output, lr, game_lr)
+    size = code_size(latents, spec.shape, 16)
+    return _one_part(spec, 0, width, depth, size, hidden, output, temperature, lr, game_lr)
 
 
 def aae_supervised(
@@ -63,9 +70,10 @@ def aae_supervised(
     *,
     width: int = 16,
     depth: int = 0,
-    latents: int = 8,
+    latents: int | None = None,
     hidden: int = 256,
     output: str = "logistic",
+    temperature: float = 1.0,
     lr: float = 3e-3,
     game_lr: float = 3e-3,
 ) -> AdversarialAutoencoder:
@@ -83,9 +91,11 @@ def aae_supervised(
         spec: data with labels, of any shape and levels.
         width: features at the image's own scale.
         depth: residual blocks a scale, 0 or more.
-        latents: the size ``Z`` of a code.
+        latents: the size ``Z`` of a code; where not set, it goes with the root of the image's values, 8 at 1×28×28.
         hidden: units of each of the discriminator's two hidden layers.
         output: the name of a pixel's distribution.
+        temperature: how far drawn pixels stray, given their code: 1 draws from the model, near 0 they are each pixel's
+            median (logistic) or likeliest level (categorical).
         lr: the learning rate of reconstruction.
         game_lr: the learning rate of discriminator and encoder in their game.
 
@@ -94,7 +104,8 @@ def aae_supervised(
     """
     if not spec.classes:
         raise ValueError("classes=0: aae-supervised needs a label for each image")
-    return _one_part(spec, spec.classes, width, depth, latents, hidden, output, lr, game_lr)
+    size = code_size(latents, spec.shape, 8)
+    return _one_part(spec, spec.classes, width, depth, size, hidden, output, temperature, lr, game_lr)
 
 
 def aae_semi_supervised(
@@ -102,10 +113,11 @@ def aae_semi_supervised(
     *,
     width: int = 400,
     depth: int = 2,
-    latents: int = 6,
+    latents: int | None = None,
     hidden: int = 256,
     noise: float = 0.8,
     output: str = "logistic",
+    temperature: float = 1.0,
     lr: float = 1e-3,
     game_lr: float = 3e-4,
 ) -> SemiSupervisedAutoencoder:
@@ -119,10 +131,12 @@ def aae_semi_supervised(
         spec: data with labels of which ``labelled`` are known, of any shape and levels.
         width: units of a hidden layer of encoder and decoder.
         depth: hidden layers of each, 0 or more.
-        latents: the size ``Z`` of the style.
+        latents: the size ``Z`` of the style; where not set, it goes with the root of the image's values, 6 at 1×28×28.
         hidden: units of each of a discriminator's two hidden layers.
         noise: standard deviation of noise on the encoder's input in training, where images are on [-1, 1].
         output: the name of a pixel's distribution.
+        temperature: how far drawn pixels stray, given their code: 1 draws from the model, near 0 they are each pixel's
+            median (logistic) or likeliest level (categorical).
         lr: the learning rate of reconstruction and of classification.
         game_lr: the learning rate of discriminators and encoder in their game.
 
@@ -137,25 +151,29 @@ def aae_semi_supervised(
             "give the row labelled = 100, or the command --labelled 100"
         )
     positive(lr=lr, game_lr=game_lr)
-    whole(1, width=width, latents=latents, hidden=hidden)
+    whole(1, width=width, hidden=hidden)
     whole(0, depth=depth)
     if not 0 <= noise < math.inf:
         raise ValueError(f"noise={noise}: give a standard deviation, 0 or more")
-    pixels, size = output_by_name(output, spec.levels), spec.classes + latents
+    style = code_size(latents, spec.shape, 6)
+    pixels, size = output_by_name(output, spec.levels), spec.classes + style
     channels, *sides = spec.shape
     maps = (pixels.parameters(channels), *sides)
+    # of both ends the encoder's alone begins faint, and less so: a decoder's leaves the classes to the few labels
+    encoder = dense(spec.dimensions, width, depth, size, last=partial(faint, share=FIRST_CODES))
     decoder = nn.Sequential(dense(size, width, depth, math.prod(maps)), nn.Unflatten(1, maps))
     return SemiSupervisedAutoencoder(
         spec,
-        ClassAndStyleEncoder(dense(spec.dimensions, width, depth, size), spec.classes, latents),
+        ClassAndStyleEncoder(encoder, spec.classes, style),
         Decoder(decoder),
-        ClassAndStyle(spec.classes, latents),
+        ClassAndStyle(spec.classes, style),
         pixels,
-        [Discriminator(spec.classes, hidden), Discriminator(latents, hidden)],
+        [Discriminator(spec.classes, hidden), Discriminator(style, hidden)],
         lr=lr,
         game_lr=game_lr,
         game_betas=BETAS,
         noise=noise,
+        temperature=temperature,
     )
 
 
@@ -167,18 +185,21 @@ def _one_part(
     latents: int,
     hidden: int,
     output: str,
+    temperature: float,
     lr: float,
     game_lr: float,
 ) -> AdversarialAutoencoder:
     """Build an autoencoder whose whole code has one adversary; it and the decoder are told so many classes."""
     positive(lr=lr, game_lr=game_lr)
-    whole(1, width=width, latents=latents, hidden=hidden)
+    whole(1, width=width, hidden=hidden)
     whole(0, depth=depth)
     pixels = output_by_name(output, spec.levels)
+    # codes do not begin faint: the game, which wants the prior's size of them, tangles faint ones before they say much
+    encoder = ImageEncoder(spec.shape, width, depth, latents, last=he)
     decoder = ImageDecoder(latents + told, spec.shape, width, depth, pixels.parameters(spec.shape[0]))
     return AdversarialAutoencoder(
         spec,
-        PointEncoder(ImageEncoder(spec.shape, width, depth, latents), latents),
+        PointEncoder(encoder, latents),
         Decoder(decoder, told),
         StandardNormal(latents),
         pixels,
@@ -187,4 +208,5 @@ def _one_part(
         lr=lr,
         game_lr=game_lr,
         game_betas=BETAS,
+        temperature=temperature,
     )

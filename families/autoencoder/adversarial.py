@@ -12,12 +12,12 @@ from families.adversarial.game import Game
 from families.adversarial.losses import NON_SATURATING
 from families.adversarial.terms import Scored
 from families.autoencoder.deterministic import PointAutoencoder
-from families.autoencoder.networks import one_hot
+from families.autoencoder.networks import Decoder, one_hot
 from families.layers.convolutional import he
-from families.layers.training import warm_cosine
+from families.layers.training import warm_turn
 from families.outputs import Output
 from families.outputs.base import at_least_single
-from genbench.interface import Phase, Step, Turn
+from genbench.interface import Phase, Step
 from genbench.spec import Batch, DataSpec
 
 
@@ -47,7 +47,7 @@ class AdversarialAutoencoder(PointAutoencoder):
     """Three turns a batch: reconstruct; tell the prior's codes from the encoder's; be told from the prior no longer.
 
     Args:
-        spec, encoder, decoder, prior, output, given: the same as for ``PointAutoencoder``.
+        spec, encoder, decoder, prior, output, given, temperature: the same as for ``PointAutoencoder``.
         discriminators: one for each part of the code, in order, each with its size as ``features``.
         lr: Adam's learning rate in reconstruction.
         game_lr: Adam's learning rate in the two turns of the game, along the same cosine: a game that goes on at full
@@ -59,7 +59,7 @@ class AdversarialAutoencoder(PointAutoencoder):
         self,
         spec: DataSpec,
         encoder: nn.Module,
-        decoder: nn.Module,
+        decoder: Decoder,
         prior: nn.Module,
         output: Output,
         discriminators: Sequence[Discriminator],
@@ -68,8 +68,9 @@ class AdversarialAutoencoder(PointAutoencoder):
         lr: float,
         game_lr: float,
         game_betas: tuple[float, float],
+        temperature: float = 1.0,
     ) -> None:
-        super().__init__(spec, encoder, decoder, prior, output, given=given, lr=lr)
+        super().__init__(spec, encoder, decoder, prior, output, given=given, lr=lr, temperature=temperature)
         self.discriminators = nn.ModuleList(discriminators)
         self.game_lr = game_lr
         self.game_betas = game_betas
@@ -78,11 +79,10 @@ class AdversarialAutoencoder(PointAutoencoder):
     def phases(self) -> Sequence[Phase]:
         """Return the one phase: reconstruction, discriminator, encoder as its opponent, in turns on every batch."""
         adam = partial(torch.optim.Adam, lr=self.game_lr, betas=self.game_betas)
-        discriminator = Turn(
-            "discriminator", [self.discriminators], self.discriminator_loss, adam, schedule=warm_cosine
-        )
-        generator = Turn("generator", [self.encoder], self.generator_loss, adam, schedule=warm_cosine)
-        return [Phase("adversarial", 1.0, [self.reconstruction_turn(), discriminator, generator])]
+        discriminator = warm_turn("discriminator", [self.discriminators], self.discriminator_loss, adam)
+        generator = warm_turn("generator", [self.encoder], self.generator_loss, adam)
+        turns = [self.reconstruction_turn(), discriminator, generator]
+        return [Phase("adversarial", 1.0, turns, enter=self.enter)]
 
     @property
     def games(self) -> Sequence[Game]:

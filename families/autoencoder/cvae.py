@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from families.autoencoder.divergences import kl
+from families.autoencoder.latents import code_size
 from families.autoencoder.model import Autoencoder
 from families.autoencoder.networks import Decoder, Encoder
 from families.autoencoder.priors import LabelNormal
@@ -17,8 +18,9 @@ def cvae(
     *,
     width: int = 32,
     depth: int = 0,
-    latents: int = 32,
+    latents: int | None = None,
     output: str = "logistic",
+    temperature: float = 1.0,
     lr: float = 3e-3,
 ) -> Autoencoder:
     """Build ``q(z given x, y)``, ``p(x given z, y)`` and a prior ``p(z given y)``, learned by the ELBO (NeurIPS 2015).
@@ -31,8 +33,10 @@ def cvae(
         spec: data with labels, of any shape and levels.
         width: features at the image's own scale.
         depth: residual blocks a scale, 0 or more.
-        latents: the size ``Z`` of a code.
+        latents: the size ``Z`` of a code; where not set, it goes with the root of the image's values, 32 at 1×28×28.
         output: ``"logistic"``, a discretised logistic with a scale of its own for every pixel, or ``"categorical"``.
+        temperature: how far drawn pixels stray, given their code: 1 draws from the model, near 0 they are each pixel's
+            median (logistic) or likeliest level (categorical).
         lr: the learning rate.
 
     Raises:
@@ -41,19 +45,21 @@ def cvae(
     if not spec.classes:
         raise ValueError("classes=0: cvae needs a label for each image")
     positive(lr=lr)
-    whole(1, width=width, latents=latents)
+    whole(1, width=width)
     whole(0, depth=depth)
+    size = code_size(latents, spec.shape, 32)
     pixels = output_by_name(output, spec.levels)
     channels, height, breadth = spec.shape
-    encoder = ImageEncoder((channels + spec.classes, height, breadth), width, depth, 2 * latents)
-    decoder = ImageDecoder(latents + spec.classes, spec.shape, width, depth, pixels.parameters(channels))
+    encoder = ImageEncoder((channels + spec.classes, height, breadth), width, depth, 2 * size)
+    decoder = ImageDecoder(size + spec.classes, spec.shape, width, depth, pixels.parameters(channels))
     return Autoencoder(
         spec,
         Encoder(encoder, spec.classes),
         Decoder(decoder, spec.classes),
-        LabelNormal(latents, spec.classes),
+        LabelNormal(size, spec.classes),
         kl,
         pixels,
         given=("label",),
         lr=lr,
+        temperature=temperature,
     )

@@ -16,7 +16,7 @@ from families.autoencoder.abilities import row_chunks
 from families.autoencoder.model import CLIP, LatentModel
 from families.autoencoder.priors import Mixture
 from families.layers.evaluation import evaluation
-from families.layers.training import warm_cosine
+from families.layers.training import warm_turn
 from genbench.interface import Phase, Step, Turn, frozen
 from genbench.spec import Batch, Splits
 
@@ -36,13 +36,13 @@ class PointAutoencoder(LatentModel):
 
     def phases(self) -> Sequence[Phase]:
         """Return one turn on the reconstruction."""
-        return [Phase("reconstruction", 1.0, [self.reconstruction_turn()])]
+        return [Phase("reconstruction", 1.0, [self.reconstruction_turn()], enter=self.enter)]
 
     def reconstruction_turn(self) -> Turn:
         """Build the turn in which encoder and decoder learn to reconstruct."""
         adam = partial(torch.optim.Adam, lr=self.lr)
         learns = [self.encoder, self.decoder]
-        return Turn("reconstruction", learns, self.reconstruction_loss, adam, schedule=warm_cosine, clip=CLIP)
+        return warm_turn("reconstruction", learns, self.reconstruction_loss, adam, clip=CLIP)
 
     def reconstruction_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         """Return the loss ``-log p(x given code)``, in nats a dimension."""

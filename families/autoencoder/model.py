@@ -10,18 +10,22 @@ model. What a variant adds is how it learns (``phases``, ``finish``); the bound,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Generator, Tensor, nn
 
 from families.autoencoder.abilities import AT_ONCE, Coded, row_chunks
 from families.autoencoder.distributions import Gaussian
+from families.autoencoder.networks import Decoder
 from families.layers.evaluation import evaluation, weigh
+from families.layers.options import positive
 from families.layers.training import one_turn
 from families.outputs import Output
+from families.outputs.start import begin, fit_start
 from genbench.interface import LogLikelihood, Phase, Step
 from genbench.seed import uniform
-from genbench.spec import Batch, DataSpec
+from genbench.spec import Batch, DataSpec, Splits
 
 CLIP = 1.0  # largest 2-norm of a gradient
 COLDEST = 1e-9  # temperature at which a mixture draws its likeliest component
@@ -29,6 +33,9 @@ COLDEST = 1e-9  # temperature at which a mixture draws its likeliest component
 
 class LatentModel(Coded):
     """A model ``P(x) = ∫ p(x given z) p(z) dz`` over integer levels, bounded by importance sampling from an encoder.
+
+    The decoder's last bias begins at the output's ``start``; when training begins, at the one that is fitted to the
+    pixels of the training images, by :meth:`enter`, which the first phase of a variant calls.
 
     Args:
         spec: the spec of the data.
@@ -38,25 +45,39 @@ class LatentModel(Coded):
         output: distribution of a pixel given its parameters.
         given: what the parts read of a batch beside its images.
         lr: Adam's learning rate, warmed up and then brought down along a cosine.
+        temperature: how far drawn pixels stray, given a code that is drawn from the prior as ever: 1 draws from the
+            model, less draws nearer to each pixel's median where the output is a logistic, to its likeliest level where
+            it is categorical or a Bernoulli, and to its likeliest component's mean where it is a mixture.
+
+    Raises:
+        ValueError: for a temperature that is not positive.
     """
 
     def __init__(
         self,
         spec: DataSpec,
         encoder: nn.Module,
-        decoder: nn.Module,
+        decoder: Decoder,
         prior: nn.Module,
         output: Output,
         *,
         given: tuple[str, ...] = (),
         lr: float,
+        temperature: float = 1.0,
     ) -> None:
         super().__init__(spec, given)
+        positive(temperature=temperature)
         self.encoder = encoder
         self.decoder = decoder
         self.prior = prior
         self.output = output
         self.lr = lr
+        self.temperature = temperature
+        begin(decoder.bias, output.start(spec.shape[0]))
+
+    def enter(self, data: Splits, step: Step) -> None:
+        """Fit where the decoder's last layer begins to the training images."""
+        fit_start(self.decoder.bias, self.output, data.train.images, step.generator)
 
     def reconstruction(self, batch: Batch, codes: Tensor) -> Tensor:
         """Return ``log p(x given z)`` in nats, float64 ``(B,)``, from codes ``(B, Z)``."""
@@ -80,21 +101,25 @@ class LatentModel(Coded):
         return LogLikelihood.of_weights(weights, "bound", self.given, "elbo" if draws == 1 else "iwae")
 
     def draw(self, given: Batch, generator: Generator) -> Tensor:
-        """Draw a code from the prior, then every pixel from its output distribution: what the likelihood is of."""
+        """Draw a code from the prior, then every pixel from its output distribution at the model's temperature.
+
+        At a temperature of 1 that is what the likelihood is of.
+        """
         with evaluation(self):
             batches = [given.rows(rows) for rows in row_chunks(given)]
             return torch.cat([self.show(self.prior(batch).draw(generator), batch, generator) for batch in batches])
 
     def show(self, codes: Tensor, given: Batch, generator: Generator | None) -> Tensor:
-        """Draw images from the output distribution; without a generator, return each channel's median.
+        """Draw images from the output distribution at the model's temperature; without a generator, return the medians.
 
-        A joint output has no median, and its channels' own medians need not go together: then every pixel shows the
-        likeliest component's mean, each channel's given the channels before it.
+        They are each channel's own. A joint output has no median, and its channels' need not go together: then every
+        pixel shows the likeliest component's mean, each channel's given the channels before it.
         """
         channels, height, width = self.spec.shape
         shape = (len(codes), self.output.uniforms(channels), height, width)
         if generator is not None:
-            return self.output.sample(self.decoder(codes, given), uniform(shape, generator, self.device))
+            uniforms = uniform(shape, generator, self.device)
+            return self.output.sample(self.decoder(codes, given), uniforms, self.temperature)
         half = torch.full(shape, 0.5, device=self.device)
         temperature = COLDEST if self.output.joint else 1.0
         return self.output.sample(self.decoder(codes, given), half, temperature)
@@ -104,7 +129,7 @@ class Autoencoder(LatentModel):
     """A latent-variable model that learns by the ELBO.
 
     Args:
-        spec, encoder, decoder, prior, output, given, lr: the same as for :class:`LatentModel`.
+        spec, encoder, decoder, prior, output, given, lr, temperature: the same as for :class:`LatentModel`.
         divergence: ``(posterior, prior, codes) → (B,)`` nats, see ``divergences``.
     """
 
@@ -112,15 +137,16 @@ class Autoencoder(LatentModel):
         self,
         spec: DataSpec,
         encoder: nn.Module,
-        decoder: nn.Module,
+        decoder: Decoder,
         prior: nn.Module,
         divergence: Callable[[Gaussian, Gaussian, Tensor], Tensor],
         output: Output,
         *,
         given: tuple[str, ...] = (),
         lr: float,
+        temperature: float = 1.0,
     ) -> None:
-        super().__init__(spec, encoder, decoder, prior, output, given=given, lr=lr)
+        super().__init__(spec, encoder, decoder, prior, output, given=given, lr=lr, temperature=temperature)
         self.divergence = divergence
 
     def elbo(self, batch: Batch, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -131,7 +157,8 @@ class Autoencoder(LatentModel):
 
     def phases(self) -> Sequence[Phase]:
         """Return one turn on the negative ELBO, in nats a dimension."""
-        return one_turn(self, self._loss, lr=self.lr, clip=CLIP, name="elbo")
+        (phase,) = one_turn(self, self._loss, lr=self.lr, clip=CLIP, name="elbo")
+        return [replace(phase, enter=self.enter)]
 
     def _loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         terms = self.elbo(batch, step.generator)

@@ -100,7 +100,7 @@ class Decoder(nn.Module):
     """A network from codes to the output's parameters.
 
     Args:
-        network: ``(B, Z + classes)`` to ``(B, P, H, W)``.
+        network: ``(B, Z + classes)`` to ``(B, P, H, W)``; it ends in a convolution or a dense layer with a bias.
         classes: labels that it is told, as a one-hot vector behind the code; 0 for none.
     """
 
@@ -108,6 +108,12 @@ class Decoder(nn.Module):
         super().__init__()
         self.network = network
         self.classes = classes
+
+    @property
+    def bias(self) -> Tensor:
+        """The bias of the network's last layer: ``(P,)``, or one for each pixel, ``(P·H·W,)``."""
+        *_, last = (layer for layer in self.network.modules() if isinstance(layer, nn.Conv2d | nn.Linear))
+        return last.get_parameter("bias")
 
     def forward(self, codes: Tensor, given: Batch) -> Tensor:
         """Map codes ``(B, Z)`` to the output's parameters, ``(B, P, H, W)``."""

@@ -12,11 +12,11 @@ from torch.nn import functional as F
 
 from families.autoencoder.abilities import row_chunks
 from families.autoencoder.adversarial import AdversarialAutoencoder, Discriminator
-from families.autoencoder.networks import ClassAndStyleEncoder
+from families.autoencoder.networks import ClassAndStyleEncoder, Decoder
 from families.layers.evaluation import evaluation
-from families.layers.training import warm_cosine
+from families.layers.training import warm_turn
 from families.outputs import Output
-from genbench.interface import Phase, Step, Turn
+from genbench.interface import Phase, Step
 from genbench.seed import normal
 from genbench.spec import Batch, DataSpec
 
@@ -29,7 +29,7 @@ class SemiSupervisedAutoencoder(AdversarialAutoencoder):
 
     Args:
         spec, encoder, decoder, prior, output, discriminators: the same as for ``AdversarialAutoencoder``.
-        lr, game_lr, game_betas: the same as for it.
+        lr, game_lr, game_betas, temperature: the same as for it.
         noise: standard deviation of what is added to every image, on [-1, 1], that the encoder learns from.
     """
 
@@ -37,7 +37,7 @@ class SemiSupervisedAutoencoder(AdversarialAutoencoder):
         self,
         spec: DataSpec,
         encoder: ClassAndStyleEncoder,
-        decoder: nn.Module,
+        decoder: Decoder,
         prior: nn.Module,
         output: Output,
         discriminators: Sequence[Discriminator],
@@ -46,6 +46,7 @@ class SemiSupervisedAutoencoder(AdversarialAutoencoder):
         game_lr: float,
         game_betas: tuple[float, float],
         noise: float,
+        temperature: float = 1.0,
     ) -> None:
         super().__init__(
             spec,
@@ -57,6 +58,7 @@ class SemiSupervisedAutoencoder(AdversarialAutoencoder):
             lr=lr,
             game_lr=game_lr,
             game_betas=game_betas,
+            temperature=temperature,
         )
         self.encoder: ClassAndStyleEncoder
         self.noise = noise
@@ -78,7 +80,7 @@ class SemiSupervisedAutoencoder(AdversarialAutoencoder):
         """Return the three turns of the adversarial autoencoder, and behind them one on the labelled minibatch."""
         (phase,) = super().phases()
         adam = partial(torch.optim.Adam, lr=self.lr)
-        classification = Turn("classification", [self.encoder], self.classification_loss, adam, schedule=warm_cosine)
+        classification = warm_turn("classification", [self.encoder], self.classification_loss, adam)
         return [replace(phase, turns=[*phase.turns, classification])]
 
     def encode(self, batch: Batch) -> Tensor:

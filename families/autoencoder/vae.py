@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from families.autoencoder.divergences import kl
+from families.autoencoder.latents import code_size
 from families.autoencoder.model import Autoencoder
 from families.autoencoder.networks import Decoder, Encoder
 from families.autoencoder.priors import StandardNormal
@@ -17,8 +18,9 @@ def vae(
     *,
     width: int = 32,
     depth: int = 0,
-    latents: int = 32,
+    latents: int | None = None,
     output: str = "logistic",
+    temperature: float = 1.0,
     lr: float = 3e-3,
 ) -> Autoencoder:
     """Build a VAE: Gaussian posterior and prior, and a decoder over the integer levels (1312.6114).
@@ -27,20 +29,25 @@ def vae(
     output, a distribution over integers for a density or a Bernoulli, so that its likelihood compares with others'.
 
     Args:
-        spec: any shape and levels; the networks halve the sides as often as they divide, down to 4.
+        spec: any shape and levels; the networks halve the shorter side down to 4.
         width: features at the image's own scale.
         depth: residual blocks a scale, 0 or more.
-        latents: the size ``Z`` of a code.
+        latents: the size ``Z`` of a code; where not set, it goes with the root of the image's values, 32 at 1×28×28.
         output: ``"logistic"``, a discretised logistic with a scale of its own for every pixel, or ``"categorical"``.
+        temperature: how far drawn pixels stray, given their code: 1 draws from the model, near 0 they are each pixel's
+            median (logistic) or likeliest level (categorical).
         lr: the learning rate.
 
     Raises:
         ValueError: for options out of range.
     """
     positive(lr=lr)
-    whole(1, width=width, latents=latents)
+    whole(1, width=width)
     whole(0, depth=depth)
+    size = code_size(latents, spec.shape, 32)
     pixels = output_by_name(output, spec.levels)
-    encoder = ImageEncoder(spec.shape, width, depth, 2 * latents)
-    decoder = ImageDecoder(latents, spec.shape, width, depth, pixels.parameters(spec.shape[0]))
-    return Autoencoder(spec, Encoder(encoder), Decoder(decoder), StandardNormal(latents), kl, pixels, lr=lr)
+    encoder = ImageEncoder(spec.shape, width, depth, 2 * size)
+    decoder = ImageDecoder(size, spec.shape, width, depth, pixels.parameters(spec.shape[0]))
+    return Autoencoder(
+        spec, Encoder(encoder), Decoder(decoder), StandardNormal(size), kl, pixels, lr=lr, temperature=temperature
+    )

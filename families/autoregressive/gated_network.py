@@ -112,7 +112,6 @@ class GatedPixelCNN(CausalNetwork):
         self.layers.extend(GatedLayer(width, width, 3, groups, classes) for _ in range(depth - 1))
         self.hidden = MaskedConv2d(width, width, 1, "B", groups)
         self.last = MaskedConv2d(width, parameters, 1, "B", groups)
-        nn.init.zeros_(self.last.weight)  # begins as the uniform model
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """Map images ``(B, C, H, W)`` on [-1, 1] to all pixels' parameters, ``(B, P, H, W)``."""

@@ -19,13 +19,14 @@ def gated_pixelcnn(
     conditional: bool = False,
     sampler: str = "cached",
     temperature: float = 1.0,
+    micro_batch: int | None = None,
     output: str = "categorical",
 ) -> AutoregressiveModel:
     """Build Gated PixelCNN: a vertical and a horizontal stack of masked convolutions under gates (1606.05328).
 
     Differs from the paper in size (20 layers of 384 features under 5×5 kernels, for ImageNet, there), in optimiser
-    (Adam for RMSProp), and in where it begins: the network's last layer is zero, so that training starts from the
-    uniform model.
+    (Adam for RMSProp), and in where it begins: the network's last layer is zero but for its bias, the parameters under
+    which a pixel of the training images is likeliest by itself.
     The label's bias is the same at every pixel (section 2.3, equation 4).
 
     Args:
@@ -36,6 +37,7 @@ def gated_pixelcnn(
         conditional: whether every gate is told the label.
         sampler: the sampler: ``"cached"``, ``"fixed-point"`` or ``"naive"``.
         temperature: divides the logits in sampling; 1 draws from the model.
+        micro_batch: images passed at a time in training, whose activations alone are kept; None: the whole batch.
         output: ``"categorical"``, or another of :data:`families.outputs.OUTPUTS`.
 
     Raises:
@@ -50,5 +52,12 @@ def gated_pixelcnn(
     classes = spec.classes if conditional else 0
     network = GatedPixelCNN(spec.shape, width, depth, pixel.parameters(channels), groups, classes, cache=GatedColumns)
     return AutoregressiveModel(
-        spec, network, pixel, lr=lr, conditional=conditional, sampler=sampler, temperature=temperature
+        spec,
+        network,
+        pixel,
+        lr=lr,
+        conditional=conditional,
+        sampler=sampler,
+        temperature=temperature,
+        micro_batch=micro_batch,
     )

@@ -9,25 +9,32 @@ network or output here: the chain rule, training and sampling are the same for a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from families.autoregressive.sampling import SAMPLERS, CausalNetwork, Task
+from families.layers.accumulation import accumulated
 from families.layers.evaluation import chunks, evaluation
-from families.layers.options import positive
+from families.layers.options import positive, switch, whole
 from families.layers.scaling import to_unit
 from families.layers.training import one_turn
 from families.outputs import Output
+from families.outputs.start import begin, fit_start
 from genbench.interface import GenerativeModel, LogLikelihood, Phase, Step
 from genbench.seed import uniform
-from genbench.spec import Batch, DataSpec
+from genbench.spec import Batch, DataSpec, Splits
 
-AT_ONCE = 128
+AT_ONCE = 128  # images
+VALUES_AT_ONCE = 2**18  # in a full pass, where 128 large images would take too much memory
 
 
 class AutoregressiveModel(GenerativeModel):
     """A causal network and an output: exact likelihood by the chain rule in one pass, sampling pixel by pixel.
+
+    The network's last layer begins with a weight of zero and, at every pixel, the output's ``start``; when training
+    begins, with the start that is fitted to the pixels of the training images.
 
     Args:
         spec: the spec of the data.
@@ -39,9 +46,13 @@ class AutoregressiveModel(GenerativeModel):
         conditional: whether the network is told the label.
         sampler: ``"cached"``, ``"fixed-point"`` or ``"naive"``: all draw the same images from the same generator.
         temperature: how far sampling strays: 1 draws from the model, less draws nearer to its likeliest levels.
+        micro_batch: images passed at a time in training, whose activations alone are kept in memory; gradients are
+            added up over the batch, so that only rounding, and the order of what dropout draws, tells it from None, the
+            whole batch at once.
 
     Raises:
-        ValueError: for an unknown sampler, a temperature that is not positive, or labels that the data do not have.
+        ValueError: for an unknown sampler, a temperature that is not positive, a micro-batch that is not a whole
+            number from 1 on, a ``conditional`` that is not True or False, or labels that the data do not have.
     """
 
     def __init__(
@@ -55,10 +66,14 @@ class AutoregressiveModel(GenerativeModel):
         conditional: bool = False,
         sampler: str = "cached",
         temperature: float = 1.0,
+        micro_batch: int | None = None,
     ) -> None:
         super().__init__(spec, ("label",) if conditional else ())
         positive(lr=lr, temperature=temperature)
-        if sampler not in SAMPLERS:
+        switch(conditional=conditional)
+        if micro_batch is not None:
+            whole(1, micro_batch=micro_batch)
+        if sampler not in tuple(SAMPLERS):
             raise ValueError(f"sampler={sampler!r}: give one of {', '.join(SAMPLERS)}")
         if conditional and not spec.classes:
             raise ValueError("conditional=True: this data set has no labels")
@@ -68,6 +83,9 @@ class AutoregressiveModel(GenerativeModel):
         self.clip = clip
         self.sampler = sampler
         self.temperature = temperature
+        self.micro_batch = micro_batch
+        nn.init.zeros_(network.get_parameter("last.weight"))
+        begin(network.get_parameter("last.bias"), output.start(1 if network.channels_alike else spec.shape[0]))
 
     def log_prob(self, batch: Batch) -> Tensor:
         """Return the log-probability of every image in nats, float64 ``(B,)``, with gradients."""
@@ -77,11 +95,25 @@ class AutoregressiveModel(GenerativeModel):
         return self.output.log_prob(parameters, batch.images).sum((1, 2), dtype=torch.float64)
 
     def phases(self) -> Sequence[Phase]:
-        """Return one turn on the negative log-likelihood, in nats a dimension."""
-        return one_turn(self, self._loss, lr=self.lr, clip=self.clip)
+        """Return one turn on the negative log-likelihood, in nats a dimension, from the start fitted to the data on."""
+        return [replace(phase, enter=self._enter) for phase in one_turn(self, self._loss, lr=self.lr, clip=self.clip)]
+
+    def _enter(self, data: Splits, step: Step) -> None:
+        """Fit where the last layer begins to the training images."""
+        images = data.train.images
+        if self.network.channels_alike:
+            images = images.flatten(0, 1).unsqueeze(1)
+        fit_start(self.network.get_parameter("last.bias"), self.output, images, step.generator)
 
     def _loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
-        return {"loss": -self.log_prob(batch).mean() / self.spec.dimensions}
+        if self.micro_batch is None:
+            return {"loss": -self.log_prob(batch).mean() / self.spec.dimensions}
+        micro_batches = torch.arange(len(batch), device=batch.images.device).split(self.micro_batch)
+        values = len(batch) * self.spec.dimensions
+        loss = accumulated(
+            lambda rows: -self.log_prob(batch.rows(rows)).sum() / values, micro_batches, self.parameters()
+        )
+        return {"loss": loss}
 
     def log_likelihood(
         self, batch: Batch, *, draws: int = 1, effort: str = "fast", generator: Generator | None = None
@@ -92,8 +124,9 @@ class AutoregressiveModel(GenerativeModel):
             ValueError: for what :meth:`checked` refuses.
         """
         batch = self.checked(batch)
+        at_once = max(min(AT_ONCE, VALUES_AT_ONCE // self.spec.dimensions), 1)
         with evaluation(self):
-            rows = torch.arange(len(batch), device=batch.images.device).split(AT_ONCE)
+            rows = torch.arange(len(batch), device=batch.images.device).split(at_once)
             nats = torch.cat([self.log_prob(batch.rows(r)) for r in rows])
         return LogLikelihood(nats, "exact", self.given, method="chain rule")
 

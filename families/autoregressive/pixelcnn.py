@@ -65,7 +65,6 @@ class PixelCNN(CausalNetwork):
         self.blocks = nn.ModuleList(Residual(width, channels, classes) for _ in range(depth))
         self.hidden = MaskedConv2d(2 * width, 2 * width, 1, "B", channels)
         self.last = MaskedConv2d(2 * width, parameters, 1, "B", channels)
-        nn.init.zeros_(self.last.weight)  # begins as the uniform model
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """Map images ``(B, C, H, W)`` on [-1, 1] to all pixels' parameters, ``(B, P, H, W)``."""
@@ -120,13 +119,14 @@ def pixelcnn(
     conditional: bool = False,
     sampler: str = "cached",
     temperature: float = 1.0,
+    micro_batch: int | None = None,
 ) -> AutoregressiveModel:
     """Build PixelCNN with a softmax over ``spec.levels`` for each channel (1601.06759).
 
     Differs from the paper in size (15 layers of 128 features on CIFAR-10 there, and 1,024 features before the softmax),
     in optimiser (Adam for RMSProp), in where it begins (the last layer of every block is scaled by a tenth and the
-    network's last layer is zero, so that training starts from the uniform model), and in that it can be told the label,
-    by a bias in every block as 1606.05328 has it in every gate.
+    network's last layer is zero but for its bias, the logarithms of the levels' frequencies in the training images),
+    and in that it can be told the label, by a bias in every block as 1606.05328 has it in every gate.
 
     Args:
         spec: any shape and levels.
@@ -136,17 +136,25 @@ def pixelcnn(
         conditional: whether every block is told the label.
         sampler: the sampler: ``"cached"``, ``"fixed-point"`` or ``"naive"``.
         temperature: divides the logits in sampling; 1 draws from the model.
+        micro_batch: images passed at a time in training, whose activations alone are kept; None: the whole batch.
 
     Raises:
         ValueError: for options out of range, or labels that the data do not have.
     """
     whole(1, width=width)
-    whole(int(conditional), depth=depth)  # without a block there is nothing to tell the label to
+    whole(1 if conditional else 0, depth=depth)  # without a block there is nothing to tell the label to
     if width < spec.shape[0]:
         raise ValueError(f"width={width}: an image of {spec.shape[0]} channels takes at least as many features")
     output = Categorical(spec.levels)
     classes = spec.classes if conditional else 0
     network = PixelCNN(spec.shape, width, depth, output.parameters(spec.shape[0]), classes)
     return AutoregressiveModel(
-        spec, network, output, lr=lr, conditional=conditional, sampler=sampler, temperature=temperature
+        spec,
+        network,
+        output,
+        lr=lr,
+        conditional=conditional,
+        sampler=sampler,
+        temperature=temperature,
+        micro_batch=micro_batch,
     )

@@ -28,7 +28,7 @@ class RowConv:
         self.above = conv.weight.new_zeros(n, conv.in_channels, 1, width)
 
     def read(self, row: Tensor) -> Tensor:
-        """Map the next row ``(n, inputs, 1, W)`` to the convolution's answer there, ``(n, outputs, 1, W / stride)``."""
+        """Map the next row ``(n, inputs, 1, W)`` to the convolution's there, ``(n, outputs, 1, ⌈W / stride⌉)``."""
         both = torch.cat((self.above, row), 2)
         self.above = row
         conv = self.conv
@@ -50,7 +50,7 @@ class PixelConv:
         self.bias = conv.bias.detach()
         self.row = weight.new_zeros(n, width + 1, inputs)  # the first column is the border
         self.slots = self.row.unbind(1)[1:]
-        self.windows = self.row.flatten(1).unfold(1, 2 * inputs, stride * inputs)  # (n, W / stride, 2 · inputs)
+        self.windows = self.row.flatten(1).unfold(1, 2 * inputs, stride * inputs)  # (n, ⌈W / stride⌉, 2 · inputs)
         self.by_column = self.windows.unbind(1)
         self.so_far: tuple[Tensor, ...] = ()
 
@@ -162,13 +162,15 @@ class CoarserColumns:
     def __init__(self, coarser: Coarser, n: int, width: int, labels: Tensor | None) -> None:
         self.rows = RowConv(coarser.shrink_down, n, width)
         self.pixels = PixelConv(coarser.shrink_right, n, width)
-        self.scale = ScaleColumns(coarser.scale, n, width // 2, labels)
+        self.width = width
+        half = (width + 1) // 2
+        self.scale = ScaleColumns(coarser.scale, n, half, labels)
         self.grow = coarser.grow_down
         grow = coarser.grow_right.weight.detach()
         self.matrix = rearrange(grow, "inputs outputs row column -> inputs (row column outputs)")
         self.bias = coarser.grow_right.bias.detach().repeat(4)
         self.two_rows = torch.empty(0)
-        self.fours: list[tuple[Tensor, ...]] = [()] * (width // 2)
+        self.fours: list[tuple[Tensor, ...]] = [()] * half
 
     def row(self, y: int, down: Tensor) -> Tensor:
         """Map the down stream's row, ``(n, F, 1, W)``, to as much."""
@@ -177,7 +179,7 @@ class CoarserColumns:
         else:
             self.pixels.begin()
             self.two_rows = self.grow(self.scale.row(y // 2, self.rows.read(down)))
-        return self.two_rows[:, :, y % 2, None]
+        return self.two_rows[:, :, y % 2, None, : self.width]
 
     def pixel(self, y: int, x: int, right: Tensor) -> Tensor:
         """Map the right stream at a pixel, ``(n, F)``, to as much."""

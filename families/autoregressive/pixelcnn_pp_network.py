@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from families.autoregressive.sampling import CausalNetwork, Columns
 from families.autoregressive.shifted import DOWN, RIGHT, GatedBlock, GrowingConv2d, ShiftedConv2d
-from families.layers.scaling import halvings
+from families.layers.scaling import scales
 
 HALVINGS = 2  # at most, as in the paper
 
@@ -42,6 +42,9 @@ class Layer(nn.Module):
 class Coarser(nn.Module):
     """Both streams at half the sides: convolutions of stride 2, the coarser scale, transposed convolutions.
 
+    Half of an odd side is rounded up, 13 → 7, so that every row and column has a coarse one; what grows beyond the
+    image is cut off.
+
     Args:
         width: features of each stream.
         scale: the coarser scale, and those within it.
@@ -57,8 +60,9 @@ class Coarser(nn.Module):
 
     def forward(self, down: Tensor, right: Tensor, labels: Tensor | None) -> Streams:
         """Return what the coarser scales say to both streams, ``(B, F, H, W)`` each."""
+        height, width = down.shape[2:]
         down, right = self.scale(self.shrink_down(down), self.shrink_right(right), labels)
-        return self.grow_down(down), self.grow_right(right)
+        return self.grow_down(down)[:, :, :height, :width], self.grow_right(right)[:, :, :height, :width]
 
 
 class Scale(nn.Module):
@@ -98,7 +102,7 @@ class PixelCNNPP(CausalNetwork):
         shape: the image's, ``(C, H, W)``.
         width: features of each stream.
         depth: layers on either way at each scale.
-        start: the parameters ``(P,)`` that every pixel has to begin with.
+        parameters: numbers a pixel that the output takes.
         classes: number of labels that it is told, 0 for none.
         dropout: share of features left out in training.
         cache: makes what computes this network row by row and pixel by pixel, from the network, the number of images
@@ -110,7 +114,7 @@ class PixelCNNPP(CausalNetwork):
         shape: tuple[int, int, int],
         width: int,
         depth: int,
-        start: Tensor,
+        parameters: int,
         classes: int,
         dropout: float,
         *,
@@ -123,9 +127,8 @@ class PixelCNNPP(CausalNetwork):
         self.rows_above = ShiftedConv2d(inputs, width, DOWN)
         self.row_above = ShiftedConv2d(inputs, width, (1, 3), gain=math.sqrt(0.5))
         self.columns_left = ShiftedConv2d(inputs, width, (2, 1), gain=math.sqrt(0.5))
-        self.scales = Scale(width, depth, min(halvings(*shape[1:]), HALVINGS), classes, dropout)
-        self.last = ShiftedConv2d(width, len(start), (1, 1), gain=0)
-        self.last.bias.data.copy_(start)
+        self.scales = Scale(width, depth, min(scales(*shape[1:]), HALVINGS), classes, dropout)
+        self.last = ShiftedConv2d(width, parameters, (1, 1))
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """Map images ``(B, C, H, W)`` on [-1, 1] to all pixels' parameters, ``(B, P, H, W)``."""

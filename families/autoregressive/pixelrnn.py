@@ -134,7 +134,6 @@ class PixelRNN(CausalNetwork):
         self.ups = nn.ModuleList(MaskedConv2d(width, 2 * width, 1, "B", channels) for _ in self.layers)
         self.hidden = MaskedConv2d(2 * width, 2 * width, 1, "B", channels)
         self.last = MaskedConv2d(2 * width, parameters, 1, "B", channels)
-        nn.init.zeros_(self.last.weight)  # begins as the uniform model
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """Map images ``(B, C, H, W)`` on [-1, 1] to all pixels' parameters, ``(B, P, H, W)``."""
@@ -201,6 +200,7 @@ def pixelrnn(
     conditional: bool,
     sampler: str,
     temperature: float,
+    micro_batch: int | None,
 ) -> AutoregressiveModel:
     """Build a PixelRNN with a softmax over the levels, of layers made by ``layer(width, channels, classes)``.
 
@@ -208,12 +208,19 @@ def pixelrnn(
         ValueError: for options out of range, or labels that the data do not have.
     """
     whole(1, width=width)
-    whole(int(conditional), depth=depth)  # without a layer there is nothing to tell the label to
+    whole(1 if conditional else 0, depth=depth)  # without a layer there is nothing to tell the label to
     if width < spec.shape[0]:
         raise ValueError(f"width={width}: an image of {spec.shape[0]} channels takes at least as many features")
     output = Categorical(spec.levels)
     layers = [layer(width, spec.shape[0], spec.classes if conditional else 0) for _ in range(depth)]
     network = PixelRNN(spec.shape, width, layers, output.parameters(spec.shape[0]))
     return AutoregressiveModel(
-        spec, network, output, lr=lr, conditional=conditional, sampler=sampler, temperature=temperature
+        spec,
+        network,
+        output,
+        lr=lr,
+        conditional=conditional,
+        sampler=sampler,
+        temperature=temperature,
+        micro_batch=micro_batch,
     )

@@ -42,7 +42,12 @@ class CausalNetwork(nn.Module):
 
     Order is row by row; where the output is not joint, a pixel's channels follow each other, and so do their
     parameters along ``P``. A network that is conditioned takes int64 labels ``(B,)``.
+
+    Parameters leave its layer ``last``, whose weight and bias begin where the model says. ``channels_alike`` says that
+    ``last`` answers for one channel at a time, for all by the same numbers.
     """
+
+    channels_alike = False
 
     def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
         """Compute all parameters of all pixels in one pass."""

@@ -24,7 +24,7 @@ class ShiftedConv2d(nn.Conv2d):
     Args:
         inputs, outputs: the numbers of features.
         kernel: ``(rows, columns)``: an odd number of columns lies round the pixel, an even one ends at it.
-        stride: 1, or 2 to halve both sides: output ``i`` stands at row and column ``2i``.
+        stride: 1, or 2 to halve both sides, rounded up: output ``i`` stands at row and column ``2i``.
         gain: deviation of the initial weights, which are N(0, gain² / inputs of a feature).
     """
 
@@ -39,7 +39,7 @@ class ShiftedConv2d(nn.Conv2d):
         nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, inputs, H, W)`` to ``(B, outputs, H / stride, W / stride)``."""
+        """Map ``(B, inputs, H, W)`` to ``(B, outputs, ⌈H / stride⌉, ⌈W / stride⌉)``."""
         return super().forward(F.pad(x, self.border))
 
 

@@ -89,6 +89,8 @@ class WaveNet(CausalNetwork):
         classes: number of labels that it is told, 0 for none.
     """
 
+    channels_alike = True
+
     def __init__(
         self, shape: tuple[int, int, int], width: int, depth: int, stacks: int, parameters: int, classes: int = 0
     ) -> None:
@@ -109,8 +111,6 @@ class WaveNet(CausalNetwork):
         self.bias = nn.Parameter(torch.zeros(skip))
         self.hidden = nn.Conv1d(skip, skip, 1)
         self.last = nn.Conv1d(skip, parameters, 1)
-        nn.init.zeros_(self.last.weight)  # begins as the uniform model
-        nn.init.zeros_(cast("Tensor", self.last.bias))
 
     def places(self) -> Tensor:
         """Return what each value is told of its row, column and channel, ``(T, 1, width)``; a sequence has none."""
@@ -202,6 +202,7 @@ def wavenet(
     conditional: bool = False,
     sampler: str = "cached",
     temperature: float = 1.0,
+    micro_batch: int | None = None,
 ) -> AutoregressiveModel:
     """Build WaveNet over the raster sequence of an image's values, with a softmax over the levels (1609.03499).
 
@@ -210,7 +211,8 @@ def wavenet(
     always inside.
 
     Differs from the paper in size (there 30 layers and more), in what it takes (values on [-1, 1], ordered as levels
-    of grey are, where the paper takes one-hot levels of sound on a μ-law scale; so gradients by the input exist), and
+    of grey are, where the paper takes one-hot levels of sound on a μ-law scale; so gradients by the input exist), in
+    where it begins (the last layer is zero but for its bias, the logarithms of the levels' frequencies), and
     in that the first layer is told the row, the column and the channel of every value (a local condition, section
     2.5), since a raster sequence has neither edges nor colours.
 
@@ -223,6 +225,7 @@ def wavenet(
         conditional: whether it is told the label, which adds a bias in every gate (global conditioning).
         sampler: the sampler: ``"cached"``, ``"fixed-point"`` or ``"naive"``.
         temperature: divides the logits in sampling; 1 draws from the model.
+        micro_batch: images passed at a time in training, whose activations alone are kept; None: the whole batch.
 
     Raises:
         ValueError: for options out of range, or labels that the data do not have.
@@ -233,5 +236,12 @@ def wavenet(
     output = Categorical(spec.levels)
     network = WaveNet(spec.shape, width, depth, stacks, spec.levels, spec.classes if conditional else 0)
     return AutoregressiveModel(
-        spec, network, output, lr=lr, conditional=conditional, sampler=sampler, temperature=temperature
+        spec,
+        network,
+        output,
+        lr=lr,
+        conditional=conditional,
+        sampler=sampler,
+        temperature=temperature,
+        micro_batch=micro_batch,
     )

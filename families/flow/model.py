@@ -1,9 +1,10 @@
-"""Flows over dequantised images: a chain of bijections, a base, uniform dequantisation.
+"""Flows over dequantised images: a chain of bijections, a base, noise that dequantises.
 
-    P(image) = ∫ over the image's bins of p(v) dv = E[p(image + u)],  u uniform on the unit cube,
+    P(image) = ∫ over the image's bins of p(v) dv = E[p(image + u) / q(u | image)],  u drawn from q,
 
-so that the density at ``image + u`` is an importance weight whose mean is the probability of the stored integers
-(1511.01844). A new variant is a recipe that hands over another chain or base.
+so that the density at ``image + u``, over that of the noise, is an importance weight whose mean is the probability of
+the stored integers (1511.01844, where q is uniform on the unit cube). A new variant is a recipe that hands over another
+chain, base or dequantiser.
 """
 
 from __future__ import annotations
@@ -38,11 +39,11 @@ class FlowModel(GenerativeModel):
         transform: bijection from values in levels, float64 ``(B, C, H', W')`` within (0, levels), to the base's
             ``(B, C·H'·W')``; it is given the labels, int64 ``(B,)``, as nflows' context where the model is conditional.
         base: distribution of what the transform leads to, the same for scoring and for sampling.
+        dequantiser: what lays an image with noise on the canvas that the transform sees.
         lr: Adam's learning rate, warmed up and then brought down along a cosine.
         clip: largest 2-norm of a gradient.
         conditional: whether the transform is told the label.
         temperature: factor of the base's noise in sampling (1807.03039, §6). 1 draws from the model.
-        padding: rows and columns that the canvas has more than the image (see ``Dequantiser``).
 
     Raises:
         ValueError: for a rate or temperature that is not positive, or labels that the data do not have.
@@ -54,18 +55,18 @@ class FlowModel(GenerativeModel):
         transform: Transform,
         base: Independent,
         *,
+        dequantiser: Dequantiser,
         lr: float,
         clip: float,
         conditional: bool = False,
         temperature: float = 1.0,
-        padding: tuple[int, int] = (0, 0),
     ) -> None:
         super().__init__(spec, ("label",) if conditional else ())
-        positive(lr=lr, temperature=temperature)
+        positive(lr=lr, clip=clip, temperature=temperature)
         if conditional and not spec.classes:
             raise ValueError("conditional=True: this data set has no labels")
         self.flow = Flow(transform, base)
-        self.dequantiser = Dequantiser(spec, padding)
+        self.dequantiser = dequantiser
         self.lr = lr
         self.clip = clip
         self.temperature = temperature
@@ -90,8 +91,8 @@ class FlowModel(GenerativeModel):
 
         The mean of the weights is the probability of the image.
         """
-        values = self.dequantiser.values(batch.images, generator)
-        return self.flow.log_prob(values, batch.labels if self.given else None) + self.dequantiser.nats
+        values, nats = self.dequantiser(batch.images, generator)
+        return self.flow.log_prob(values, batch.labels if self.given else None) + nats
 
     def log_weights(self, batch: Batch, draws: int, generator: Generator) -> Tensor:
         """Return the log-weights of ``draws`` dequantisations of each image, float64 ``(draws, B)``."""

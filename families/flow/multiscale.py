@@ -10,7 +10,12 @@ from einops import rearrange
 from nflows.transforms.base import CompositeTransform, Transform
 from torch import Tensor
 
+from families.layers import scaling
+from families.layers.options import whole
+
 Shape = tuple[int, int, int]
+
+MOST_PADDING = 0.25  # of an image's pixels, where nobody asks for more
 
 
 class Chain(CompositeTransform):
@@ -106,3 +111,44 @@ def shape_on(shape: Shape) -> Shape:
     if shape[0] < 2:
         raise ValueError(f"shape={shape}: a single channel has no half to factor out, squeeze first")
     return math.ceil(shape[0] / 2), *shape[1:]
+
+
+def padding(shape: Shape, scales: int) -> tuple[int, int]:
+    """Return the rows and columns to append to ``shape`` so that both sides halve evenly as often as ``scales``."""
+    _, height, width = shape
+    return -height % 2**scales, -width % 2**scales
+
+
+def fitting_scales(shape: Shape, asked: int | None, least: int = 0) -> int:
+    """Return how often a flow squeezes images of ``shape``: as often as ``asked``, or else as the sides suggest.
+
+    They suggest that the shorter side halves down to 4, evenly or not, but less often where the padding that uneven
+    halvings need would exceed a quarter of the image's pixels: 28 → 14 → 7, 32 → 16 → 8 → 4, 33 → 36 → 18 → 9,
+    13 × 17 → 14 × 18 → 7 × 9. A shorter side of 8 or more halves at least once.
+
+    Args:
+        shape: the shape ``(C, H, W)`` of an image.
+        asked: the number of squeezes that an option asks for, None for none.
+        least: the number of squeezes that the flow needs.
+
+    Raises:
+        ValueError: for ``asked`` that is no whole number from ``least`` on, or above what leaves a single pixel of the
+            longer side.
+    """
+    _, height, width = shape
+    if asked is None:
+        count = scaling.scales(height, width)
+        while _padded_share(shape, count) > MOST_PADDING:
+            count -= 1
+        return max(count, least)
+    whole(least, scales=asked)
+    most = max((max(height, width) - 1).bit_length(), 1)
+    if asked > most:
+        raise ValueError(f"scales={asked}: images of shape {shape} take {least} to {most}")
+    return asked
+
+
+def _padded_share(shape: Shape, scales: int) -> float:
+    _, height, width = shape
+    rows, columns = padding(shape, scales)
+    return (height + rows) * (width + columns) / (height * width) - 1

@@ -23,8 +23,8 @@ class CouplingNetwork(nn.Module):
         last = nn.Conv2d(width, outputs, 3, padding=1)
         self.layers = nn.Sequential(he(first), *blocks, nn.SiLU(), silent(last))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, inputs, H, W)`` to ``(B, outputs, H, W)``."""
+    def forward(self, x: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Map ``(B, inputs, H, W)`` to ``(B, outputs, H, W)``; labels change nothing."""
         return self.layers(x)
 
 

@@ -8,6 +8,8 @@ import torch
 from nflows.transforms.base import Transform
 from torch import Tensor
 
+from families.layers.options import positive
+
 
 class OpenEnds(Transform):
     """``x = v / levels``, then a curve y(x) whose ends are opened: one to one from (0, levels) onto ℝ.
@@ -49,13 +51,16 @@ class OpenEnds(Transform):
         raise NotImplementedError(f"{type(self).__name__} is not whole: write _curve() and _uncurve()")
 
     def forward(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Map levels, float64 ``(B, …)`` strictly within (0, levels), to reals ``(B, …)`` in the model's dtype."""
+        """Map levels, float64 ``(B, …)`` strictly within (0, levels), to reals ``(B, …)`` in the model's dtype.
+
+        A value may be given as ``v - levels`` too, a negative number: so one close to the upper end keeps its digits.
+        """
         x = inputs / self.levels
-        margin = torch.minimum(x, 1 - x)  # how far from the nearer end
+        margin = torch.where(x < 0, -x, torch.minimum(x, 1 - x))  # how far from the nearer end
         y, log_slope = self._curve(margin.clamp(min=self.delta))
         tail = torch.log(margin.clamp(max=self.delta) / self.delta)
         y = y + torch.where(margin < self.delta, self.slope * tail, 0.0)
-        y = torch.where(x < 0.5, y, -y)
+        y = torch.where((x >= 0) & (x < 0.5), y, -y)
         return y.to(self.like.dtype), (log_slope - tail - math.log(self.levels)).flatten(1).sum(1)
 
     def inverse(self, inputs: Tensor, context: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -85,7 +90,8 @@ class OpenLogit(OpenEnds):
 
     def __init__(self, levels: int, alpha: float = 0.05) -> None:
         super().__init__(levels, share=0.1)
-        if not 0 < alpha < 0.5:
+        positive(alpha=alpha)
+        if alpha >= 0.5:
             raise ValueError(f"alpha={alpha}: give a number between 0 and 0.5, ends excluded")
         self.alpha = alpha
         self._open()
@@ -102,7 +108,8 @@ class OpenLinear(OpenEnds):
     """``y = x - ½``, with its end bins opened: the [0, 1] of 1410.8516, moved to lie about zero.
 
     The whole of them, where a logit needs a tenth: it has spread its ends already, while a line leaves a base's tails
-    to the open part alone, and noise that seldom falls into it seldom sees the weight that it carries.
+    to the open part alone, and noise that seldom falls into it seldom sees the weight that it carries. Near an end the
+    density is a power of the distance, which uniform noise meets too seldom as well: see ``EndTails``.
 
     Args:
         levels: how many levels a pixel has.

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from nflows.transforms.base import Transform
 from torch import Tensor
 
 from families.flow.couplings import AffineCoupling, channelwise, checkerboard
+from families.flow.dequantise import Dequantiser
 from families.flow.distributions import StandardNormal
 from families.flow.model import FlowModel
-from families.flow.multiscale import Chain, FactorOut, Flatten, Shape, Squeeze, shape_on, squeezed
+from families.flow.multiscale import (
+    Chain,
+    FactorOut,
+    Flatten,
+    Shape,
+    Squeeze,
+    fitting_scales,
+    padding,
+    shape_on,
+    squeezed,
+)
 from families.flow.networks import CouplingNetwork
 from families.flow.normalisation import BatchNorm
 from families.flow.preprocess import OpenLogit
 from families.layers.options import whole
-from families.layers.scaling import halvings
 from genbench.spec import DataSpec
 
 
@@ -26,7 +37,9 @@ def realnvp(
     depth: int = 1,
     scales: int | None = None,
     alpha: float = 0.05,
+    dequantisation: str = "learned",
     lr: float = 2e-3,
+    clip: float = 50.0,
     temperature: float = 1.0,
 ) -> FlowModel:
     """Build RealNVP: affine couplings under two kinds of masks, over scales that factor out half each (1605.08803).
@@ -37,16 +50,22 @@ def realnvp(
     Differs from the paper in size (eight residual blocks of 64 features there), in the networks inside couplings, which
     have neither batch nor weight normalisation and are as wide at every scale, in batch normalisation, which learns by
     the batch's own statistics (running averages there), in the squeeze, which keeps a channel's four
-    parts together, so that of colour images the first channels go on, and in the ends of the logit, which are opened so
-    that the probabilities of all images sum to one (see ``OpenLogit``). No weights are penalised.
+    parts together, so that of colour images the first channels go on, in the ends of the logit, which are opened so
+    that the probabilities of all images sum to one (see ``OpenLogit``), and in the noise of dequantisation, which is
+    learned in the bins of the first and last level (see ``EndTails``). No weights are penalised.
 
     Args:
         spec: any shape and levels.
         width: features inside a coupling.
         depth: residual blocks inside a coupling, 0 or more.
-        scales: halvings of the image; by default as often as both sides divide, down to 4, so 28 → 14 → 7.
+        scales: squeezes; by default as often as the shorter side halves down to 4, so 28 → 14 → 7, and none where it
+            is shorter than 8: four checkerboard couplings are then the whole flow. Sides that do not divide evenly are
+            padded (see ``Dequantiser``), by default by a quarter of the image's pixels at most.
         alpha: how far the logit stays from its poles, between 0 and 0.5.
+        dequantisation: ``"learned"``, noise that goes where the density is in the bins of the first and last level, or
+            the paper's ``"uniform"``, whose bound is looser.
         lr: the learning rate.
+        clip: largest 2-norm of a gradient.
         temperature: factor of the base's noise in sampling; 1 draws from the model.
 
     Raises:
@@ -54,17 +73,22 @@ def realnvp(
     """
     whole(1, width=width)
     whole(0, depth=depth)
-    most = halvings(*spec.shape[1:], least=1)
-    if scales is None:
-        scales = halvings(*spec.shape[1:])
-    elif not 0 <= scales <= most:
-        raise ValueError(f"scales={scales}: sides of {spec.shape[1]} and {spec.shape[2]} halve 0 to {most} times")
+    scales = fitting_scales(spec.shape, scales)
+    dequantiser = Dequantiser(spec, padding(spec.shape, scales), dequantisation)
+    shape = dequantiser.shape
 
     def network(channels: int) -> CouplingNetwork:
         return CouplingNetwork(channels, 2 * channels, width, depth)
 
-    transform = Chain([OpenLogit(spec.levels, alpha), multiscale(spec.shape, scales, network)])
-    return FlowModel(spec, transform, StandardNormal(spec.dimensions), lr=lr, clip=50.0, temperature=temperature)
+    return FlowModel(
+        spec,
+        Chain([OpenLogit(spec.levels, alpha), multiscale(shape, scales, network)]),
+        StandardNormal(math.prod(shape)),
+        dequantiser=dequantiser,
+        lr=lr,
+        clip=clip,
+        temperature=temperature,
+    )
 
 
 def couplings(

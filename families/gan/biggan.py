@@ -18,7 +18,7 @@ from families.gan.codes import Code, labels_of
 from families.gan.model import GAN
 from families.gan.projection import projection_critic
 from families.layers.options import positive, switch, whole
-from families.layers.scaling import halvings
+from families.layers.scaling import scales
 from families.outputs.base import at_least_single
 from genbench.spec import Batch
 
@@ -61,7 +61,7 @@ def biggan(
     """
     positive(weight=weight)
     switch(attention=attention)
-    blocks = max(halvings(*builder.spec.shape[1:]), 1)
+    blocks = max(scales(*builder.spec.shape[1:]), 1)
     code = HierarchicalCode(builder.latents, builder.classes(), embedding, blocks, truncation)
     generator = builder.generator(code, norm=partial(VectorBatchNorm, features=code.condition), attention=attention)
     critic, head = projection_critic(builder, attention=attention, initialise=orthogonal_init)

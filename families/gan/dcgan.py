@@ -36,7 +36,7 @@ def dcgan(builder: GANBuilder) -> GAN:
     ReLU in the generator and tanh at its end, LeakyReLU(0.2) in the critic; weights come from N(0, 0.02²), Adam has β₁
     0.5. Samples use batch normalisation's running statistics and no average of weights.
 
-    Departures: sides halve while they stay even and at least 4 long, 28 → 14 → 7, where the paper goes from 64 to 4;
+    Departures: sides halve while the shorter one stays at least 4 long, 28 → 14 → 7, where the paper goes from 64 to 4;
     at 64 pixels ``width=128`` gives its 4×4×1024 start. Kernels are 4×4, which a stride of 2 covers evenly, where the
     paper has 5×5; the logit has no bias.
 

@@ -6,7 +6,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from families.layers.scaling import halvings
+from families.layers.scaling import halved, scales
 
 LARGEST = 32  # of a map's side: the shares of a place's attention grow with its fourth power
 
@@ -43,5 +43,5 @@ class Attention(nn.Module):
 
 def attention_scale(height: int, width: int) -> int:
     """Return how often the attending map is halved: once, or until its side is at most 32 (as at 128 px)."""
-    scales = halvings(height, width)
-    return next((scale for scale in range(min(1, scales), scales) if max(height, width) >> scale <= LARGEST), scales)
+    most = scales(height, width)
+    return next((scale for scale in range(min(1, most), most) if max(halved((height, width), scale)) <= LARGEST), most)

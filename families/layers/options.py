@@ -40,7 +40,7 @@ def whole(least: int, **options: int) -> None:
     """
     for name, value in options.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise ValueError(f"{name}={value}: give a whole number, {least} or more")
+            raise ValueError(f"{name}={value!r}: give a whole number, {least} or more")
 
 
 def share(**options: float) -> None:

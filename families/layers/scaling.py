@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -29,3 +31,14 @@ def halvings(height: int, width: int, least: int = 4) -> int:
         width //= 2
         count += 1
     return count
+
+
+def scales(height: int, width: int, least: int = 4) -> int:
+    """Count how often the shorter side halves down to ``least``, evenly or not: 28 → 14 → 7 is 2, 13 → 6½ is 1."""
+    return max((min(height, width) // least).bit_length() - 1, 0)
+
+
+def halved(sides: Sequence[int], times: int) -> tuple[int, int]:
+    """Return an image's sides, halved so many times, each time rounded up: of 13×17 once 7×9 and twice 4×5."""
+    height, width = sides
+    return -(-height >> times), -(-width >> times)

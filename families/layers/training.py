@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn import Parameter
+from torch.optim import Optimizer
 
 from genbench.interface import Phase, Step, Turn
 from genbench.spec import Batch
 
-WARM_UP = 0.02
+WARM_UP = 0.02  # of the phase
+WARM_UP_STEPS = 20  # at least, since Adam's first steps are as long as its rate, whatever the gradient
 
 
 def warm_cosine(fraction: float) -> float:
@@ -22,6 +25,18 @@ def warm_cosine(fraction: float) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (fraction - WARM_UP) / (1 - WARM_UP)))
 
 
+def warm_turn(
+    name: str,
+    learns: Sequence[nn.Module],
+    loss: Callable[[Batch, Step], dict[str, Tensor]],
+    optimizer: Callable[[Iterable[Parameter]], Optimizer],
+    *,
+    clip: float | None = None,
+) -> Turn:
+    """Build a turn whose learning rate warms up, by the fraction and over some steps, and comes down along a cosine."""
+    return Turn(name, learns, loss, optimizer, schedule=warm_cosine, clip=clip, warm_up=WARM_UP_STEPS)
+
+
 def one_turn(
     model: nn.Module,
     loss: Callable[[Batch, Step], dict[str, Tensor]],
@@ -29,8 +44,7 @@ def one_turn(
     lr: float,
     clip: float,
     name: str = "likelihood",
-    schedule: Callable[[float], float] | None = warm_cosine,
 ) -> Sequence[Phase]:
     """Build one phase of one turn: Adam on all of ``model``, gradients clipped to the 2-norm ``clip``."""
     adam = partial(torch.optim.Adam, lr=lr)
-    return [Phase(name, 1.0, [Turn(name, [model], loss, adam, schedule=schedule, clip=clip)])]
+    return [Phase(name, 1.0, [warm_turn(name, [model], loss, adam, clip=clip)])]

@@ -1,9 +1,10 @@
 """Distributions over integer levels: what a network's numbers say of a pixel.
 
-Every output answers four questions, so that a model is a network × an output and a new output fits every network:
-how many ``parameters`` a pixel takes, how many ``uniforms`` draw one, the ``log_prob`` of stored levels, and the
-``sample`` that uniforms lead to. Sampling inverts the distribution function, so that the same uniforms and nearly the
-same parameters give the same levels, whichever way the parameters were computed.
+Every output answers six questions, so that a model is a network × an output and a new output fits every network:
+how many ``parameters`` a pixel takes, which ones are a ``start``, which ones are ``fitted`` to pixels, how many
+``uniforms`` draw a pixel, the ``log_prob`` of stored levels, and the ``sample`` that uniforms lead to. Sampling inverts
+the distribution function, so that the same uniforms and nearly the same parameters give the same levels, whichever way
+the parameters were computed.
 """
 
 from __future__ import annotations

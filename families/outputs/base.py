@@ -7,6 +7,10 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+DESCENT_PIXELS = 2048
+DESCENT_STEPS = 150
+DESCENT_RATE = 0.1
+
 
 class Output(Protocol):
     """A distribution over the levels of a pixel's channels, given ``P`` numbers.
@@ -32,6 +36,14 @@ class Output(Protocol):
         """Return ``P``, how many numbers a pixel of so many channels takes."""
         ...
 
+    def start(self, channels: int) -> Tensor:
+        """Return the parameters ``(P,)`` that every pixel begins with before any data are seen: near the uniform."""
+        ...
+
+    def fitted(self, pixels: Tensor) -> Tensor:
+        """Return the parameters ``(P,)``, float32, under which pixels ``(N, C)`` are likeliest, each by itself."""
+        ...
+
     def uniforms(self, channels: int) -> int:
         """Return how many uniforms draw one pixel of so many channels."""
         ...
@@ -46,6 +58,26 @@ class Output(Protocol):
         A temperature below 1 draws nearer to what is likeliest: logits are divided by it, scales multiplied.
         """
         ...
+
+
+def descend(output: Output, pixels: Tensor) -> Tensor:
+    """Return the parameters ``(P,)`` where Adam comes to from ``output.start``, down the pixels' mean ``-log_prob``.
+
+    Args:
+        output: the distribution of a pixel.
+        pixels: levels ``(N, C)``; the first few thousand count, and those alike are scored once.
+    """
+    some = pixels[:DESCENT_PIXELS]
+    different, times = some.unique(dim=0, return_counts=True)
+    row = different.T[None, :, None]  # (1, C, 1, D): one image of one row
+    shares = times / len(some)
+    parameters = output.start(pixels.shape[1]).to(pixels.device).requires_grad_()
+    adam = torch.optim.Adam([parameters], lr=DESCENT_RATE)
+    for _ in range(DESCENT_STEPS):
+        nats = output.log_prob(parameters[None, :, None, None].expand(-1, -1, 1, len(different)), row)
+        (parameters.grad,) = torch.autograd.grad(-(shares * nats[0, 0]).sum(), parameters)
+        adam.step()
+    return parameters.detach()
 
 
 def at_least_single(values: Tensor) -> Tensor:

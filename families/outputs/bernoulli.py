@@ -33,6 +33,14 @@ class Bernoulli:
         """Return how many numbers a pixel takes: one logit a channel."""
         return channels
 
+    def start(self, channels: int) -> Tensor:
+        """Return logits of zero, ``(P,)``: a fair coin."""
+        return torch.zeros(self.parameters(channels))
+
+    def fitted(self, pixels: Tensor) -> Tensor:
+        """Return logits of the shares of ones in pixels ``(N, C)``, ``(P,)``; both levels count once more than seen."""
+        return ((pixels.float().sum(0) + 1) / (len(pixels) + 2)).logit()
+
     def uniforms(self, channels: int) -> int:
         """Return how many uniforms draw a pixel: one a channel."""
         return channels

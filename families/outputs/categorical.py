@@ -27,6 +27,18 @@ class Categorical:
         """Return how many numbers a pixel takes: one logit for each level and channel."""
         return channels * self.levels
 
+    def start(self, channels: int) -> Tensor:
+        """Return logits of zero, ``(P,)``: every level is as likely."""
+        return torch.zeros(self.parameters(channels))
+
+    def fitted(self, pixels: Tensor) -> Tensor:
+        """Return the logarithms of the levels' frequencies in pixels ``(N, C)``, of each channel, ``(P,)``.
+
+        Every level counts as seen once more than it was, so that all stay possible.
+        """
+        counts = 1 + torch.stack([channel.long().bincount(minlength=self.levels) for channel in pixels.unbind(1)])
+        return (counts / counts.sum(1, keepdim=True)).log().flatten()
+
     def uniforms(self, channels: int) -> int:
         """Return how many uniforms draw a pixel: one a channel."""
         return channels

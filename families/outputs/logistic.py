@@ -9,10 +9,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from families.layers.scaling import to_levels, to_uint8
-from families.outputs.base import at_least_single
+from families.outputs.base import at_least_single, descend
 
 LOG_SCALE_FLOOR = -7.0
 LARGEST_LOG_SCALE = 20.0
+FIRST_LOG_SCALE = -1.0  # likeliest, or nearly, where all levels are as frequent
 
 
 def log_bin(images: Tensor, mean: Tensor, log_scale: Tensor, levels: int) -> Tensor:
@@ -61,6 +62,14 @@ class DiscretisedLogistic:
     def parameters(self, channels: int) -> int:
         """Return how many numbers a pixel takes: a mean μ and a raw log-scale for each channel."""
         return 2 * channels
+
+    def start(self, channels: int) -> Tensor:
+        """Return means of 0 and log-scales of -1, ``(P,)``: within 0.3 bits of the uniform over 256 levels."""
+        return torch.tensor([0.0, FIRST_LOG_SCALE]).repeat(channels)
+
+    def fitted(self, pixels: Tensor) -> Tensor:
+        """Return the parameters ``(P,)`` that Adam finds likeliest for pixels ``(N, C)``, from ``start`` on."""
+        return descend(self, pixels)
 
     def uniforms(self, channels: int) -> int:
         """Return how many uniforms draw a pixel: one a channel."""

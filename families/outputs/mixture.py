@@ -11,7 +11,7 @@ from torch import Tensor
 
 from families.layers.options import whole
 from families.layers.scaling import to_levels
-from families.outputs.base import at_least_single, invert
+from families.outputs.base import at_least_single, descend, invert
 from families.outputs.logistic import LOG_SCALE_FLOOR, log_bin, soft_log_scale
 
 
@@ -49,14 +49,10 @@ class LogisticMixture:
         """Return ``M (1 + 2C + C(C-1)/2)``, a pixel's numbers: 3 a component for one channel, 10 for three."""
         return self.components * sum(self._counts(channels))
 
-    def uniforms(self, channels: int) -> int:
-        """Return how many uniforms draw a pixel: one for the component and one a channel."""
-        return 1 + channels
+    def start(self, channels: int) -> Tensor:
+        """Return components alike in weight, side by side from black to white, ``(P,)``.
 
-    def spread(self, channels: int) -> Tensor:
-        """Return parameters to begin from, ``(P,)``: components alike in weight, from black to white.
-
-        A network must begin with components that differ: those that start alike get the same gradient for ever.
+        Components must differ to begin with: those that start alike get the same gradient for ever.
         """
         centres = (2 * torch.arange(self.components) + 1) / self.components - 1
         rows = torch.zeros(self.parameters(channels)).view(-1, self.components)
@@ -64,6 +60,14 @@ class LogisticMixture:
         means.copy_(centres)
         raw.fill_(-math.log(2 * self.components))
         return rows.flatten()
+
+    def fitted(self, pixels: Tensor) -> Tensor:
+        """Return the parameters ``(P,)`` that Adam finds likeliest for pixels ``(N, C)``, from ``start`` on."""
+        return descend(self, pixels)
+
+    def uniforms(self, channels: int) -> int:
+        """Return how many uniforms draw a pixel: one for the component and one a channel."""
+        return 1 + channels
 
     def log_prob(self, parameters: Tensor, images: Tensor) -> Tensor:
         """Return every pixel's nats, ``log Σ_m π_m ∏_c bin_mc``: ``(B, H, W)``."""

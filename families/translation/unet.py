@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from families.layers.scaling import halvings
+from families.layers.convolutional import doubling, halving
+from families.layers.scaling import halved, halvings, scales
 from families.translation.dropout import NoiseDropout
 
 NOISY_BLOCKS = 3
@@ -34,7 +35,10 @@ class Block(nn.Module):
 
 
 class UNet(nn.Module):
-    """A network that halves down to a side of 2 or 3, then doubles back; each scale is handed what the way down saw.
+    """A network that halves, then doubles back; each scale is handed what the way down saw.
+
+    Sides halve down to 2 or 3 while both are even, and down to 4 in any case, an odd one with rounding up: 28 → 14 → 7,
+    32 → 16 → 8 → 4 → 2, 13 → 7.
 
     Way down: 4×4 convolutions of stride 2, LeakyReLU(0.2), batch normalisation behind all but the first; channels
     double up to ``8·width``. At the bottom a 3×3 block, which stands for the deeper scales of the paper's 256-pixel
@@ -60,28 +64,25 @@ class UNet(nn.Module):
         if width < 1:
             raise ValueError(f"width={width}: give at least 1 channel")
         channels, height, breadth = shape
-        scales = halvings(height, breadth, least=2)
-        sizes = [(min(width << i, 8 * width), height >> i + 1, breadth >> i + 1) for i in range(scales)]
+        sides = (height, breadth)
+        times = max(halvings(height, breadth, least=2), scales(height, breadth))
+        sizes = [(min(width << i, 8 * width), *halved(sides, i + 1)) for i in range(times)]
         down = []
         for i, (out, _, _) in enumerate(sizes):
-            halve = nn.Conv2d(sizes[i - 1][0] if i else source, out, 4, stride=2, padding=1)
+            halve = halving(sizes[i - 1][0] if i else source, out, halved(sides, i))
             down.append(nn.Sequential(halve, *([nn.BatchNorm2d(out)] if i else []), nn.LeakyReLU(0.2)))
         self.down = nn.ModuleList(down)
         bottom = sizes[-1] if sizes else (width, height, breadth)
         middle = nn.Conv2d(bottom[0] if sizes else source, bottom[0], 3, padding=1)
         self.bottom = Block(middle, bottom[0], NoiseDropout(bottom, rate))
         up = []
-        for i in range(scales - 1, 0, -1):
-            into, noisy = sizes[i - 1], i >= 2 and scales - i < NOISY_BLOCKS
-            double = nn.ConvTranspose2d(sizes[i][0] * (1 if i == scales - 1 else 2), into[0], 4, stride=2, padding=1)
+        for i in range(times - 1, 0, -1):
+            into, noisy = sizes[i - 1], i >= 2 and times - i < NOISY_BLOCKS
+            double = doubling(sizes[i][0] * (1 if i == times - 1 else 2), into[0], halved(sides, i))
             up.append(Block(double, into[0], NoiseDropout(into, rate) if noisy else None))
         self.up = nn.ModuleList(up)
-        last = width * (2 if scales > 1 else 1)
-        self.last = (
-            nn.ConvTranspose2d(last, channels, 4, stride=2, padding=1)
-            if scales
-            else nn.Conv2d(last, channels, 3, padding=1)
-        )
+        last = width * (2 if times > 1 else 1)
+        self.last = doubling(last, channels, sides) if times else nn.Conv2d(last, channels, 3, padding=1)
         self.shares = [self.bottom.latents, *[block.latents for block in up]]
         self.latents = sum(self.shares)
 

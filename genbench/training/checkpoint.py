@@ -130,7 +130,10 @@ def load_training(
         raise ValueError(f"checkpoint {path} is of {theirs}, not of {identity(model)}")
     if settings != _settings(config):
         raise ValueError(f"checkpoint {path} was trained under {settings}, not under {_settings(config)}")
-    model.load_state_dict(whole["model"])
+    try:
+        model.load_state_dict(whole["model"])
+    except RuntimeError as error:  # weights of other names or shapes
+        raise ValueError(f"checkpoint {path}: of another version's networks ({named(error)}); begin afresh") from error
     for item in fields(state):
         setattr(state, item.name, whole["state"].get(item.name, getattr(state, item.name)))
     noise.set_state(whole["noise"])

@@ -62,6 +62,8 @@ class TurnRunner:
         parameters = list(dict.fromkeys(p for module in turn.learns for p in module.parameters() if p.requires_grad))
         if not parameters or turn.every < 1:
             raise ValueError(f"turn {turn.name!r}: it learns {len(parameters)} parameters every {turn.every} batches")
+        if turn.warm_up < 0:
+            raise ValueError(f"turn {turn.name!r}: warm_up={turn.warm_up}: give a number of steps, 0 for none")
         optimizer = turn.optimizer(parameters)
         return cls(turn, parameters, optimizer, [group["lr"] for group in optimizer.param_groups])
 
@@ -87,15 +89,21 @@ class TurnRunner:
         logs["gradient_norm"] = nn.utils.get_total_norm(gradients)
         if turn.clip is not None:
             nn.utils.clip_grads_with_norm_(self.parameters, turn.clip, logs["gradient_norm"])
-        if turn.schedule is not None:
+        if turn.schedule is not None or turn.warm_up:
             for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
-                group["lr"] = rate * turn.schedule(step.fraction)
+                group["lr"] = rate * self._factor(step)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         if turn.after is not None:
             with torch.no_grad():
                 turn.after(logs, step)
         return logs
+
+    def _factor(self, step: Step) -> float:
+        """Return what the learning rate is scaled by, of its schedule and its warm-up."""
+        taken = step.index // self.turn.every
+        warmth = min((taken + 1) / self.turn.warm_up, 1.0) if self.turn.warm_up else 1.0
+        return warmth if self.turn.schedule is None else warmth * self.turn.schedule(step.fraction)
 
     def check_weights(self, total: int) -> None:
         """Refuse weights that are not finite.

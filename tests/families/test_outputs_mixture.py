@@ -158,9 +158,9 @@ def test_log_scales_have_a_floor_from_which_they_can_come_back():
 
 
 @pytest.mark.parametrize(("channels", "components"), [(1, 1), (1, 5), (1, 10), (3, 5)])
-def test_the_spread_begins_with_components_that_differ_and_a_nearly_uniform_channel(channels, components):
+def test_the_start_has_components_that_differ_and_a_nearly_uniform_channel(channels, components):
     mixture = LogisticMixture(256, components)
-    start = mixture.spread(channels)
+    start = mixture.start(channels)
     assert start.shape == (mixture.parameters(channels),)
     means = start.view(-1, components)[1]
     assert len(means.unique()) == components

@@ -25,6 +25,7 @@ timing = 0.05
 recipe = "aae-semi-supervised"
 label = "few labels"
 labelled = 60
+options = { temperature = 0.5 }
 [[row]]
 recipe = "pixelcnn"
 label = "cold"
@@ -86,6 +87,8 @@ def test_the_stamped_command_makes_the_same_figures_of_that_row_alone(ran, monke
     if before.status == "done":
         drawn = [np.load(folder / "samples.npy") for folder in (cells(ran / "first")[cell], made[cell])]
         assert np.array_equal(*drawn), "the temperature is the same too"
+        cooled = before.recipe != "nice"
+        assert before.stamp["samples"].get("temperature") == (0.5 if cooled else None)
     trained = [Record.read(folder) for folder in made.values()]
     others = [record for record in trained if record.status == "done" and record.label != before.label]
     assert not others
@@ -107,12 +110,12 @@ def command(recipe, label, on="digits", budget=None, suite=SUITE, **overrides):
 
 
 def test_a_command_asks_only_for_options_that_its_recipe_has():
-    asked = {"options": ["temperature = 0.7", "width=8"], "precision": "bfloat16", "labelled": 50, "effort": "paper"}
+    asked = {"options": ["conditional = true", "width=8"], "precision": "bfloat16", "labelled": 50, "effort": "paper"}
     told = ["--precision", "bfloat16", "--labelled", "50", "--effort", "paper", "--steps", "3"]
     row = ["--recipe", "few labels", "--seed", "0", *told]
     assert command("aae-semi-supervised", "few labels", **asked) == ["--set", "width=8", *row]
     row = ["--recipe", "cold", "--seed", "0", *told]
-    assert command("pixelcnn", "cold", **asked) == ["--set", "temperature = 0.7", "--set", "width=8", *row]
+    assert command("pixelcnn", "cold", **asked) == ["--set", "conditional = true", "--set", "width=8", *row]
     assert command("anchors", "anchors", **asked, budget={}) == ["--recipe", "anchors on digits", "--seed", "0"]
 
 

@@ -99,13 +99,18 @@ def test_a_truncation_is_drawn_at(genbench_, tmp_path):
     assert "--truncation 0.0: give a positive number" in refused(genbench_("sample", path, "--truncation", 0))
 
 
-def test_a_temperature_is_drawn_at(genbench_, causal, tmp_path):
+@pytest.mark.parametrize("drawn_from", ["causal", "model"])
+def test_a_temperature_is_drawn_at(genbench_, drawn_from, request, tmp_path):
+    cell = request.getfixturevalue(drawn_from)
     plain, cold = tmp_path / "plain.png", tmp_path / "cold.png"
-    assert genbench_("sample", causal, "-n", 4, "-o", plain)[0] == 0
-    assert genbench_("sample", causal, "-n", 4, "-o", cold, "--temperature", 1)[0] == 0
+    assert genbench_("sample", cell, "-n", 4, "-o", plain)[0] == 0
+    assert genbench_("sample", cell, "-n", 4, "-o", cold, "--temperature", 1)[0] == 0
     assert plain.read_bytes() == cold.read_bytes()
-    assert genbench_("sample", causal, "-n", 4, "-o", cold, "--temperature", 0.05)[0] == 0
+    assert genbench_("sample", cell, "-n", 4, "-o", cold, "--temperature", 0.05)[0] == 0
     assert plain.read_bytes() != cold.read_bytes()
+    for value in (0, -1):
+        said = refused(genbench_("sample", cell, "-n", 4, "-o", cold, "--temperature", value))
+        assert f"--temperature {value:.1f}: give a positive number" in said
 
 
 @pytest.mark.parametrize(
@@ -129,8 +134,10 @@ def test_completions_and_temperatures_that_cannot_be_are_refused(genbench_, caus
 
 def test_a_model_without_the_ability_refuses(genbench_, model, tmp_path):
     assert "--complete: vae does not complete images" in refused(genbench_("sample", model, "--complete"))
-    assert "--temperature 0.5: vae draws at no temperature" in refused(
-        genbench_("sample", model, "--temperature", 0.5, "-o", tmp_path / "x.png")
+    path = tmp_path / "gan.safetensors"
+    genbench.save(path, genbench.build("vae-gan", DataSpec((1, 8, 8), 17), width=4))
+    assert "--temperature 0.5: vae-gan draws at no temperature" in refused(
+        genbench_("sample", path, "--temperature", 0.5, "-o", tmp_path / "x.png")
     )
 
 

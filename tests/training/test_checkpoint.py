@@ -92,6 +92,14 @@ def test_a_model_of_another_version_is_refused(toy_recipe, tmp_path, monkeypatch
         genbench.load(tmp_path / "m")
 
 
+def test_a_training_of_another_version_s_networks_is_refused(toy_recipe, tmp_path, monkeypatch):
+    config = FitConfig(Budget(steps=2), 5, checkpoint=tmp_path / "training.pt")
+    genbench.build("toy", toys.PLAIN).fit(toys.data(), config)
+    monkeypatch.setattr(toys, "recipe", lambda spec: toys.Pool())
+    with pytest.raises(ValueError, match=r"of another version's networks.*begin afresh"):
+        genbench.build("toy", toys.PLAIN).fit(toys.data(), config, resume=config.checkpoint)
+
+
 def test_a_model_that_nobody_could_load_is_not_saved(tmp_path):
     with pytest.raises(ValueError, match="Toy was not made by"):
         genbench.save(tmp_path / "m", toys.Toy())

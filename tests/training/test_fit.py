@@ -112,6 +112,23 @@ def test_schedule_scales_the_rate_by_the_fraction_spent():
     assert rates == pytest.approx([0.5, 0.4, 0.3, 0.2, 0.1])
 
 
+@pytest.mark.parametrize(("every", "rates"), [(1, [0.1, 0.2, 0.3, 0.4, 0.4, 0.4]), (2, [0.1, 0.2, 0.3])])
+def test_the_rate_warms_up_over_the_turn_s_own_first_steps_beside_its_schedule(every, rates):
+    seen = []
+
+    class Recorder(torch.optim.SGD):
+        def step(self, closure=None):
+            seen.append(self.param_groups[0]["lr"])
+            return super().step(closure)
+
+    model = Toy()
+    other = Turn("other", [model.net], model.mse, lambda p: torch.optim.SGD(p, lr=0.01))
+    turn = Turn("net", [model.net], model.mse, lambda p: Recorder(p, lr=0.8), lambda spent: 0.5, every, warm_up=4)
+    model.phases = lambda: [Phase("train", 1.0, [other, turn])]
+    train(model, Budget(steps=6))
+    assert seen == pytest.approx(rates)
+
+
 def test_clip_bounds_the_gradient():
     model, norms = Toy(), []
 
@@ -202,6 +219,13 @@ def test_a_turn_that_learns_nothing_is_refused():
     model = Toy()
     model.phases = lambda: [Phase("train", 1.0, [Turn("empty", [nn.Identity()], model.mse, adam)])]
     with pytest.raises(ValueError, match="turn 'empty': it learns 0 parameters"):
+        train(model)
+
+
+def test_a_warm_up_of_less_than_no_steps_is_refused():
+    model = Toy()
+    model.phases = lambda: [Phase("train", 1.0, [Turn("net", [model.net], model.mse, adam, warm_up=-4)])]
+    with pytest.raises(ValueError, match="turn 'net': warm_up=-4: give a number of steps"):
         train(model)
 
 

@@ -3,14 +3,22 @@ import torch
 from torch import nn
 
 from families.adversarial.dcgan import Critic, Generator, unnormalised
+from families.layers.scaling import scales
 
-SHAPES = [(1, 28, 28), (3, 32, 32), (1, 8, 8), (1, 4, 4), (1, 2, 2), (3, 5, 7)]
+SHAPES = [(1, 28, 28), (3, 32, 32), (1, 8, 8), (1, 4, 4), (1, 2, 2), (3, 5, 7), (3, 13, 17), (1, 33, 35)]
 
 
 def test_scales_of_28_pixels_are_7_14_28():
     generator, critic = Generator((1, 28, 28), 6, 8), Critic((1, 28, 28), 8)
     assert generator.base == (16, 7, 7)
     assert critic.features == 16 * 7 * 7
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_both_networks_have_a_strided_layer_for_each_scale_whatever_the_sides(shape):
+    for network, kind in ((Generator(shape, 6, 8), nn.ConvTranspose2d), (Critic(shape, 8), nn.Conv2d)):
+        strided = [layer for layer in network.layers if isinstance(layer, kind) and layer.stride == (2, 2)]
+        assert len(strided) == scales(*shape[1:])
 
 
 @pytest.mark.parametrize("shape", SHAPES[:3])

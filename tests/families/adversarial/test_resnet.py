@@ -10,9 +10,9 @@ from families.adversarial.conditional_norm import ClassBatchNorm, Conditional
 from families.adversarial.dcgan import unnormalised
 from families.adversarial.resnet import Critic, Generator, down, up
 from families.layers.attention import Attention
-from families.layers.scaling import halvings
+from families.layers.scaling import halved, scales
 
-SHAPES = [(1, 28, 28), (3, 32, 32), (1, 8, 8), (1, 4, 4), (1, 2, 2), (3, 5, 7)]
+SHAPES = [(1, 28, 28), (3, 32, 32), (1, 8, 8), (1, 4, 4), (1, 2, 2), (3, 5, 7), (3, 13, 17)]
 
 
 def normal(*shape, seed=0):
@@ -22,7 +22,7 @@ def normal(*shape, seed=0):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_channels_double_with_each_halving_but_the_last(shape):
     generator, critic = Generator(shape, 6, 4), Critic(shape, 4)
-    assert generator.base[0] == critic.features == 4 * 2 ** max(halvings(*shape[1:]) - 1, 0)
+    assert generator.base[0] == critic.features == 4 * 2 ** max(scales(*shape[1:]) - 1, 0)
 
 
 def seen(network, kind, x):
@@ -48,7 +48,7 @@ def test_blocks_of_28_pixels_go_7_14_28_and_back():
 
 
 def test_a_generators_block_is_the_papers():
-    block, x = up(3, 2, nn.BatchNorm2d, 2).double().eval(), normal(2, 3, 4, 4)
+    block, x = up(3, 2, nn.BatchNorm2d, (8, 8)).double().eval(), normal(2, 3, 4, 4)
     one, two = (layer for layer in block.path if isinstance(layer, nn.Conv2d))
     shrink = (1 + 1e-5) ** 0.5  # batch normalisation that has seen nothing
 
@@ -58,6 +58,16 @@ def test_a_generators_block_is_the_papers():
     path = F.conv2d(doubled((x / shrink).relu()), one.weight, padding=1)
     path = F.conv2d((path / shrink).relu(), two.weight, padding=1)
     torch.testing.assert_close(block(x), path + F.conv2d(doubled(x), block.skip[0].weight))
+
+
+def test_odd_sides_are_halved_with_rounding_up_and_doubled_but_for_the_last_place():
+    x = normal(2, 3, 5, 7)
+    half = down(3, 2, unnormalised, halve=True).double().skip[0](x)
+    torch.testing.assert_close(half[:, :, :2, :3], F.avg_pool2d(x, 2))
+    torch.testing.assert_close(half[:, :, 2, 3], x[:, :, 4, 6])
+    torch.testing.assert_close(half[:, :, 2, 0], x[:, :, 4, :2].mean(2))
+    doubled = half.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    assert torch.equal(up(3, 2, nn.BatchNorm2d, (5, 7)).path[2](half), doubled[:, :, :5, :7])
 
 
 @pytest.mark.parametrize("first", [True, False])
@@ -113,7 +123,7 @@ def test_both_networks_attend_at_half_the_resolution_and_at_full_where_there_is_
     generator, critic = (
         make(shape, *args, attention=True) for make, args in zip(NETWORKS[network], [(6, 4), (4,)], strict=True)
     )
-    half = tuple(side // 2 if halvings(*shape[1:]) else side for side in shape[1:])
+    half = halved(shape[1:], min(scales(*shape[1:]), 1))
     for net, x in ((generator, torch.randn(2, 6)), (critic, torch.randn(2, *shape))):
         assert [size[1:] for size in seen(net, Attention, x)] == [half]
 
@@ -123,7 +133,7 @@ def test_both_networks_attend_at_half_the_resolution_and_at_full_where_there_is_
 def test_a_generator_has_a_conditional_layer_for_each_doubling_and_all_of_them_hear(network, shape):
     generator = NETWORKS[network][0](shape, 6, 4, partial(ClassBatchNorm, classes=3)).double()
     first = [layer for layer in generator.layers if isinstance(layer, Conditional)]
-    assert len(first) == max(halvings(*shape[1:]), 1)
+    assert len(first) == max(scales(*shape[1:]), 1)
     conditions = [torch.tensor([k % 3, (k + 1) % 3]) for k in range(len(first))]
     heard = []
     for layer in generator.modules():

@@ -70,6 +70,14 @@ class Bars(nn.Module):
         return torch.stack((means, torch.full_like(means, -9.0)), 1)[:, :, None]  # (B, 2, 1, Z)
 
 
+class Fixed(Decoder):
+    """A decoder that says what its network is made to say: there is no bias that could begin elsewhere."""
+
+    @property
+    def bias(self):
+        return torch.zeros(0)
+
+
 class Identity(nn.Module):
     def __init__(self, size):
         super().__init__()
@@ -83,7 +91,7 @@ class Identity(nn.Module):
 def bars(gains, prior=None, given=(), classes=0):
     size = len(gains)
     spec = DataSpec((1, 1, size), 201, classes=classes)
-    encoder, decoder = Encoder(Identity(size), classes), Decoder(Bars(gains), classes)
+    encoder, decoder = Encoder(Identity(size), classes), Fixed(Bars(gains), classes)
     prior = prior or StandardNormal(size)
     return Autoencoder(spec, encoder, decoder, prior, kl, DiscretisedLogistic(201), given=given, lr=1e-3)
 
@@ -142,7 +150,7 @@ def test_without_a_generator_a_mixture_shows_its_likeliest_component_s_means():
     means = torch.tensor([[-0.9, 0.7, 0.2], [0.8, 0.6, -0.3], [-0.5, 0.9, 0.3]])  # (channels, components)
     scales, bends = torch.full((3, 3), -1.0), torch.tensor([[0.0, 0.0, 0.5], [0.0, 0.0, -0.4], [0.0, 0.0, 0.8]])
     network = Same(torch.cat((weights, means.flatten(), scales.flatten(), bends.atanh().flatten())))
-    encoder, decoder, output = Encoder(Identity(2)), Decoder(network), LogisticMixture(256, 3)
+    encoder, decoder, output = Encoder(Identity(2)), Fixed(network), LogisticMixture(256, 3)
     model = Autoencoder(DataSpec((3, 1, 2)), encoder, decoder, StandardNormal(2), kl, output, lr=1e-3)
     shown = model.reconstruct(Batch(torch.zeros(4, 3, 1, 2, dtype=torch.uint8)))
 

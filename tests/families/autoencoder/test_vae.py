@@ -78,6 +78,9 @@ class UnitGaussian:
     levels: int
     joint = False
 
+    def start(self, channels):
+        return torch.zeros(channels)
+
     def log_prob(self, parameters, images):
         distance = (to_unit(images, self.levels).double() - parameters) / 0.5
         return (-0.5 * distance.square() - math.log(0.5) - 0.5 * math.log(2 * math.pi)).sum(1)
@@ -90,7 +93,7 @@ def linear_gaussian(exact):
     weight, bias = basis[:, :2] * torch.tensor([0.7, 0.3]), 0.1 * basis[:, 3]
     precision = 1 + weight.square().sum(0) / 0.25
     decoder, encoder = nn.Linear(2, 4), nn.Linear(4, 4)
-    decoder.weight.data, decoder.bias.data = weight, bias
+    decoder.weight.data = weight
     to_mean = (weight / 0.25 / precision).T
     encoder.weight.data = torch.cat((to_mean, torch.zeros(2, 4)))
     log_std = 10 * torch.atanh(-0.5 * precision.log() / 10)
@@ -104,6 +107,7 @@ def linear_gaussian(exact):
         UnitGaussian(256),
         lr=1e-3,
     ).double()
+    decoder.bias.data = bias
     covariance = weight @ weight.T + 0.25 * torch.eye(4, dtype=torch.float64)
     return model, torch.distributions.MultivariateNormal(bias, covariance)
 

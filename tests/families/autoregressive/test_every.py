@@ -183,6 +183,10 @@ def test_options_choose_sampler_and_temperature(name):
     assert not torch.equal(drawn(), drawn(temperature=0.3))
     with pytest.raises(ValueError, match=r"sampler='quick': give one of cached"):
         drawn(sampler="quick")
+    with pytest.raises(ValueError, match=r"sampler=\[\]: give one of cached"):
+        drawn(sampler=[])
+    with pytest.raises(ValueError, match=r"conditional='no': give True or False"):
+        drawn(conditional="no")
     with pytest.raises(ValueError, match=r"temperature=0: give a positive"):
         drawn(temperature=0)
 

@@ -11,7 +11,16 @@ from tests.families.autoregressive.helpers import narrow_pixelcnn_pp
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(
     ("shape", "n", "depth", "classes"),
-    [((1, 16, 16), 3, 1, 0), ((3, 8, 8), 5, 2, 4), ((1, 16, 8), 1, 1, 2), ((2, 5, 7), 4, 2, 0), ((3, 1, 2), 2, 1, 0)],
+    [
+        ((1, 16, 16), 3, 1, 0),
+        ((3, 8, 8), 5, 2, 4),
+        ((1, 16, 8), 1, 1, 2),
+        ((2, 5, 7), 4, 2, 0),
+        ((3, 1, 2), 2, 1, 0),
+        ((1, 9, 13), 3, 1, 3),
+        ((1, 13, 17), 1, 1, 0),
+        ((1, 17, 18), 1, 1, 0),
+    ],
 )
 def test_cached_sampling_is_the_network_pixel_by_pixel(shape, n, depth, classes, dtype):
     spec = DataSpec(shape, 17, classes=classes)

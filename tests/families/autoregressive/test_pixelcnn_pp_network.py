@@ -38,7 +38,7 @@ def places(spec):
     return list(itertools.product(range(spec.shape[1]), range(spec.shape[2])))
 
 
-@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 8, 12), (1, 16, 16), (1, 5, 7)])
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 8, 12), (1, 16, 16), (1, 5, 7), (1, 9, 13), (1, 13, 17)])
 def test_the_down_stream_sees_rows_above_and_the_right_one_also_what_is_left(shape):
     spec = DataSpec(shape, 5)
     model, x, where = narrow_pixelcnn_pp(spec), image(spec), places(spec)
@@ -53,7 +53,10 @@ def test_the_down_stream_sees_rows_above_and_the_right_one_also_what_is_left(sha
         assert y == 0 or column == shape[2] - 1 or by_right[k, y - 1, column + 1] > 0
 
 
-@pytest.mark.parametrize(("shape", "halvings", "depth"), [((1, 16, 16), 2, 1), ((1, 8, 8), 1, 1), ((3, 5, 7), 0, 2)])
+@pytest.mark.parametrize(
+    ("shape", "halvings", "depth"),
+    [((1, 16, 16), 2, 1), ((1, 8, 8), 1, 1), ((3, 5, 7), 0, 2), ((1, 9, 13), 1, 1)],
+)
 def test_layers_see_all_that_is_near_and_coarser_scales_all_of_the_rows_above(shape, halvings, depth):
     spec, where = DataSpec(shape, 5), places(DataSpec(shape))
     x, seen = image(spec), 0
@@ -72,10 +75,13 @@ def test_layers_see_all_that_is_near_and_coarser_scales_all_of_the_rows_above(sh
         ((3, 32, 32), [(32, 32), (16, 16), (8, 8)]),
         ((1, 64, 64), [(64, 64), (32, 32), (16, 16)]),
         ((1, 8, 12), [(8, 12), (4, 6)]),
-        ((1, 9, 8), [(9, 8)]),
+        ((1, 9, 8), [(9, 8), (5, 4)]),
+        ((1, 13, 17), [(13, 17), (7, 9)]),
+        ((3, 17, 19), [(17, 19), (9, 10), (5, 5)]),
+        ((3, 5, 7), [(5, 7)]),
     ],
 )
-def test_sides_halve_twice_where_they_can(shape, sides):
+def test_sides_halve_twice_where_they_can_and_odd_ones_are_rounded_up(shape, sides):
     model, met = pixelcnn_pp(DataSpec(shape), width=2, components=1), []
     for module in model.modules():
         if isinstance(module, Scale):

@@ -3,6 +3,7 @@ from torch import nn
 
 from families.flow.convolution import InvertibleConv
 from families.flow.normalisation import ActNorm, BatchNorm, Scaling, Started
+from families.flow.proposal import RATE, EndTails
 from genbench import Batch, build
 from genbench.seed import fork_rng, generator
 
@@ -22,6 +23,9 @@ def randomise(module, seed=0, scale=0.2):
                 part.running_var.copy_(0.5 + torch.rand(len(part.running_var)))
             if isinstance(part, ActNorm):
                 part.stretch.data /= part.rate
+            if isinstance(part, EndTails):
+                part.log_powers.data /= RATE
+                part.further.data /= RATE
             if isinstance(part, Started):
                 part.started.fill_(True)
             if isinstance(part, Scaling):

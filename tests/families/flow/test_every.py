@@ -43,6 +43,8 @@ CASES = {
     "nice, gaussian": Case("nice", {"prior": "gaussian"}),
     "realnvp": Case("realnvp"),
     "glow": Case("glow", {"depth": 2}),
+    "glow, residual": Case("glow", {"depth": 2, "network": "residual"}),
+    "glow, uniform": Case("glow", {"depth": 2, "dequantisation": "uniform"}),
     "glow of labels": Case("glow", {"depth": 2, "conditional": True}, classes=3),
 }
 every = pytest.mark.parametrize("case", CASES.values(), ids=CASES)
@@ -63,16 +65,16 @@ def trained(case, shape, levels, steps=40):
 
 
 @every
-@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 3, 5), (3, 4, 4), (3, 3, 3), (2, 2, 6), (1, 1, 1)])
+@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 9, 8), (1, 3, 5), (3, 4, 4), (3, 3, 3), (2, 2, 6), (1, 1, 1)])
 def test_log_determinant_of_the_whole_flow_is_autograd_s_and_its_inverse_undoes(case, shape):
     model = case.model(shape, 17)
     batch = images_of(model.spec)
-    transform, v = model.flow._transform, model.dequantiser.values(batch.images, generator(0))
+    transform, v = model.flow._transform, model.dequantiser(batch.images, generator(0))[0]
     y, log_det = transform(v, batch.labels)
     assert y.shape == (3, v[0].numel())
     assert torch.allclose(log_det, log_det_by_autograd(transform, v, batch.labels), atol=1e-8)
     back, inverse_log_det = transform.inverse(y, batch.labels)
-    assert (back - v).abs().max() < 1e-10
+    assert (back - v.remainder(17)).abs().max() < 1e-10
     assert torch.allclose(inverse_log_det, -log_det, atol=1e-8)
 
 
@@ -157,6 +159,13 @@ def test_training_and_scoring_count_the_same_nats(case):
 
 
 @every
+def test_the_optimiser_s_options_reach_its_turn(case):
+    (turn,) = case.new((1, 4, 4), 3, clip=0.25, lr=0.5).phases()[0].turns
+    assert turn.clip == 0.25
+    assert turn.optimizer(turn.learns[0].parameters()).defaults["lr"] == 0.5
+
+
+@every
 def test_temperature_scales_the_base_s_noise_and_one_changes_nothing(case, monkeypatch):
     shape = (1, 4, 4)
     labels = torch.arange(300) % 3 if case.classes else None
@@ -217,7 +226,7 @@ def test_half_precision_networks_keep_values_and_log_determinants_whole(case):
     whole = model.log_density(batch, generator(0))
     with torch.autocast("cpu", torch.bfloat16):
         halved = model.log_density(batch, generator(0))
-        y, _ = model.flow._transform(model.dequantiser.values(batch.images, generator(0)), batch.labels)
+        y, _ = model.flow._transform(model.dequantiser(batch.images, generator(0))[0], batch.labels)
     assert y.dtype == torch.float32
     assert halved.dtype == torch.float64
     assert (halved != whole).any()
@@ -228,7 +237,7 @@ def test_half_precision_networks_keep_values_and_log_determinants_whole(case):
 
 @every
 @pytest.mark.parametrize(
-    ("shape", "levels"), [((1, 28, 28), 256), ((3, 32, 32), 256), ((3, 2, 2), 2), ((1, 1, 1), 9), ((1, 7, 9), 17)]
+    ("shape", "levels"), [((1, 28, 28), 256), ((3, 32, 32), 256), ((3, 2, 2), 2), ((1, 1, 1), 9), ((3, 13, 17), 17)]
 )
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_every_shape_is_bounded_and_sampled(case, shape, levels, dtype):
@@ -249,6 +258,7 @@ def test_every_shape_is_bounded_and_sampled(case, shape, levels, dtype):
         ({"width": 0}, "width=0: give a whole number, 1 or more"),
         ({"depth": -1}, "depth=-1: give a whole number"),
         ({"lr": -1.0}, "lr=-1.0: give a positive"),
+        ({"clip": 0.0}, "clip=0.0: give a positive"),
         ({"temperature": -1.0}, "temperature=-1.0: give a positive"),
     ],
 )

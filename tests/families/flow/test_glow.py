@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 from families.flow.convolution import InvertibleConv
 from families.flow.couplings import ChannelCoupling
@@ -9,6 +10,7 @@ from families.flow.multiscale import FactorOut, Flatten, Squeeze
 from families.flow.networks import PriorNetwork
 from families.flow.normalisation import ActNorm
 from families.flow.priors import LabelPrior
+from families.layers.convolutional import ResidualBlock
 from genbench import Batch, Budget, DataSpec, FitConfig, build
 from genbench.seed import generator
 from genbench.spec import Split, Splits
@@ -38,6 +40,8 @@ def test_a_step_is_actnorm_then_convolution_then_coupling_and_scales_follow_the_
         ((1, 4, 4), None, (1, 4, 4), 1),
         ((1, 7, 9), None, (1, 8, 10), 1),
         ((3, 7, 9), None, (3, 7, 9), 0),
+        ((3, 13, 17), None, (3, 14, 18), 1),
+        ((3, 30, 30), None, (3, 32, 32), 2),
         ((1, 30, 30), 2, (1, 32, 32), 2),
         ((2, 8, 8), 0, (2, 8, 8), 0),
     ],
@@ -46,6 +50,16 @@ def test_scales_derive_from_the_shape_and_padding_from_the_scales(shape, scales,
     model = build("glow", DataSpec(shape), width=2, depth=1, scales=scales)
     assert model.dequantiser.shape == canvas
     assert len(parts(model, Squeeze)) == squeezes
+
+
+def test_the_network_inside_couplings_is_the_paper_s_or_residual():
+    spec = DataSpec((1, 8, 8))
+    paper, residual = (build("glow", spec, width=4, depth=1, **given) for given in ({}, {"network": "residual"}))
+    kernels = [layer.kernel_size for layer in paper.modules() if isinstance(layer, nn.Conv2d)]
+    assert kernels == [(3, 3), (1, 1), (3, 3)]
+    assert not parts(paper, ResidualBlock)
+    assert len(parts(residual, ResidualBlock)) == 1
+    assert len(parts(build("glow", spec, width=4, depth=2, network="residual", blocks=3), ResidualBlock)) == 6
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 2), (3, 2, 2)])
@@ -81,7 +95,7 @@ def test_the_split_s_prior_is_counted():
     seen = []
     prior.register_forward_hook(lambda part, given, answer: seen.append((given[0], answer)))
     batch = images_of(model.spec)
-    v = model.dequantiser.values(batch.images, generator(0))
+    v = model.dequantiser(batch.images, generator(0))[0]
     first = model.flow.log_prob(v)
     before = seen[0][0]
     raw, shift = prior.network(before[:, :2], None).chunk(2, 1)
@@ -101,7 +115,7 @@ def test_priors_of_labels_learn_to_draw_what_the_label_says():
     images[::2, :, :2], images[1::2, :, 2:] = 8, 8
     split = Split(images, torch.arange(64) % 2)
     model = build("glow", spec, width=8, depth=2, conditional=True, lr=1e-2)
-    model.fit(Splits(split, split), FitConfig(Budget(steps=80), batch_size=64))
+    model.fit(Splits(split, split), FitConfig(Budget(steps=120), batch_size=64))
     for label in range(2):
         drawn = model.sample(50, labels=torch.full((50,), label), generator=generator(0)).double()
         bright, dark = drawn[:, :, :2].mean(), drawn[:, :, 2:].mean()
@@ -114,9 +128,12 @@ def test_priors_of_labels_learn_to_draw_what_the_label_says():
 @pytest.mark.parametrize(
     ("shape", "options", "message"),
     [
-        ((1, 8, 8), {"scales": 0}, r"scales=0: images of shape \(1, 8, 8\) take 1 to 3"),
-        ((3, 8, 8), {"scales": -1}, "scales=-1: images of shape"),
+        ((1, 8, 8), {"scales": 0}, "scales=0: give a whole number, 1 or more"),
+        ((3, 8, 8), {"scales": -1}, "scales=-1: give a whole number, 0 or more"),
         ((3, 8, 8), {"scales": 4}, "take 0 to 3"),
+        ((3, 8, 8), {"network": "dense"}, "network='dense': give pointwise, residual"),
+        ((3, 8, 8), {"blocks": -1}, "blocks=-1: give a whole number, 0 or more"),
+        ((3, 8, 8), {"conditional": "no"}, "conditional='no': give True or False"),
         ((3, 8, 8), {"depth": 0}, "depth=0: give a whole number, 1 or more"),
     ],
 )

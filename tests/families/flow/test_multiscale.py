@@ -3,7 +3,16 @@ import torch
 from nflows.transforms.reshape import SqueezeTransform
 
 from families.flow.convolution import InvertibleConv
-from families.flow.multiscale import Chain, FactorOut, Flatten, Squeeze, shape_on, squeezed
+from families.flow.multiscale import (
+    Chain,
+    FactorOut,
+    Flatten,
+    Squeeze,
+    fitting_scales,
+    padding,
+    shape_on,
+    squeezed,
+)
 from families.flow.normalisation import ActNorm, BatchNorm
 from tests.families.flow.helpers import batch_of, check_bijection, randomise
 
@@ -56,3 +65,45 @@ def test_half_of_the_channels_is_finished_before_the_next_scale():
     assert (y[:, :8] < -50).all()
     with pytest.raises(ValueError, match="a single channel has no half"):
         shape_on((1, 2, 2))
+
+
+@pytest.mark.parametrize(
+    ("sides", "scales", "rows"),
+    [
+        ((28, 28), 2, (0, 0)),
+        ((32, 32), 3, (0, 0)),
+        ((24, 24), 2, (0, 0)),
+        ((8, 12), 1, (0, 0)),
+        ((4, 4), 0, (0, 0)),
+        ((7, 30), 0, (0, 0)),
+        ((9, 9), 1, (1, 1)),
+        ((13, 17), 1, (1, 1)),
+        ((28, 30), 2, (0, 2)),
+        ((30, 30), 2, (2, 2)),
+        ((33, 33), 2, (3, 3)),  # 40 × 40 would be 47 % more
+        ((1, 9), 0, (0, 0)),
+    ],
+)
+def test_scales_follow_the_shorter_side_as_far_as_a_quarter_of_padding(sides, scales, rows):
+    shape = (3, *sides)
+    assert fitting_scales(shape, None) == scales
+    assert padding(shape, scales) == rows
+
+
+def test_every_side_of_eight_or_more_is_squeezed_once_with_a_quarter_of_padding_at_most():
+    for height in range(8, 70):
+        for width in range(height, 70):
+            scales = fitting_scales((1, height, width), None)
+            rows, columns = padding((1, height, width), scales)
+            assert scales >= 1
+            assert (height + rows) * (width + columns) <= 1.25 * height * width
+
+
+def test_scales_that_are_asked_for_are_taken_or_refused():
+    assert fitting_scales((1, 30, 30), 5) == 5
+    assert fitting_scales((1, 30, 30), 0) == 0
+    assert fitting_scales((1, 4, 4), None, least=1) == 1
+    with pytest.raises(ValueError, match=r"scales=6: images of shape \(1, 30, 30\) take 1 to 5"):
+        fitting_scales((1, 30, 30), 6, least=1)
+    with pytest.raises(ValueError, match="scales=0: give a whole number, 1 or more"):
+        fitting_scales((1, 30, 30), 0, least=1)

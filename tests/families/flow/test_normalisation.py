@@ -140,8 +140,9 @@ def test_a_model_is_started_as_training_begins_and_by_nothing_else(recipe):
     assert all(torch.equal(value, begun[name]) for name, value in model.state_dict().items())
 
 
-def test_every_actnorm_of_glow_normalises_the_dequantised_images_that_it_starts_with():
-    spec = DataSpec((3, 8, 8), 17)
+@pytest.mark.parametrize("shape", [(3, 8, 8), (3, 9, 9)])  # 9 × 9 is padded
+def test_every_actnorm_of_glow_normalises_the_dequantised_images_that_it_starts_with(shape):
+    spec = DataSpec(shape, 17)
     model, seen = build("glow", spec, width=4, depth=2).double(), []
     model.phases()[0].enter(splits(spec), Step(0, 0.0, generator(5)))
     norms = [part for part in model.modules() if isinstance(part, ActNorm)]

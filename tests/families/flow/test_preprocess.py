@@ -44,6 +44,16 @@ def test_the_jacobian_is_autograd_s_inside_and_in_the_open_ends(levels, curve):
     assert torch.allclose(preprocess.inverse(near)[1], log_det_by_autograd(preprocess.inverse, near), atol=1e-7)
 
 
+@pytest.mark.parametrize("curve", CURVES.values(), ids=CURVES)
+def test_a_value_may_be_given_by_its_distance_from_the_upper_end(curve):
+    preprocess = curve(17).double()
+    v = torch.tensor([8.6, 12.0, 16.4, 17 - 2.0**-20], dtype=torch.float64).view(4, 1, 1, 1)
+    for given, wanted in zip(preprocess(v - 17), preprocess(v), strict=True):
+        assert torch.allclose(given, wanted)
+    y, _ = preprocess(torch.tensor([-1e-90, -1e-80], dtype=torch.float64).view(2, 1, 1, 1))
+    assert y[0] > y[1]
+
+
 @pytest.mark.parametrize("levels", [2, 256])
 def test_between_its_open_ends_it_is_the_paper_s_logit_with_its_jacobian(levels):
     v = torch.linspace(0.1, levels - 0.1, 501, dtype=torch.float64)[:, None, None, None]
@@ -61,7 +71,7 @@ def test_between_its_open_ends_the_line_is_straight_and_divides_by_the_levels(le
     assert torch.allclose(log_det, torch.full((101,), -math.log(levels), dtype=torch.float64))
 
 
-@pytest.mark.parametrize("alpha", [0.0, 0.5, -1.0, math.nan])
+@pytest.mark.parametrize("alpha", [0.0, 0.5, -1.0, math.nan, "0.1", None])
 @pytest.mark.parametrize("recipe", ["realnvp", "glow"])
 def test_the_logit_refuses_poles(recipe, alpha):
     with pytest.raises(ValueError, match="alpha="):

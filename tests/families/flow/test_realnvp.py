@@ -23,7 +23,16 @@ def test_scales_follow_the_paper():
     assert [part.shape for part in parts(model, FactorOut)] == [(4, 14, 14), (8, 7, 7)]
     assert len(parts(model, Squeeze)) == 2
     assert len(parts(model, BatchNorm)) == len(shapes)
-    assert not parts(realnvp(DataSpec((1, 9, 9)), width=2), FactorOut)
+    assert not parts(realnvp(DataSpec((1, 7, 9)), width=2), FactorOut)
+
+
+def test_odd_sides_are_padded_and_keep_a_scale():
+    model = realnvp(DataSpec((1, 13, 17)), width=2)
+    kinds = [type(part) for part in model.modules() if isinstance(part, Squeeze | FactorOut)]
+    assert kinds == [Squeeze, FactorOut]
+    assert model.dequantiser.shape == (1, 14, 18)
+    masks = [part.mask.shape for part in model.modules() if isinstance(part, AffineCoupling)]
+    assert masks == [(1, 14, 18)] * 3 + [(4, 1, 1)] * 3 + [(1, 7, 9)] * 4
 
 
 def test_training_moves_the_running_averages_and_takes_its_noise_from_the_step():
@@ -40,8 +49,11 @@ def test_training_moves_the_running_averages_and_takes_its_noise_from_the_step()
         ({"width": 2.5}, "width=2.5: give a whole"),
         ({"width": 0}, "width=0: give a whole number, 1 or more"),
         ({"depth": -1}, "depth=-1: give a whole number, 0 or more"),
-        ({"scales": 4}, "scales=4: sides of 8 and 12 halve 0 to 2 times"),
-        ({"scales": -1}, "scales=-1: sides"),
+        ({"scales": 5}, r"scales=5: images of shape \(1, 8, 12\) take 0 to 4"),
+        ({"scales": -1}, "scales=-1: give a whole number, 0 or more"),
+        ({"scales": 1.5}, "scales=1.5: give a whole number"),
+        ({"scales": True}, "scales=True: give a whole number"),
+        ({"scales": "2"}, "scales='2': give a whole number"),
         ({"lr": -1.0}, "lr=-1.0: give a positive"),
     ],
 )
