@@ -94,8 +94,8 @@ def glow(
     alpha: float = 0.05,
     conditional: bool = False,
     dequantisation: str = "learned",
-    lr: float = 2e-3,
-    clip: float = 50.0,
+    lr: float = 5e-3,
+    clip: float = 1.0,
     temperature: float = 1.0,
 ) -> FlowModel:
     """Build Glow: actnorm, invertible 1×1 convolutions, affine couplings, and scales with learned priors (1807.03039).

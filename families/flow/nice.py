@@ -28,7 +28,7 @@ def nice(
     prior: str = "logistic",
     dequantisation: str = "learned",
     lr: float = 3e-3,
-    clip: float = 50.0,
+    clip: float = 1.0,
     temperature: float = 1.0,
 ) -> FlowModel:
     """Build NICE: additive couplings of odd and even dimensions, then a number that stretches each (1410.8516).

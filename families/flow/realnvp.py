@@ -38,8 +38,8 @@ def realnvp(
     scales: int | None = None,
     alpha: float = 0.05,
     dequantisation: str = "learned",
-    lr: float = 2e-3,
-    clip: float = 50.0,
+    lr: float = 5e-3,
+    clip: float = 1.0,
     temperature: float = 1.0,
 ) -> FlowModel:
     """Build RealNVP: affine couplings under two kinds of masks, over scales that factor out half each (1605.08803).

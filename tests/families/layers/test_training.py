@@ -39,7 +39,7 @@ def test_one_turn_passes_on_name_loss_and_clip_and_warms_up_over_some_steps():
     assert (given.schedule, given.warm_up) == (warm_cosine, WARM_UP_STEPS)
 
 
-@pytest.mark.parametrize(("name", "clip"), [("vae", 1.0), ("pixelcnn", 1.0), ("realnvp", 50.0)])
+@pytest.mark.parametrize(("name", "clip"), [("vae", 1.0), ("pixelcnn", 1.0), ("realnvp", 1.0)])
 def test_families_of_one_loss_learn_by_one_turn_that_warms_up_comes_down_and_is_clipped(name, clip):
     model = genbench.build(name, DataSpec((1, 4, 4), 8), width=4, lr=7e-3)
     (phase,) = model.phases()
