@@ -92,9 +92,9 @@ BEYOND = ("dcgan", "improved-gan", "infogan")  # differ in more than the objecti
 
 
 def unconditional() -> list[str]:
-    """Every recipe without a condition that takes dense networks."""
-    every = catalog.recipes()
-    return [name for name in every if not every[name].given and "network" in every[name].options()]
+    """Every GAN without a condition that takes dense networks."""
+    gans = {name: recipe for name, recipe in catalog.recipes().items() if recipe.family == "gan"}
+    return [name for name, recipe in gans.items() if not recipe.given and "network" in recipe.options()]
 
 
 def build(recipe: str, seed: int, width: int = 128, **options: object) -> GenerativeModel:
