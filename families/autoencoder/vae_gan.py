@@ -170,9 +170,9 @@ def vae_gan(
         spec: any shape and levels.
         width: channels at half the resolution, of all three networks.
         latents: the size ``Z`` of a code; where not set, it goes with the root of the image's values, 16 at 1×28×28.
-        gamma: γ, weight of likeness against the game in the decoder. The paper leaves it open. Likeness is a sum over
-            all features of an image and the game is two numbers an image, so that 1 leaves the game little to say:
-            after 300 batches of 3,500 digits, one seed, FID was 543 at 0.05, 536 at 0.2 and 583 at 1.
+        gamma: γ, weight of likeness against the game in the decoder. Likeness is a sum over all features of an
+            image and the game is two numbers an image, so that 1 leaves the game little to say: after 300 batches of
+            3,500 digits, one seed, FID was 543 at 0.05, 536 at 0.2 and 583 at 1.
         spread: σ, standard deviation of a feature round its reconstruction's.
         lr: the learning rate.
 
