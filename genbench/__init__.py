@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from genbench.catalog import build
     from genbench.implicit import ImplicitModel
     from genbench.interface import GenerativeModel, LogLikelihood, Phase, Step, Turn
-    from genbench.notebook import evaluate, run, table
+    from genbench.notebook import evaluate, run, show, table
     from genbench.spec import Batch, DataSpec, Field, Split, Splits
     from genbench.training.checkpoint import load, save
     from genbench.training.config import Budget, FitConfig, FitReport, Progress
@@ -22,7 +22,7 @@ _HOMES = {
     "catalog": ("build",),
     "implicit": ("ImplicitModel",),
     "interface": ("GenerativeModel", "LogLikelihood", "Phase", "Step", "Turn"),
-    "notebook": ("evaluate", "run", "table"),
+    "notebook": ("evaluate", "run", "show", "table"),
     "spec": ("Batch", "DataSpec", "Field", "Split", "Splits"),
     "training.checkpoint": ("load", "save"),
     "training.config": ("Budget", "FitConfig", "FitReport", "Progress"),
@@ -56,6 +56,7 @@ __all__ = [
     "load",
     "run",
     "save",
+    "show",
     "table",
 ]
 __version__ = "0.1.0"

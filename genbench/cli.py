@@ -32,6 +32,7 @@ ROWS = (
 )
 LABELS = "Training images that keep their label, in every row; rows that must be told all labels are refused."
 AGAIN = "Measure again, by their weights, the cells that older measures measured; nothing done is trained."
+COLUMNS = "Columns: default, all, or keys such as fid,kid, as --format csv names them."
 SUITES = "\n\n".join(["A .toml file, or one of:", *(f"{name}: {title}" for name, title in titles().items())])
 
 
@@ -119,21 +120,26 @@ def table(
     fmt: Annotated[Format | None, typer.Option("--format", help="As text, or as Parquet into --output.")] = None,
     sort: Annotated[str | None, typer.Option(help="Column to sort by, best first.")] = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="File to write instead of printing.")] = None,
+    columns: Annotated[str | None, typer.Option(help=COLUMNS)] = None,
+    notes: Annotated[str | None, typer.Option(help="Below the table: full, short or none.")] = None,
+    width: Annotated[str | None, typer.Option(help="In LaTeX, what it fits: page, or column of two.")] = None,
 ) -> None:
     """The table of one run or several."""
     from genbench.records.record import records
     from genbench.tables import rows as tables
+    from genbench.tables.view import View
 
     if fmt == "parquet" and output is None:
         raise ValueError("--format parquet is no text: give -o FILE")
+    view = View.of(columns, notes, width)
     cells = records(*folders)
     if output is not None:
-        tables.save(output, cells, fmt, sort)
+        tables.save(output, cells, fmt, sort, view)
         console().print(str(output), markup=False, highlight=False, soft_wrap=True)
     elif fmt is None and sort is None and sys.stdout.isatty():
-        tables.show(cells, console())
+        tables.show(cells, console(), view=view)
     else:
-        sys.stdout.write(tables.render(cells, fmt or "md", sort).rstrip("\n") + "\n")
+        sys.stdout.write(tables.render(cells, fmt or "md", sort, view).rstrip("\n") + "\n")
 
 
 @app.command()
@@ -142,11 +148,14 @@ def report(
     figures: Annotated[
         bool, typer.Option("--figures", help="Its figures too, in DIR/figures, as PDF, SVG and PNG.")
     ] = False,
+    columns: Annotated[str | None, typer.Option(help=COLUMNS)] = None,
+    notes: Annotated[str | None, typer.Option(help="Below the table: full, short or none.")] = None,
 ) -> None:
     """One page of a run, report.html, that opens without a network."""
     from genbench.tables import page as reports
+    from genbench.tables.view import View
 
-    for path in [reports.write(folder), *(reports.figures(folder) if figures else [])]:
+    for path in [reports.write(folder, View.of(columns, notes)), *(reports.figures(folder) if figures else [])]:
         console().print(str(path), markup=False, highlight=False, soft_wrap=True)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,13 +15,17 @@ from genbench.runs.command import Replay
 from genbench.runs.overrides import Overrides, overridden
 from genbench.runs.suite import Suite, read, slug, to_value, validated
 from genbench.tables.captions import footnotes
-from genbench.tables.keys import KEYS
+from genbench.tables.columns import columns
+from genbench.tables.keys import KEYS, TYPES
 from genbench.training.precision import chosen_device
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
     from pandas import DataFrame
+    from PIL.Image import Image
     from torch import Tensor
+
+SHOWN_STYLE = ".bench .n { text-align: right; } .bench .anchors { opacity: 0.7; } .notes { font-size: 0.85em; }"
 
 
 def run(
@@ -135,6 +140,77 @@ def table(*folders: str | Path, sort: str | None = None) -> DataFrame:
     return _frame(rows(records(*map(Path, folders)), sort))
 
 
+class Shown:
+    """A table as a report page has it, which a notebook shows: marks, ±, the best in bold, notes below.
+
+    Args:
+        html: the fragment of HTML.
+        text: the same in Markdown, for where there is no HTML.
+    """
+
+    def __init__(self, html: str, text: str) -> None:
+        self.html = html
+        self.text = text
+
+    def _repr_html_(self) -> str:
+        return f"<style>{SHOWN_STYLE}</style>\n{self.html}"
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def show(
+    what: Tensor | ArrayLike | DataFrame | str | Path,
+    *,
+    columns: str | Sequence[str] | None = None,
+    notes: str | None = None,
+    levels: int = 256,
+    across: int = 8,
+) -> Image | Shown:
+    """Show samples as a picture, or the table of a run as a report page has it.
+
+    Args:
+        what: the samples, uint8 ``(N, C, H, W)``; or the folder of a run, or what :func:`run` and :func:`table` return.
+        columns: the columns of a table: ``"default"``, ``"all"``, or keys.
+        notes: what stands below a table: ``"full"``, ``"short"`` or ``"none"``.
+        levels: the number of integer levels of samples.
+        across: the number of samples a line.
+
+    Raises:
+        ValueError: for what is neither, a folder without records, or a column that there is not.
+    """
+    from pandas import DataFrame
+
+    if isinstance(what, DataFrame | str | Path):
+        from genbench.tables import rows, view
+        from genbench.tables.render import FORMATS
+
+        found = _rows(what) if isinstance(what, DataFrame) else rows.rows(records(Path(what)))
+        wanted = view.View.of(columns, notes)
+        return Shown(*(FORMATS[fmt](found, wanted) for fmt in ("html", "md")))
+    from genbench.plots.grid import grid
+
+    return grid(what.cpu().numpy() if hasattr(what, "cpu") else what, levels=levels, columns=across)
+
+
+def _rows(frame: DataFrame) -> list[dict[str, Any]]:
+    """Return the rows that a frame was made of, or some of them: what is absent in it is NaN where numbers are."""
+    if lacks := [key for key in KEYS if key not in frame]:
+        raise ValueError(
+            f"table without {', '.join(lacks[:3])}: give what run() or table() returned, every column of it"
+        )
+    return [
+        {key: _as_it_was(value, TYPES[key]) for key, value in row.items()}
+        for row in frame[list(KEYS)].to_dict("records")
+    ]
+
+
+def _as_it_was(value: Any, kind: type) -> Any:  # noqa: ANN401 - anything that a row holds
+    if not isinstance(value, float):
+        return value
+    return None if math.isnan(value) else kind(value) if kind in (int, bool) else value
+
+
 def evaluate(
     images: Tensor | ArrayLike | Path | str,
     *,
@@ -200,7 +276,7 @@ def _frame(rows: list[dict[str, Any]]) -> DataFrame:
     # A row's lost seeds have a row of their own under its name.
     lost = [f", {row['status']}" if row["status"] in ("diverged", "failed") else "" for row in rows]
     frame.attrs["stamps"] = {name + end: row["stamp"] for name, end, row in zip(names, lost, rows, strict=True)}
-    frame.attrs["notes"] = footnotes(rows)
+    frame.attrs["notes"] = [note.text for note in footnotes(rows, columns(rows))]
     return frame
 
 

@@ -3,6 +3,10 @@
 import re
 from pathlib import Path
 
+from genbench.records.record import records
+from genbench.tables import rows
+from genbench.tables.view import View
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -20,3 +24,11 @@ def test_links_between_pages_lead_somewhere():
     for page in pages:
         links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
         assert not [link for link in links if not (page.parent / link).exists()], page.name
+
+
+def test_the_readme_s_tables_are_the_command_s():
+    text = rows.render(records(ROOT / "results" / "reference" / "quick-cpu"), "md", view=View.of(notes="none"))
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    readme = (ROOT / "README.md").read_text()
+    assert lines
+    assert [line for line in lines if line not in readme] == []

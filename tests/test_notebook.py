@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas
 import pytest
+import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import genbench
@@ -19,7 +20,7 @@ from genbench.training import logs as callbacks
 from genbench.training.config import Progress
 from genbench.training.logs import History
 from tests.conftest import tiny_splits
-from tests.records import lost, quality, record
+from tests.records import lost, quality, quick, record
 from tests.records import run as fake_run
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +46,35 @@ def test_a_table_is_a_frame_with_stamps(tmp_path):
         genbench.table(tmp_path, sort="fidd")
     with pytest.raises(ValueError, match="give the folder of a run"):
         genbench.table()
+
+
+def test_a_run_is_shown_as_its_page_has_it_and_a_frame_of_some_rows_too(tmp_path):
+    folder = fake_run(tmp_path, list(quick()))
+    whole = genbench.show(folder)
+    assert "<b>= 1.2" in whole._repr_html_()
+    assert "± 0.0" in whole.html
+    assert "FID and its kin are not ranked" in whole.html
+    assert repr(whole) == table.render(quick(), "md")
+    frame = genbench.table(folder)
+    assert repr(genbench.show(frame)) == repr(whole)
+    few = genbench.show(frame[frame["label"].isin(["vae", "gan"])], columns="params,nll_rank", notes="none")
+    assert [line.split("|")[1].strip() for line in few.text.splitlines() if line.startswith("|")][2:] == ["vae", "gan"]
+    assert re.findall(r"<th scope=\"col\"[^>]*>([^<]*)<", few.html) == ["Recipe", "Params", "Rank"]
+    assert "<li>" not in few.html
+    with pytest.raises(ValueError, match="table without dataset, recipe, label"):
+        genbench.show(frame[["fid"]])
+    with pytest.raises(ValueError, match="did you mean fid"):
+        genbench.show(folder, columns="fidd")
+
+
+def test_samples_are_shown_as_one_picture():
+    samples = torch.arange(12, dtype=torch.uint8).view(12, 1, 1, 1).expand(12, 1, 2, 2)
+    picture = genbench.show(samples, levels=16, across=4)
+    assert picture.size == (4 * 56 + 3 * 2, 3 * 56 + 2 * 2)
+    assert picture.getpixel((58, 58)) == 5 * 255 // 15
+    assert genbench.show(samples.numpy(), levels=16, across=4).tobytes() == picture.tobytes()
+    with pytest.raises(ValueError, match="give uint8"):
+        genbench.show(samples.float())
 
 
 @pytest.mark.parametrize(

@@ -18,13 +18,19 @@ CELL = 56  # side, in pixels, to which small images are enlarged
 
 
 def draw_grid(images: ArrayLike, path: Path, *, levels: int = 256, columns: int = 8, scale: int | None = None) -> None:
-    """Write images as one PNG, row by row, enlarged by whole pixels.
+    """Write what :func:`grid` makes of images as a PNG of that path, whole or not at all."""
+    picture = grid(images, levels=levels, columns=columns, scale=scale)
+    with written_whole(Path(path)) as part:
+        picture.save(part, format="PNG", optimize=True)
+
+
+def grid(images: ArrayLike, *, levels: int = 256, columns: int = 8, scale: int | None = None) -> Image.Image:
+    """Return images as one picture, row by row, enlarged by whole pixels.
 
     Level ``v`` becomes the grey ``255 · v / (levels - 1)``: the range is the data set's, never a batch's own.
 
     Args:
         images: the images, uint8 ``(N, C, H, W)``, grey or colour.
-        path: the path of the PNG, written whole or not at all.
         levels: the number of integer levels, ``0 … levels-1``.
         columns: the number of images a line; 10 for classes in columns.
         scale: the side in pixels that a pixel is enlarged to; by default as many as bring the longer side to about 56.
@@ -49,5 +55,4 @@ def draw_grid(images: ArrayLike, path: Path, *, levels: int = 256, columns: int 
     places = np.full((lines * columns, height * scale + GAP, width * scale + GAP, channels), PAPER, dtype=np.uint8)
     places[: len(enlarged), :-GAP, :-GAP] = enlarged
     paper = rearrange(places, "(line column) y x c -> (line y) (column x) c", column=columns)[:-GAP, :-GAP]
-    with written_whole(Path(path)) as part:
-        Image.fromarray(paper[:, :, 0] if channels == 1 else paper).save(part, format="PNG", optimize=True)
+    return Image.fromarray(paper[:, :, 0] if channels == 1 else paper)

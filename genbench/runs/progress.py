@@ -27,6 +27,7 @@ STAGES = {
     "reconstruction": 0.98,
     "joint": 0.99,
 }
+SAY_SECONDS = 60.0  # between two lines of progress where there is no terminal: a log file, a notebook
 VERBS = {"fit": "training", "nll": "likelihood", "load": "loading", "build": "building", "sample": "sampling"}
 
 
@@ -48,7 +49,7 @@ class ProgressDisplay:
         self.job: Job | None = None
         self.done = 0.0
         self.fraction = 0.0
-        self.began = time.monotonic()
+        self.began = self.said = time.monotonic()
         self.bars: Progress | None = None
         self.all: TaskID | None = None
         self.one: TaskID | None = None
@@ -74,7 +75,7 @@ class ProgressDisplay:
         """Show that ``job`` begins."""
         self.job = job
         self.fraction = 0.0
-        self.began = time.monotonic()
+        self.began = self.said = time.monotonic()
         verb = {"resume": "goes on", "measure": "is measured again"}.get(job.how, "begins")
         if self.bars is None:
             self.console.print(f"[{number}/{len(self.todo)}] {job.title} {verb}", markup=False, highlight=False)
@@ -83,7 +84,7 @@ class ProgressDisplay:
 
     def at(self, stage: str, fraction: float) -> None:
         """Show that the job is at ``fraction`` of ``stage``."""
-        if self.job is None or self.bars is None or self.one is None or self.all is None:
+        if self.job is None:
             return
         whole = max(self.job.fit_seconds + self.job.measure_seconds, 1e-9)
         share = self.job.fit_seconds / whole
@@ -92,6 +93,12 @@ class ProgressDisplay:
         elif stage in STAGES:
             self.fraction = max(self.fraction, share + (1 - share) * STAGES[stage])
         left = max(self.plan.seconds - self.done - whole * self.fraction, 0.0)
+        if self.bars is None or self.one is None or self.all is None:
+            if time.monotonic() - self.said > SAY_SECONDS:
+                self.said = time.monotonic()
+                text = f"{self.job.title}: {VERBS.get(stage, stage)}, {self.fraction:.0%}; about {duration(left)} left"
+                self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            return
         self.bars.update(self.one, completed=self.fraction, left=VERBS.get(stage, stage))
         self.bars.update(self.all, completed=self.done + whole * self.fraction, left=f"about {duration(left)} left")
 

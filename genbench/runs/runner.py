@@ -26,6 +26,7 @@ from genbench.runs.spawn import SPAWN, unnamed_main, warm_up
 from genbench.runs.suite import Suite
 from genbench.runs.suite import write as write_suite
 from genbench.tables import rows
+from genbench.tables.view import View
 from genbench.training import logs
 
 SAID = {
@@ -97,8 +98,9 @@ def run(
         setting = Setting(suite.title, root, revision(), command, tensorboard=tensorboard)
         ended = carry_out(laid, setting, console)
         measured = records(out)
-        rows.write(out, measured)
-        rows.show(measured, console)
+        view = View.of(suite.columns)
+        rows.write(out, measured, view)
+        rows.show(measured, console, view=view)
         console.print(f"{out / 'table.md'}; genbench report {out} makes a page of it", markup=False, soft_wrap=True)
         _log(out, laid, ended, began)
     return 1 if any(end.status == "failed" for end in ended.values()) else 0

@@ -17,6 +17,8 @@ from genbench.likelihood.effort import EFFORTS
 from genbench.records import layout
 from genbench.runs.config import ANCHORS
 from genbench.suites import texts
+from genbench.tables.columns import DEFAULT
+from genbench.tables.view import checked
 from genbench.training.precision import NAMES
 
 ANCHOR_NAMES = (
@@ -96,6 +98,7 @@ class Suite(SuitePart):
         estimated: the number of test images for an estimated likelihood; chains are dear.
         effort: the effort of these chains: ``"fast"``, ``"standard"`` or ``"paper"``.
         timing: the most seconds that a cell's speed is measured for.
+        columns: the columns of the table that the run writes: ``"default"``, ``"all"``, or keys with commas between.
         row: the rows.
     """
 
@@ -113,6 +116,7 @@ class Suite(SuitePart):
     estimated: int = Field(10, gt=0)
     effort: str = "fast"
     timing: float = Field(10.0, gt=0, allow_inf_nan=False)
+    columns: str = DEFAULT
     row: tuple[SuiteRow, ...] = Field(min_length=1, strict=False)
 
     @field_validator("precision")
@@ -127,6 +131,12 @@ class Suite(SuitePart):
     def _effort(cls, value: str) -> str:
         if value not in EFFORTS:
             raise ValueError(nearest(value, EFFORTS))
+        return value
+
+    @field_validator("columns")
+    @classmethod
+    def _columns(cls, value: str) -> str:
+        checked(value)
         return value
 
     @model_validator(mode="after")

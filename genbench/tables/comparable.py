@@ -60,11 +60,9 @@ def parts(record: Record, group: FigureGroup, *, timed: bool | None = None, coun
     decisive["measures"] = (stamp.get("measures") or {}).get(group.name, 1)
     if counted and getattr(record, group.part) is not None:
         decisive |= {name: at(record, f"{group.part}.{field}") for name, field in group.counts}
-    if group == LIKELIHOOD and (test := record.test) is not None:
-        if test.kind != "exact":  # more draws make a bound tighter
-            decisive["draws"] = test.draws
-        if test.kind == "estimate":  # as good as its estimator; a bound is a bound, however it was made
-            decisive |= {"method": test.method, "effort": test.effort}
+    if group == LIKELIHOOD and (test := record.test) is not None and test.kind == "estimate":
+        # As good as its estimator; a code length is one however it was found.
+        decisive |= {"draws": test.draws, "method": test.method, "effort": test.effort}
     return {name.replace(".", " "): json.dumps(value, default=str) for name, value in decisive.items()}
 
 
@@ -74,10 +72,13 @@ def by_seconds(record: Record) -> bool:
 
 
 def shown_beside(record: Record, group: FigureGroup) -> Hashable:
-    """Return what else must be equal: it stands in the table beside the figure, and needs no footnote."""
+    """Return what else must be equal: it stands in the table beside the figure, and needs no footnote.
+
+    Of likelihoods an exact value and a bound are equal in kind: code lengths that the model can be held to.
+    """
     same: tuple[Hashable, ...] = (record.dataset, record.labelled, record.given)
     if group == LIKELIHOOD and (test := record.test) is not None:
-        same += (test.kind, test.given, test.observation)
+        same += (test.kind == "estimate", test.given, test.observation)
     return (*same, record.extractor) if group.per_extractor else same
 
 

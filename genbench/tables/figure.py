@@ -53,6 +53,8 @@ class Column:
         write: a function that gives a row's text; empty where there is nothing to say.
         right: whether texts are aligned to the right, as numbers are.
         drop: the order of leaving a narrow terminal: columns with greater numbers go first; 0 stays.
+        short: the heading in few letters, without unit and arrow.
+        usual: whether the column is among those that are shown where nothing is asked for.
         occasion: whether a row is a reason to show the column; by default any row in which it has a text is one.
         caption: a footnote that explains the column wherever it is shown, or a function of rows that gives several.
         tooltip: what the figure was measured on, in one line, or a function of a row that gives several.
@@ -63,6 +65,8 @@ class Column:
     write: Callable[[Row], str] = no_text
     right: bool = field(default=True, kw_only=True)
     drop: int = field(default=0, kw_only=True)
+    short: str = field(default="", kw_only=True)
+    usual: bool = field(default=False, kw_only=True)
     occasion: Callable[[Row], bool] | None = field(default=None, kw_only=True)
     caption: str | Notes | None = field(default=None, kw_only=True)
     tooltip: str | Lines | None = field(default=None, kw_only=True)
@@ -71,6 +75,11 @@ class Column:
     def head(self) -> str:
         """The heading as people see it."""
         return self.header
+
+    @property
+    def brief(self) -> str:
+        """The heading in few letters, for where room is short."""
+        return self.short or self.header
 
     @property
     def stem(self) -> str:
@@ -134,10 +143,18 @@ class Figure(Column):
     @property
     def head(self) -> str:
         """The heading: ``KID ×10³ (classifier) ↓``."""
+        return self.headed(self.header, f" ({self.extractor})" if self.several or self.names_extractor else "")
+
+    @property
+    def brief(self) -> str:
+        """The heading in few letters, without the extractor: ``Prec. ↑``."""
+        return self.headed(self.short or self.header)
+
+    def headed(self, name: str, extractor: str = "") -> str:
+        """Return a heading that calls the figure ``name``, with unit and arrow."""
         unit = self.unit and (f" {self.unit}" if self.unit.startswith("×") else f", {self.unit}")
-        named = f" ({self.extractor})" if self.extractor and (self.several or self.names_extractor) else ""
         arrow = {"low": " ↓", "high": " ↑"}[self.better] if self.better and self.arrow else ""
-        return f"{self.header}{unit}{named}{arrow}"
+        return f"{name}{unit}{extractor if self.extractor else ''}{arrow}"
 
     @property
     def name(self) -> str:

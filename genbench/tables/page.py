@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +19,35 @@ from genbench.plots.pareto import pareto_front
 from genbench.plots.scatter import draw_scatter, drawable
 from genbench.plots.sheet import draw_sheet
 from genbench.records import layout
+from genbench.tables.columns import ALL, columns
 from genbench.tables.panels import StoredCell, cells, galleries, histories, samples
 from genbench.tables.render import environment, sections
 from genbench.tables.rows import rows
 from genbench.tables.texts import Row, phrase
+from genbench.tables.view import View
 
 FIGURES = "figures"
 
 
-def write(folder: Path) -> Path:
+def write(folder: Path, view: View | None = None) -> Path:
     """Write ``report.html`` of a run into its folder, whole or not at all, and return its path.
+
+    The page holds every column; those of ``view`` are shown at first.
 
     Raises:
         ValueError: for a folder without records, or with one that cannot be read.
     """
     there = cells(folder)
     pages = []
-    for index, section in enumerate(sections(rows(cell.record for cell in there))):
+    view = view or View()
+    for index, section in enumerate(sections(rows(cell.record for cell in there), replace(view, columns=(ALL,)))):
         table = section["rows"]
+        first = {column.key for column in columns(table, view.columns)}
         mine = [cell for cell in there if cell.record.dataset == section["dataset"]]
         pages.append(
             section
             | {
+                "hidden": {column.key for column in section["columns"]} - first,
                 "families": list(dict.fromkeys(row["family"] for row in table if row["status"] != "anchor")),
                 "grids": samples(table, mine),
                 "galleries": list(galleries(table, mine)),
@@ -72,7 +80,7 @@ def figures(folder: Path) -> list[Path]:
     """
     there = cells(folder)
     written: list[Path] = []
-    for section in sections(rows(cell.record for cell in there)):
+    for section in sections(rows(cell.record for cell in there), View()):
         name = re.sub("[^a-z0-9]+", "-", section["dataset"].lower()).strip("-")
         mine = [cell for cell in there if cell.record.dataset == section["dataset"]]
         for what, draw, data in _drawn(section["rows"], mine):

@@ -1,54 +1,56 @@
-"""One table, five forms: Markdown, CSV, LaTeX, JSON, HTML; and the terminal's."""
+"""One table, five forms: Markdown, CSV, JSON, HTML, and LaTeX, which has a module of its own, as the terminal has."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 from tabulate import tabulate
 
-from genbench.tables.captions import footnotes, protocol, title
+from genbench.tables.captions import Note, by_dataset, footnotes, header, letters, protocol, title
 from genbench.tables.columns import columns
 from genbench.tables.figure import Column
+from genbench.tables.latex import latex
 from genbench.tables.texts import ABSENT, Row
 from genbench.tables.tooltips import measured_on
+from genbench.tables.view import View
 
 
-def by_dataset(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
-    """Yield the rows of each data set, in their order."""
-    for name in dict.fromkeys(row["dataset"] for row in rows):
-        yield name, [row for row in rows if row["dataset"] == name]
-
-
-def header(rows: Sequence[Row]) -> str:
-    """Return the protocol in one line."""
-    return "; ".join(f"{name}: {text}" for name, text in protocol(rows))
-
-
-def markdown(rows: Sequence[Row]) -> str:
+def markdown(rows: Sequence[Row], view: View) -> str:
     """Return a section for each data set, with title, protocol and table; then the footnotes of all."""
     parts = []
-    for _, mine in by_dataset(rows):
-        shown = columns(mine)
+    tables = [(mine, columns(mine, view.columns)) for _, mine in by_dataset(rows)]
+    every = [column for _, shown in tables for column in shown]
+    notes = footnotes(rows, every, view.detail("md"))
+    marks = letters(rows, every) if notes else {}
+    for mine, shown in tables:
         table = tabulate(
             [[_md_cell(column, row) for column in shown] for row in mine],
-            [escape_md(column.head) for column in shown],
+            [
+                escape_md(column.head) + (f"<sup>{mark}</sup>" if (mark := marks.get(column.key)) else "")
+                for column in shown
+            ],
             tablefmt="pipe",
             disable_numparse=True,
             colalign=["right" if column.right else "left" for column in shown],
         )
         parts += [f"## {escape_md(title(mine))}", escape_md(header(mine)), table]
-    parts.append("\n".join(f"- {escape_md(note)}" for note in footnotes(rows)))
+    parts.append("\n".join(f"- {_md_note(note)}" for note in notes))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _md_head(column: Column, mark: str) -> str:
+    return escape_md(column.head) + (f"<sup>{mark}</sup>" if mark else "")
+
+
+def _md_note(note: Note) -> str:
+    mark = f"<sup>{note.mark}</sup> " if note.mark else "⚠ " if note.warning else ""
+    return mark + escape_md(note.text)
 
 
 def _md_cell(column: Column, row: Row) -> str:
@@ -63,81 +65,7 @@ def escape_md(text: str) -> str:
     return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", " ".join(text.split()))
 
 
-def latex(rows: Sequence[Row]) -> str:
-    r"""Return a ``table`` for each data set; needs ``booktabs`` and ``graphicx`` (for ``\resizebox``)."""
-    parts = ["% needs \\usepackage{booktabs,graphicx}"]
-    for name, mine in by_dataset(rows):
-        shown = columns(mine)
-        body: list[str] = []
-        for index, row in enumerate(mine):
-            if row["status"] == "anchor" and index and mine[index - 1]["status"] != "anchor":
-                body.append(r"\midrule")
-            body.append(" & ".join(_tex_cell(column, row) for column in shown) + r" \\")
-        parts += [
-            r"\begin{table}",
-            r"\centering",
-            rf"\caption{{{escape_tex(title(mine))}.}}",
-            rf"\label{{tab:{re.sub('[^a-z0-9]+', '-', name.lower()).strip('-')}}}",
-            r"\resizebox{\textwidth}{!}{%",
-            rf"\begin{{tabular}}{{{''.join('r' if column.right else 'l' for column in shown)}}}",
-            r"\toprule",
-            " & ".join(escape_tex(column.head) for column in shown) + r" \\",
-            r"\midrule",
-            *body,
-            r"\bottomrule",
-            r"\end{tabular}}",
-            r"\par\smallskip\footnotesize\raggedright",
-            *(f"{escape_tex(note)}\\par" for note in [f"Protocol: {header(mine)}.", *footnotes(mine)]),
-            r"\end{table}",
-        ]
-    return "\n".join(parts) + "\n"
-
-
-TEX = {
-    "\\": r"\textbackslash{}",
-    **{char: f"\\{char}" for char in "&%$#_{}"},
-    "~": r"$\sim$",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
-    "≤": r"$\le$",
-    "=": "$=$",
-    "±": r"$\pm$",
-    "×": r"$\times$",
-    "·": r"$\cdot$",
-    "↓": r"$\downarrow$",
-    "↑": r"$\uparrow$",
-    "∞": r"$\infty$",
-    "−": "$-$",
-    "–": "--",
-    "…": r"\ldots{}",
-    "²": "$^2$",
-    "³": "$^3$",
-    "₂": "$_2$",
-    "→": r"$\to$",
-    "Σ": r"$\Sigma$",
-    "σ": r"$\sigma$",
-    "β": r"$\beta$",
-    "κ": r"$\kappa$",
-    "⁻": "$^-$",
-}
-
-
-def escape_tex(text: str) -> str:
-    """Return a text that LaTeX prints as it is, in one line."""
-    return "".join(TEX.get(char, char) for char in " ".join(text.split()))
-
-
-def _tex_cell(column: Column, row: Row) -> str:
-    text = escape_tex(column.cell(row) or ABSENT)
-    if column.bold(row):
-        return rf"\textbf{{\boldmath {text}}}"
-    return rf"\textit{{{text}}}" if column.key == "label" and row["status"] == "anchor" else text
-
-
-def comma(rows: Sequence[Row]) -> str:
+def comma(rows: Sequence[Row], view: View) -> str:
     """Return all keys of all rows as CSV; lists with spaces between, mappings as JSON, absent empty."""
     from pandas import DataFrame  # only where a table is written: it takes a while to import
 
@@ -155,7 +83,7 @@ def _csv_cell(value: Any) -> str:  # noqa: ANN401 - anything that a row holds
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def to_json(rows: Sequence[Row]) -> str:
+def to_json(rows: Sequence[Row], view: View) -> str:
     """Return the rows as a JSON list; absent is null, and a number that is not finite a text: ``"Infinity"``."""
     return json.dumps(_plain(rows), indent=1, ensure_ascii=False, allow_nan=False, default=str) + "\n"
 
@@ -182,16 +110,17 @@ def environment() -> Environment:
     )
 
 
-def sections(rows: Sequence[Row]) -> list[dict[str, Any]]:
+def sections(rows: Sequence[Row], view: View) -> list[dict[str, Any]]:
     """Return what the templates read of each data set."""
     return [
         {
             "dataset": name,
             "title": title(mine),
             "protocol": protocol(mine),
-            "columns": columns(mine),
+            "columns": (shown := columns(mine, view.columns)),
             "rows": mine,
-            "footnotes": footnotes(mine),
+            "marks": letters(mine, shown) if view.detail("html") != "none" else {},
+            "footnotes": footnotes(mine, shown, view.detail("html")),
             "absent": ABSENT,
             "measured_on": measured_on,
         }
@@ -199,57 +128,15 @@ def sections(rows: Sequence[Row]) -> list[dict[str, Any]]:
     ]
 
 
-def html(rows: Sequence[Row]) -> str:
+def html(rows: Sequence[Row], view: View) -> str:
     """Return an HTML fragment: heading, protocol, table and footnotes of each data set."""
-    return environment().get_template("table.html").render(sections=sections(rows))
+    return environment().get_template("table.html").render(sections=sections(rows, view))
 
 
-FORMATS: dict[str, Callable[[Sequence[Row]], str]] = {
+FORMATS: dict[str, Callable[[Sequence[Row], View], str]] = {
     "md": markdown,
     "csv": comma,
     "tex": latex,
     "json": to_json,
     "html": html,
 }
-
-
-def show(rows: Sequence[Row], console: Console) -> None:
-    """Print each data set's table, with as many columns as the terminal has room for."""
-    cut = False
-    for _, mine in by_dataset(rows):
-        shown = columns(mine)
-        while _width(mine, shown, console) > console.width and (drop := max(column.drop for column in shown)):
-            shown = [column for column in shown if column.drop != drop]
-            cut = True
-        loose, tight = (_width(mine, shown, console, tight=tight) for tight in (False, True))
-        console.print(_terminal(mine, shown, tight=loose > console.width >= tight))
-    for note in footnotes(rows):
-        console.print(Text(note, style="dim"))
-    if cut:
-        console.print(Text("More columns: in table.md and the report, or in a wider terminal.", style="dim"))
-
-
-def _width(rows: Sequence[Row], shown: Sequence[Column], console: Console, *, tight: bool = True) -> int:
-    """Return the width at which nothing is cut off; where not ``tight``, nor wrapped."""
-    options = console.options.update(max_width=10_000)
-    return console.measure(_terminal(rows, shown, tight=tight), options=options).maximum
-
-
-def _terminal(rows: Sequence[Row], shown: Sequence[Column], *, tight: bool) -> Table:
-    """Return the table; ``tight`` where headings and long texts are to wrap: rich by itself would cut short ones."""
-    table = Table(
-        title=Text(title(rows), style="bold"), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
-    )
-    for column in shown:
-        words = [*(column.cell(row) for row in rows), *column.head.split()]
-        side: Literal["left", "right"] = "right" if column.right else "left"
-        least = min(40, max(map(len, words)))
-        width = least if tight else None
-        table.add_column(Text(column.head), justify=side, vertical="bottom", min_width=least, width=width)
-    for index, row in enumerate(rows):
-        if row["status"] == "anchor" and index and rows[index - 1]["status"] != "anchor":
-            table.add_section()
-        style = {"anchor": "dim", "diverged": "yellow", "failed": "red"}.get(row["status"], "")
-        cells = [Text(c.cell(row) or ABSENT, style="bold" if c.bold(row) else "") for c in shown]
-        table.add_row(*cells, style=style)
-    return table

@@ -19,19 +19,24 @@ from genbench.records import layout
 from genbench.records.parts import Likelihood
 from genbench.records.record import Record
 from genbench.tables import render as texts
-from genbench.tables.columns import FIGURES, RANKED
+from genbench.tables import terminal
+from genbench.tables.columns import ALL, DEFAULT, FIGURES, RANKED
 from genbench.tables.comparable import GROUPS, HEADS, alike, parts, refusals, remarks
 from genbench.tables.figure import blind
 from genbench.tables.keys import BETTER_HIGH, FACTS, KEYS, UNSORTABLE
 from genbench.tables.labels import disambiguated
 from genbench.tables.ranks import ranks
-from genbench.tables.texts import Row
+from genbench.tables.texts import Row, number
+from genbench.tables.view import View
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-KINDS = {"exact": 0, "bound": 1, "estimate": 2, None: 3}
+FIRM = {"exact": 0, "bound": 0, "estimate": 1, None: 2}  # what is guaranteed comes before what is not
 OF_EXTRACTOR = {figure.key for figure in RANKED if figure.group is not None and figure.group.per_extractor}
+CHANCE = 1.96  # standard errors that a difference must have to be more than chance, in 19 of 20 cases
+WIDE_GAP = 0.05  # bits/dim, by as much as a converged estimate may move
+WHOLE = ("csv", "json", "parquet")  # formats that hold every key of every row
 STATUSES = {"done": 0, "evaluated": 0, "diverged": 1, "failed": 2}
 
 
@@ -47,7 +52,8 @@ def rows(records: Iterable[Record], sort: str | None = None) -> list[Row]:
 
     Args:
         records: the records of one run or several.
-        sort: a key to sort by within each data set, best first; by default family, then likelihood. Anchors come last.
+        sort: a key to sort by within each data set, best first; by default bits/dim, exact values and bounds before
+            estimates, then FID. Anchors come last.
 
     Raises:
         ValueError: for a key that rows do not have, with the nearest names.
@@ -154,11 +160,38 @@ def _notes(record: Record, label: str) -> Iterator[str]:
                 f"{label}: trained on {record.trained_on}, so {HEADS[group]} under it say nothing of its samples; they "
                 "are neither shown nor ranked."
             )
+    yield from _doubts(record, label)
     if record.status == "evaluated":
-        yield f"{label}: samples from elsewhere. What their model was trained with is not known, so nothing ranks it."
+        yield f"{label}: samples from elsewhere. What their model was trained with is not known, so nothing ranks them."
     for ability, said in record.abilities.items():
         if said.startswith("failed"):
             yield f"{label}, seed {record.seed}: {ability} {said}"
+
+
+def _doubts(record: Record, label: str) -> Iterator[str]:
+    """Yield what is odd about a likelihood: that guessing does better, or that unseen images seem seen."""
+    test = record.test
+    train = record.train
+    levels = (record.stamp.get("data") or {}).get("levels")
+    if test is None or record.status == "anchor":
+        return
+    if levels and test.bpd > math.log2(levels):
+        yield (
+            f"{label}: bits/dim above the {number(math.log2(levels))} of the uniform model, to which all images are "
+            "equally likely."
+        )
+    if test.converged and test.gap is not None and test.gap.bpd > WIDE_GAP:
+        yield (
+            f"{label}: the estimate held still when its temperatures doubled, and yet the gap is above {WIDE_GAP} "
+            "bits/dim: longer chains (--effort) may move it and its rank."
+        )
+    if train is None or test.standard_error is None or train.standard_error is None:
+        return
+    if train.bpd - test.bpd > CHANCE * math.hypot(test.standard_error, train.standard_error):
+        yield (
+            f"{label}: test images take fewer bits/dim than training images, by more than chance; either they are "
+            "easier or they have been learned from."
+        )
 
 
 def _mean(values: Sequence[float]) -> float | None:
@@ -185,7 +218,7 @@ def _order(row: Row, sort: str | None) -> tuple[Any, ...]:
         fid = math.inf if row["fid"] is None else row["fid"]
         if row["status"] == "anchor":
             return fid, bits
-        return row["family"], KINDS[row["nll_kind"]], bits, fid, row["plain_label"], STATUSES[row["status"]]
+        return FIRM[row["nll_kind"]], bits, fid, row["family"], row["plain_label"], STATUSES[row["status"]]
     value = row[sort]
     if value is None or value == []:
         return (1,)
@@ -193,42 +226,51 @@ def _order(row: Row, sort: str | None) -> tuple[Any, ...]:
     return 0, (row["extractor"] or "") if sort in OF_EXTRACTOR else "", -value if sort in BETTER_HIGH else value
 
 
-def render(records: Iterable[Record], fmt: str, sort: str | None = None) -> str:
-    """Return the table as ``md``, ``csv``, ``tex``, ``json`` or ``html`` text.
+def render(records: Iterable[Record], fmt: str, sort: str | None = None, view: View | None = None) -> str:
+    """Return the table as ``md``, ``csv``, ``tex``, ``json`` or ``html`` text; ``view`` says what of it people see.
 
     Raises:
-        ValueError: for another format, or a column that there is not.
+        ValueError: for another format, a column that there is not, or a choice of columns in a format that keeps all.
     """
     if fmt not in texts.FORMATS:
         raise ValueError(f"format={fmt!r}: {nearest(fmt, [*texts.FORMATS, 'parquet'])}")
-    return texts.FORMATS[fmt](rows(records, sort))
+    _complete(fmt, view)
+    return texts.FORMATS[fmt](rows(records, sort), view or View())
 
 
-def save(path: Path, records: Iterable[Record], fmt: str | None = None, sort: str | None = None) -> None:
+def _complete(fmt: str, view: View | None) -> None:
+    if view is not None and fmt in WHOLE and view.columns not in ((DEFAULT,), (ALL,)):
+        raise ValueError(f"columns {', '.join(view.columns)}: {fmt} keeps all; choose them in what reads it")
+
+
+def save(
+    path: Path, records: Iterable[Record], fmt: str | None = None, sort: str | None = None, view: View | None = None
+) -> None:
     """Write the table into one file, whole or not at all; the format is that of the file's name unless given.
 
     Raises:
-        ValueError: for another format, a column that there is not, or Parquet without pyarrow.
+        ValueError: for what :func:`render` refuses, or Parquet without pyarrow.
     """
     fmt = fmt or path.suffix.lstrip(".").lower()
     if fmt == "parquet":
         from genbench.tables.parquet import write as write_parquet
 
+        _complete(fmt, view)
         write_parquet(path, rows(records, sort))
         return
-    text = render(records, fmt, sort)
+    text = render(records, fmt, sort, view)
     with written_whole(path) as part:
         part.write_text(text, encoding="utf-8")
 
 
-def write(folder: Path, records: Iterable[Record]) -> None:
+def write(folder: Path, records: Iterable[Record], view: View | None = None) -> None:
     """Write ``table.csv``, ``table.md``, ``table.tex`` and ``table.json`` into ``folder``, each whole or not at all."""
     table = rows(records)
     for fmt in layout.TABLES:
         with written_whole(folder / f"table.{fmt}") as part:
-            part.write_text(texts.FORMATS[fmt](table), encoding="utf-8")
+            part.write_text(texts.FORMATS[fmt](table, view or View()), encoding="utf-8")
 
 
-def show(records: Iterable[Record], console: Console, sort: str | None = None) -> None:
+def show(records: Iterable[Record], console: Console, sort: str | None = None, view: View | None = None) -> None:
     """Print the table to a terminal; columns that do not fit are left to the files."""
-    texts.show(rows(records, sort), console)
+    terminal.show(rows(records, sort), console, view or View())

@@ -8,6 +8,7 @@ from typing import Any
 Row = dict[str, Any]
 
 ABSENT = "–"
+UNCONVERGED = "unconverged"
 MARKS = {"exact": "=", "bound": "≤", "estimate": "~"}
 KINDS = {"exact": "exact", "bound": "an upper bound", "estimate": "an estimate"}
 
@@ -73,7 +74,7 @@ def bits(row: Row) -> str:
     error = row["nll_se"] if row["nll_bpd_std"] is None else row["nll_bpd_std"]
     text = f"{MARKS[row['nll_kind']]} {number(row['nll_bpd'], 3)}"
     text += f" ± {number(error, 3)}" if error else ""
-    return text + (" unconverged" if row["nll_converged"] is False else "")
+    return text + (f" {UNCONVERGED}" if row["nll_converged"] is False else "")
 
 
 def covered(row: Row) -> str:

@@ -182,10 +182,12 @@ def test_rows_that_do_not_compare_never_push_each_other_off_the_front():
     better = {"test": likelihood((1.0,) * 3), "quality": quality(10.0), "speed": speed(1.0, 99.0)}
     worse = {"test": likelihood((2.0,) * 3), "quality": quality(20.0), "speed": speed(1.0, 9.0)}
     assert pareto_front(table.rows([record("a", **better), record("b", **worse)])) == [0]
-    bound = likelihood((2.0,) * 3, "bound", "elbo")
+    bound = worse | {"test": likelihood((2.0,) * 3, "bound", "elbo")}
+    assert pareto_front(table.rows([record("a", **better), record("b", **bound)])) == [0], "code lengths both"
+    guess = likelihood((2.0,) * 3, "estimate", "ais", converged=True)
     unconverged = likelihood((1.0,) * 3, "estimate", "ais", converged=False)
     for change in (
-        {"test": bound},
+        {"test": guess},
         {"given": ("label",)},
         {"stamp": {"threads": 16}},
         {"extractor": "classifier"},

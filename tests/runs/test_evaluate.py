@@ -60,7 +60,7 @@ def test_samples_of_a_cell_get_its_figures_again(ran, drawn):
     ]  # fmt: skip
     table = {row["label"]: row for row in json.loads((ran / "table.json").read_text())}
     assert table["mine"]["fid"] == table["told"]["fid"]
-    assert "nothing ranks it" in (ran / "table.md").read_text()
+    assert "nothing ranks them" in (ran / "table.md").read_text()
 
 
 def test_whatever_holds_the_images_the_figures_are_the_same(drawn, tmp_path):

@@ -16,6 +16,7 @@ from genbench.tables import comparable, keys
 from genbench.tables import rows as table
 from genbench.tables.columns import COLUMNS, FIGURES
 from genbench.tables.tooltips import measured_on
+from genbench.tables.view import View
 from tests.records import quality, quick, record
 
 TOY = """
@@ -26,6 +27,7 @@ from genbench.tables import comparable, rows
 from genbench.tables.columns import columns
 from genbench.tables.keys import TYPES
 from genbench.tables.tooltips import measured_on
+from genbench.tables.view import View
 
 base = Record.model_validate_json(sys.stdin.read())
 def cell(label, seed, value):
@@ -44,7 +46,7 @@ print(json.dumps({
     "one": shown[0].cell(one[0]),
     "ranks": [[row["label"], row["toy_rank"], row["toy_ranked"]] for row in found],
     "csv": rows.render(records, "csv").partition("\\n")[0],
-    "md": rows.render(records, "md"),
+    "md": rows.render(records, "md", view=View.of("all")),
     "types": {key: TYPES[key].__name__ for key in TYPES if key.startswith("toy")},
     "without": [c.key for c in columns(rows.rows([cell("a", 0, None)])) if c.key == "toy"],
     "heading": comparable.HEADS[next(group for group in comparable.GROUPS if group.name == "toy")],
@@ -93,7 +95,7 @@ def test_a_part_and_one_figure_make_column_keys_types_rank_tooltip_and_footnote(
     assert found["one"] == "2.0 ± 0.2", "± of one seed is its standard error"
     assert found["tooltip"].startswith("By hand\n± ")
     assert "Rank 1 among the 2 rows" in found["tooltip"]
-    assert found["md"].count("- Toy: how far.") == 1
+    assert found["md"].count("</sup> Toy: how far.") == 1
     assert {"toy", "toy_se", "toy_std", "toy_rank", "toy_ranked", "toy_best"} <= set(found["csv"].split(","))
     kinds = {"toy": "float", "toy_se": "float", "toy_std": "float", "toy_rank": "int", "toy_ranked": "int"}
     assert found["types"] == kinds | {"toy_best": "bool"}
@@ -152,16 +154,16 @@ HEADS = {
 
 
 def test_abilities_have_columns_and_sentences_only_where_a_row_has_the_figure():
-    text = table.render([record("able", **ABLE), record("plain")], "md")
-    lines = [[x.strip() for x in line.split("|")] for line in text.splitlines() if line.startswith("|")]
+    text = table.render([record("able", **ABLE), record("plain")], "md", view=View.of("all"))
+    lines = [[x.partition("<")[0].strip() for x in s.split("|")] for s in text.splitlines() if s.startswith("|")]
     head, rows = lines[0], {line[1]: line for line in lines[2:]}
     for name, said in HEADS.items():
         assert (rows["able"][head.index(name)], rows["plain"][head.index(name)]) == (said, "–")
-    for said in ("- AUROC: share of pairs", "- Reconstruction: mean", "- Joint κ: how well"):
+    for said in ("</sup> AUROC: share of pairs", "</sup> Reconstruction: mean", "</sup> Joint κ: how well"):
         assert text.count(said) == 1
-    without = table.render(quick(), "md")
+    without = table.render(quick(), "md", view=View.of("all"))
     assert not [name for name in (*HEADS, "AUROC", "Reconstruction", "Joint") if name in without]
-    assert r"Joint $\kappa$ $\uparrow$" in table.render([record("able", **ABLE)], "tex")
+    assert r"Joint $\kappa$ $\uparrow$" in table.render([record("able", **ABLE)], "tex", view=View.of("joint", "none"))
 
 
 def test_counts_and_parts_of_a_figure_stand_in_its_tooltip():

@@ -10,11 +10,12 @@ import pytest
 from rich.console import Console
 
 from genbench.tables import rows as table
+from genbench.tables.view import View
 from tests.records import anchor, likelihood, quality, quick, record
 
 
 def test_markdown_has_every_row_units_and_footnotes():
-    text = table.render(quick(), "md")
+    text = table.render(quick(), "md", view=View.of("all"))
     for row in table.rows(quick()):
         assert f"| {row['label']}" in text or f"| *{row['label']}*" in text
     for said in ("FID (efficientnet-lite0) ↓", "KID ×10³", "Latency, ms", "Bits/dim (test)", "PSNR, dB"):
@@ -59,18 +60,18 @@ def test_latex_escapes_whatever_a_label_holds():
     text = table.render([record(NASTY)], "tex")
     cell = next(line for line in text.splitlines() if line.startswith("50")).split(" & ")
     assert " & ".join(cell[:2]).startswith(r"50\% \& co\_\$x\$ \#1 \{a\} $\sim$b\textasciicircum{}c \textbackslash{}d ")
-    assert not re.search(r"(?<!\\)[%#]", re.sub("^%.*|{%$", "", text, flags=re.M))
+    assert not re.search(r"(?<!\\)[%#]", re.sub("^%.*|}%$", "", text, flags=re.M))
     assert text.count("{") == text.count("}")
 
 
 def test_latex_has_booktabs_and_as_many_cells_as_columns():
     text = table.render(quick(), "tex")
     for part in text.split(r"\begin{table}")[1:]:
-        columns_ = len(re.search(r"\\begin{tabular}{([lr]+)}", part)[1])
+        columns_ = len(re.search(r"\\begin{tabular}{@{}([lr]+)@{}}", part)[1])
         lines = [line for line in part.splitlines() if line.endswith(r"\\")]
-        assert all(len(re.split(r"(?<!\\) & ", line)) == columns_ for line in lines)
+        assert all(len(re.split(r"(?<!\\) & ", line)) == columns_ for line in lines if "multicolumn" not in line)
         assert part.index(r"\toprule") < part.index(r"\midrule") < part.index(r"\bottomrule")
-    assert r"\textbf{\boldmath $\le$" in text
+    assert r"\textbf{\boldmath $=$" in text
 
 
 def test_markdown_and_html_show_a_label_as_it_is():
@@ -91,14 +92,14 @@ def test_written_files_are_the_renderings_and_leave_nothing_else(tmp_path):
 @pytest.mark.parametrize("width", [60, 80, 120, 200, 300, 350, 420])
 def test_the_terminal_never_cuts_a_number(width):
     console = Console(width=width, file=io.StringIO(), force_terminal=False)
-    table.show([*quick(), record("[red]tag")], console)
+    table.show([*quick(), record("[red]tag")], console, view=View.of("all"))
     text = console.file.getvalue()
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= width
     for row in table.rows(quick()):
         assert row["label"] in text
     assert "[red]tag" in text
-    assert ("More columns" in text) == (width < 350)
+    assert ("or a wider" in text) == (width < 350)
 
 
 def test_anchors_alone_make_a_table():
@@ -109,8 +110,9 @@ def test_anchors_alone_make_a_table():
 def test_a_narrow_terminal_leaves_out_settings_and_collapse_first():
     def heads(width):
         console = Console(width=width, file=io.StringIO(), force_terminal=False)
-        table.show(quick(), console)
-        return set(console.file.getvalue().partition("───")[0].split())
+        table.show(quick(), console, view=View.of("all", "none"))
+        words = set(console.file.getvalue().partition("───")[0].split())
+        return {word for word in words if "efficientnet" not in word and "lite0" not in word}  # may part at its hyphen
 
     found = [heads(width) for width in range(420, 100, -10)]
     whole, narrower = found[0], next(words for words in found if "Setting" not in words)

@@ -103,7 +103,7 @@ def test_every_form_of_the_table_has_the_longer_label():
     for fmt in ("md", "csv", "tex", "json", "html"):
         text = table.render(rows, fmt)
         assert "vae (lr 0.003)" in text
-    assert "- vae, seed 0, diverged: it broke." in table.render(rows, "md")
+    assert "- ⚠ vae, seed 0, diverged: it broke." in table.render(rows, "md")
 
 
 def test_anchors_of_other_counts_are_told_apart_too():

@@ -52,7 +52,6 @@ def test_images_are_paired():
 @pytest.mark.parametrize(
     "other",
     [
-        {"kind": "bound"},
         {"given": ("label",)},
         {"observation": "added"},
         {"kind": "estimate", "method": "ais"},
@@ -76,12 +75,18 @@ def test_estimates_compare_only_under_one_estimator(other):
     assert places(ranks([a, b], NLL)) == [None, None]
 
 
-def test_bounds_compare_however_they_were_made():
-    a, b = (
-        bits(label, x, kind="bound", method=method, draws=9)
-        for label, x, method in (("a", (1, 1, 1), "dequantised"), ("b", (3, 4, 5), "iwae"))
+def test_code_lengths_compare_however_they_were_found():
+    a, b, c = (
+        bits(label, x, kind=kind, method=method, draws=draws)
+        for label, x, kind, method, draws in (
+            ("a", (1, 2, 3), "bound", "dequantised", 9),
+            ("b", (3, 4, 5), "bound", "iwae", 1000),
+            ("c", (2, 3, 4), "exact", "chain rule", 1),
+        )
     )
-    assert places(ranks([a, b], NLL)) == [1, 2]
+    assert places(ranks([a, b, c], NLL)) == [1, 3, 2]
+    guess = bits("d", (0, 0, 0.1), kind="estimate", method="ais", converged=True)
+    assert places(ranks([a, b, c, guess], NLL)) == [1, 3, 2, None], "an estimate is no code length"
 
 
 def test_threads_matter_to_steps_only_through_speed():

@@ -8,6 +8,7 @@ from genbench.records.parts import Agreement, Gap
 from genbench.tables import rows as table
 from genbench.tables import texts
 from genbench.tables.columns import FIGURES
+from genbench.tables.view import View
 from tests.records import GAP, collapse, likelihood, lost, quality, quick, record
 
 SETTLED = [
@@ -82,15 +83,37 @@ def test_not_a_number_is_absent():
     assert row["nll_se"] is None
 
 
-def test_rows_stand_by_family_then_likelihood_whatever_their_order():
+def test_rows_stand_by_likelihood_what_is_guaranteed_first_whatever_their_order():
     records = list(quick())
-    wanted = ["vae", "pixelcnn", "realnvp", "cgan", "gan", "wgan-gp", "f-gan (KL)"]
+    wanted = ["pixelcnn", "vae", "realnvp", "cgan", "gan", "wgan-gp", "f-gan (KL)"]
     wanted += ["real (test)", "pixel-gaussian", "noise", "webp", "png", "uniform"]
     for seed in range(5):
         random.Random(seed).shuffle(records)
         rows = table.rows(records)
         assert [row["label"] for row in rows if row["dataset"] == "mnist5k"] == wanted
         assert [row["dataset"] for row in rows] == ["mnist5k"] * 13 + ["edges:mnist5k"] * 7
+
+
+def test_an_estimate_stands_behind_what_is_guaranteed_and_one_row_alone_is_not_bold():
+    guess = record("gan", test=likelihood((0.1, 0.2), kind="estimate", method="ais", converged=True))
+    rows = table.rows([guess, record("vae", test=likelihood((3.0, 3.1), kind="bound", method="iwae"))])
+    assert [row["label"] for row in rows] == ["vae", "gan"]
+    assert not any(row["nll_rank"] or row["nll_best"] for row in rows)
+
+
+def test_a_likelihood_worse_than_guessing_or_better_on_unseen_images_says_so():
+    above = "bits/dim above the 8.00 of the uniform model"
+    said = {
+        bpd: "; ".join(
+            by_label([record("vae", test=likelihood((bpd, bpd), kind="bound", method="elbo"))])["vae"]["notes"] or []
+        )
+        for bpd in (7.9, 8.1)
+    }
+    assert [above in said[bpd] for bpd in (7.9, 8.1)] == [False, True]
+    seen = "test images take fewer bits/dim than training images"
+    for test, wanted in (((0.9, 1.0, 1.1), True), ((1.2, 1.3, 1.4), False)):  # errors of 0.058 each
+        cell = record("vae", test=likelihood(test), train=likelihood((1.2, 1.3, 1.4)))
+        assert (seen in "; ".join(by_label([cell])["vae"]["notes"] or [])) == wanted
 
 
 def test_sort_puts_the_best_first_the_absent_last_and_anchors_behind():
@@ -114,12 +137,15 @@ def test_unknown_columns_and_formats_are_refused_with_the_nearest():
 
 def test_ranks_reach_the_rows_and_only_the_best_is_bold():
     rows = by_label(quick())
-    assert (rows["vae"]["nll_rank"], rows["vae"]["nll_ranked"], rows["vae"]["nll_best"]) == (1, 2, True)
-    assert (rows["realnvp"]["nll_rank"], rows["realnvp"]["nll_best"]) == (2, False)
-    for label in ("pixelcnn", "gan", "cgan", "png", "uniform", "f-gan (KL)"):
+    assert (rows["vae"]["nll_rank"], rows["vae"]["nll_ranked"], rows["vae"]["nll_best"]) == (2, 3, False)
+    assert (rows["pixelcnn"]["nll_rank"], rows["pixelcnn"]["nll_best"]) == (1, True)
+    assert (rows["realnvp"]["nll_rank"], rows["realnvp"]["nll_best"]) == (3, False)
+    for label in ("gan", "cgan", "png", "uniform", "f-gan (KL)"):
         assert rows[label]["nll_rank"] is None
     assert all(row["fid_rank"] is None for row in rows.values())
-    assert [line.split("|")[1].strip() for line in table.render(quick(), "md").splitlines() if "**" in line] == ["vae"]
+    assert [line.split("|")[1].strip() for line in table.render(quick(), "md").splitlines() if "**" in line] == [
+        "pixelcnn"
+    ]
 
 
 def test_settings_are_texts_of_their_recipe_whatever_the_format():
@@ -127,10 +153,12 @@ def test_settings_are_texts_of_their_recipe_whatever_the_format():
     said = "critic: no norm, 1 step; Adam 0.0002, β 0.5 0.999"
     assert [rows[label]["setting"] for label in ("gan", "vae", "noise", "f-gan (KL)")] == [said, None, None, None]
     for fmt in ("md", "csv", "json", "html"):
-        assert said in table.render(quick(), fmt)
-    assert said.replace("β", r"$\beta$") in table.render(quick(), "tex")
-    assert "- Setting: what a recipe plays by beside its loss" in table.render(quick(), "md")
-    assert "Setting" not in table.render([record()], "md")
+        assert said in table.render(quick(), fmt, view=View.of("all"))
+    named = View.of("setting")
+    assert said.replace("β", r"$\beta$") in table.render(quick(), "tex", view=named)
+    assert "</sup> Setting: what a recipe plays by beside its loss" in table.render(quick(), "md", view=named)
+    assert "Setting" not in table.render(quick(), "md")
+    assert "Setting" not in table.render([record()], "md", view=View.of("all"))
 
 
 def test_figures_that_are_not_ranked_sort_best_first_and_have_deviations_over_seeds():
@@ -149,7 +177,7 @@ def test_figures_that_are_not_ranked_sort_best_first_and_have_deviations_over_se
 
 def test_a_failed_ability_is_a_footnote():
     text = table.render([record("a", abilities={"reconstruct": "failed: RuntimeError: no", "complete": "x.png"})], "md")
-    assert "- a, seed 0: reconstruct failed: RuntimeError: no" in text
+    assert "- ⚠ a, seed 0: reconstruct failed: RuntimeError: no" in text
     assert "x.png" not in text
 
 

@@ -32,6 +32,7 @@ COLUMNS: tuple[Column, ...] = (
         group=PAIRS,
         drop=2,
         tooltip=tooltips.paired,
+        usual=True,
     ),
     Figure(
         "ssim",
@@ -54,6 +55,8 @@ COLUMNS: tuple[Column, ...] = (
         occasion=lambda row: row["agreement"] is not None and row["status"] != "anchor",
         caption=judge,
         tooltip=tooltips.classified,
+        usual=True,
+        short="Agree.",
     ),
     Figure("confidence", path="agreement.confidence"),
     Figure("entropy", path="agreement.entropy"),

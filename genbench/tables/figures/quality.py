@@ -39,6 +39,7 @@ COLUMNS: tuple[Column, ...] = (
         names_extractor=True,
         caption=unranked_and_error,
         tooltip=tooltips.samples,
+        usual=True,
     ),
     Figure(
         "fid_infinity",
@@ -66,6 +67,7 @@ COLUMNS: tuple[Column, ...] = (
         drop=3,
         caption=kid_error,
         tooltip=tooltips.samples,
+        usual=True,
     ),
     Figure(
         "precision",
@@ -76,6 +78,8 @@ COLUMNS: tuple[Column, ...] = (
         group=QUALITY,
         drop=5,
         tooltip=tooltips.samples,
+        usual=True,
+        short="Prec.",
     ),
     Figure(
         "recall",
@@ -86,6 +90,8 @@ COLUMNS: tuple[Column, ...] = (
         group=QUALITY,
         drop=5,
         tooltip=tooltips.samples,
+        usual=True,
+        short="Rec.",
     ),
     Figure(
         "is",

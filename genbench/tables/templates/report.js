@@ -64,13 +64,13 @@ function filterable(tools, table) {
   show();
 }
 
-// A box a column. What was chosen is remembered until the tab is closed; before, as many are shown as there is room for,
-// those of least weight going first.
+// A box a column. What was chosen is remembered until the tab is closed; before, the columns that the page was written
+// for are shown, as many as there is room for, those of least weight going first.
 function choosable(tools, table) {
   const heads = [...table.tHead.rows[0].cells];
   const names = heads.map((head) => head.textContent);
   const kept = memory.get(table.id);
-  const hidden = new Set(Array.isArray(kept) ? kept : []);
+  const hidden = new Set(Array.isArray(kept) ? kept : names.filter((name, i) => "hidden" in heads[i].dataset));
   const menu = only(".columns", tools);
   const show = () => {
     for (const row of table.rows) [...row.cells].forEach((cell, i) => { cell.hidden = hidden.has(names[i]); });
