@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from genbench.interface import GenerativeModel, LogLikelihood, frozen
 from genbench.likelihood.bidirectional import below, pilot
 from genbench.likelihood.effort import effort_named
-from genbench.likelihood.observation import discretised_gaussian
+from genbench.likelihood.observation import discretised_gaussian, sharpness
 from genbench.likelihood.observation import draw as draw_observation
 from genbench.seed import generator as seeded
 from genbench.seed import normal
@@ -105,9 +105,9 @@ class ImplicitModel(GenerativeModel):
 
         Args:
             batch: the images with their conditions.
-            draws: the number K of chains; the answer is the log-mean-exp of K weights, of K under each hidden value.
-            effort: the effort: ``"fast"``, 200 temperatures × 5 leapfrog steps; ``"standard"``, 1,000 × 10;
-                ``"paper"``, 10,000 × 10; each with ``"/2"`` behind it for half the temperatures, to see convergence.
+            draws: the number K of weights, each the mean of those of two chains; the answer is their log-mean-exp.
+            effort: the effort: ``"fast"``, 60 temperatures × 5 leapfrog steps; ``"standard"``, 500 × 10; ``"paper"``,
+                5,000 × 10; each with ``"/2"`` behind it for half the work, search included, to see convergence.
             generator: the source of all noise; without one, a fixed one.
 
         Raises:
@@ -121,8 +121,8 @@ class ImplicitModel(GenerativeModel):
         if self.latents == 0:
             return LogLikelihood(self._direct(batch), "estimate", self.given, DIRECT, "added")
         with frozen(self):
-            steps = pilot(self, batch, chosen, generator)
-            chains = below(self, batch, steps, draws=draws, effort=chosen, generator=generator)
+            paths = pilot(self, batch, chosen, generator)
+            chains = below(self, batch, paths, draws=draws, effort=chosen, generator=generator)
         # Blind chains hardly move: that their answer holds still says nothing, so it goes by another name.
         method = "ais" if chains.guided else BLIND
         answer = LogLikelihood.of_weights(chains.log_weights, "estimate", self.given, method, "added")
@@ -165,6 +165,10 @@ class ImplicitModel(GenerativeModel):
         mean = self.decode(u, batch)
         logs = discretised_gaussian(batch.images, mean, self.variance.sqrt(), self.spec.levels)
         return logs.flatten(1).sum(1, dtype=torch.float64)
+
+    def sharpness(self, mean: Tensor, batch: Batch) -> Tensor:
+        """Return minus the second derivative of ``log P(x given u)`` by each pixel of its ``mean``, ``(B, C·H·W)``."""
+        return sharpness(batch.images, mean, self.variance.sqrt(), self.spec.levels).flatten(1)
 
     def finish(self, data: Splits, generator: Generator) -> None:
         """Set label frequencies and σ² on the validation split: by a search in u, or of all of it where u is empty.

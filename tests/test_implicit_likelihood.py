@@ -60,11 +60,13 @@ def test_each_image_is_judged_under_its_own_condition():
     assert (model.log_likelihood(wrong, draws=2, generator=gen()).nats < -10).all()
 
 
-def test_draws_are_the_log_mean_exp_of_that_many_chains(monkeypatch):
+def test_draws_are_the_log_mean_exp_of_that_many_weights(monkeypatch):
     import genbench.likelihood.bidirectional as module
 
-    weights = torch.tensor([0.0, math.log(3.0), -5.0, -5.0], dtype=torch.float64)
-    shares, sizes = torch.tensor([0.5, 0.7, 0.1, 0.2]), torch.tensor([0.1, 0.4, 0.2, 0.2])
+    # Two images, two draws each; then as many chains from the prior, which find nothing.
+    weights = torch.tensor([0.0, math.log(3.0), -5.0, -5.0, *[-torch.inf] * 4], dtype=torch.float64)
+    shares = torch.tensor([0.5, 0.7, 0.1, 0.2, 0.6, 0.6, 0.3, 0.2])
+    sizes = torch.tensor([0.1, 0.4, 0.2, 0.2, 0.2, 0.2, 0.2, 0.2])
     seen, piloted = [], []
 
     def fake(log_likelihood, start, **options):
@@ -78,12 +80,13 @@ def test_draws_are_the_log_mean_exp_of_that_many_chains(monkeypatch):
     monkeypatch.setattr(module, "ais", fake)
     monkeypatch.setattr(module, "tune", pilot)
     answer = Linear().log_likelihood(Batch(images(2)), draws=2, effort="standard", generator=gen())
-    torch.testing.assert_close(answer.nats, torch.tensor([math.log(2.0), -5.0], dtype=torch.float64))
+    half = math.log(2)  # the prior's weights count as much
+    torch.testing.assert_close(answer.nats, torch.tensor([math.log(2.0) - half, -5.0 - half], dtype=torch.float64))
     torch.testing.assert_close(answer.ess, torch.tensor([1.6, 2.0], dtype=torch.float64))
-    torch.testing.assert_close(answer.acceptance, torch.tensor([0.6, 0.15]))
-    torch.testing.assert_close(answer.step_size, torch.tensor([0.2, 0.2]))
-    assert seen == [(4, 1_000, 10, (3, 4))]
-    assert piloted == [(2, 250, 10)], "one chain an image"
+    torch.testing.assert_close(answer.acceptance, torch.tensor([0.6, 0.2], dtype=torch.float64))
+    torch.testing.assert_close(answer.step_size, torch.tensor([0.2, 0.2], dtype=torch.float64))
+    assert seen == [(8, 500, 10, (3, 8))]
+    assert piloted == [(4, 125, 10)], "one chain an image and path"
 
 
 def test_bad_questions_are_refused():
@@ -139,6 +142,6 @@ def test_every_image_is_judged_under_every_category_equally_often():
     model.log_likelihood(batch, draws=2, effort="fast/2", generator=gen())
     piloted, judged = model.asked[0][3], model.asked[-1][3]
     for image in batch.images:
-        for asked, each in ((piloted, 1), (judged, 2)):
+        for asked, each in ((piloted, 2), (judged, 4)):  # from the approximation, and from the prior
             rows = (asked.images == image).flatten(1).all(1)
             assert torch.bincount(asked.fields["category"][rows]).tolist() == [each] * 3

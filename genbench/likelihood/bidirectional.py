@@ -1,14 +1,16 @@
 """Log P(x) of an implicit model: from below, and for images that it made itself from above too.
 
-Annealed importance sampling starts from the prior and is a lower bound on log P(x) in the mean. How far below, the
-value does not say. For an image that was simulated, x from P(x given u), the u that made it is an exact draw from the
-posterior, from which the same path taken backward gives an upper bound: the truth lies between the two, and their
-distance, the gap of bidirectional Monte Carlo, bounds the error of both (1511.02543; for decoders 1611.04273).
+Annealed importance sampling is a lower bound on log P(x) in the mean. Its chains start from the prior, and from the
+Laplace approximation of each image's posterior, whence the way is short (:mod:`genbench.likelihood.laplace`): weights
+of both have P(x) for their mean. How far below they end, the value does not say. For an image that was simulated, x
+from P(x given u), the u that made it is an exact draw from the posterior, from which the prior's path taken backward
+gives an upper bound: the truth lies between the two, and their distance, the gap of bidirectional Monte Carlo, bounds
+the error of both (1511.02543; for decoders 1611.04273).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -16,15 +18,17 @@ from einops import rearrange
 from torch import Generator, Tensor
 
 from genbench.interface import log_mean_exp
-from genbench.likelihood.ais import Annealed, Steps, ais, tune
+from genbench.likelihood import laplace
+from genbench.likelihood.ais import Annealed, LogProb, Steps, ais, tune
 from genbench.likelihood.effort import Effort
+from genbench.likelihood.laplace import Laplace, approximate
 from genbench.spec import Batch
 
 AT_ONCE = 256  # chains, whose images and gradients fit memory
 PILOT = 4  # a run has so many times its pilot's temperatures
 
 
-class Decoder(Protocol):
+class Decoder(laplace.Decoder, Protocol):
     """What chains use of an implicit model (:class:`genbench.implicit.ImplicitModel`): from noise u to likelihoods."""
 
     categories: int
@@ -36,14 +40,6 @@ class Decoder(Protocol):
 
     def under(self, batch: Batch, category: Tensor) -> Batch:
         """Return ``batch`` with each row's hidden category, int64 ``(B,)``."""
-        ...
-
-    def draw_noise(self, n: int, generator: Generator) -> Tensor:
-        """Draw the noise from which ``n`` images are made, ``(n, Z)``."""
-        ...
-
-    def observe(self, u: Tensor, batch: Batch) -> Tensor:
-        """Return ``log P(x given u)`` of each row, float64 ``(B,)``."""
         ...
 
     def simulate(self, given: Batch, generator: Generator) -> tuple[Batch, Tensor]:
@@ -68,58 +64,113 @@ class Chains:
     guided: bool
 
 
-def pilot(model: Decoder, batch: Batch, effort: Effort, generator: Generator) -> Steps:
-    """Return step sizes for each image under each hidden category, by a chain each; categories are innermost."""
+@dataclass(frozen=True)
+class Paths:
+    """The ways to N posteriors, of images under each hidden category: from Gaussians round their modes and the prior.
+
+    Args:
+        bases: the Gaussians that chains start from, in whose whitened coordinates they move: N approximations, if there
+            are any, and behind them N times the prior.
+        steps: the step sizes of chains from each of them, settled before any weight is collected.
+        approximated: the number of approximations, N or 0.
+    """
+
+    bases: Laplace
+    steps: Steps
+    approximated: int
+
+    def chains(self, model: Decoder, rows: Batch, path: Tensor) -> LogProb:
+        """Return what chains along the paths of these numbers are weighed by, for ``rows``.
+
+        From ``u = û + H^-½ v`` with v ~ N(0, I), which is a draw of the base, that is
+        ``log P(x given u) + log N(u; 0, I) - log N(v; 0, I) + log |H^-½|``; the mean of its exponential is P(x). From
+        the prior, where u = v, it is ``log P(x given u)``.
+        """
+        base = self.bases.rows(path)
+
+        def weighed(v: Tensor) -> Tensor:
+            u = base.coloured(v)
+            return model.observe(u, rows) + (_squared(v) - _squared(u)) / 2 + base.log_volume
+
+        return weighed
+
+
+def _squared(u: Tensor) -> Tensor:
+    return u.double().square().sum(1)
+
+
+def pilot(model: Decoder, batch: Batch, effort: Effort, generator: Generator) -> Paths:
+    """Return the paths to each image's posterior under each hidden category, categories innermost.
+
+    Without a gradient to find an approximation by, those from the prior are all. A chain each settles step sizes.
+    """
     place = torch.arange(len(batch) * model.categories, device=model.device)
-    parts = []
-    for part in place.split(AT_ONCE):
-        rows = model.under(batch.rows(part // model.categories), part)
+    rows = model.under(batch.rows(place // model.categories), place)
+    found = approximate(model, rows, effort.search, generator)
+    priors = Laplace.priors(model.draw_noise(len(place), generator))
+    bases = priors if found is None else Laplace.joined([found, priors])
+    unsettled = Paths(bases, Steps(torch.empty(0)), 0 if found is None else len(place))
+    logs = []
+    for part in torch.arange(len(bases.mode), device=model.device).split(AT_ONCE):
         steps = tune(
-            lambda u, rows=rows: model.observe(u, rows),  # type: ignore[misc]
-            model.draw_noise(len(rows), generator),
+            unsettled.chains(model, rows.rows(part % len(place)), part),
+            model.draw_noise(len(part), generator),
             temperatures=max(effort.temperatures // PILOT, 2),
             leapfrog=effort.leapfrog,
             generator=generator,
         )
-        parts.append(steps.logs)
-    return Steps(torch.cat(parts, 1))
+        logs.append(steps.logs)
+    return replace(unsettled, steps=Steps(torch.cat(logs, 1)))
 
 
-def below(model: Decoder, batch: Batch, steps: Steps, *, draws: int, effort: Effort, generator: Generator) -> Chains:
-    """Run ``draws`` chains an image forward from the prior, each summed over the values of a hidden category.
+def below(model: Decoder, batch: Batch, paths: Paths, *, draws: int, effort: Effort, generator: Generator) -> Chains:
+    """Run chains forward to the posteriors, each summed over the values of a hidden category.
+
+    Each of ``draws`` weights an image is the mean of two that have P(x) for their mean: of a chain from the
+    approximation, and of one from the prior, which may find what the approximation is not round. Where there is no
+    approximation, each is of a chain from the prior.
 
     Args:
         model: the model, frozen, in evaluation mode.
         batch: the images with their conditions, on the model's device.
-        steps: the step sizes that :func:`pilot` found on this batch.
-        draws: the number K of chains an image.
+        paths: the paths that :func:`pilot` found on this batch.
+        draws: the number K of weights an image.
         effort: the numbers of temperatures and leapfrog steps.
         generator: the source of all noise.
     """
     values = model.categories
     place = torch.arange(len(batch) * draws * values, device=model.device)
     image = place // (draws * values)
-    start = model.draw_noise(len(place), generator)
-    owner = image * values + place % values
-    annealed = _run(model, model.under(batch.rows(image), place), start, steps, owner, effort, generator)
-    weights = rearrange(annealed.log_weights, "(image draw value) -> image draw value", draw=draws, value=values)
-    return _by_image(log_mean_exp(weights, 2), annealed)
+    path = image * values + place % values
+    if paths.approximated:
+        image, path = image.repeat(2), torch.cat([path, paths.approximated + path])
+    rows = model.under(batch.rows(image), path)
+    annealed = _run(model, rows, model.draw_noise(len(path), generator), paths, path, effort, generator)
+    weights = rearrange(
+        annealed.log_weights,
+        "(way image draw value) -> draw image (way value)",
+        way=len(path) // len(place),
+        draw=draws,
+        value=values,
+    )
+    return _by_image(log_mean_exp(weights, 2), annealed, image)
 
 
 def above(
-    model: Decoder, batch: Batch, u: Tensor, steps: Steps, *, draws: int, effort: Effort, generator: Generator
+    model: Decoder, batch: Batch, u: Tensor, paths: Paths, *, draws: int, effort: Effort, generator: Generator
 ) -> Chains:
-    """Run chains backward from the noise that made each image of ``batch``: see :meth:`Decoder.simulate`.
+    """Run chains backward to the prior from the noise that made each image of ``batch``: see :meth:`Decoder.simulate`.
 
     All K chains of an image start there, each on its own a draw from the posterior, so that the mean of their weights
-    is still 1 / P(x) in expectation. A hidden category stays the one that was drawn.
+    is still 1 / P(x) in expectation. A hidden category stays the one that was drawn. The way is the prior's: what made
+    the image may lie in another mode than the approximation is round, which a chain would have to find from there.
     """
     image = torch.arange(len(batch), device=model.device).repeat_interleave(draws)
-    owner = image * model.categories
+    path = paths.approximated + image * model.categories
     if model.categories > 1:
-        owner = owner + batch.fields["category"][image]
-    annealed = _run(model, batch.rows(image), u[image], steps, owner, effort, generator, backward=True)
-    return _by_image(rearrange(annealed.log_weights, "(image draw) -> image draw", draw=draws), annealed)
+        path = path + batch.fields["category"][image]
+    annealed = _run(model, batch.rows(image), u[image], paths, path, effort, generator, backward=True)
+    return _by_image(rearrange(annealed.log_weights, "(image draw) -> draw image", draw=draws), annealed, image)
 
 
 def bidirectional(
@@ -135,36 +186,34 @@ def bidirectional(
         generator: the source of all noise, the images' included.
     """
     batch, u = model.simulate(given, generator)
-    steps = pilot(model, batch, effort, generator)
-    lower = below(model, batch, steps, draws=draws, effort=effort, generator=generator)
-    return lower, above(model, batch, u, steps, draws=draws, effort=effort, generator=generator)
+    paths = pilot(model, batch, effort, generator)
+    lower = below(model, batch, paths, draws=draws, effort=effort, generator=generator)
+    return lower, above(model, batch, u, paths, draws=draws, effort=effort, generator=generator)
 
 
 def _run(
     model: Decoder,
     rows: Batch,
     start: Tensor,
-    steps: Steps,
-    owner: Tensor,
+    paths: Paths,
+    path: Tensor,
     effort: Effort,
     generator: Generator,
     backward: bool = False,
 ) -> Annealed:
-    """Run chains, as many at once as fit memory; ``owner`` says whose step sizes each takes."""
-    parts = []
-    for part in torch.arange(len(rows), device=start.device).split(AT_ONCE):
-        some = rows.rows(part)
-        parts.append(
-            ais(
-                lambda u, some=some: model.observe(u, some),  # type: ignore[misc]
-                start[part],
-                steps=steps.rows(owner[part]),
-                temperatures=effort.temperatures,
-                leapfrog=effort.leapfrog,
-                generator=generator,
-                backward=backward,
-            )
+    """Run a chain along the path of each row, as many at once as fit memory."""
+    parts = [
+        ais(
+            paths.chains(model, rows.rows(part), path[part]),
+            start[part],
+            steps=paths.steps.rows(path[part]),
+            temperatures=effort.backward if backward else effort.temperatures,
+            leapfrog=effort.leapfrog,
+            generator=generator,
+            backward=backward,
         )
+        for part in torch.arange(len(rows), device=start.device).split(AT_ONCE)
+    ]
     return Annealed(
         torch.cat([part.log_weights for part in parts]),
         torch.cat([part.states for part in parts]),
@@ -174,8 +223,9 @@ def _run(
     )
 
 
-def _by_image(log_weights: Tensor, annealed: Annealed) -> Chains:
-    """Return log-weights ``(B, K)`` and the chains that they are of, image by image."""
-    acceptance = annealed.acceptance.view(len(log_weights), -1).mean(1)
-    step_size = annealed.step_sizes.log().view(len(log_weights), -1).mean(1).exp()
-    return Chains(log_weights.T, acceptance, step_size, annealed.guided)
+def _by_image(log_weights: Tensor, annealed: Annealed, image: Tensor) -> Chains:
+    """Return log-weights ``(K, B)`` and, as means over each image's chains, how these went."""
+    count = torch.bincount(image).double()
+    acceptance = torch.bincount(image, annealed.acceptance.double()) / count
+    step_size = (torch.bincount(image, annealed.step_sizes.log().double()) / count).exp()
+    return Chains(log_weights, acceptance, step_size, annealed.guided)

@@ -11,22 +11,32 @@ HALF = "/2"
 
 @dataclass(frozen=True)
 class Effort:
-    """An effort of annealing: temperatures, leapfrog steps at each, and how many chains an image gets by default."""
+    """An effort of annealing.
+
+    Args:
+        temperatures: the number of temperatures of chains to the posterior, from the prior and from its approximation.
+        leapfrog: the number of leapfrog steps at each.
+        chains: the number of weights that an image gets by default, of two chains each.
+        search: the number of gradient steps a round of the search for the approximation's mode.
+        backward: the number of temperatures of chains from the posterior back to the prior, which have farther to go.
+    """
 
     temperatures: int
     leapfrog: int
     chains: int = 2
+    search: int = 100
+    backward: int = 100
 
 
 EFFORTS = {
-    "fast": Effort(200, 5, 2),
-    "standard": Effort(1_000, 10, 4),
-    "paper": Effort(10_000, 10, 16),
+    "fast": Effort(60, 5, 2, 100, 100),
+    "standard": Effort(500, 10, 4, 200, 1_000),
+    "paper": Effort(5_000, 10, 16, 400, 10_000),
 }
 
 
 def effort_named(name: str) -> Effort:
-    """Return an effort by name; ``"fast/2"`` has half of fast's temperatures, to see whether doubling moves a value.
+    """Return an effort by name; ``"fast/2"`` does half of fast's work, to see whether doubling it moves a value.
 
     Raises:
         ValueError: for any other name.
@@ -34,7 +44,7 @@ def effort_named(name: str) -> Effort:
     whole = EFFORTS[check_effort(name.removesuffix(HALF))]
     if not name.endswith(HALF):
         return whole
-    return Effort(whole.temperatures // 2, whole.leapfrog, whole.chains)
+    return Effort(whole.temperatures // 2, whole.leapfrog, whole.chains, whole.search // 2, whole.backward // 2)
 
 
 def check_effort(name: str) -> str:

@@ -19,7 +19,7 @@ CONVERGED = 0.05  # bits/dim: an estimate that moves by more when its temperatur
 
 
 def estimated(model: GenerativeModel, split: Batch, *, limit: int, seed: int, effort: str = "fast") -> parts.Likelihood:
-    """Return an estimate's bits/dim, how much they moved when temperatures doubled to ``effort``'s, and the gap.
+    """Return an estimate's bits/dim, how much they moved when the work doubled to ``effort``'s, and the gap.
 
     The gap is measured on half as many images as the estimate, which costs about one such estimate more. What has no
     noise to integrate over is measured on the whole split: nothing about it moves, converges or leaves a gap.

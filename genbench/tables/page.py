@@ -121,7 +121,7 @@ def _stamp(row: Row) -> dict[str, Any]:
     """Return what a row's details say: the reason first, then options, then the stamp line by line."""
     entries = {name: row[name] for name in ("status", "reason", "seeds", "options")}
     entries |= {"likelihood on": f"{row['nll_images']:,} test images" if row["nll_images"] else None}
-    entries |= {"moved when temperatures doubled": _signed(row["nll_moved"])} | row["stamp"]
+    entries |= {"moved when the work doubled": _signed(row["nll_moved"])} | row["stamp"]
     lines = [(name.replace("_", " "), _value(value)) for name, value in entries.items()]
     return {"label": row["label"], "status": row["status"], "lines": [(n, t) for n, t in lines if t]}
 

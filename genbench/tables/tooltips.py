@@ -43,7 +43,7 @@ def likelihood(row: Row, *, split: str = "test") -> Lines:
     yield _data(row, split)
     yield "Noise is counted that samples do not have" if row["nll_observation"] == "added" else None
     if row["nll_moved"] is not None and split == "test":
-        yield f"Moved by {number(row['nll_moved'], 3)} bits/dim when its temperatures doubled"
+        yield f"Moved by {number(row['nll_moved'], 3)} bits/dim when the work doubled"
     yield "Unconverged: not ranked" if row["nll_converged"] is False and split == "test" else None
 
 

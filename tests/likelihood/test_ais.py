@@ -258,10 +258,11 @@ def test_the_schedule_is_the_papers_sigmoid():
 
 def test_efforts_and_bad_values():
     fast, half = effort_named("fast"), effort_named("fast/2")
-    assert (fast.temperatures, fast.leapfrog, fast.chains) == (200, 5, 2)
-    assert (half.temperatures, half.leapfrog, half.chains) == (100, 5, 2)
-    assert (EFFORTS["standard"].temperatures, EFFORTS["standard"].leapfrog) == (1_000, 10)
-    assert (EFFORTS["paper"].temperatures, EFFORTS["paper"].leapfrog, EFFORTS["paper"].chains) == (10_000, 10, 16)
+    assert (fast.temperatures, fast.leapfrog, fast.chains, fast.search, fast.backward) == (60, 5, 2, 100, 100)
+    assert (half.temperatures, half.leapfrog, half.chains, half.search, half.backward) == (30, 5, 2, 50, 50)
+    assert (EFFORTS["standard"].temperatures, EFFORTS["standard"].leapfrog) == (500, 10)
+    assert (EFFORTS["paper"].temperatures, EFFORTS["paper"].leapfrog, EFFORTS["paper"].chains) == (5_000, 10, 16)
+    assert EFFORTS["paper"].backward == 10_000, "as in the paper"
     for name in ("quick", "fast/2/2", "/2", ""):
         with pytest.raises(ValueError, match=r"effort='.*fast"):
             effort_named(name)

@@ -146,7 +146,7 @@ def test_a_figure_says_what_it_was_measured_on(text):
         "Data: mnist5k, train split, hash aaaaaaaa",
         "Seed 0; revision dddddddd",
     ]
-    assert any("An estimate, by ais, 2 draws an image" in s and "temperatures doubled" in s for s in titles)
+    assert any("An estimate, by ais, 2 draws an image" in s and "the work doubled" in s for s in titles)
     assert any("An upper bound, by elbo" in s and "hash bbbbbbbb" in s and "standard error" in s for s in titles)
     assert any("One image at a time" in s and "Some Processor 9000, 2 threads" in s for s in titles)
 

@@ -209,7 +209,7 @@ def test_figures_of_two_extractors_are_not_sorted_into_each_other():
 
 def test_a_gap_wider_than_what_counts_as_converged_is_said():
     held = likelihood(kind="estimate", method="ais", draws=2, converged=True, moved=0.01, gap=Gap(**GAP, bpd=0.3))
-    said = "vae: the estimate held still when its temperatures doubled, and yet the gap is above 0.05 bits/dim"
+    said = "vae: the estimate held still when the work doubled, and yet the gap is above 0.15 bits/dim"
     assert said in table.render([record(test=held)], "md")
     still = held.model_copy(update={"gap": Gap(**GAP, bpd=0.04)})
     assert "held still" not in table.render([record(test=still)], "md")

@@ -33,8 +33,8 @@ def marks(rows: Sequence[Row]) -> Iterator[str]:
         yield "± beside bits/dim of one seed is the standard error over test images."
     if any(row["nll_converged"] is False for row in rows):
         yield (
-            "Unconverged (*): the estimate moved by more than 0.05 bits/dim when its temperatures doubled, or its "
-            "chains had no gradient to follow; not ranked."
+            "Unconverged (*): the estimate moved by more than 0.05 bits/dim when the work doubled, or its chains had "
+            "no gradient to follow; not ranked."
         )
 
 
