@@ -45,13 +45,20 @@ def discretised_gaussian(x: Tensor, mean: Tensor, sigma: Tensor | float, levels:
 def sharpness(x: Tensor, mean: Tensor, sigma: Tensor | float, levels: int) -> Tensor:
     """Return ``max(0, -∂²/∂m² log P(x given m))`` of :func:`discretised_gaussian`, float64, of the shape of ``mean``.
 
-    In the middle of a wide σ it is 1/σ²; in an open end bin that the mean lies beyond it is nearly 0.
+    With the bounds ``a < b`` of x's bin in units of σ and ``r(z) = φ(z) / P``, 0 at an open end, it is
+    ``[(r(a) - r(b))² - (a r(a) - b r(b))] / σ²``: 1/σ² in the middle of a wide σ, next to nothing where the mean lies
+    far beyond an end bin.
     """
-    with torch.enable_grad():
-        m = mean.detach().double().requires_grad_()
-        (slope,) = torch.autograd.grad(discretised_gaussian(x, m, sigma, levels).sum(), m, create_graph=True)
-        (bend,) = torch.autograd.grad(slope.sum(), m)
-    return (-bend).clamp(min=0.0)
+    mean = mean.detach().double()
+    sigma = torch.as_tensor(sigma, dtype=mean.dtype, device=mean.device)
+    log_p = discretised_gaussian(x, mean, sigma, levels)
+    offset = (x.to(mean.dtype) - mean) / sigma
+    parts = []
+    for bound, open_end in ((offset - 0.5 / sigma, x == 0), (offset + 0.5 / sigma, x == levels - 1)):
+        ratio = torch.exp(-bound.square() / 2 - math.log(2 * math.pi) / 2 - log_p)
+        parts.append((torch.where(open_end, 0.0, ratio), torch.where(open_end, 0.0, bound * ratio)))
+    (low, low_moment), (high, high_moment) = parts
+    return (((low - high).square() - (low_moment - high_moment)) / sigma.square()).clamp(min=0.0)
 
 
 def draw(mean: Tensor, sigma: Tensor | float, levels: int, generator: Generator) -> Tensor:
