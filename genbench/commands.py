@@ -57,6 +57,9 @@ def sample(
     output: Annotated[Path, typer.Option("-o", "--output", help="PNG to write.")] = Path("grid.png"),
     label: Annotated[int | None, typer.Option(help="Class to draw; by default all, row by row.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Below 1: nearer to what is likeliest.")] = None,
+    pixels: Annotated[
+        Literal["median", "drawn"] | None, typer.Option(help="Each pixel's median, or its noise too.")
+    ] = None,
     truncation: Annotated[float | None, typer.Option(help="Noise within ±T: better images, fewer kinds.")] = None,
     complete: Annotated[bool, typer.Option("--complete", help="Test images, the top kept, the rest drawn.")] = False,
     keep: Annotated[int | None, typer.Option(help="Rows kept by --complete; half of them by default.")] = None,
@@ -71,7 +74,9 @@ def sample(
         raise ValueError(f"--keep {keep}: only --complete keeps rows of an image")
     if truncation is not None and complete:
         raise ValueError(f"--truncation {truncation}: --complete draws without noise to truncate")
-    changes: dict[str, Any] = {"keep": keep} if complete else {"truncation": truncation}
+    if pixels is not None and complete:
+        raise ValueError(f"--pixels {pixels}: --complete draws every pixel; leave it out")
+    changes: dict[str, Any] = {"keep": keep} if complete else {"truncation": truncation, "pixels": pixels}
     changes |= {
         "label": label,
         "temperature": temperature,

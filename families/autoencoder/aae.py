@@ -15,6 +15,7 @@ from torch import nn
 
 from families.autoencoder.adversarial import AdversarialAutoencoder, Discriminator
 from families.autoencoder.latents import code_size
+from families.autoencoder.model import Drawing
 from families.autoencoder.networks import ClassAndStyleEncoder, Decoder, PointEncoder
 from families.autoencoder.priors import ClassAndStyle, StandardNormal
 from families.autoencoder.semi_supervised import SemiSupervisedAutoencoder
@@ -36,6 +37,7 @@ def aae(
     latents: int | None = None,
     hidden: int = 256,
     output: str = "logistic",
+    pixels: str = "median",
     temperature: float = 1.0,
     lr: float = 3e-3,
     game_lr: float = 1e-3,
@@ -53,6 +55,8 @@ def aae(
         latents: the size ``Z`` of a code; where not set, it goes with the root of the image's values, 16 at 1×28×28.
         hidden: units of each of the discriminator's two hidden layers.
         output: the name of a pixel's distribution.
+        pixels: ``"median"``, where samples show each pixel's median, as papers decode, or ``"drawn"``, where the noise
+            that the likelihood counts is drawn too.
         temperature: how far drawn pixels stray, given their code: 1 draws from the model, near 0 they are each pixel's
             median (logistic) or likeliest level (categorical).
         lr: the learning rate of reconstruction.
@@ -62,7 +66,7 @@ def aae(
         ValueError: for options out of range.
     """
     size = code_size(latents, spec.shape, 16)
-    return _one_part(spec, 0, width, depth, size, hidden, output, temperature, lr, game_lr)
+    return _one_part(spec, 0, width, depth, size, hidden, output, Drawing(pixels, temperature), lr, game_lr)
 
 
 def aae_supervised(
@@ -73,6 +77,7 @@ def aae_supervised(
     latents: int | None = None,
     hidden: int = 256,
     output: str = "logistic",
+    pixels: str = "median",
     temperature: float = 1.0,
     lr: float = 3e-3,
     game_lr: float = 3e-3,
@@ -94,6 +99,8 @@ def aae_supervised(
         latents: the size ``Z`` of a code; where not set, it goes with the root of the image's values, 8 at 1×28×28.
         hidden: units of each of the discriminator's two hidden layers.
         output: the name of a pixel's distribution.
+        pixels: ``"median"``, where samples show each pixel's median, as papers decode, or ``"drawn"``, where the noise
+            that the likelihood counts is drawn too.
         temperature: how far drawn pixels stray, given their code: 1 draws from the model, near 0 they are each pixel's
             median (logistic) or likeliest level (categorical).
         lr: the learning rate of reconstruction.
@@ -105,7 +112,7 @@ def aae_supervised(
     if not spec.classes:
         raise ValueError("classes=0: aae-supervised needs a label for each image")
     size = code_size(latents, spec.shape, 8)
-    return _one_part(spec, spec.classes, width, depth, size, hidden, output, temperature, lr, game_lr)
+    return _one_part(spec, spec.classes, width, depth, size, hidden, output, Drawing(pixels, temperature), lr, game_lr)
 
 
 def aae_semi_supervised(
@@ -117,6 +124,7 @@ def aae_semi_supervised(
     hidden: int = 256,
     noise: float = 0.8,
     output: str = "logistic",
+    pixels: str = "median",
     temperature: float = 1.0,
     lr: float = 1e-3,
     game_lr: float = 3e-4,
@@ -135,6 +143,8 @@ def aae_semi_supervised(
         hidden: units of each of a discriminator's two hidden layers.
         noise: standard deviation of noise on the encoder's input in training, where images are on [-1, 1].
         output: the name of a pixel's distribution.
+        pixels: ``"median"``, where samples show each pixel's median, as papers decode, or ``"drawn"``, where the noise
+            that the likelihood counts is drawn too.
         temperature: how far drawn pixels stray, given their code: 1 draws from the model, near 0 they are each pixel's
             median (logistic) or likeliest level (categorical).
         lr: the learning rate of reconstruction and of classification.
@@ -156,9 +166,9 @@ def aae_semi_supervised(
     if not 0 <= noise < math.inf:
         raise ValueError(f"noise={noise}: give a standard deviation, 0 or more")
     style = code_size(latents, spec.shape, 6)
-    pixels, size = output_by_name(output, spec.levels), spec.classes + style
+    distribution, size = output_by_name(output, spec.levels), spec.classes + style
     channels, *sides = spec.shape
-    maps = (pixels.parameters(channels), *sides)
+    maps = (distribution.parameters(channels), *sides)
     # of both ends the encoder's alone begins faint, and less so: a decoder's leaves the classes to the few labels
     encoder = dense(spec.dimensions, width, depth, size, last=partial(faint, share=FIRST_CODES))
     decoder = nn.Sequential(dense(size, width, depth, math.prod(maps)), nn.Unflatten(1, maps))
@@ -167,13 +177,13 @@ def aae_semi_supervised(
         ClassAndStyleEncoder(encoder, spec.classes, style),
         Decoder(decoder),
         ClassAndStyle(spec.classes, style),
-        pixels,
+        distribution,
         [Discriminator(spec.classes, hidden), Discriminator(style, hidden)],
         lr=lr,
         game_lr=game_lr,
         game_betas=BETAS,
         noise=noise,
-        temperature=temperature,
+        drawing=Drawing(pixels, temperature),
     )
 
 
@@ -185,7 +195,7 @@ def _one_part(
     latents: int,
     hidden: int,
     output: str,
-    temperature: float,
+    drawing: Drawing,
     lr: float,
     game_lr: float,
 ) -> AdversarialAutoencoder:
@@ -193,20 +203,20 @@ def _one_part(
     positive(lr=lr, game_lr=game_lr)
     whole(1, width=width, hidden=hidden)
     whole(0, depth=depth)
-    pixels = output_by_name(output, spec.levels)
+    distribution = output_by_name(output, spec.levels)
     # codes do not begin faint: the game, which wants the prior's size of them, tangles faint ones before they say much
     encoder = ImageEncoder(spec.shape, width, depth, latents, last=he)
-    decoder = ImageDecoder(latents + told, spec.shape, width, depth, pixels.parameters(spec.shape[0]))
+    decoder = ImageDecoder(latents + told, spec.shape, width, depth, distribution.parameters(spec.shape[0]))
     return AdversarialAutoencoder(
         spec,
         PointEncoder(encoder, latents),
         Decoder(decoder, told),
         StandardNormal(latents),
-        pixels,
+        distribution,
         [Discriminator(latents, hidden, told)],
         given=("label",) if told else (),
         lr=lr,
         game_lr=game_lr,
         game_betas=BETAS,
-        temperature=temperature,
+        drawing=drawing,
     )

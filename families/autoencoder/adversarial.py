@@ -12,6 +12,7 @@ from families.adversarial.game import Game
 from families.adversarial.losses import NON_SATURATING
 from families.adversarial.terms import Scored
 from families.autoencoder.deterministic import PointAutoencoder
+from families.autoencoder.model import MEDIANS, Drawing
 from families.autoencoder.networks import Decoder, one_hot
 from families.layers.convolutional import he
 from families.layers.training import warm_turn
@@ -47,7 +48,7 @@ class AdversarialAutoencoder(PointAutoencoder):
     """Three turns a batch: reconstruct; tell the prior's codes from the encoder's; be told from the prior no longer.
 
     Args:
-        spec, encoder, decoder, prior, output, given, temperature: the same as for ``PointAutoencoder``.
+        spec, encoder, decoder, prior, output, given, drawing: the same as for ``PointAutoencoder``.
         discriminators: one for each part of the code, in order, each with its size as ``features``.
         lr: Adam's learning rate in reconstruction.
         game_lr: Adam's learning rate in the two turns of the game, along the same cosine: a game that goes on at full
@@ -68,9 +69,9 @@ class AdversarialAutoencoder(PointAutoencoder):
         lr: float,
         game_lr: float,
         game_betas: tuple[float, float],
-        temperature: float = 1.0,
+        drawing: Drawing = MEDIANS,
     ) -> None:
-        super().__init__(spec, encoder, decoder, prior, output, given=given, lr=lr, temperature=temperature)
+        super().__init__(spec, encoder, decoder, prior, output, given=given, lr=lr, drawing=drawing)
         self.discriminators = nn.ModuleList(discriminators)
         self.game_lr = game_lr
         self.game_betas = game_betas

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from families.autoencoder.deterministic import PointAutoencoder
 from families.autoencoder.latents import code_size
+from families.autoencoder.model import Drawing
 from families.autoencoder.networks import Decoder, PointEncoder
 from families.autoencoder.priors import Mixture
 from families.layers.convolutional import ImageDecoder, ImageEncoder
@@ -20,6 +21,7 @@ def ae(
     latents: int | None = None,
     components: int = 10,
     output: str = "logistic",
+    pixels: str = "median",
     temperature: float = 1.0,
     lr: float = 3e-3,
 ) -> PointAutoencoder:
@@ -37,6 +39,8 @@ def ae(
         latents: the size ``Z`` of a code; where not set, it goes with the root of the image's values, 16 at 1×28×28.
         components: Gaussians in the mixture that is fitted to the codes.
         output: ``"logistic"``, a discretised logistic with a scale of its own for every pixel, or ``"categorical"``.
+        pixels: ``"median"``, where samples show each pixel's median, as papers decode, or ``"drawn"``, where the noise
+            that the likelihood counts is drawn too.
         temperature: how far drawn pixels stray, given their code: 1 draws from the model, near 0 they are each pixel's
             median (logistic) or likeliest level (categorical).
         lr: the learning rate.
@@ -48,15 +52,15 @@ def ae(
     whole(1, width=width, components=components)
     whole(0, depth=depth)
     size = code_size(latents, spec.shape, 16)
-    pixels = output_by_name(output, spec.levels)
+    distribution = output_by_name(output, spec.levels)
     encoder = ImageEncoder(spec.shape, width, depth, size)
-    decoder = ImageDecoder(size, spec.shape, width, depth, pixels.parameters(spec.shape[0]))
+    decoder = ImageDecoder(size, spec.shape, width, depth, distribution.parameters(spec.shape[0]))
     return PointAutoencoder(
         spec,
         PointEncoder(encoder, size),
         Decoder(decoder),
         Mixture(size, components),
-        pixels,
+        distribution,
         lr=lr,
-        temperature=temperature,
+        drawing=Drawing(pixels, temperature),
     )

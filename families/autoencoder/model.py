@@ -10,7 +10,7 @@ model. What a variant adds is how it learns (``phases``, ``finish``); the bound,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Generator, Tensor, nn
@@ -19,7 +19,7 @@ from families.autoencoder.abilities import AT_ONCE, Coded, row_chunks
 from families.autoencoder.distributions import Gaussian
 from families.autoencoder.networks import Decoder
 from families.layers.evaluation import evaluation, weigh
-from families.layers.options import positive
+from families.layers.options import one_of, positive
 from families.layers.training import one_turn
 from families.outputs import Output
 from families.outputs.start import begin, fit_start
@@ -28,7 +28,39 @@ from genbench.seed import uniform
 from genbench.spec import Batch, DataSpec, Splits
 
 CLIP = 1.0  # largest 2-norm of a gradient
+MEDIAN = "median"
+DRAWN = "drawn"
 COLDEST = 1e-9  # temperature at which a mixture draws its likeliest component
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """The way in which samples show the pixels of a code, which is drawn from the prior whatever it is.
+
+    Args:
+        pixels: ``"median"``, where each pixel shows the median of its distribution, as papers decode; or ``"drawn"``,
+            where the noise that the likelihood counts is drawn too.
+        temperature: how far drawn pixels stray: 1 draws from the model, less draws nearer to each pixel's median where
+            the output is a logistic, to its likeliest level where it is categorical or a Bernoulli, and to its
+            likeliest component's mean where it is a mixture.
+
+    Raises:
+        ValueError: for other pixels, or a temperature that is not positive, or that medians would not feel.
+    """
+
+    pixels: str = MEDIAN
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        one_of((MEDIAN, DRAWN), pixels=self.pixels)
+        positive(temperature=self.temperature)
+        if self.pixels == MEDIAN and self.temperature != 1:
+            raise ValueError(
+                f"temperature={self.temperature}: pixels are medians, which it does not move; give pixels='drawn' too"
+            )
+
+
+MEDIANS = Drawing()
 
 
 class LatentModel(Coded):
@@ -45,12 +77,7 @@ class LatentModel(Coded):
         output: distribution of a pixel given its parameters.
         given: what the parts read of a batch beside its images.
         lr: Adam's learning rate, warmed up and then brought down along a cosine.
-        temperature: how far drawn pixels stray, given a code that is drawn from the prior as ever: 1 draws from the
-            model, less draws nearer to each pixel's median where the output is a logistic, to its likeliest level where
-            it is categorical or a Bernoulli, and to its likeliest component's mean where it is a mixture.
-
-    Raises:
-        ValueError: for a temperature that is not positive.
+        drawing: the way in which samples show pixels; :attr:`pixels` and :attr:`temperature` change it.
     """
 
     def __init__(
@@ -63,16 +90,16 @@ class LatentModel(Coded):
         *,
         given: tuple[str, ...] = (),
         lr: float,
-        temperature: float = 1.0,
+        drawing: Drawing = MEDIANS,
     ) -> None:
         super().__init__(spec, given)
-        positive(temperature=temperature)
         self.encoder = encoder
         self.decoder = decoder
         self.prior = prior
         self.output = output
         self.lr = lr
-        self.temperature = temperature
+        self.pixels = drawing.pixels
+        self.temperature = drawing.temperature
         begin(decoder.bias, output.start(spec.shape[0]))
 
     def enter(self, data: Splits, step: Step) -> None:
@@ -101,13 +128,14 @@ class LatentModel(Coded):
         return LogLikelihood.of_weights(weights, "bound", self.given, "elbo" if draws == 1 else "iwae")
 
     def draw(self, given: Batch, generator: Generator) -> Tensor:
-        """Draw a code from the prior, then every pixel from its output distribution at the model's temperature.
+        """Draw a code from the prior, and show every pixel's median, or draw it at the model's temperature.
 
-        At a temperature of 1 that is what the likelihood is of.
+        Pixels that are drawn at a temperature of 1 are what the likelihood is of.
         """
+        noise = None if self.pixels == MEDIAN else generator
         with evaluation(self):
             batches = [given.rows(rows) for rows in row_chunks(given)]
-            return torch.cat([self.show(self.prior(batch).draw(generator), batch, generator) for batch in batches])
+            return torch.cat([self.show(self.prior(batch).draw(generator), batch, noise) for batch in batches])
 
     def show(self, codes: Tensor, given: Batch, generator: Generator | None) -> Tensor:
         """Draw images from the output distribution at the model's temperature; without a generator, return the medians.
@@ -129,7 +157,7 @@ class Autoencoder(LatentModel):
     """A latent-variable model that learns by the ELBO.
 
     Args:
-        spec, encoder, decoder, prior, output, given, lr, temperature: the same as for :class:`LatentModel`.
+        spec, encoder, decoder, prior, output, given, lr, drawing: the same as for :class:`LatentModel`.
         divergence: ``(posterior, prior, codes) → (B,)`` nats, see ``divergences``.
     """
 
@@ -144,9 +172,9 @@ class Autoencoder(LatentModel):
         *,
         given: tuple[str, ...] = (),
         lr: float,
-        temperature: float = 1.0,
+        drawing: Drawing = MEDIANS,
     ) -> None:
-        super().__init__(spec, encoder, decoder, prior, output, given=given, lr=lr, temperature=temperature)
+        super().__init__(spec, encoder, decoder, prior, output, given=given, lr=lr, drawing=drawing)
         self.divergence = divergence
 
     def elbo(self, batch: Batch, generator: Generator) -> tuple[Tensor, Tensor]:

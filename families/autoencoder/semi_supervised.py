@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from families.autoencoder.abilities import row_chunks
 from families.autoencoder.adversarial import AdversarialAutoencoder, Discriminator
+from families.autoencoder.model import MEDIANS, Drawing
 from families.autoencoder.networks import ClassAndStyleEncoder, Decoder
 from families.layers.evaluation import evaluation
 from families.layers.training import warm_turn
@@ -29,7 +30,7 @@ class SemiSupervisedAutoencoder(AdversarialAutoencoder):
 
     Args:
         spec, encoder, decoder, prior, output, discriminators: the same as for ``AdversarialAutoencoder``.
-        lr, game_lr, game_betas, temperature: the same as for it.
+        lr, game_lr, game_betas, drawing: the same as for it.
         noise: standard deviation of what is added to every image, on [-1, 1], that the encoder learns from.
     """
 
@@ -46,7 +47,7 @@ class SemiSupervisedAutoencoder(AdversarialAutoencoder):
         game_lr: float,
         game_betas: tuple[float, float],
         noise: float,
-        temperature: float = 1.0,
+        drawing: Drawing = MEDIANS,
     ) -> None:
         super().__init__(
             spec,
@@ -58,7 +59,7 @@ class SemiSupervisedAutoencoder(AdversarialAutoencoder):
             lr=lr,
             game_lr=game_lr,
             game_betas=game_betas,
-            temperature=temperature,
+            drawing=drawing,
         )
         self.encoder: ClassAndStyleEncoder
         self.noise = noise

@@ -194,7 +194,7 @@ def jacobian(decode: Callable[[Tensor, Tensor], Tensor], u: Tensor) -> Tensor:
     if u.shape[1] <= pixels:
         try:
             return _forward(decode, u)
-        except NotImplementedError:  # an operation that has no such product
+        except RuntimeError:  # an operation, or a kind of tensor, that has no such product
             pass
     return _reverse(decode, u)
 

@@ -110,8 +110,9 @@ def work(cell: Cell, setting: Setting, unfinished: Path, tell: Tell, finished: P
         abilities = gallery.write(unfinished, model, dataset.test, cell.seed)
     able = ability_measures(model, dataset, abilities, clock, pairs=cell.samples, seed=cell.seed)
     prescribed = getattr(model, "setting", None)
-    temperature = getattr(model, "temperature", None)
-    stamp = stamped(cell, setting, dataset, result.of_samples.extractor_info, report, temperature, result.test)
+    temperature, pixels = (getattr(model, name, None) for name in ("temperature", "pixels"))
+    features = result.of_samples.extractor_info
+    stamp = stamped(cell, setting, dataset, features, report, temperature, result.test, pixels)
     made = Record(
         **heading(cell),
         status="done",

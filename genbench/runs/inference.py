@@ -24,6 +24,7 @@ from genbench.seed import generator
 from genbench.spec import Batch, DataSpec, Split
 from genbench.training import checkpoint
 
+PIXELS = "pixels"  # the attribute of models that show them in several ways
 LEAST_DIAL = 1e-3  # what is divided by less leaves the range of numbers
 MARKS = {"exact": "=", "bound": "≤", "estimate": "~"}
 
@@ -65,11 +66,23 @@ def data_of(cell: Path, number: int, root: Path | None) -> data.Dataset:
     return dataset
 
 
+def set_pixels(model: GenerativeModel, name: str, pixels: str | None) -> None:
+    """Set the way in which a model's samples show pixels, its attribute ``pixels``, where one is given.
+
+    Raises:
+        ValueError: for a model without it.
+    """
+    if pixels is not None and not hasattr(model, PIXELS):
+        raise ValueError(f"--pixels {pixels}: {name} has one way to show them; leave it out")
+    if pixels is not None:
+        setattr(model, PIXELS, pixels)
+
+
 def set_dials(model: GenerativeModel, name: str, **dials: float | None) -> None:
     """Set what a model's samples are drawn at, its attributes ``temperature`` and ``truncation``, where one is given.
 
     Raises:
-        ValueError: for a model without it, or a value that is not positive.
+        ValueError: for a model without it, or a value that is not positive, or that would move nothing.
     """
     for dial, value in dials.items():
         if value is None:
@@ -79,6 +92,8 @@ def set_dials(model: GenerativeModel, name: str, **dials: float | None) -> None:
         if not LEAST_DIAL <= value < math.inf:
             whole = "; 1 draws from the model" if dial == "temperature" else ""
             raise ValueError(f"--{dial} {value}: give a positive number, {LEAST_DIAL} or more{whole}")
+        if dial == "temperature" and getattr(model, PIXELS, None) == "median":
+            raise ValueError(f"--temperature {value}: pixels are medians, which it does not move; add --pixels drawn")
         setattr(model, dial, value)
 
 
@@ -96,6 +111,7 @@ def sample(
     output: Path,
     *,
     label: int | None = None,
+    pixels: str | None = None,
     temperature: float | None = None,
     truncation: float | None = None,
     seed: int,
@@ -105,14 +121,15 @@ def sample(
     """Write ``number`` fresh samples as a picture.
 
     Raises:
-        ValueError: for a label, temperature or truncation that the model does not take, or more samples than there are
-            sources.
+        ValueError: for a label, pixels, temperature or truncation that the model does not take, or more samples than
+            there are sources.
     """
     model = model_of(cell, device)
     name = origin_of(model, cell).recipe
     given = model.given
     spec = model.spec
     check_label(model, name, label)
+    set_pixels(model, name, pixels)
     set_dials(model, name, temperature=temperature, truncation=truncation)
     wanted: Batch | None = None
     if given == ("label",):

@@ -42,6 +42,7 @@ def stamped(
     report: FitReport | None = None,
     temperature: float | None = None,
     test: Likelihood | None = None,
+    pixels: str | None = None,
 ) -> dict[str, Any]:
     """Return the protocol of a cell: everything that its figures rest on, as far as the cell came.
 
@@ -54,6 +55,7 @@ def stamped(
         report: the cost of training.
         temperature: the temperature that the model's samples were drawn at.
         test: the likelihood of the test split, which says how it was measured.
+        pixels: the way in which samples show pixels, ``"median"`` or ``"drawn"``; None for models with one way.
     """
     spent = {"steps": report.steps} if report is not None else cell.budget
     protocol: dict[str, Any] = {
@@ -107,6 +109,8 @@ def stamped(
         protocol["samples"] = {"count": cell.samples, "type": "uint8"}
         if temperature not in (None, 1):  # the likelihood is the model's, the samples are another distribution's
             protocol["samples"]["temperature"] = temperature
+        if pixels is not None:
+            protocol["pixels"] = pixels
         if conditions := drawn(cell.given):
             protocol["drawn"] = conditions
     return protocol

@@ -54,6 +54,7 @@ FACTS: dict[str, Fact] = {
     "notes": Fact(str, many=True),
     "refused": Fact(str, many=True),
     "alike": Fact(str),
+    "pixels": Fact(str),
     "nll_observation": Fact(str, "test.observation"),
     "nll_effort": Fact(str, "test.effort"),
     "nll_images": Fact(int, "test.images"),

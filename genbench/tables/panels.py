@@ -80,6 +80,7 @@ def samples(table: Sequence[Row], there: Sequence[StoredCell]) -> list[dict[str,
         facts += [f"{number(100 * row['agreement'])} % of the class asked for"] if row["agreement"] is not None else []
         facts += [f"entropy {number(row['entropy'])} bits"] if row["entropy"] is not None else []
         facts += [f"class entropy {number(row['class_entropy'])} bits"] if row["class_entropy"] is not None else []
+        facts += ["pixel medians"] if row["pixels"] == "median" else []
         facts += [f"seed {cell.record.seed}, one of {row['seeds_run']}"] if row["seeds_run"] > 1 else []
         grid["facts"] = facts
     return grids

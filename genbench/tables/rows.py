@@ -131,6 +131,7 @@ def _row(cells: Sequence[Record], label: str) -> Row:
         "reason": "; ".join(f"seed {s}: {why}" if len(cells) > 1 else why for s, why in reasons.items()) or None,
         "notes": list(dict.fromkeys(note for r in cells for note in _notes(r, label))) or None,
         "alike": alike(first),
+        "pixels": first.stamp.get("pixels"),
         "stamp": _merged([record.stamp for record in cells]),
         "nll_moved": max(moved, key=abs) if moved else None,
         "nll_converged": all(converged) if converged else None,

@@ -25,11 +25,11 @@ timing = 0.05
 recipe = "aae-semi-supervised"
 label = "few labels"
 labelled = 60
-options = { temperature = 0.5 }
+options = { pixels = "drawn", temperature = 0.5 }
 [[row]]
 recipe = "pixelcnn"
 label = "cold"
-options = { temperature = 0.5 }
+options = { pixels = "drawn", temperature = 0.5 }
 [[row]]
 recipe = "nice"
 label = "pixelcnn"

@@ -103,10 +103,11 @@ def test_a_truncation_is_drawn_at(genbench_, tmp_path):
 def test_a_temperature_is_drawn_at(genbench_, drawn_from, request, tmp_path):
     cell = request.getfixturevalue(drawn_from)
     plain, cold = tmp_path / "plain.png", tmp_path / "cold.png"
-    assert genbench_("sample", cell, "-n", 4, "-o", plain)[0] == 0
-    assert genbench_("sample", cell, "-n", 4, "-o", cold, "--temperature", 1)[0] == 0
+    drawn = ("--pixels", "drawn") if drawn_from == "model" else ()
+    assert genbench_("sample", cell, "-n", 4, "-o", plain, *drawn)[0] == 0
+    assert genbench_("sample", cell, "-n", 4, "-o", cold, *drawn, "--temperature", 1)[0] == 0
     assert plain.read_bytes() == cold.read_bytes()
-    assert genbench_("sample", cell, "-n", 4, "-o", cold, "--temperature", 0.05)[0] == 0
+    assert genbench_("sample", cell, "-n", 4, "-o", cold, *drawn, "--temperature", 0.05)[0] == 0
     assert plain.read_bytes() != cold.read_bytes()
     for value in (0, -1):
         said = refused(genbench_("sample", cell, "-n", 4, "-o", cold, "--temperature", value))
@@ -124,12 +125,25 @@ def test_a_temperature_is_drawn_at(genbench_, drawn_from, request, tmp_path):
         (["--temperature", -1], "--temperature -1.0: give a positive number"),
         (["--temperature", "nan"], "--temperature nan: give a positive number"),
         (["--complete", "--truncation", 0.5], "--truncation 0.5: --complete draws without noise to truncate"),
+        (["--complete", "--pixels", "drawn"], "--pixels drawn: --complete draws every pixel; leave it out"),
+        (["--pixels", "median"], "--pixels median: pixelcnn has one way to show them; leave it out"),
         (["--truncation", 0.5], "--truncation 0.5: pixelcnn draws at no truncation; leave it out"),
     ],
 )
 def test_completions_and_temperatures_that_cannot_be_are_refused(genbench_, causal, tmp_path, words, said):
     assert said in refused(genbench_("sample", causal, "-o", tmp_path / "x.png", *words))
     assert not (tmp_path / "x.png").exists()
+
+
+def test_pixels_are_medians_unless_they_are_asked_for(genbench_, model, tmp_path):
+    made = {}
+    for words in ((), ("--pixels", "median"), ("--pixels", "drawn")):
+        path = tmp_path / f"{len(made)}.png"
+        assert genbench_("sample", model, "-n", 4, "-o", path, *words)[0] == 0
+        made[words] = path.read_bytes()
+    assert made[()] == made["--pixels", "median"] != made["--pixels", "drawn"]
+    said = refused(genbench_("sample", model, "--temperature", 0.5))
+    assert "--temperature 0.5: pixels are medians, which it does not move; add --pixels drawn" in said
 
 
 def test_a_model_without_the_ability_refuses(genbench_, model, tmp_path):

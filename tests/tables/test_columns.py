@@ -237,6 +237,14 @@ def test_fid_and_kid_of_one_seed_have_their_standard_errors_and_of_several_the_d
     assert "± beside FID of one seed" not in text
 
 
+def test_medians_say_so_and_rank_with_samples_of_one_way():
+    cells = [record("vae", stamp={"pixels": "median"}), record("gan"), record("ae", stamp={"pixels": "drawn"})]
+    said = "Medians: samples of vae show each pixel's median"
+    assert everything(cells).count(said) == 1
+    assert not any("not ranked with" in note for row in table.rows(cells) for note in row["notes"] or [])
+    assert "Medians" not in everything(cells[1:])
+
+
 def test_records_from_before_standard_errors_have_figures_alone():
     old = record(quality=quality(50.0, kid_std=0.001))
     assert old.quality.fid_standard_error is None

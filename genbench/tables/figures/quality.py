@@ -15,6 +15,11 @@ def unranked_and_error(rows: Sequence[Row]) -> Iterator[str]:
     measured = any(row["fid"] is not None and row["status"] == "done" for row in rows)
     if measured and not any(row["fid_rank"] for row in rows):
         yield "FID and its kin are not ranked: that takes several seeds under one protocol."
+    if shown := [row["label"] for row in rows if row["pixels"] == "median"]:
+        yield (
+            f"Medians: samples of {', '.join(shown)} show each pixel's median, without the noise that the likelihood "
+            "counts (pixels = 'drawn' draws it)."
+        )
     if any(row["fid_se"] is not None for row in rows):
         yield (
             "± beside FID of one seed is the jackknife's standard error over samples: what other samples of the same "

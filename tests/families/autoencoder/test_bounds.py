@@ -56,7 +56,7 @@ def test_the_bound_grows_with_draws(name):
 @pytest.mark.parametrize("name", BOUNDED)
 def test_samples_follow_the_probabilities(name):
     spec = DataSpec((1, 1, 2), 3, classes=2, labelled=8)
-    model = randomised(name, spec, scale=0.6).double()
+    model = randomised(name, spec, scale=0.6, pixels="drawn").double()
     images, n = every_image(spec), 20_000
     labels = torch.ones(n, dtype=torch.int64) if model.given else None
     batch = Batch(images, None if labels is None else labels[: len(images)])

@@ -42,6 +42,7 @@ def test_the_mixture_is_fitted_to_the_codes_of_the_training_images():
 
 def test_samples_decode_draws_from_the_mixture():
     model = trained("ae", components=3)
+    model.pixels = "drawn"
     far = 50 + torch.zeros_like(model.prior.means)
     before = model.sample(200, generator=generator(0))
     decoded = model.show(far[:1].expand(200, -1), Batch(before), generator(1)).float().mean(0)

@@ -23,7 +23,7 @@ def codes(model, n, seed):
 
 @pytest.mark.parametrize("name", BOUNDED)
 def test_cold_samples_are_the_medians_of_the_codes_that_warm_ones_have(name):
-    model = randomised(name, SPEC, scale=0.4)
+    model = randomised(name, SPEC, scale=0.4, pixels="drawn")
     warm = model.sample(50, generator=generator(3))
     model.temperature = COLD
     medians = model.show(*codes(model, 50, 3), None)
@@ -34,7 +34,7 @@ def test_cold_samples_are_the_medians_of_the_codes_that_warm_ones_have(name):
 
 @pytest.mark.parametrize("output", ["categorical", "bernoulli"])
 def test_cold_samples_of_levels_are_the_likeliest(output):
-    model = randomised("vae", replace(SPEC, levels=2 if output == "bernoulli" else 9), output=output)
+    model = randomised("vae", replace(SPEC, levels=2 if output == "bernoulli" else 9), output=output, pixels="drawn")
     model.temperature = COLD
     logits = model.decoder(*codes(model, 50, 3))
     likeliest = logits > 0 if output == "bernoulli" else logits.argmax(1, keepdim=True)
@@ -54,10 +54,13 @@ def test_noise_of_a_logistic_shrinks_with_the_temperature():
 
 @pytest.mark.parametrize("name", BOUNDED)
 def test_one_changes_nothing_and_neither_likelihood_nor_what_is_shown_depends_on_it(name):
-    model, cold = randomised(name, SPEC), randomised(name, SPEC, temperature=0.3)
+    model = randomised(name, SPEC, pixels="drawn")
+    cold = randomised(name, SPEC, pixels="drawn", temperature=0.3)
     assert (model.temperature, cold.temperature) == (1.0, 0.3)
     samples = model.sample(20, generator=generator(1))
-    assert torch.equal(samples, randomised(name, SPEC, temperature=1.0).sample(20, generator=generator(1)))
+    assert torch.equal(
+        samples, randomised(name, SPEC, pixels="drawn", temperature=1.0).sample(20, generator=generator(1))
+    )
     assert not torch.equal(samples, cold.sample(20, generator=generator(1)))
     batch = Batch(samples, torch.arange(20) % 2 if model.given else None)
     for ask in (
@@ -70,9 +73,28 @@ def test_one_changes_nothing_and_neither_likelihood_nor_what_is_shown_depends_on
 
 
 def test_a_saved_model_keeps_it_and_none_at_or_below_zero_is_taken(tmp_path):
-    genbench.save(tmp_path / "model.safetensors", genbench.build("vae", DataSpec((1, 4, 4)), width=4, temperature=0.5))
+    genbench.save(
+        tmp_path / "model.safetensors",
+        genbench.build("vae", DataSpec((1, 4, 4)), width=4, pixels="drawn", temperature=0.5),
+    )
     assert genbench.load(tmp_path / "model.safetensors").temperature == 0.5
     for name in BOUNDED:
         for temperature in (0, -1.0):
             with pytest.raises(ValueError, match=f"^temperature={temperature}: give a positive number$"):
                 tiny(name, SPEC, temperature=temperature)
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+def test_samples_are_medians_unless_they_are_asked_to_be_drawn(name, tmp_path):
+    model, drawn = randomised(name, SPEC, scale=0.4), randomised(name, SPEC, scale=0.4, pixels="drawn")
+    assert (model.pixels, drawn.pixels) == ("median", "drawn")
+    medians = model.sample(50, generator=generator(3))
+    assert torch.equal(medians, model.show(*codes(model, 50, 3), None))
+    assert not torch.equal(medians, drawn.sample(50, generator=generator(3)))
+    batch = Batch(medians, torch.arange(50) % 2 if model.given else None)
+    bounds = [m.log_likelihood(batch, generator=generator(0)).nats for m in (model, drawn)]
+    assert torch.equal(*bounds), "the likelihood counts the noise either way"
+    with pytest.raises(ValueError, match=r"^temperature=0.5: pixels are medians, .* give pixels='drawn' too$"):
+        tiny(name, SPEC, temperature=0.5)
+    with pytest.raises(ValueError, match=r"^pixels='mode': give median, drawn$"):
+        tiny(name, SPEC, pixels="mode")

@@ -62,7 +62,7 @@ def test_the_bound_grows_with_draws_towards_the_probability(output):
 
 def test_samples_follow_the_probabilities():
     spec = DataSpec((1, 1, 2), 3)
-    model = randomised("vae", spec, scale=0.5, width=3, latents=1).double()
+    model = randomised("vae", spec, scale=0.5, width=3, latents=1, pixels="drawn").double()
     n, images = 30_000, every_image(spec)
     expected = by_quadrature(model, images).exp()
     assert expected.sum().item() == pytest.approx(1, abs=1e-9)
