@@ -2,12 +2,15 @@
 
 import math
 import random
+import re
 
 import numpy as np
 
 from genbench.plots.grid import draw_grid
 from genbench.records.parts import Agreement, Collapse, Fit, Likelihood, Paired, Quality, Speed
-from genbench.records.record import Record
+from genbench.records.record import Record, records
+from genbench.tables import rows
+from genbench.tables.view import View
 
 STAMP = {
     "title": "Seven models of five families on handwritten digits",
@@ -105,6 +108,12 @@ def anchor(label, **fields):
 def lost(label, seed=0, status="diverged", reason="loss of turn critic is nan at step 120", **fields):
     empty = {"fit": None, "test": None, "train": None, "extractor": None, "quality": None, "speed": None}
     return record(label, seed=seed, status=status, reason=reason, peak_memory_mb=None, **empty | fields)
+
+
+def everything(folder):
+    """The Markdown table of a run with every column, without the letters that lead to its notes."""
+    text = rows.render(records(folder), "md", view=View.of("all"))
+    return re.sub("<sup>.</sup> ?", "", text)
 
 
 def quick():

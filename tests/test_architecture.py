@@ -63,7 +63,8 @@ NO_TORCH = (
     "genbench.describe",
 )
 ANY_TORCH = {"genbench.plots.gallery", "genbench.plots.sample_grid"} | {
-    f"genbench.likelihood.{name}" for name in ("ais", "bidirectional", "codecs", "histogram", "nll", "observation")
+    f"genbench.likelihood.{name}"
+    for name in ("ais", "bidirectional", "codecs", "histogram", "laplace", "nll", "observation")
 }
 
 TORCH = {"torch", "torchvision", "torch_fidelity", "torchmetrics", "nflows"}

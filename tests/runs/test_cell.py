@@ -14,6 +14,7 @@ from genbench.runs.command import Replay
 from genbench.runs.config import Cell, Setting
 from genbench.runs.progress import STAGES
 from genbench.training import precision
+from tests.records import everything
 from tests.toys import cell, installed, run, suite
 
 
@@ -121,7 +122,7 @@ def test_accuracy_is_measured_on_the_whole_test_split(able):
     assert table["real (test)"]["accuracy"] is None
     error = (labels == 0).double().std() / len(labels) ** 0.5
     assert table["able"]["accuracy_se"] == record.accuracy.standard_error == pytest.approx(float(error))
-    assert "Accuracy ↑" in (able / "table.md").read_text()
+    assert "Accuracy ↑" in everything(able)
 
 
 def test_what_a_model_is_given_is_the_models_word_and_not_the_catalogues(able):

@@ -29,7 +29,7 @@ options = { pixels = "drawn", temperature = 0.5 }
 [[row]]
 recipe = "pixelcnn"
 label = "cold"
-options = { pixels = "drawn", temperature = 0.5 }
+options = { temperature = 0.5 }
 [[row]]
 recipe = "nice"
 label = "pixelcnn"

@@ -13,7 +13,7 @@ from genbench.records.record import Record, records
 from genbench.runs import measures
 from genbench.runs.anchors import centres, gaussian, names
 from genbench.tables.rows import rows
-from tests.records import anchor, collapse, quality, record
+from tests.records import anchor, collapse, everything, quality, record
 from tests.toys import cell, installed, run, suite
 
 
@@ -76,7 +76,7 @@ def test_agreement_of_a_model_that_is_told_a_label_has_its_binomial_error(parrot
     assert table["told"]["agreement_se"] == pytest.approx(math.sqrt(share * (1 - share) / 39))
     assert table["many"]["agreement"] is None
     assert table["real (test)"]["agreement"] > 0.9
-    head, *body = [line for line in (parrots / "table.md").read_text().splitlines() if line.startswith("|")]
+    head, *body = [line for line in everything(parrots).splitlines() if line.startswith("|")]
     place = [text.strip() for text in head.split("|")].index("Agreement ↑")
     said = {line.split("|")[1].strip(" *"): line.split("|")[place].strip() for line in body[1:]}
     assert {label for label, text in said.items() if text != "–"} == {"told", "taught", "real (test)"}
@@ -91,7 +91,7 @@ def test_a_model_that_was_trained_on_the_extractor_shows_no_distance_under_it(pa
     assert table["many"]["fid"] is not None
     assert table["taught"]["agreement"] == of(parrots, "taught").agreement.agreement
     assert table["taught"]["copies"] == 1
-    text = (parrots / "table.md").read_text()
+    text = everything(parrots)
     assert text.count("taught: trained on classifier, so FID, KID, precision, recall, IS under it say nothing") == 1
     (line,) = [line for line in text.splitlines() if line.startswith("| taught ")]
     (head,) = [line for line in text.splitlines() if line.startswith("| Recipe")]
@@ -102,7 +102,7 @@ def test_a_model_that_was_trained_on_the_extractor_shows_no_distance_under_it(pa
 def test_a_setting_that_a_model_states_stands_in_its_record(parrots):
     assert of(parrots, "many").setting == "40 images"
     assert of(parrots, "toy").setting is None
-    assert "Setting" in (parrots / "table.md").read_text()
+    assert "Setting" in everything(parrots)
 
 
 def tiles(path):
