@@ -87,10 +87,11 @@ class Paths:
         the prior, where u = v, it is ``log P(x given u)``.
         """
         base = self.bases.rows(path)
+        volume = base.log_volume
 
         def weighed(v: Tensor) -> Tensor:
             u = base.coloured(v)
-            return model.observe(u, rows) + (_squared(v) - _squared(u)) / 2 + base.log_volume
+            return model.observe(u, rows) + (_squared(v) - _squared(u)) / 2 + volume
 
         return weighed
 

@@ -29,7 +29,7 @@ class Effort:
 
 
 EFFORTS = {
-    "fast": Effort(60, 5, 2, 100, 100),
+    "fast": Effort(80, 5, 2, 100, 100),
     "standard": Effort(500, 10, 4, 200, 1_000),
     "paper": Effort(5_000, 10, 16, 400, 10_000),
 }
