@@ -128,6 +128,14 @@ def test_slopes_are_autograd_s_whichever_way_they_are_taken(monkeypatch, cube, l
         torch.testing.assert_close(slopes, wanted)
 
 
+@pytest.mark.parametrize(("latents", "pixels"), [(3, 5), (5, 3)])
+@pytest.mark.parametrize("cube", [lambda x: x**3, Cube.apply], ids=["both ways", "backward alone"])
+def test_slopes_are_taken_on_the_device_of_the_noise(cube, latents, pixels):
+    weight, scale = torch.empty(latents, pixels, device="meta"), torch.empty(2, 1, device="meta")
+    found = jacobian(lambda v, rows: scale[rows] * cube(v @ weight), torch.empty(2, latents, device="meta"))
+    assert (found.device.type, found.shape) == ("meta", (2, pixels, latents))
+
+
 def test_a_decoder_that_ignores_some_noise_has_no_slope_there():
     found = jacobian(lambda v, rows: torch.ones(len(v), 1, 1, 2), torch.zeros(3, 2))
     assert torch.equal(found, torch.zeros(3, 2, 2))
