@@ -46,7 +46,7 @@ def short_searches(monkeypatch):
 
 
 def slopes(decode, u):
-    """Return numbers of a Jacobian's shape, of what it reads and on its device: see tests/likelihood/test_laplace.py."""
+    """Return numbers of a Jacobian's shape and device, from the same decoder: it has its own tests."""
     image = decode(u, torch.arange(len(u), device=u.device)).detach()
     return image.flatten(1)[:, :, None] * u[:, None, :]
 
