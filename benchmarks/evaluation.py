@@ -66,7 +66,8 @@ def main() -> None:
     timed("inception score", lambda: inception_score.inception_score(seen.logits), total)
     found = timed("classes", lambda: judge.predict(samples, spec.levels), total)
     timed("agreement", lambda: measures.agreement(judge, dataset, found, None), total)
-    _, nearest = timed("collapse", lambda: measures.collapse(extractor, dataset, seen, found.argmax(1)), total)
+    classes = found.argmax(1)
+    _, nearest = timed("collapse", lambda: measures.collapse(extractor, dataset, samples, seen, classes), total)
     timed("Parzen windows", lambda: measures.parzen(dataset, samples), total)
     with TemporaryDirectory() as folder:
         images = dataset.train.images[nearest]

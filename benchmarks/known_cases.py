@@ -70,7 +70,7 @@ def measured(extractor: Extractor, judge: Extractor, dataset: Dataset, samples: 
     predicted = judge.predict(samples, dataset.spec.levels).argmax(1)
     return Found(
         measures.quality(extractor, dataset, seen, 0),
-        measures.collapse(extractor, dataset, seen, predicted)[0],
+        measures.collapse(extractor, dataset, samples, seen, predicted)[0],
     )
 
 

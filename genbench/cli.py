@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from genbench import commands, completion
+from genbench import commands, completion, processor
 from genbench.console import DataDir, Device, console, listed
 from genbench.suites import titles
 from genbench.training.precision import chosen_device
@@ -32,6 +32,7 @@ ROWS = (
 )
 LABELS = "Training images that keep their label, in every row; rows that must be told all labels are refused."
 AGAIN = "Measure again, by their weights, the cells that older measures measured; nothing done is trained."
+MEASURES = "Only these figures of nll, fid (and its kin) and speed: fid,nll. --measure-again adds the others."
 COLUMNS = "Columns: default, all, or keys such as fid,kid, as --format csv names them."
 SUITES = "\n\n".join(["A .toml file, or one of:", *(f"{name}: {title}" for name, title in titles().items())])
 
@@ -74,6 +75,10 @@ def run(
     precision: Annotated[str | None, typer.Option(help="Arithmetic of training: float32 or bfloat16.")] = None,
     labelled: Annotated[int | None, typer.Option(help=LABELS)] = None,
     effort: Annotated[str | None, typer.Option(help=commands.EFFORT)] = None,
+    measures: Annotated[str | None, typer.Option(help=MEASURES)] = None,
+    no_likelihood: Annotated[bool, typer.Option("--no-likelihood", help="Leave likelihoods out.")] = False,
+    no_speed: Annotated[bool, typer.Option("--no-speed", help="Leave the speed of drawing out.")] = False,
+    no_anchors: Annotated[bool, typer.Option("--no-anchors", help="Leave the rows out that nobody trains.")] = False,
     device: Device = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Do again what is done.")] = False,
     measure_again: Annotated[bool, typer.Option("--measure-again", help=AGAIN)] = False,
@@ -83,18 +88,24 @@ def run(
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Logs for TensorBoard too, in each cell.")] = False,
 ) -> None:
     """Train and measure a suite, and write its table. What is done is skipped, what was cut off goes on."""
+    from dataclasses import replace
+
     from genbench.runs import spawn
     from genbench.runs.command import Replay
-    from genbench.runs.overrides import Overrides, overridden
+    from genbench.runs.overrides import Overrides, measured_groups, overridden
     from genbench.runs.suite import read, slug
 
     given = {"images": images, "steps": steps, "seconds": seconds}
     budget = {name: value for name, value in given.items() if value is not None}
     if len(budget) > 1:
         raise ValueError(f"budget {budget}: give one of --images, --steps and --seconds")
+    left_out = [name for name, out in (("nll", no_likelihood), ("speed", no_speed)) if out]
+    groups = measured_groups(measures, left_out)
     changes = Overrides(dataset, size, recipe or (), option or (), seed or (), budget, precision, labelled, effort)
+    changes = replace(changes, measures=groups, anchors=not no_anchors)
     whole = read(suite)
     wanted = overridden(whole, changes)
+    beside = processor.busy()
     # Nothing so far has imported torch: the process of the cells does that beside this one.
     spawn.warm_up()
     from genbench.runs import runner
@@ -110,6 +121,7 @@ def run(
         root=data_dir,
         download=download,
         tensorboard=tensorboard,
+        busy=beside,
     )
     raise typer.Exit(status)
 

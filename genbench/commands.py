@@ -134,7 +134,7 @@ def evaluate(
     ],
     label: Annotated[str, typer.Option(help="Label of the row.")],
     out: Annotated[Path, typer.Option(help="Folder of the run that gets the row.")],
-    extractor: Annotated[str, typer.Option(help="Feature extractor, as in the other rows.")] = "efficientnet-lite0",
+    extractor: Annotated[str | None, typer.Option(help="Feature extractor; by default that of the other rows.")] = None,
     seed: Annotated[
         int, typer.Option(help="Seed of the row: that of the model's training, where there are several.")
     ] = 0,

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from genbench import features
+from genbench import features, processor
 from genbench.records import stamp
 
 Findings = list[dict[str, Any]]
@@ -36,11 +36,21 @@ def _machine() -> Findings:
     devices = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
     return [
         {"what": "processor", "found": f"{stamp.processor()}, {os.cpu_count()} cores"},
+        {"what": "busy with other work", "found": _busy()},
         {"what": "threads of torch", "found": torch.get_num_threads()},
         {"what": "CUDA devices", "found": ", ".join(devices) or "none: training runs on the processor"},
         {"what": "cache", "found": cache_dir()},
         {"what": "git revision", "found": stamp.revision() or "installed without one"},
     ]
+
+
+def _busy() -> str:
+    taken = processor.busy()
+    if taken is None:
+        return "unknown: the system does not say"
+    return f"{taken:.1f} of {len(processor.cores())} cores" + (
+        ": measure when they are free" * (taken >= processor.NOTICED)
+    )
 
 
 def _weights(name: str) -> dict[str, Any]:

@@ -6,14 +6,17 @@ import io
 import math
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from genbench import processor
 from genbench.records import layout
 from genbench.records.record import records
 from genbench.runs.command import Replay
 from genbench.runs.overrides import Overrides, overridden
-from genbench.runs.suite import Suite, read, slug, to_value, validated
+from genbench.runs.suite import Suite, read, slug, validated
+from genbench.runs.toml_values import to_value
 from genbench.tables.captions import footnotes
 from genbench.tables.columns import columns
 from genbench.tables.keys import KEYS, TYPES
@@ -42,6 +45,8 @@ def run(
     precision: str | None = None,
     labelled: int | None = None,
     effort: str | None = None,
+    measures: Sequence[str] | None = None,
+    anchors: bool = True,
     size: int | None = None,
     device: str = "auto",
     fresh: bool = False,
@@ -68,6 +73,8 @@ def run(
         precision: the arithmetic of training, ``"float32"`` or ``"bfloat16"``.
         labelled: the number of training images that keep their label.
         effort: the effort of estimated likelihoods: ``"fast"``, ``"standard"`` or ``"paper"``.
+        measures: the groups of figures to measure, of ``"nll"``, ``"fid"`` and ``"speed"``; all by default.
+        anchors: whether the rows that nobody trains are measured too.
         size: the side in pixels that a folder's images are resized to.
         device: the device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         fresh: whether what is done is done again.
@@ -99,6 +106,7 @@ def run(
     folder = Path(out) if out is not None else Path("results") / slug(Path(str(suite)).stem)
     words = [f"{name}={to_value(value)}" for name, value in (options or {}).items()]
     changes = Overrides(dataset, size, tuple(recipes), words, tuple(seeds), budget, precision, labelled, effort)
+    changes = replace(changes, measures=measures, anchors=anchors)
     where = None if root is None else Path(root)
     wanted = overridden(whole, changes)
     # A suite that is no file is in the run's folder as it was wanted, and asked for from there.
@@ -116,6 +124,7 @@ def run(
         root=where,
         download=download,
         tensorboard=tensorboard,
+        busy=processor.busy(),
     )
     return table(folder)
 
@@ -219,7 +228,7 @@ def evaluate(
     translations: bool = False,
     label: str = "samples",
     out: str | Path | None = None,
-    extractor: str = "efficientnet-lite0",
+    extractor: str | None = None,
     seed: int = 0,
     size: int | None = None,
     device: str = "auto",
@@ -235,7 +244,7 @@ def evaluate(
         translations: whether sample i was made of the test split's source i.
         label: the label of the row.
         out: the folder of a run that gets the row; None keeps nothing.
-        extractor: the name of the feature extractor.
+        extractor: the name of the feature extractor; by default that of the rows in ``out``.
         seed: the seed of the row.
         size: the side in pixels that a folder data set's images are resized to.
         device: the device: ``"auto"``, ``"cpu"`` or ``"cuda"``.

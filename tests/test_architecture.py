@@ -12,7 +12,7 @@ UNSHIPPED = sorted([*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglo
 
 # Packages and modules of genbench from left to right: each may import what stands to its left, and nothing else.
 LINE = (
-    ("spec", "check", "seed", "errors", "files", "stats", "console", "pretrained", "suites"),
+    ("spec", "check", "seed", "errors", "files", "stats", "console", "pretrained", "suites", "processor"),
     ("interface", "abilities", "catalog", "records"),
     ("data", "features"),
     ("likelihood",),
@@ -56,7 +56,7 @@ NO_TORCH = (
     "genbench.likelihood",
     "genbench.suites",
     "genbench.cli",
-    *(f"genbench.{name}" for name in ("catalog", "console", "errors", "files", "stats")),
+    *(f"genbench.{name}" for name in ("catalog", "console", "errors", "files", "processor", "stats")),
     *(f"genbench.runs.{name}" for name in ("overrides", "spawn", "suite")),
     "genbench.commands",
     "genbench.completion",

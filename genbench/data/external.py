@@ -49,8 +49,10 @@ def read(images: Tensor | ArrayLike | Path | str, spec: DataSpec) -> tuple[Tenso
 def _tensor(array: np.ndarray, name: str) -> Tensor:
     if array.dtype.kind not in "buif":
         raise ValueError(f"{name}: an array of {array.dtype}; give uint8")
-    # torch lacks some types of numpy's, and none of these is wanted.
-    return torch.from_numpy(array.copy() if array.dtype == np.uint8 else array.astype(np.float64, copy=True))
+    try:
+        return torch.from_numpy(array.copy())
+    except (TypeError, ValueError):  # torch lacks some types of numpy's, and none of these is wanted
+        return torch.from_numpy(array.astype(np.float64, copy=True))
 
 
 def _folder(path: Path, spec: DataSpec) -> tuple[Tensor, Tensor | None]:
@@ -64,6 +66,31 @@ def _folder(path: Path, spec: DataSpec) -> tuple[Tensor, Tensor | None]:
     return images, raw.labels if raw.classes else None
 
 
+def _described(images: Tensor) -> str:
+    """Return type and range of images that are not uint8."""
+    kind = str(images.dtype)[6:]
+    values = images.double()
+    return f"{kind} from {values.min().item():.4g} to {values.max().item():.4g}" if images.numel() else kind
+
+
+def _to(images: Tensor, levels: int) -> str:
+    """Return what makes uint8 of images of another type, by the range that they have."""
+    top = levels - 1
+    values = images.double()
+    if not values.numel() or not bool(values.isfinite().all()):
+        return "some are not finite" if values.numel() else "there are none"
+    low, high = float(values.min()), float(values.max())
+    if images.dtype == torch.bool:
+        return f"({top} * x).astype('uint8')"
+    if low >= 0 and high <= 1:
+        return f"({top} * x).round().astype('uint8')"
+    if low >= -1 and high <= 1:
+        return f"({top} * (x + 1) / 2).round().astype('uint8')"
+    if low >= 0 and high <= top:
+        return "x.round().astype('uint8')"
+    return f"bring them to 0 … {top} first"
+
+
 def checked(images: Tensor, known: Dataset) -> Tensor:
     """Return the samples as uint8 ``(N, C, H, W)``.
 
@@ -73,8 +100,9 @@ def checked(images: Tensor, known: Dataset) -> Tensor:
     channels, height, width = known.spec.shape
     levels = known.spec.levels
     if images.dtype != torch.uint8:
-        scaled = "; of values from 0 to 1: (255 * x).round().astype('uint8')" if images.is_floating_point() else ""
-        raise ValueError(f"images are {str(images.dtype)[6:]}: give uint8, integer levels 0 to {levels - 1}{scaled}")
+        raise ValueError(
+            f"images are {_described(images)}: give uint8, integer levels 0 to {levels - 1}; {_to(images, levels)}"
+        )
     shape = tuple(images.shape)
     if images.dim() == 3 and channels == 1:
         images = images[:, None]

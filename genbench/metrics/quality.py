@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from genbench.features.base import Features
-from genbench.metrics import fid, inception_score, kid, precision_recall
+from genbench.metrics import density_coverage, fid, inception_score, kid, precision_recall
 from genbench.records.parts import Quality
 
-MINIMUM_IMAGES = max(measure.LEAST for measure in (fid, inception_score, kid, precision_recall))
+MINIMUM_IMAGES = max(measure.LEAST for measure in (density_coverage, fid, inception_score, kid, precision_recall))
 
 
 def quality(real: Features, fake: Features, *, seed: int = 0, extrapolate: bool = False) -> Quality:
-    """Return FID, KID, precision, recall and inception score of ``fake`` against ``real``, with remarks on them.
+    """Return FID and its kin of ``fake`` against ``real``, with remarks on them.
 
     Args:
         real: the features of the reference images.
@@ -27,6 +27,7 @@ def quality(real: Features, fake: Features, *, seed: int = 0, extrapolate: bool 
     beyond = fid.extrapolated(real.features, fake.features) if extrapolate and enough else None
     kernel = kid.kid(real.features, fake.features, seed=seed)
     regions = precision_recall.precision_recall(real.features, fake.features)
+    balls = density_coverage.density_coverage(real.features, fake.features)
     score = inception_score.inception_score(fake.logits, seed=seed)
     notes = ["fewer images than features: FID is biased upwards"] if distance.rank_deficient else []
     if kernel.images != (len(real), len(fake)):
@@ -40,6 +41,8 @@ def quality(real: Features, fake: Features, *, seed: int = 0, extrapolate: bool 
         kid_standard_error=kernel.standard_error,
         precision=regions.precision,
         recall=regions.recall,
+        density=balls.density,
+        coverage=balls.coverage,
         inception_score=score.score,
         inception_score_std=score.std,
         images=len(fake),

@@ -6,7 +6,6 @@ import csv
 import math
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from matplotlib import rc_context
@@ -14,8 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from genbench.plots.drawing import COLOURS, STYLE, literal, save
+from genbench.plots.drawing import COLOURS, STYLE, Target, literal, save
 
+GRADIENT_NORM = "gradient_norm"  # what each turn logs beside its losses
 HistoryColumns = Mapping[str, NDArray[np.float64]]
 
 
@@ -36,14 +36,14 @@ def read_history(path: Path) -> HistoryColumns:
         raise ValueError(f"history {path}: {error}") from error
 
 
-def draw_curves(histories: Mapping[str, HistoryColumns], target: Path | IO[bytes], *, fmt: str | None = None) -> None:
+def draw_curves(histories: Mapping[str, HistoryColumns], target: Target, *, fmt: str | None = None) -> None:
     """Draw training curves, a small panel a cell: each log against images seen, raw and as a running mean.
 
     The range of a panel holds 98 % of its values, so that the first steps do not flatten all the others.
 
     Args:
         histories: the histories by label, each as :func:`read_history` gives it.
-        target: a path, or an open binary file.
+        target: a path, several, or an open binary file.
         fmt: the format, ``png``, ``svg`` or ``pdf``; by default the path's ending, or ``png``.
 
     Raises:
@@ -65,8 +65,9 @@ def draw_curves(histories: Mapping[str, HistoryColumns], target: Path | IO[bytes
 
 
 def _chosen(columns: HistoryColumns) -> HistoryColumns:
-    """Return the logs that are drawn: losses first, as many as there are colours."""
+    """Return the logs that are drawn: losses first, as many as there are colours; norms of gradients have no scale."""
     logs = {name: values for name, values in columns.items() if "/" in name and np.isfinite(values).any()}
+    logs = {name: values for name, values in logs.items() if not name.endswith(f"/{GRADIENT_NORM}")}
     return dict(sorted(logs.items(), key=lambda item: not item[0].endswith("/loss"))[: len(COLOURS)])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -37,8 +37,19 @@ def literal(text: str) -> str:
     return text.replace("$", r"\$")
 
 
-def save(figure: Figure, target: Path | IO[bytes], fmt: str | None) -> None:
-    """Write a figure to a path, whole or not at all, or to an open file; the same figure is the same bytes."""
+Target = Path | IO[bytes] | Sequence[Path]
+
+
+def save(figure: Figure, target: Target, fmt: str | None) -> None:
+    """Write a figure to a path, whole or not at all, to several, or to an open file; the same figure is the same bytes.
+
+    To several, what takes the time, laying it out, is done once.
+    """
+    if isinstance(target, Sequence) and not isinstance(target, str):
+        for path in target:
+            save(figure, path, fmt)
+            figure.set_layout_engine("none")
+        return
     to_path = isinstance(target, str | Path)
     fmt = fmt or (Path(target).suffix.lstrip(".") if isinstance(target, str | Path) else "") or "png"
     dated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
@@ -54,8 +65,7 @@ def files(draw: Callable[..., None], data: Any, stem: Path) -> list[Path]:  # no
     """Draw into ``stem``.pdf, .svg and .png, letters embedded as such in PDF, and return the paths."""
     paths = [stem.with_name(f"{stem.name}.{fmt}") for fmt in FORMATS]
     with rc_context({"pdf.fonttype": 42}):
-        for path in paths:
-            draw(data, path)
+        draw(data, paths)
     return paths
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
@@ -14,9 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Annotation
 
-from genbench.plots.drawing import COLOURS, INK, STYLE, literal, save
+from genbench.plots.drawing import COLOURS, INK, STYLE, Target, literal, save
 from genbench.plots.pareto import pareto_front
 
+NAMED = 14  # points that have their names beside them; more have numbers
+APART = 0.3  # decades between the slowest and the fastest row from which on their areas are explained
 RING = 5.0  # points that a ring is wider than its marker
 MARKERS = {"exact": "s", "bound": "o", "estimate": "^"}
 SAID = {"exact": "= exact", "bound": "≤ bound", "estimate": "~ estimate"}
@@ -31,8 +32,11 @@ def drawable(row: Mapping[str, Any]) -> bool:
     )
 
 
-def draw_scatter(rows: Sequence[Mapping[str, Any]], target: Path | IO[bytes], *, fmt: str | None = None) -> None:
+def draw_scatter(rows: Sequence[Mapping[str, Any]], target: Target, *, fmt: str | None = None) -> None:
     """Draw likelihood against FID: marker by kind of likelihood, colour by family, area by sampling speed.
+
+    Where all rows are of one family and few, each has a colour of its own; where there are many, points are numbered in
+    the order of the rows and named beside the drawing. Speeds that hardly differ are not explained.
 
     Hollow markers are conditional, starred names unconverged; rings are round the rows of
     :func:`~genbench.plots.pareto.pareto_front`; a dashed line is the FID of real test images. Rows without both figures
@@ -40,7 +44,7 @@ def draw_scatter(rows: Sequence[Mapping[str, Any]], target: Path | IO[bytes], *,
 
     Args:
         rows: the rows, as :func:`genbench.tables.rows.rows` makes them, of one data set and one extractor.
-        target: a path, or an open binary file.
+        target: a path, several, or an open binary file.
         fmt: the format, ``png``, ``svg`` or ``pdf``; by default the path's ending, or ``png``.
 
     Raises:
@@ -53,7 +57,7 @@ def draw_scatter(rows: Sequence[Mapping[str, Any]], target: Path | IO[bytes], *,
     if not shown:
         raise ValueError("rows: none has both a likelihood and an FID")
     with rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 4.4 + 0.08 * max(0, len(shown) - 12)), layout="constrained")
+        figure = Figure(figsize=(7.2, 4.4 + 0.13 * max(0, len(shown) - NAMED)), layout="constrained")
         axes = figure.subplots()
         axes.set_xscale("log")
         axes.set(xlabel=f"FID ({shown[0]['extractor']}), logarithmic: lower is better", ylabel="bits/dim, test")
@@ -62,18 +66,21 @@ def draw_scatter(rows: Sequence[Mapping[str, Any]], target: Path | IO[bytes], *,
         axes.tick_params(axis="x", which="both", pad=4, length=3)
         families = list(dict.fromkeys(row["family"] for row in shown))
         colours = {family: COLOURS[i % len(COLOURS)] for i, family in enumerate(families)}
+        many = len(shown) > NAMED
+        alone = len(families) == 1 and len(shown) <= len(COLOURS)
         ringed = pareto_front(shown)
         for index, row in enumerate(shown):
+            colour = COLOURS[index] if alone else colours[row["family"]]
             if index in ringed:
-                size = (math.sqrt(_area(row["images_per_second"])) + RING) ** 2
+                size = (math.sqrt(_area(row["images_per_second"], many)) + RING) ** 2
                 axes.scatter(row["fid"], row["nll_bpd"], s=size, facecolors="none", edgecolors=INK, linewidths=0.9)
             axes.scatter(
                 row["fid"],
                 row["nll_bpd"],
-                s=_area(row["images_per_second"]),
+                s=_area(row["images_per_second"], many),
                 marker=MARKERS[row["nll_kind"]],
-                edgecolors=colours[row["family"]],
-                facecolors="none" if row["given"] else colours[row["family"]],
+                edgecolors=colour,
+                facecolors="none" if row["given"] else colour,
                 linewidths=1.4,
                 alpha=0.85,
             )
@@ -85,18 +92,28 @@ def draw_scatter(rows: Sequence[Mapping[str, Any]], target: Path | IO[bytes], *,
                 textcoords="offset points", fontsize=8,
             )  # fmt: skip
         axes.margins(0.16, 0.16)
-        _legend(figure, colours, shown, bool(ringed))
+        names = [row["label"] + ("*" if row["nll_converged"] is False else "") for row in shown]
+        _legend(figure, {} if alone else colours, shown, bool(ringed), names if many else [])
         figure.draw_without_rendering()
-        _label(figure, axes, shown)
+        _label(figure, axes, shown, [str(place) for place in range(1, len(names) + 1)] if many else names)
         save(figure, target, fmt)
 
 
-def _area(speed: float | None) -> float:
-    """Return an area in points², growing with the logarithm of images a second."""
-    return 28.0 if not speed else 28 + 34 * min(5.0, max(0.0, math.log10(speed)))
+def _area(speed: float | None, many: bool) -> float:
+    """Return an area in points², growing with the logarithm of images a second; where there are ``many``, a third."""
+    area = 28.0 if not speed else 28 + 34 * min(5.0, max(0.0, math.log10(speed)))
+    return area / 3 if many else area
 
 
-def _legend(figure: Figure, colours: Mapping[str, str], rows: Sequence[Mapping[str, Any]], ringed: bool) -> None:
+def _legend(
+    figure: Figure,
+    colours: Mapping[str, str],
+    rows: Sequence[Mapping[str, Any]],
+    ringed: bool,
+    names: Sequence[str],
+) -> None:
+    """Explain marks beside the drawing; ``colours`` by family, and the ``names`` of points that have numbers."""
+
     def entry(label: str, marker: str, colour: str, size: float, fill: bool = True) -> Line2D:
         face = colour if fill else "none"
         return Line2D(
@@ -112,22 +129,36 @@ def _legend(figure: Figure, colours: Mapping[str, str], rows: Sequence[Mapping[s
         entries.append(entry("Pareto front", "o", INK, 11, fill=False))
     if any(row["nll_converged"] is False for row in rows):
         entries.append(entry("* unconverged", "", INK, 6))
-    entries += [entry(f"{speed:,} images/s", "o", INK, math.sqrt(_area(speed))) for speed in (10, 1000, 100000)]
-    figure.legend(
-        handles=entries, loc="outside right center", frameon=False, fontsize=8, labelspacing=0.9, handletextpad=0.6
-    )
+    speeds = [row["images_per_second"] for row in rows if row["images_per_second"]]
+    if speeds and math.log10(max(speeds) / min(speeds)) > APART:
+        entries += [
+            entry(f"{speed:,} images/s", "o", INK, math.sqrt(_area(speed, bool(names)))) for speed in _round(speeds)
+        ]
+    style: Any = {"frameon": False, "fontsize": 8, "handletextpad": 0.6}
+    if not names:
+        figure.legend(handles=entries, loc="outside right center", labelspacing=0.9, **style)
+        return
+    figure.legend(handles=entries, loc="outside lower center", ncols=4, columnspacing=1.2, **style)
+    numbers = [entry(f"{place}  {literal(name)}", "", INK, 0) for place, name in enumerate(names, start=1)]
+    style |= {"handlelength": 0, "handletextpad": 0, "labelspacing": 0.35}
+    figure.legend(handles=numbers, loc="outside right upper", **style)
 
 
-def _label(figure: Figure, axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
+def _round(speeds: Sequence[float]) -> list[int]:
+    """Return the powers of ten round the speeds, from below the slowest to above the fastest, three at most."""
+    low, high = math.floor(math.log10(min(speeds))), math.ceil(math.log10(max(speeds)))
+    return [10**power for power in sorted({max(low, 0), max(round((low + high) / 2), 0), max(high, 0)})]
+
+
+def _label(figure: Figure, axes: Axes, rows: Sequence[Mapping[str, Any]], names: Sequence[str]) -> None:
     """Name every point where its name covers no other point or name; a thin line leads to names that had to move."""
     renderer = FigureCanvasAgg(figure).get_renderer()
     points = axes.transData.transform([(row["fid"], row["nll_bpd"]) for row in rows])
     per_point = figure.dpi / 72
-    radii = [(math.sqrt(_area(row["images_per_second"])) + RING) / 2 * per_point for row in rows]
+    radii = [(math.sqrt(_area(row["images_per_second"], len(rows) > NAMED)) + RING) / 2 * per_point for row in rows]
     taken = [(x - r, y - r, x + r, y + r) for (x, y), r in zip(points, radii, strict=True)]
     inside = axes.get_window_extent()
-    for row, radius in zip(rows, radii, strict=True):
-        text = row["label"] + ("*" if row["nll_converged"] is False else "")
+    for row, radius, text in zip(rows, radii, names, strict=True):
         note = axes.annotate(
             literal(text), (row["fid"], row["nll_bpd"]), (0, 0), textcoords="offset points", fontsize=8, va="center"
         )

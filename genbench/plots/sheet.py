@@ -5,24 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from PIL import Image
 
-from genbench.plots.drawing import STYLE, literal, save
+from genbench.plots.drawing import STYLE, Target, literal, save
 
 ACROSS = 4  # pictures a line
 INCHES = 1.75  # width of the widest
 
 
-def draw_sheet(pictures: Sequence[tuple[str, Path]], target: Path | IO[bytes], *, fmt: str | None = None) -> None:
+def draw_sheet(pictures: Sequence[tuple[str, Path]], target: Target, *, fmt: str | None = None) -> None:
     """Draw pictures with their labels above, all at one scale, aligned at the top.
 
     Args:
         pictures: the label and the PNG of each picture.
-        target: a path, or an open binary file.
+        target: a path, several, or an open binary file.
         fmt: the format, ``png``, ``svg`` or ``pdf``; by default the path's ending, or ``png``.
 
     Raises:

@@ -92,7 +92,8 @@ class Quality(Part):
 
     ``fid_standard_error`` is the jackknife's over samples. ``fid_infinity``, the distance carried to infinitely many
     images, is there under ``classifier`` alone; its standard error and that of ``kid`` count the real images too.
-    They are null in older records, which have ``kid_std``: the spread of KID over subsets, which understates it.
+    They are null in older records, which have ``kid_std``: the spread of KID over subsets, which understates it; so are
+    ``density`` and ``coverage``.
     """
 
     fid: float
@@ -104,6 +105,8 @@ class Quality(Part):
     kid_standard_error: float | None = None
     precision: float
     recall: float
+    density: float | None = None
+    coverage: float | None = None
     inception_score: float
     inception_score_std: float
     images: int
@@ -149,7 +152,8 @@ class Collapse(Part):
     are null for data without labels; classes of samples are those that the data set's classifier predicts.
     ``duplicates`` and ``copies``: share of samples as near to another sample, to a training image, as only a hundredth
     of test images are. ``distance``: median distance to the nearest training image over that of test images: 0 for
-    copies, 1 for what is as far as unseen images are; null where test images are copies themselves.
+    copies, 1 for what is as far as unseen images are; null where test images are copies themselves. ``exact``: by
+    split, how many samples equal one of its images in every pixel; empty in older records.
     """
 
     covered: int | None = None
@@ -159,6 +163,7 @@ class Collapse(Part):
     duplicates: float
     copies: float
     distance: float | None
+    exact: dict[str, int] = {}
 
 
 class Accuracy(Part):

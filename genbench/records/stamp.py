@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -90,9 +90,16 @@ MEASURES = {"likelihood": 3, "quality": 2, "speed": 1, "pairs": 1, "labels": 1}
 def older(record: Record) -> bool:
     """Return whether measures of earlier versions than these measured the record, or did not measure all of it.
 
-    A record of a model that reconstructs, whose reconstructions nobody has measured yet, is one of the latter.
+    A record of a model that reconstructs, whose reconstructions nobody has measured yet, is one of the latter; so is
+    one of samples without density and coverage.
     """
     measured = record.stamp.get("measures") or {}
     outdated = any(measured.get(group, 1) < version for group, version in MEASURES.items())
+    outdated = outdated or (record.quality is not None and record.quality.density is None)
     drawn = not record.abilities.get("reconstruct", "failed").startswith("failed")
     return outdated or (drawn and record.reconstruction is None and "reconstruction" not in record.abilities)
+
+
+def lacks(record: Record, groups: Iterable[str]) -> bool:
+    """Return whether a record was made without some of these groups: :data:`genbench.runs.config.GROUPS`."""
+    return bool(set(groups) & set(record.stamp.get("left_out", ())))

@@ -17,7 +17,7 @@ from genbench.plots import sample_grid
 from genbench.records import layout, parts
 from genbench.records.pictures import NEIGHBOURS
 from genbench.records.record import Record
-from genbench.records.stamp import older
+from genbench.records.stamp import lacks, older
 from genbench.runs import measures
 from genbench.runs.clock import Clock, Tell
 from genbench.runs.config import Cell, Setting
@@ -60,9 +60,9 @@ def work(cell: Cell, setting: Setting, folders: dict[str, Path], tell: Tell) -> 
             yield same.model_copy(update={"dataset": cell.dataset, "seconds": {}, "stamp": stamp})
             continue
         with clock("nll"):
-            test, train = _likelihoods(name, cell, dataset)
+            test, train = _likelihoods(name, cell, dataset) if "nll" in cell.measures else (None, None)
         of_samples = measures.SampleMeasures()
-        if name != "uniform" and name not in CODECS:
+        if "fid" in cell.measures and name != "uniform" and name not in CODECS:
             of_samples = _of_samples(name, cell, dataset, unfinished, clock)
         yield Record(
             dataset=cell.dataset,
@@ -89,7 +89,7 @@ def _of_twin(cell: Cell, unfinished: Path) -> Record | None:
         return None
     folder = unfinished.parents[2] / slug(cell.twin) / unfinished.parent.name / unfinished.name.removesuffix(".part")
     twin = Record.read(folder) if (folder / layout.RECORD).is_file() else None
-    if twin is None or twin.status != "anchor" or older(twin):
+    if twin is None or twin.status != "anchor" or older(twin) or lacks(twin, cell.measures):
         return None
     for name in (layout.GRID, NEIGHBOURS.file):
         if (folder / name).is_file():

@@ -49,14 +49,14 @@ class Measured:
         train: the likelihood of the training split; None where it is an estimate, whose chains are dear.
         of_samples: the measures of the samples alone.
         paired: the fidelity of translations to their own targets; None where samples have none.
-        speed: the speed of drawing.
+        speed: the speed of drawing; None where it was left out.
     """
 
     test: parts.Likelihood | None
     train: parts.Likelihood | None
     of_samples: measures.SampleMeasures
     paired: parts.Paired | None
-    speed: parts.Speed
+    speed: parts.Speed | None
 
 
 def work(cell: Cell, setting: Setting, unfinished: Path, tell: Tell, finished: Path | None = None) -> Record:
@@ -227,10 +227,11 @@ def measured(
     test: parts.Likelihood | None = None
     train: parts.Likelihood | None = None
     draws = cell.draws if recipe.likelihood == "bound" else 1
+    nll = true and "nll" in cell.measures
     with clock("nll"):
-        if true and recipe.likelihood == "estimate":
+        if nll and recipe.likelihood == "estimate":
             test = estimated(model, dataset.test, limit=cell.estimated, seed=cell.seed, effort=cell.effort)
-        elif true:
+        elif nll:
             asked = {"draws": draws, "limit": cell.likelihoods, "seed": cell.seed}
             test = measures.likelihood(model, dataset.test, name="test", **asked)
             if dataset.spec.paired or not of_test:
@@ -238,17 +239,21 @@ def measured(
     translates = "source" in cell.given and dataset.aligned
     in_order = any(name != "label" for name in cell.given)
     labels = given.labels if "label" in cell.given or (in_order and true) else None
-    of_samples = measures.sample_measures(samples, labels, cell, dataset, unfinished, clock)
+    of_samples = measures.SampleMeasures()
+    if "fid" in cell.measures:
+        of_samples = measures.sample_measures(samples, labels, cell, dataset, unfinished, clock)
     of_pairs: parts.Paired | None = None
     if translates:
         with clock("paired"):
             of_pairs = paired(samples, given.images, dataset.spec.levels)
-    with clock("speed"):
-        noise = generator(cell.seed, "speed")
+    speed: parts.Speed | None = None
+    if "speed" in cell.measures:
+        with clock("speed"):
+            noise = generator(cell.seed, "speed")
 
-        def draw(n: int) -> Tensor:
-            rows = given.rows(torch.arange(n) % len(given))
-            return model.sample(n, **conditions(rows, cell.given), generator=noise).cpu()
+            def draw(n: int) -> Tensor:
+                rows = given.rows(torch.arange(n) % len(given))
+                return model.sample(n, **conditions(rows, cell.given), generator=noise).cpu()
 
-        speed = measures.speed(draw, cell.device, cell.timing)
+            speed = measures.speed(draw, cell.device, cell.timing)
     return Measured(test=test, train=train, of_samples=of_samples, paired=of_pairs, speed=speed)

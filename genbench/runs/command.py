@@ -52,6 +52,7 @@ class Replay:
             given |= {"precision": asked.precision, "labelled": asked.labelled, "effort": asked.effort, **spent}
             known = recipe(cell.recipe).options()
             options = [word for item in asked.options if option_name(item) in known for word in ("--set", item)]
+        given |= {"measures": ",".join(cell.measures) if cell.left_out else None}
         given |= {"device": cell.device, "out": "again"}
         words = [word for name, value in given.items() if value is not None for word in (f"--{name}", str(value))]
         return shlex.join(["genbench", "run", self.name, *options, *words])

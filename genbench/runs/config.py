@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,23 @@ ANCHORS = "anchors"  # a data set's rows that nobody trains: one cell for all of
 EVALUATED = "evaluated"  # the recipe of samples whose model was not trained here
 
 
+# What may be left out by somebody in a hurry: likelihoods; FID and all else that samples give; the speed of drawing.
+GROUPS = ("nll", "fid", "speed")
+
+
+def checked_groups(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the groups of these names, in the order of :data:`GROUPS`.
+
+    Raises:
+        ValueError: for a name that is none of them.
+    """
+    wanted = list(names)
+    for name in wanted:
+        if name not in GROUPS:
+            raise ValueError(f"measures: unknown {name!r}: give some of {', '.join(GROUPS)}; fid brings its kin")
+    return tuple(name for name in GROUPS if name in wanted)
+
+
 class Cell(BaseModel):
     """The configuration of a cell: two runs of equal cells are the same experiment.
 
@@ -33,6 +50,7 @@ class Cell(BaseModel):
         given: what the model that recipe and options make is given.
         twin: the data set of the run with the same images and labels, for anchors, which are then the same. Like
             ``given`` it follows from the rest.
+        measures: the groups of figures that are measured, of :data:`GROUPS`: what is left out changes no other.
         seed: the seed of weights, training and samples.
         budget: the budget: ``{"seconds": 60.0}``, or images, or steps.
         batch_size: the number of images a batch.
@@ -58,6 +76,7 @@ class Cell(BaseModel):
     labelled: int | None
     given: tuple[str, ...]
     twin: str | None = None
+    measures: tuple[str, ...] = GROUPS
     seed: int
     budget: dict[str, Any]
     batch_size: int
@@ -74,7 +93,12 @@ class Cell(BaseModel):
     @property
     def configuration(self) -> dict[str, Any]:
         """All that decides the figures, as JSON has it."""
-        return self.model_dump(mode="json", exclude={"given", "twin"})
+        return self.model_dump(mode="json", exclude={"given", "twin", "measures"})
+
+    @property
+    def left_out(self) -> list[str]:
+        """The groups of figures that are not measured."""
+        return [name for name in GROUPS if name not in self.measures]
 
     def differences(self, other: Mapping[str, Any]) -> list[str]:
         """Return the differences from another configuration, in words; empty where they are the same."""

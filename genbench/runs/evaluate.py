@@ -6,6 +6,7 @@ import io
 import shlex
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,8 +31,10 @@ from genbench.runs.command import verbatim
 from genbench.runs.config import EVALUATED, Cell, Setting
 from genbench.runs.stamping import stamped
 from genbench.runs.suite import ANCHOR_NAMES, slug
+from genbench.runs.suite import read as read_suite
 from genbench.spec import Batch
 from genbench.tables import rows
+from genbench.tables.view import View
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -39,6 +42,8 @@ if TYPE_CHECKING:
     from genbench.data import Dataset
 
 FAMILY = "elsewhere"
+EXTRACTOR = "efficientnet-lite0"  # where no row says another
+FEW = 16  # of what data have: samples that use so many times fewer levels were hardly meant so
 
 
 def evaluate(
@@ -49,7 +54,7 @@ def evaluate(
     labels: Tensor | ArrayLike | None = None,
     translations: bool = False,
     label: str = "samples",
-    extractor: str = "efficientnet-lite0",
+    extractor: str | None = None,
     seed: int = 0,
     size: int | None = None,
     device: str = "cpu",
@@ -71,7 +76,7 @@ def evaluate(
         translations: whether sample i was made of the test split's source i, so that each has a target of its own,
             whose class it is asked for; this takes a data set of pairs.
         label: the label of the row.
-        extractor: the name of the feature extractor.
+        extractor: the name of the feature extractor; by default that of the run's other rows.
         seed: the seed of the row: that of the model's training, where several are evaluated.
         size: the side that a folder data set's images are resized to; the samples never are.
         device: the device of the extractor, ``"cpu"`` or ``"cuda"``.
@@ -87,7 +92,9 @@ def evaluate(
     if len(whole) < MINIMUM_IMAGES:
         raise ValueError(f"images: {len(whole)}, and measures of quality need {MINIMUM_IMAGES} or more")
     asked = _asked(own_labels if labels is None else labels, whole, known, translations)
-    wanted = _usual(out, dataset) or len(known.test)
+    others = records(out) if layout.record_files(out) else []
+    wanted = _usual(others, dataset) or len(known.test)
+    extractor = extractor or next((r.extractor for r in others if r.extractor and r.status != "evaluated"), EXTRACTOR)
     n = min(len(whole), wanted)
     samples = whole[:n]
     asked = None if asked is None else asked[:n]
@@ -114,7 +121,7 @@ def evaluate(
         unfinished.mkdir(parents=True)
         try:
             record = _measured(samples, asked, cell, setting, known, unfinished)
-            _remarked(record, len(whole), wanted).write(unfinished)
+            _remarked(record, _remarks(label, whole, samples, wanted, known)).write(unfinished)
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             for left in (target.parent, target.parents[1], target.parents[2]):
@@ -122,7 +129,8 @@ def evaluate(
                     left.rmdir()
             raise
         settle(unfinished, target)
-        rows.write(out, records(out))
+        suite = out / layout.SUITE
+        rows.write(out, records(out), View.of(read_suite(str(suite)).columns) if suite.is_file() else None)
     return Record.read(target)
 
 
@@ -189,23 +197,31 @@ def _measured(
     )
 
 
-def _usual(out: Path, dataset: str) -> int | None:
+def _usual(others: Sequence[Record], dataset: str) -> int | None:
     """Return how many samples most rows of the data set in a run are measured on; None where there are none."""
-    others = records(out) if layout.record_files(out) else []
     counts = Counter(r.quality.images for r in others if r.quality and r.dataset == dataset and r.status != EVALUATED)
     return counts.most_common(1)[0][0] if counts else None
 
 
-def _remarked(record: Record, given: int, wanted: int) -> Record:
-    """Return the record, with a note where there are more or fewer samples than rows have."""
-    note = ""
-    if given > wanted:
-        note = f"{record.label}: the first {wanted:,} of {given:,} samples, as many as other rows have"
-    elif given < wanted:
-        note = f"{record.label}: {given:,} samples where {wanted:,} are usual; fewer raise FID"
-    if not note or record.quality is None:
+def _remarks(label: str, given: Tensor, samples: Tensor, wanted: int, known: Dataset) -> list[str]:
+    """Return what is odd about samples: more or fewer than rows have, or a few of the levels that the data use."""
+    notes = []
+    if len(given) > wanted:
+        notes.append(f"{label}: the first {wanted:,} of {len(given):,} samples, as many as other rows have")
+    elif len(given) < wanted:
+        notes.append(f"{label}: {len(given):,} samples where {wanted:,} are usual; fewer raise FID")
+    used, usual = (len(images.unique()) for images in (samples, known.train.images))
+    if used * FEW <= usual:
+        notes.append(
+            f"{label}: its samples use {used} of the {usual} levels of the data: rounded or scaled by mistake?"
+        )
+    return notes
+
+
+def _remarked(record: Record, notes: Sequence[str]) -> Record:
+    if not notes or record.quality is None:
         return record
-    quality = record.quality.model_copy(update={"notes": (*record.quality.notes, note)})
+    quality = record.quality.model_copy(update={"notes": (*record.quality.notes, *notes)})
     return record.model_copy(update={"quality": quality})
 
 

@@ -21,6 +21,7 @@ from genbench.metrics import collapse as collapses
 from genbench.metrics import parzen as parzens
 from genbench.metrics import quality as qualities
 from genbench.metrics import speed as speeds
+from genbench.metrics.exact import exact_matches
 from genbench.plots import sample_grid
 from genbench.records import parts
 from genbench.records.pictures import NEIGHBOURS
@@ -108,7 +109,7 @@ def agreement(judge: features.Extractor, data: Dataset, probabilities: Tensor, a
 
 
 def collapse(
-    extractor: features.Extractor, data: Dataset, samples: features.Features, predicted: Tensor | None
+    extractor: features.Extractor, data: Dataset, images: Tensor, samples: features.Features, predicted: Tensor | None
 ) -> tuple[parts.Collapse, Tensor]:
     """Return how far samples have collapsed, and for each the row of the nearest training image.
 
@@ -122,6 +123,7 @@ def collapse(
     Args:
         extractor: the extractor of the features.
         data: the data set.
+        images: the samples.
         samples: the features of the samples.
         predicted: the samples' classes, int64 ``(N,)``; None where the data have none.
     """
@@ -150,6 +152,7 @@ def collapse(
         duplicates=collapses.closer(*among),
         copies=collapses.closer(*(collapses.relative(x.distance, x.index, apart) for _, x in both)),
         distance=float(near.distance.median()) / middle if middle else None,
+        exact={name: exact_matches(images, getattr(data, name).images) for name in ("train", "validation", "test")},
     )
     return collapsed, near.index
 
@@ -210,7 +213,7 @@ def sample_measures(
             info["judge"] = judge.hash
             of_agreement = agreement(judge, dataset, probabilities, asked)
     with clock("collapse"):
-        of_collapse, nearest = collapse(network, dataset, sample_features, predicted)
+        of_collapse, nearest = collapse(network, dataset, samples, sample_features, predicted)
     with clock("write"):
         sample_grid.neighbours(unfinished / NEIGHBOURS.file, samples, dataset.train.images[nearest], spec.levels)
     return SampleMeasures(

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from genbench.catalog import recipe
 from genbench.errors import nearest
-from genbench.runs.config import ANCHORS
+from genbench.runs.config import ANCHORS, GROUPS, checked_groups
 from genbench.runs.suite import Suite, SuiteRow, complaint
 
 # As ``genbench.data`` has them, which imports torch.
@@ -34,6 +34,8 @@ class Overrides:
     precision: str | None = None
     labelled: int | None = None
     effort: str | None = None
+    measures: Sequence[str] | None = None
+    anchors: bool = True
 
 
 def overridden(suite: Suite, overrides: Overrides) -> Suite:
@@ -57,11 +59,25 @@ def overridden(suite: Suite, overrides: Overrides) -> Suite:
     raw |= {"seeds": tuple(overrides.seeds)} if overrides.seeds else {}
     raw |= {"budget": dict(overrides.budget)} if overrides.budget else {}
     raw |= {"effort": overrides.effort} if overrides.effort is not None else {}
+    raw |= {"measures": tuple(overrides.measures)} if overrides.measures is not None else {}
+    raw |= {} if overrides.anchors else {"anchors": False}
     raw |= {"precision": overrides.precision} if overrides.precision is not None else {}
     try:
         return Suite.model_validate(raw)
     except ValidationError as error:
         raise ValueError(complaint(error)) from error
+
+
+def measured_groups(names: str | None, left_out: Sequence[str]) -> tuple[str, ...] | None:
+    """Return the groups of figures that a text such as ``fid,nll`` names, without ``left_out``; None where nobody asks.
+
+    Raises:
+        ValueError: for a name that is no group's.
+    """
+    if names is None and not left_out:
+        return None
+    wanted = GROUPS if names is None else [name.strip() for name in names.split(",") if name.strip()]
+    return tuple(name for name in checked_groups(wanted) if name not in left_out)
 
 
 def moved(suite: Suite, dataset: str | None) -> Suite:

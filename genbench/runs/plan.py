@@ -8,16 +8,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from genbench.catalog import recipe
 from genbench.data.dataset import digest
 from genbench.files import restore, unfinished_of
 from genbench.records import layout
 from genbench.records.record import Record
-from genbench.records.stamp import older
+from genbench.records.stamp import lacks, older
 from genbench.runs import anchors
-from genbench.runs.config import ANCHORS, Cell
+from genbench.runs.config import ANCHORS, GROUPS, Cell
 from genbench.runs.preflight import built_models, checked_data, sample_count
 from genbench.runs.suite import Suite, SuiteRow, slug
-from genbench.runs.time_estimate import fit_seconds
+from genbench.runs.time_estimate import fit_seconds, measure_seconds
 from genbench.spec import Batch
 from genbench.training.checkpoint import read_training
 
@@ -56,6 +57,11 @@ class Job:
     def trains(self) -> bool:
         """Whether a model is to be trained, or trained on."""
         return self.how in ("run", "resume") and self.cell.recipe != ANCHORS
+
+    @property
+    def kind(self) -> str:
+        """What jobs have in common that take about as long to measure: the kind of their likelihood, or anchors."""
+        return ANCHORS if self.cell.recipe == ANCHORS else recipe(self.cell.recipe).likelihood
 
     @property
     def todo(self) -> bool:
@@ -106,11 +112,13 @@ def plan(
     """
     if fresh and measure_again:
         raise ValueError("--fresh trains again what --measure-again would not: give one of them")
+    if measure_again and suite.measures != GROUPS:
+        raise ValueError(f"--measure-again measures all, and measures = {','.join(suite.measures)} would lose the rest")
     datasets = checked_data(suite, load, device)
     models = built_models(suite, datasets)
     jobs = []
     twins: dict[Hashable, str] = {}
-    for name, dataset in datasets.items():
+    for name, dataset in datasets.items() if suite.anchors else ():
         twin = twins.setdefault(_images(dataset), name)
         cell = _cell(suite, SuiteRow(recipe=ANCHORS, label=ANCHORS, dataset=name), dataset, suite.seeds[0], device, ())
         untrained = {"budget": {}, "batch_size": 0, "estimated": 0, "draws": 0, "timing": 0.0, "precision": "float32"}
@@ -119,13 +127,13 @@ def plan(
         shape = dataset.spec.shape
         levels = dataset.spec.levels
         folders = {anchor: _folder(folder, name, anchor, cell.seed) for anchor in anchors.names(shape, levels)}
-        seconds = 0.03 * (len(dataset.train) + 3 * cell.samples) if cell.twin is None else 1.0
-        jobs.append(_job(cell, folders, fresh, measure_again, seconds))
+        jobs.append(_job(cell, folders, fresh, measure_again, measure_seconds(cell, len(dataset.train))))
     for row, model in zip(suite.trained, models, strict=True):
         for seed in suite.seeds:
             cell = _cell(suite, row, datasets[row.dataset], seed, device, model.given)
             folders = {row.label: _folder(folder, row.dataset, row.label, seed)}
-            jobs.append(_job(cell, folders, fresh, measure_again, suite.timing + 0.03 * cell.samples))
+            seconds = measure_seconds(cell, len(datasets[row.dataset].train))
+            jobs.append(_job(cell, folders, fresh, measure_again, seconds))
     if suite.budget.seconds is not None:
         return Plan([_expected(job, suite.budget.seconds) for job in jobs])
     each: dict[tuple[str, str], float] = {}
@@ -164,6 +172,7 @@ def _cell(suite: Suite, row: SuiteRow, dataset: Dataset, seed: int, device: str,
         estimated=min(suite.estimated, len(dataset.test)),
         effort=suite.effort,
         timing=suite.timing,
+        measures=suite.measures,
         device=device,
     )
 
@@ -218,7 +227,7 @@ def _same(cell: Cell, other: dict[str, Any], folder: Path) -> None:
 def _finished(cell: Cell, folders: Mapping[str, Path]) -> How:
     """Tell what is to be done with a finished job of which older measures are to be told from these."""
     records = [Record.read(folder) for folder in folders.values()]
-    if not any(older(record) and record.status != "diverged" for record in records):
+    if not any((older(record) or lacks(record, cell.measures)) and record.status != "diverged" for record in records):
         return "skip"
     if cell.recipe == ANCHORS:
         return "run"

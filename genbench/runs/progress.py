@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from genbench.runs.config import ANCHORS
 from genbench.runs.plan import Job, Plan
 
 # Where a cell stands when a stage begins, as a share of what comes behind training.
@@ -39,6 +41,55 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def span(seconds: Sequence[float]) -> str:
+    """Return some times as people say them together: 45 s, 20 to 45 s."""
+    least, most = (duration(value) for value in (min(seconds), max(seconds)))
+    if least == most:
+        return most
+    return f"{least.removesuffix(' s')} to {most}" if most.endswith(" s") else f"{least} to {most}"
+
+
+def expected(plan: Plan) -> str:
+    """Return what is to be done and how long it should take, in a line."""
+    todo = [job for job in plan.jobs if job.todo]
+    trained = [job for job in todo if job.trains]
+    line = f"{len(todo)} {'cell' if len(todo) == 1 else 'cells'} to do: about {duration(plan.seconds)} on this machine"
+    if not trained:
+        return line
+    training, measuring = (span([getattr(job, f"{part}_seconds") for job in trained]) for part in ("fit", "measure"))
+    return f"{line}; each trains for {training} and is measured for about {measuring}"
+
+
+class Expectation:
+    """What is left of a plan: its guesses, and what measuring took in the jobs that are done in units of its guess."""
+
+    def __init__(self, todo: Sequence[Job]) -> None:
+        self.left = list(todo)
+        self.guessed: defaultdict[str, float] = defaultdict(float)
+        self.took: defaultdict[str, float] = defaultdict(float)
+
+    def seconds(self, job: Job) -> float:
+        """Return the seconds that all of a job should take."""
+        return job.fit_seconds + job.measure_seconds * self.factor(job.kind)
+
+    def factor(self, kind: str) -> float:
+        """Return by how much jobs of this kind, else those that train at all, take longer to measure than guessed."""
+        kinds = [kind] if self.guessed[kind] else [other for other in self.guessed if ANCHORS not in (kind, other)]
+        guessed = sum(self.guessed[each] for each in kinds)
+        return sum(self.took[each] for each in kinds) / guessed if guessed else 1.0
+
+    def done(self, job: Job, took: float) -> None:
+        """Take note of a job that is done, whose measuring ``took`` seconds."""
+        self.left.remove(job)
+        self.guessed[job.kind] += job.measure_seconds
+        self.took[job.kind] += took
+
+    @property
+    def remaining(self) -> float:
+        """The seconds that all jobs which are not done should take."""
+        return sum(map(self.seconds, self.left))
+
+
 class ProgressDisplay:
     """A display that follows a plan's jobs. All figures are estimates; ``left`` is what remains of them."""
 
@@ -46,10 +97,13 @@ class ProgressDisplay:
         self.console = console
         self.plan = plan
         self.todo = [job for job in plan.jobs if job.todo]
+        self.expectation = Expectation(self.todo)
         self.job: Job | None = None
         self.done = 0.0
         self.fraction = 0.0
         self.began = self.said = time.monotonic()
+        self.fit_began: float | None = None
+        self.fitted = 0.0
         self.bars: Progress | None = None
         self.all: TaskID | None = None
         self.one: TaskID | None = None
@@ -74,7 +128,8 @@ class ProgressDisplay:
     def begin(self, number: int, job: Job) -> None:
         """Show that ``job`` begins."""
         self.job = job
-        self.fraction = 0.0
+        self.fraction = self.fitted = 0.0
+        self.fit_began = None
         self.began = self.said = time.monotonic()
         verb = {"resume": "goes on", "measure": "is measured again"}.get(job.how, "begins")
         if self.bars is None:
@@ -86,13 +141,16 @@ class ProgressDisplay:
         """Show that the job is at ``fraction`` of ``stage``."""
         if self.job is None:
             return
-        whole = max(self.job.fit_seconds + self.job.measure_seconds, 1e-9)
+        whole = max(self.expectation.seconds(self.job), 1e-9)
         share = self.job.fit_seconds / whole
         if stage == "fit":
+            now = time.monotonic()
+            self.fit_began = now if self.fit_began is None else self.fit_began
+            self.fitted = now - self.fit_began
             self.fraction = max(self.fraction, share * fraction)
         elif stage in STAGES:
             self.fraction = max(self.fraction, share + (1 - share) * STAGES[stage])
-        left = max(self.plan.seconds - self.done - whole * self.fraction, 0.0)
+        left = max(self.expectation.remaining - whole * self.fraction, 0.0)
         if self.bars is None or self.one is None or self.all is None:
             if time.monotonic() - self.said > SAY_SECONDS:
                 self.said = time.monotonic()
@@ -100,17 +158,20 @@ class ProgressDisplay:
                 self.console.print(text, markup=False, highlight=False, soft_wrap=True)
             return
         self.bars.update(self.one, completed=self.fraction, left=VERBS.get(stage, stage))
-        self.bars.update(self.all, completed=self.done + whole * self.fraction, left=f"about {duration(left)} left")
+        done = self.done + whole * self.fraction
+        self.bars.update(self.all, completed=done, total=done + left, left=f"about {duration(left)} left")
 
     def end(self, number: int, outcome: str) -> None:
         """Show that the job is over; ``outcome`` says how it ended."""
         if self.job is None:
             return
-        self.done += self.job.fit_seconds + self.job.measure_seconds
-        took = duration(time.monotonic() - self.began)
+        seconds = time.monotonic() - self.began
+        self.done += seconds
+        self.expectation.done(self.job, max(seconds - self.fitted, 0.0))
+        took = duration(seconds)
         if self.bars is not None and self.one is not None:
             self.bars.remove_task(self.one)
         text = f"[{number}/{len(self.todo)}] {self.job.title}: {outcome}, {took}"
         if self.bars is None:
-            text += f"; about {duration(self.plan.seconds - self.done)} left"
+            text += f"; about {duration(self.expectation.remaining)} left"
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 
-from genbench import data
+from genbench import data, processor
 from genbench.files import locked, written_whole
 from genbench.records import layout
 from genbench.records.record import Record, records
@@ -21,7 +21,7 @@ from genbench.records.stamp import revision
 from genbench.runs import worker
 from genbench.runs.config import Cell, Setting
 from genbench.runs.plan import Job, Plan, plan
-from genbench.runs.progress import ProgressDisplay, duration
+from genbench.runs.progress import ProgressDisplay, expected
 from genbench.runs.spawn import SPAWN, unnamed_main, warm_up
 from genbench.runs.suite import Suite
 from genbench.runs.suite import write as write_suite
@@ -61,6 +61,7 @@ def run(
     root: Path | None = None,
     download: bool = False,
     tensorboard: bool = False,
+    busy: float | None = None,
 ) -> int:
     """Run what of a suite is not done yet, and write the table; return the exit status: 1 where a cell failed, else 0.
 
@@ -75,6 +76,7 @@ def run(
         root: the folder of data sets.
         download: whether to fetch data that are missing, as far as their sources allow.
         tensorboard: whether to write what training logs into each cell's ``tensorboard`` too.
+        busy: the number of cores that others kept busy as the run began, if known: :func:`genbench.processor.busy`.
 
     Raises:
         ValueError: for whatever is wrong with the input, before any training.
@@ -94,7 +96,7 @@ def run(
             measure_again=measure_again,
         )
         write_suite(suite, out)
-        _announce(laid, suite, console)
+        _announce(laid, suite, console, busy)
         setting = Setting(suite.title, root, revision(), command, tensorboard=tensorboard)
         ended = carry_out(laid, setting, console)
         measured = records(out)
@@ -106,15 +108,14 @@ def run(
     return 1 if any(end.status == "failed" for end in ended.values()) else 0
 
 
-def _announce(laid: Plan, suite: Suite, console: Console) -> None:
+def _announce(laid: Plan, suite: Suite, console: Console, busy: float | None) -> None:
     console.print(suite.title, style="bold", markup=False)
     for how, said in SAID.items():
         if titles := "; ".join(job.title for job in laid.jobs if job.how == how):
             console.print(f"{said}: {titles}", markup=False, highlight=False, soft_wrap=True)
-    todo = sum(job.todo for job in laid.jobs)
-    if todo:
-        line = f"{todo} cells to do: about {duration(laid.seconds)} on this machine"
-        console.print(line, markup=False, highlight=False)
+    if any(job.todo for job in laid.jobs):
+        for line in filter(None, (expected(laid), processor.warning(busy))):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def carry_out(laid: Plan, setting: Setting, console: Console) -> dict[int, Ended]:

@@ -81,6 +81,8 @@ def stamped(
                 "images": cell.estimated,
                 "effort": cell.effort,
             }
+    if cell.left_out:
+        protocol["left_out"] = cell.left_out
     if test is not None:
         of_draws: dict[str, Any] = {"draws": test.draws} if test.kind != "exact" else {}
         if test.method == DIRECT:  # no chains: neither their effort nor their price says anything of it

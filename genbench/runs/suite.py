@@ -15,7 +15,8 @@ from genbench.errors import nearest
 from genbench.files import written_whole
 from genbench.likelihood.effort import EFFORTS
 from genbench.records import layout
-from genbench.runs.config import ANCHORS
+from genbench.runs.config import ANCHORS, GROUPS, checked_groups
+from genbench.runs.toml_values import lists_on_one_line, plain_mapping
 from genbench.suites import texts
 from genbench.tables.columns import DEFAULT
 from genbench.tables.view import checked
@@ -25,7 +26,6 @@ ANCHOR_NAMES = (
     *("real (test)", "noise", "pixel-gaussian", "pixel-histogram", "k-means"),
     *("uniform", "png", "webp", "jpeg-xl"),
 )
-SINGLE = "give a number, a text, true, false or a list"
 
 
 class SuitePart(BaseModel):
@@ -53,7 +53,7 @@ class SuiteRow(SuitePart):
     @field_validator("options", mode="before")
     @classmethod
     def _options(cls, value: Any) -> Any:  # noqa: ANN401 - whatever a caller gives, which pydantic then checks
-        return _plain_mapping(value) if isinstance(value, Mapping) else value
+        return plain_mapping(value) if isinstance(value, Mapping) else value
 
     @property
     def name(self) -> str:
@@ -99,6 +99,8 @@ class Suite(SuitePart):
         effort: the effort of these chains: ``"fast"``, ``"standard"`` or ``"paper"``.
         timing: the most seconds that a cell's speed is measured for.
         columns: the columns of the table that the run writes: ``"default"``, ``"all"``, or keys with commas between.
+        measures: the groups of figures that are measured, of :data:`genbench.runs.config.GROUPS`; all by default.
+        anchors: whether the rows that nobody trains are measured too.
         row: the rows.
     """
 
@@ -117,6 +119,8 @@ class Suite(SuitePart):
     effort: str = "fast"
     timing: float = Field(10.0, gt=0, allow_inf_nan=False)
     columns: str = DEFAULT
+    measures: tuple[str, ...] = Field(GROUPS, strict=False)
+    anchors: bool = True
     row: tuple[SuiteRow, ...] = Field(min_length=1, strict=False)
 
     @field_validator("precision")
@@ -138,6 +142,11 @@ class Suite(SuitePart):
     def _columns(cls, value: str) -> str:
         checked(value)
         return value
+
+    @field_validator("measures")
+    @classmethod
+    def _measures(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return checked_groups(value)
 
     @model_validator(mode="after")
     def _rows(self) -> Suite:
@@ -244,52 +253,8 @@ def to_toml(suite: Suite) -> str:
     tables = [tomli_w.dumps({"row": _without_empty(row)}, indent=0) for row in rows]
     # By itself tomli-w writes short rows as one array; a table each is what people add rows to.
     text = tomli_w.dumps(raw, indent=0) + "".join("\n" + table.replace("[row]", "[[row]]", 1) for table in tables)
-    return _lists_on_one_line(text)
+    return lists_on_one_line(text)
 
 
 def _without_empty(row: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in row.items() if value != {}}
-
-
-def to_value(value: Any) -> str:  # noqa: ANN401 - any TOML value
-    """Return a value on one line, as TOML has it behind ``key =``; NumPy's scalars and arrays as numbers and lists.
-
-    Raises:
-        ValueError: for what TOML has no word for, such as None, and for a mapping, which is a table there.
-    """
-    if isinstance(value, Mapping):
-        raise ValueError(f"value {value!r}: a mapping is no single value; {SINGLE}")
-    return (
-        _lists_on_one_line(tomli_w.dumps({"value": _plain(value, "value", tables=False)}, indent=0))
-        .removeprefix("value = ")
-        .strip()
-    )
-
-
-def _plain_mapping(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: _plain(value, f"option {name}") for name, value in values.items() if value is not None}
-
-
-def _plain(value: Any, name: str, *, tables: bool = True) -> Any:  # noqa: ANN401 - any TOML value
-    """Return a value in Python's own types, with lists for tuples, as it comes back from a file.
-
-    Raises:
-        ValueError: for what TOML has no word for, and for mappings without ``tables``; it names ``name``.
-    """
-    if hasattr(value, "tolist"):  # NumPy's, by what they answer: an import of it would slow down every command
-        value = value.tolist()
-    if isinstance(value, list | tuple):
-        return [_plain(part, name, tables=tables) for part in value]
-    if tables and isinstance(value, Mapping):
-        return _plain_mapping(value)
-    if not isinstance(value, str | bool | int | float):
-        raise ValueError(f"{name} {value!r}: {SINGLE}")
-    return value
-
-
-def _lists_on_one_line(text: str) -> str:
-    """Return TOML that tomli-w wrote without indent, with lists as people write them: ``[1, 2]``.
-
-    Within texts tomli-w escapes new lines, so that every one that stands here as such is between values.
-    """
-    return text.replace("[\n", "[").replace(",\n]", "]").replace(",\n", ", ")

@@ -17,6 +17,8 @@ FACTS = (
     *("device", "accelerator", "processor", "thread"),
 )
 
+LEFT_OUT = {"nll": "likelihoods", "fid": "FID and its kin", "speed": "speed"}  # by the names of a run's ``measures``
+
 
 def protocol(rows: Sequence[Row]) -> list[tuple[str, str]]:
     """Return what the rows were measured under, by their stamps: name and text; where rows differ, every value.
@@ -100,10 +102,19 @@ def footnotes(rows: Sequence[Row], shown: Sequence[Column], detail: Detail = "fu
     for key, column in explained.items():
         texts = column.notes(rows)
         notes += [Note(text, marks[key]) for text in (texts if detail == "full" else texts[:1])]
+    if out := [name for name in LEFT_OUT if any(name in _left_out(row) for row in rows)]:
+        what = " and ".join(LEFT_OUT[name] for name in out)
+        notes.append(Note(f"Not measured in every row, as was asked: {what}; `genbench run … --measure-again` does."))
     if any(row["status"] == "anchor" for row in rows) and detail == "full":
         once = "; those that data sets share stand once" if len({row["dataset"] for row in rows}) > 1 else ""
         notes.append(Note(f"Anchors, below the recipes, fix the scale{once}; they are no models and are not ranked."))
     return notes
+
+
+def _left_out(row: Row) -> Sequence[str]:
+    """Return the groups of figures that nobody asked for; rows of several seeds may differ in them."""
+    said = row["stamp"].get("left_out") or ()
+    return [name for part in said for name in ([part] if isinstance(part, str) else part or ())]
 
 
 def _warnings(rows: Sequence[Row]) -> list[str]:

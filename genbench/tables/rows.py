@@ -162,6 +162,7 @@ def _notes(record: Record, label: str) -> Iterator[str]:
                 "are neither shown nor ranked."
             )
     yield from _doubts(record, label)
+    yield from _copied(record, label)
     if record.status == "evaluated":
         yield f"{label}: samples from elsewhere. What their model was trained with is not known, so nothing ranks them."
     for ability, said in record.abilities.items():
@@ -193,6 +194,18 @@ def _doubts(record: Record, label: str) -> Iterator[str]:
             f"{label}: test images take fewer bits/dim than training images, by more than chance; either they are "
             "easier or they have been learned from."
         )
+
+
+def _copied(record: Record, label: str) -> Iterator[str]:
+    """Yield how many samples are images of the data themselves, of which FID and its kin then say nothing."""
+    if record.collapse is None or record.quality is None or record.status == "anchor":
+        return
+    for split, count in record.collapse.exact.items():
+        if count:
+            yield (
+                f"{label}: {count:,} of {record.quality.images:,} samples are images of the {split} split, pixel by "
+                "pixel; FID and its kin do not tell copies from new images."
+            )
 
 
 def _mean(values: Sequence[float]) -> float | None:

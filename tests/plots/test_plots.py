@@ -81,8 +81,8 @@ def test_scatter_shows_every_row_with_both_figures_and_no_label_on_another(tmp_p
     boxes = []
     place = scatter._label
 
-    def spy(figure, axes, rows):
-        place(figure, axes, rows)
+    def spy(figure, axes, rows, names):
+        place(figure, axes, rows, names)
         renderer = scatter.FigureCanvasAgg(figure).get_renderer()
         boxes.extend((text.get_text(), text.get_window_extent(renderer)) for text in axes.texts if text.get_text())
 
@@ -90,14 +90,52 @@ def test_scatter_shows_every_row_with_both_figures_and_no_label_on_another(tmp_p
     crowd = [
         record(f"recipe-{i}", test=likelihood((2 + 0.01 * i,) * 2), quality=quality(100 + 0.5 * i)) for i in range(15)
     ]
-    draw_scatter(digits([*quick(), *crowd]), tmp_path / "s.png")
-    named = {text for text, _ in boxes}
-    assert {f"recipe-{i}" for i in range(15)} | {"pixelcnn", "vae", "gan*", "real (test)"} <= named
-    assert not {"f-gan (KL)", "noise", "png"} & named
+    few = digits([*quick(), *crowd[:5]])
+    many = digits([*quick(), *crowd])
+    for rows in (few, many):
+        boxes.clear()
+        draw_scatter(rows, tmp_path / "s.png")
+        none_on_another(boxes)
+        named = {text for text, _ in boxes}
+        shown = [row for row in rows if drawable(row)]
+        if rows is few:
+            assert {f"recipe-{i}" for i in range(5)} | {"pixelcnn", "vae", "gan*", "real (test)"} <= named
+            assert not {"f-gan (KL)", "noise", "png", "1"} & named
+        else:  # numbers in the order of the rows
+            assert named == {str(place) for place in range(1, len(shown) + 1)} | {"real (test)"}
+            text = inline(draw_scatter, rows, "x")
+            for place, row in enumerate(shown, start=1):
+                assert f">{place}  {row['label']}" in re.sub(r"\s*\n\s*", "", text)
+    assert Image.open(tmp_path / "s.png").size[0] > 800
+
+
+def none_on_another(boxes):
     for i, (_, a) in enumerate(boxes):
         for _, b in boxes[i + 1 :]:
             assert min(a.x1, b.x1) <= max(a.x0, b.x0) or min(a.y1, b.y1) <= max(a.y0, b.y0)
-    assert Image.open(tmp_path / "s.png").size[0] > 800
+
+
+def of_one_family(*speeds):
+    return table.rows(
+        record(f"r{i}", test=likelihood((2 + i,) * 2), quality=quality(100 + 9 * i), speed=speed(1.0, fast))
+        for i, fast in enumerate(speeds)
+    )
+
+
+def test_rows_of_one_family_have_a_colour_each_and_families_one():
+    text = inline(draw_scatter, of_one_family(9.0, 9.0, 9.0), "x")
+    assert all(colour in text for colour in drawing.COLOURS[:3])
+    assert drawing.COLOURS[3] not in text
+    crowd = inline(draw_scatter, of_one_family(*[9.0] * 9), "x")
+    assert drawing.COLOURS[0] in crowd
+    assert drawing.COLOURS[1] not in crowd
+
+
+def test_areas_are_explained_where_speeds_differ():
+    assert "images/s" not in inline(draw_scatter, of_one_family(1000.0, 1100.0), "x")
+    assert "images/s" not in inline(draw_scatter, of_one_family(0.0, 0.0), "x")
+    text = inline(draw_scatter, of_one_family(30.0, 90_000.0), "x")
+    assert all(f"{speed} images/s" in text for speed in ("10", "1,000", "100,000"))
 
 
 def test_scatter_refuses_figures_that_do_not_compare():

@@ -14,6 +14,7 @@ from genbench.metrics.paired import paired
 from genbench.records.record import Record
 from genbench.runs.evaluate import evaluate
 from genbench.runs.measures import proportional
+from genbench.tables.rows import rows
 from tests.commands import refused, script
 from tests.toys import cell, installed, run, suite
 
@@ -37,7 +38,7 @@ def drawn(ran):
 
 
 def measured(images, out, **more):
-    return evaluate(images, dataset="digits", extractor="classifier", **{"out": out, "label": "mine"} | more)
+    return evaluate(images, dataset="digits", **{"out": out, "label": "mine", "extractor": "classifier"} | more)
 
 
 def test_samples_of_a_cell_get_its_figures_again(ran, drawn):
@@ -106,9 +107,25 @@ def test_as_many_are_measured_as_of_the_other_rows(ran):
 @pytest.mark.parametrize(
     ("images", "said"),
     [
-        (np.zeros((N, 1, 8, 8), np.float32), "images are float64: give uint8, integer levels 0 to 16; of values"),
-        (np.zeros((N, 1, 8, 8), np.int64), "give uint8"),
-        (torch.zeros(N, 1, 8, 8, dtype=torch.int32), "images are int32: give uint8"),
+        (
+            np.ones((N, 1, 8, 8), np.float32),
+            "images are float32 from 1 to 1: give uint8, integer levels 0 to 16; (16 * x)",
+        ),
+        (
+            np.full((N, 1, 8, 8), -0.5),
+            "images are float64 from -0.5 to -0.5: give uint8, integer levels 0 to 16; (16 * (x",
+        ),
+        (np.full((N, 1, 8, 8), 9.0), "images are float64 from 9 to 9: give uint8, integer levels 0 to 16; x.round()"),
+        (
+            np.full((N, 1, 8, 8), 99, np.uint16),
+            "from 99 to 99: give uint8, integer levels 0 to 16; bring them to 0 … 16",
+        ),
+        (np.full((N, 1, 8, 8), np.nan), "images are float64 from nan to nan: give uint8, integer levels 0 to 16; some"),
+        (
+            np.zeros((N, 1, 8, 8), bool),
+            "images are bool from 0 to 0: give uint8, integer levels 0 to 16; (16 * x).astype",
+        ),
+        (torch.zeros(N, 1, 8, 8, dtype=torch.int32), "images are int32 from 0 to 0: give uint8"),
         (np.zeros((N, 1, 28, 28), np.uint8), "images have shape (40, 1, 28, 28): those of digits are (N, 1, 8, 8)"),
         (np.zeros((N, 3, 8, 8), np.uint8), "images have shape (40, 3, 8, 8)"),
         (np.zeros((N, 64), np.uint8), "images have shape (40, 64)"),
@@ -238,3 +255,32 @@ def test_a_damaged_compressed_file_and_a_device_that_is_not_there_are_one_line(m
     whole[len(whole) // 2 : len(whole) // 2 + 40] = bytes(40)
     path.write_bytes(whole)
     assert "not a file of plain arrays, or damaged" in refused(genbench_("evaluate", path, *words))
+
+
+def test_the_extractor_and_the_columns_are_those_of_the_run(ran, drawn):
+    text = (ran / "suite.toml").read_text()
+    (ran / "suite.toml").write_text(text.replace('columns = "default"', 'columns = "recall"'))
+    found = measured(drawn, ran, label="as the others", extractor=None)
+    assert found.extractor == "classifier"
+    assert (ran / "table.md").read_text().splitlines()[2].startswith("| Recipe ")
+    assert "Precision" not in (ran / "table.md").read_text()
+
+
+def test_samples_of_few_levels_and_copies_of_the_data_are_said(tmp_path):
+    theirs, black = tmp_path / "theirs.npz", np.zeros((N, 8, 8, 3), np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 3), dtype=np.uint8)
+    np.savez(theirs, images=images, labels=np.arange(300) % 2)
+    known = data.load(f"npz:{theirs}")
+    more = {"dataset": f"npz:{theirs}", "extractor": "classifier", "out": tmp_path / "out"}
+    black[::2, 0, 0] = 1
+    few = evaluate(black, label="few", **more)
+    assert (
+        few.quality.notes[-1] == "few: its samples use 2 of the 256 levels of the data: rounded or scaled by mistake?"
+    )
+    assert few.collapse.exact == {"train": 0, "validation": 0, "test": 0}
+    stolen = torch.cat([known.train.images[:20], known.test.images[:3], 255 - known.train.images[:N]])[:N]
+    copied = evaluate(stolen, label="copied", **more)
+    assert copied.collapse.exact == {"train": 20, "validation": 0, "test": 3}
+    said = rows([copied])[0]["notes"]
+    n = copied.quality.images
+    assert any(f"20 of {n} samples are images of the train split, pixel by pixel" in note for note in said)

@@ -92,7 +92,12 @@ def test_a_model_that_was_trained_on_the_extractor_shows_no_distance_under_it(pa
     assert table["taught"]["agreement"] == of(parrots, "taught").agreement.agreement
     assert table["taught"]["copies"] == 1
     text = everything(parrots)
-    assert text.count("taught: trained on classifier, so FID, KID, precision, recall, IS under it say nothing") == 1
+    assert (
+        text.count(
+            "taught: trained on classifier, so FID, KID, precision, recall, density, coverage, IS under it say nothing"
+        )
+        == 1
+    )
     (line,) = [line for line in text.splitlines() if line.startswith("| taught ")]
     (head,) = [line for line in text.splitlines() if line.startswith("| Recipe")]
     cells = dict(zip((x.strip() for x in head.split("|")), (x.strip() for x in line.split("|")), strict=True))

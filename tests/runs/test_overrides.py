@@ -3,7 +3,7 @@ import pytest
 from genbench.data import PATHS
 from genbench.data.variants import VARIANTS
 from genbench.runs import overrides
-from genbench.runs.overrides import Overrides, literal, overridden, picked
+from genbench.runs.overrides import Overrides, literal, measured_groups, overridden, picked
 from genbench.runs.suite import parse
 from genbench.spec import DataSpec
 
@@ -153,3 +153,22 @@ def test_literals_have_types(text, value):
 def test_what_is_no_literal_is_refused(text):
     with pytest.raises(ValueError, match="give a TOML value"):
         literal(text)
+
+
+@pytest.mark.parametrize(
+    ("names", "left_out", "wanted"),
+    [
+        (None, [], None),
+        (None, ["nll"], ("fid", "speed")),
+        ("speed, fid", [], ("fid", "speed")),
+        ("fid,nll", ["nll"], ("fid",)),
+        ("", [], ()),
+    ],
+)
+def test_groups_of_figures_are_named_or_left_out(names, left_out, wanted):
+    assert measured_groups(names, left_out) == wanted
+
+
+def test_a_figure_that_is_no_group_s_is_refused_with_those_that_are():
+    with pytest.raises(ValueError, match="unknown 'kid': give some of nll, fid, speed; fid brings its kin"):
+        measured_groups("fid,kid", [])

@@ -12,6 +12,7 @@ def test_a_log_hears_now_and_then_how_far_a_cell_is(monkeypatch):
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock.now)
     job = SimpleNamespace(title="vae on digits, seed 0", how="run", todo=True, fit_seconds=600.0, measure_seconds=200.0)
+    job.kind = "bound"
     console = Console(file=io.StringIO(), width=200)
     display = progress.ProgressDisplay(console, SimpleNamespace(jobs=[job], seconds=800.0))
     with display.live():
@@ -26,3 +27,48 @@ def test_a_log_hears_now_and_then_how_far_a_cell_is(monkeypatch):
     assert lines[1] == "vae on digits, seed 0: training, 9%; about 12 min left"
     assert lines[-2] == "vae on digits, seed 0: quality, 85%; about 2 min left"
     assert len(lines) == 2 + 8 + 1
+
+
+def jobs(*kinds):
+    return [
+        SimpleNamespace(kind=kind, trains=True, fit_seconds=60.0, measure_seconds=10.0, todo=True) for kind in kinds
+    ]
+
+
+def test_what_measuring_took_corrects_what_is_left_of_its_kind_and_else_of_all():
+    todo = jobs("anchors", "exact", "exact", "bound", "estimate")
+    expectation = progress.Expectation(todo)
+    assert expectation.remaining == 5 * 70
+    expectation.done(todo[0], 99.0)
+    assert expectation.remaining == 4 * 70, "anchors say nothing of models"
+    expectation.done(todo[1], 30.0)
+    assert expectation.remaining == 3 * (60 + 30)
+    expectation.done(todo[3], 5.0)
+    assert expectation.seconds(todo[2]) == 60 + 30
+    assert expectation.seconds(todo[4]) == 60 + 10 * (30 + 5) / 20
+
+
+def test_the_first_line_parts_training_from_measuring():
+    two = jobs("exact", "bound")
+    two[1].measure_seconds = 25.0
+    said = progress.expected(SimpleNamespace(jobs=two, seconds=155.0))
+    assert said == (
+        "2 cells to do: about 3 min on this machine; each trains for 60 s and is measured for about 10 to 25 s"
+    )
+
+
+def test_training_is_no_part_of_what_measuring_took(monkeypatch):
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock.now)
+    first, second = jobs("exact", "exact")
+    first.title, first.how = "vae", "run"
+    console = Console(file=io.StringIO(), width=200)
+    display = progress.ProgressDisplay(console, SimpleNamespace(jobs=[first, second], seconds=140.0))
+    with display.live():
+        display.begin(1, first)
+        for clock.now, stage, fraction in ((5, "fit", 0.0), (65, "fit", 1.0), (66, "nll", 0.0)):
+            display.at(stage, fraction)
+        clock.now = 85.0
+        display.end(1, "9 steps")
+    assert display.expectation.took == {"exact": 25.0}
+    assert console.file.getvalue().splitlines()[-1] == "[1/2] vae: 9 steps, 85 s; about 85 s left"

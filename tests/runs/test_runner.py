@@ -113,7 +113,7 @@ def test_what_older_measures_measured_is_measured_again_by_its_weights_on_demand
     assert status == 0
     assert "trained already, measured again: good on digits, seed 0\n" in said
     assert "skipped: anchors on digits; diverges on digits, seed 0; new on digits, seed 0\n" in said
-    assert "1 cells to do" in said
+    assert "1 cell to do" in said
     assert "good on digits, seed 0: measured, " in said
     assert (tmp_path / "once.calls").read_text() == trained, "nothing is trained"
     assert snapshot(new) == before[new]

@@ -218,7 +218,7 @@ def test_many_rows_and_parts_of_one_cause_are_one_short_note(stamp):
     labels = [f"m{i}" for i in range(6)] + ["x", "y"]
     rows = [row(label, stamp if label[0] == "m" else other, i) for i, label in enumerate(labels)]
     assert {text for said in notes(rows, labels) for text in said} == {
-        "FID, KID, precision, recall, IS of m0, m1, m2 and 3 more are not ranked with x, y: "
+        "FID, KID, precision, recall, density, coverage, IS of m0, m1, m2 and 3 more are not ranked with x, y: "
         "extractor hash differs (cccccccc / ffffffff); extractor resize differs (none / to 8)."
     }
     third = planted(stamp, "extractor.hash", "a" * 64)
@@ -240,7 +240,10 @@ def test_rows_that_the_table_shows_apart_need_no_note(stamp):
 def test_refusals_reach_every_format_and_the_rows(stamp):
     cells = [*row("a", stamp), *row("b", planted(stamp, "extractor.hash", "f" * 64), 1.0)]
     rows = table.rows(cells)
-    said = "FID, KID, precision, recall, IS of a are not ranked with b: extractor hash differs (cccccccc / ffffffff)."
+    said = (
+        "FID, KID, precision, recall, density, coverage, IS of a are not ranked with b: "
+        "extractor hash differs (cccccccc / ffffffff)."
+    )
     assert [row["refused"] for row in rows] == [[said], [said]]
     assert rows[0]["nll_rank"] == 1, "column by column: the likelihoods are ranked"
     for fmt in ("md", "csv", "json", "html", "tex"):

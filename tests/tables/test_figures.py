@@ -128,7 +128,7 @@ def test_headings_of_groups_are_the_names_of_their_figures():
     found = {group.name: text for group, text in comparable.HEADS.items()}
     assert found == {
         "likelihood": "bits/dim",
-        "quality": "FID, KID, precision, recall, IS",
+        "quality": "FID, KID, precision, recall, density, coverage, IS",
         "speed": "latency, images/s",
         "pairs": "PSNR, SSIM",
         "labels": "accuracy",

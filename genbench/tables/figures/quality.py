@@ -12,9 +12,12 @@ from genbench.tables.texts import Row
 
 def unranked_and_error(rows: Sequence[Row]) -> Iterator[str]:
     """Yield why FID has no ranks, where it has none, and what its error says."""
-    measured = any(row["fid"] is not None and row["status"] == "done" for row in rows)
+    measured = [row for row in rows if row["fid"] is not None and row["status"] == "done"]
     if measured and not any(row["fid_rank"] for row in rows):
-        yield "FID and its kin are not ranked: that takes several seeds under one protocol."
+        if all(len(row["seeds"]) == 1 for row in measured):
+            yield "FID and its kin are not ranked: that takes several seeds a row."
+        elif len(measured) > 1:
+            yield "FID and its kin are not ranked: no two rows share several seeds, a condition and a protocol."
     if shown := [row["label"] for row in rows if row["pixels"] == "median"]:
         yield (
             f"Medians: samples of {', '.join(shown)} show each pixel's median, without the noise that the likelihood "
@@ -28,9 +31,14 @@ def unranked_and_error(rows: Sequence[Row]) -> Iterator[str]:
 
 
 def kid_error(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield what stands behind ± of KID, where something does."""
+    """Yield what stands behind ± of KID, where something does, and why test images may lie below 0 by more."""
     if any(row["kid_se"] is not None for row in rows):
         yield "KID is unbiased; ± of one seed is the jackknife's standard error over samples and real images."
+    if any(row["status"] == "anchor" and row["kid_se"] and row["kid"] < -2 * row["kid_se"] for row in rows):
+        yield (
+            "KID of real images below 0 by more than its error: splits that share out the classes evenly are more "
+            "alike than two independent draws, which the error is of."
+        )
 
 
 COLUMNS: tuple[Column, ...] = (
@@ -97,6 +105,32 @@ COLUMNS: tuple[Column, ...] = (
         tooltip=tooltips.samples,
         usual=True,
         short="Rec.",
+    ),
+    Figure(
+        "density",
+        "Density",
+        path="quality.density",
+        better="high",
+        arrow=False,
+        format=Number(3),
+        group=QUALITY,
+        drop=6,
+        caption=(
+            "Density: how many training images' neighbourhoods, which reach to the fifth neighbour, a sample lies in, "
+            "over five: near 1 for real images. Coverage: share of training images with a sample in theirs. Unlike "
+            "precision and recall, neither is moved by a single odd image."
+        ),
+        tooltip=tooltips.samples,
+    ),
+    Figure(
+        "coverage",
+        "Coverage",
+        path="quality.coverage",
+        better="high",
+        format=Number(3),
+        group=QUALITY,
+        drop=6,
+        tooltip=tooltips.samples,
     ),
     Figure(
         "is",

@@ -1,0 +1,54 @@
+"""Density and coverage of generated sets (Naeem et al., arXiv:2002.09797): a single real outlier does not move them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from genbench.metrics.sets import check_sets
+
+NEIGHBOURS = 5
+LEAST = NEIGHBOURS + 1
+BLOCK = 1024  # rows of distances at once
+
+
+@dataclass(frozen=True)
+class DensityCoverage:
+    """Density and coverage of a set of samples.
+
+    Args:
+        density: the mean number of real images' balls that a sample lies in, over k: near 1 where samples are real
+            images, 0 far from all of them, above 1 where samples crowd in among the densest.
+        coverage: the share of real images whose ball has a sample in it, from 0 to 1. It grows with the number of
+            samples: what real images have is the scale.
+    """
+
+    density: float
+    coverage: float
+
+
+def density_coverage(real: Tensor, fake: Tensor) -> DensityCoverage:
+    """Return both for balls round real images that reach to their fifth neighbour, with M real images and N samples.
+
+        density = 1/(k N) Σ_j Σ_i 1[y_j in B(x_i)],    coverage = 1/M Σ_i 1[some y_j in B(x_i)]
+
+    Args:
+        real: the features of real images, float32 ``(M, D)``.
+        fake: the features of samples, float32 ``(N, D)``.
+
+    Raises:
+        ValueError: for fewer than six images in a set, or features of different extractors.
+    """
+    check_sets("density_coverage", real, fake, LEAST)
+    inside, covered = 0, 0
+    for start in range(0, len(real), BLOCK):
+        rows = real[start : start + BLOCK]
+        apart = torch.cdist(rows, real)
+        apart[torch.arange(len(rows)), torch.arange(start, start + len(rows))] = torch.inf
+        radius = apart.kthvalue(NEIGHBOURS, dim=1).values
+        within = torch.cdist(rows, fake) <= radius[:, None]
+        inside += int(within.sum())
+        covered += int(within.any(1).sum())
+    return DensityCoverage(inside / (NEIGHBOURS * len(fake)), covered / len(real))

@@ -1,0 +1,58 @@
+"""How busy the processor is with other work: what a training that counts seconds loses by it, nobody sees later."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+SECONDS = 0.25  # that are watched
+NOTICED = 0.4  # of a core, from which on it is said
+IDLE = (3, 4)  # of the counters of /proc/stat: idle, and waiting for a disk
+
+
+def busy(seconds: float = SECONDS) -> float | None:
+    """Return how many of this process's cores others keep busy, while it sleeps; None where the system does not say."""
+    before = _counters()
+    if before is None:
+        return None
+    time.sleep(seconds)
+    after = _counters() or before
+    shares = []
+    for core, (idle, total) in after.items():
+        passed = total - before.get(core, (idle, total))[1]
+        if passed > 0:
+            shares.append(1 - (idle - before[core][0]) / passed)
+    return sum(shares)
+
+
+def cores() -> set[int]:
+    """Return the numbers of the cores that this process may run on."""
+    return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
+
+
+def warning(busy: float | None) -> str | None:
+    """Return what to say where ``busy`` cores are taken by others; None where that is hardly any, or unknown."""
+    if busy is None or busy < NOTICED:
+        return None
+    return (
+        f"this machine is busy: others take {busy:.1f} of {len(cores())} cores; trainings that count seconds make "
+        "fewer steps, and speeds come out lower"
+    )
+
+
+def _counters() -> dict[int, tuple[int, int]] | None:
+    """Return the ticks that each core was idle, and all of its ticks."""
+    try:
+        lines = Path("/proc/stat").read_text().splitlines()
+    except OSError:
+        return None
+    found = {}
+    mine = cores()
+    for line in lines:
+        name, *words = line.split()
+        core = name.removeprefix("cpu")
+        if name.startswith("cpu") and core.isdigit() and int(core) in mine:
+            ticks = [int(word) for word in words[:8]]  # guests are counted among the users already
+            found[int(core)] = (sum(ticks[place] for place in IDLE), sum(ticks))
+    return found or None

@@ -1,0 +1,55 @@
+"""Values as TOML has them: NumPy's as numbers and lists, lists on one line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import tomli_w
+
+SINGLE = "give a number, a text, true, false or a list"
+
+
+def to_value(value: Any) -> str:  # noqa: ANN401 - any TOML value
+    """Return a value on one line, as TOML has it behind ``key =``; NumPy's scalars and arrays as numbers and lists.
+
+    Raises:
+        ValueError: for what TOML has no word for, such as None, and for a mapping, which is a table there.
+    """
+    if isinstance(value, Mapping):
+        raise ValueError(f"value {value!r}: a mapping is no single value; {SINGLE}")
+    return (
+        lists_on_one_line(tomli_w.dumps({"value": _plain(value, "value", tables=False)}, indent=0))
+        .removeprefix("value = ")
+        .strip()
+    )
+
+
+def plain_mapping(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options with values in Python's own types; one of None is left out."""
+    return {name: _plain(value, f"option {name}") for name, value in values.items() if value is not None}
+
+
+def _plain(value: Any, name: str, *, tables: bool = True) -> Any:  # noqa: ANN401 - any TOML value
+    """Return a value in Python's own types, with lists for tuples, as it comes back from a file.
+
+    Raises:
+        ValueError: for what TOML has no word for, and for mappings without ``tables``; it names ``name``.
+    """
+    if hasattr(value, "tolist"):  # NumPy's, by what they answer: an import of it would slow down every command
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(part, name, tables=tables) for part in value]
+    if tables and isinstance(value, Mapping):
+        return plain_mapping(value)
+    if not isinstance(value, str | bool | int | float):
+        raise ValueError(f"{name} {value!r}: {SINGLE}")
+    return value
+
+
+def lists_on_one_line(text: str) -> str:
+    """Return TOML that tomli-w wrote without indent, with lists as people write them: ``[1, 2]``.
+
+    Within texts tomli-w escapes new lines, so that every one that stands here as such is between values.
+    """
+    return text.replace("[\n", "[").replace(",\n]", "]").replace(",\n", ", ")

@@ -1,0 +1,55 @@
+"""Runs of people in a hurry: what they leave out is absent, and comes by measuring again."""
+
+import pytest
+
+from genbench.records.record import Record
+from tests.toys import cell, installed, run, snapshot, suite
+
+
+@pytest.fixture(scope="module", autouse=True)
+def site(tmp_path_factory):
+    with installed(tmp_path_factory.mktemp("site")) as site:
+        yield site
+
+
+@pytest.mark.parametrize("groups", [("fid",), ("nll", "speed")])
+def test_figures_that_nobody_asks_for_are_absent_and_come_by_measuring_again(tmp_path, groups):
+    rows = [("good", {})]
+    part = suite(*rows, measures=groups)
+    assert run(part, tmp_path)[0] == 0
+    there = Record.read(cell(tmp_path, "good"))
+    real = Record.read(cell(tmp_path, "real-test"))
+    pixels = Record.read(cell(tmp_path, "pixel-histogram"))
+    nll, fid, speed = (name in groups for name in ("nll", "fid", "speed"))
+    for record in (there, pixels):
+        assert (record.test is not None, record.train is not None) == (nll, nll)
+    for record in (there, real, pixels):
+        assert (record.quality is not None, record.collapse is not None, record.extractor is not None) == (
+            fid,
+            fid,
+            fid,
+        )
+    assert (there.speed is not None) is speed
+    assert there.stamp["left_out"] == [name for name in ("nll", "fid", "speed") if name not in groups]
+    assert "Not measured in every row" in (tmp_path / "table.md").read_text()
+    assert f"--measures {','.join(groups)}" in there.stamp["command"]
+    before = snapshot(tmp_path / "cells")
+    assert "skipped: anchors on digits; good on digits" in run(suite(*rows), tmp_path)[1], "unasked nothing is done"
+    assert snapshot(tmp_path / "cells") == before
+    with pytest.raises(ValueError, match="--measure-again measures all"):
+        run(part, tmp_path, measure_again=True)
+    status, said = run(suite(*rows), tmp_path, measure_again=True)
+    assert (status, "measured again: good on digits" in said) == (0, True)
+    run(suite(*rows), tmp_path / "whole")
+    for name in ("good", "real-test", "pixel-histogram"):
+        now, whole = (Record.read(cell(folder, name)) for folder in (tmp_path, tmp_path / "whole"))
+        for of in ("test", "train", "quality", "collapse", "agreement", "parzen", "digests"):
+            assert getattr(now, of) == getattr(whole, of), of
+        assert "left_out" not in now.stamp
+    assert Record.read(cell(tmp_path, "good")).speed is not None
+    assert "Not measured" not in (tmp_path / "table.md").read_text()
+
+
+def test_anchors_may_be_left_out(tmp_path):
+    assert run(suite(("good", {}), anchors=False), tmp_path)[0] == 0
+    assert [path.name for path in (tmp_path / "cells" / "digits").iterdir()] == ["good"]
