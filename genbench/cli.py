@@ -72,7 +72,7 @@ def run(
     steps: Annotated[int | None, typer.Option(help="Budget: batches of training a cell.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Budget: seconds of training a cell.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; results/SUITE by default.")] = None,
-    precision: Annotated[str | None, typer.Option(help="Arithmetic of training: float32 or bfloat16.")] = None,
+    precision: Annotated[str | None, typer.Option(help="Arithmetic of training: float32, bfloat16 or auto.")] = None,
     labelled: Annotated[int | None, typer.Option(help=LABELS)] = None,
     effort: Annotated[str | None, typer.Option(help=commands.EFFORT)] = None,
     measures: Annotated[str | None, typer.Option(help=MEASURES)] = None,

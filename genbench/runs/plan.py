@@ -21,6 +21,7 @@ from genbench.runs.suite import Suite, SuiteRow, slug
 from genbench.runs.time_estimate import fit_seconds, measure_seconds
 from genbench.spec import Batch
 from genbench.training.checkpoint import read_training
+from genbench.training.precision import resolved
 
 if TYPE_CHECKING:
     from genbench.data import Dataset
@@ -165,7 +166,7 @@ def _cell(suite: Suite, row: SuiteRow, dataset: Dataset, seed: int, device: str,
         budget=suite.budget.given,
         batch_size=suite.batch_size,
         extractor=suite.extractor,
-        precision=suite.precision,
+        precision=resolved(suite.precision, device),
         samples=sample_count(suite, dataset),
         likelihoods=min(suite.likelihoods or len(dataset.test), len(dataset.test)),
         draws=suite.draws,

@@ -29,7 +29,7 @@ def checked_data(suite: Suite, load: Callable[[str], Dataset], device: str) -> d
     chosen_device(device)
     Budget(**suite.budget.given)
     if suite.trained:
-        precision.check(suite.precision, device)
+        precision.check(precision.resolved(suite.precision, device), device)
     for row in suite.trained:
         catalog.recipe(row.recipe)
     _check_extractor(suite)

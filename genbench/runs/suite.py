@@ -20,7 +20,7 @@ from genbench.runs.toml_values import lists_on_one_line, plain_mapping
 from genbench.suites import texts
 from genbench.tables.columns import DEFAULT
 from genbench.tables.view import checked
-from genbench.training.precision import NAMES
+from genbench.training.precision import AUTO, NAMES
 
 ANCHOR_NAMES = (
     *("real (test)", "noise", "pixel-gaussian", "pixel-histogram", "k-means"),
@@ -90,7 +90,8 @@ class Suite(SuitePart):
         batch_size: the number of images a batch.
         seeds: the seeds; each row is trained once with each.
         extractor: the name of the feature extractor for FID and its kin.
-        precision: the arithmetic of training: ``"float32"``, or ``"bfloat16"`` where the processor has it.
+        precision: the arithmetic of training: ``"float32"``; ``"bfloat16"``, where the processor has it; or ``"auto"``,
+            the second where it has it and else the first.
         samples: the most samples of a cell; by default as many as the test split has images.
         likelihoods: the most test and training images for an exact likelihood or a bound; by default as many as the
             test split has.
@@ -126,8 +127,8 @@ class Suite(SuitePart):
     @field_validator("precision")
     @classmethod
     def _precision(cls, value: str) -> str:
-        if value not in NAMES:
-            raise ValueError(f"give {' or '.join(NAMES)}")
+        if value not in (*NAMES, AUTO):
+            raise ValueError(f"give {', '.join(NAMES)} or {AUTO}")
         return value
 
     @field_validator("effort")

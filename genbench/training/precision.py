@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 NAMES = ("float32", "bfloat16")
+AUTO = "auto"  # bfloat16 where the device multiplies in it itself, else float32
 FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # of x86 and, last, ARM processors that multiply in bfloat16 themselves
 
 Arithmetic = Callable[[], AbstractContextManager]
@@ -35,6 +36,13 @@ def check(name: str, device: torch.device | str) -> None:
     if name == "bfloat16" and not _has_bfloat16(str(device)):
         needs = "a GPU that has it" if str(device).startswith("cuda") else f"one of {', '.join(sorted(FLAGS))}"
         raise ValueError(f"precision='bfloat16': {device} lacks it (it takes {needs}); say float32")
+
+
+def resolved(name: str, device: torch.device | str) -> str:
+    """Return the precision that ``name``, which may be ``"auto"``, stands for on a device; others are as they are."""
+    if name != AUTO:
+        return name
+    return "bfloat16" if _has_bfloat16(str(device)) else "float32"
 
 
 def _has_bfloat16(device: str) -> bool:
