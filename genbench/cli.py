@@ -162,11 +162,15 @@ def report(
     ] = False,
     columns: Annotated[str | None, typer.Option(help=COLUMNS)] = None,
     notes: Annotated[str | None, typer.Option(help="Below the table: full, short or none.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Write it again as cells end, until the run does.")] = False,
 ) -> None:
     """One page of a run, report.html, that opens without a network."""
     from genbench.tables import page as reports
     from genbench.tables.view import View
 
+    if watch:
+        for path in reports.watched(folder, View.of(columns, notes)):
+            console().print(str(path), markup=False, highlight=False, soft_wrap=True)
     for path in [reports.write(folder, View.of(columns, notes)), *(reports.figures(folder) if figures else [])]:
         console().print(str(path), markup=False, highlight=False, soft_wrap=True)
 

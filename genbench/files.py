@@ -19,6 +19,19 @@ if TYPE_CHECKING:
 LOCK = ".lock"  # in a folder that a process is at work in; left there by one that was killed, it is free
 
 
+def held(folder: Path) -> bool:
+    """Return whether a process holds the lock of ``folder``: see :func:`locked`."""
+    if not (folder / LOCK).is_file():
+        return False
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except (Timeout, OSError):
+        return True
+    lock.release()
+    return False
+
+
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Hold the lock of ``folder``, which the system lets go of however the process ends.

@@ -70,7 +70,7 @@ def run(
         images: the budget of a cell in images; give one of this, ``steps`` and ``seconds``, or none.
         steps: the budget of a cell in batches.
         seconds: the budget of a cell in seconds.
-        precision: the arithmetic of training: ``"float32"``, ``"bfloat16"`` or ``"auto"``, the second where there is it.
+        precision: the arithmetic of training: ``"float32"``, ``"bfloat16"`` or ``"auto"``.
         labelled: the number of training images that keep their label.
         effort: the effort of estimated likelihoods: ``"fast"``, ``"standard"`` or ``"paper"``.
         measures: the groups of figures to measure, of ``"nll"``, ``"fid"`` and ``"speed"``; all by default.

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from genbench.files import LOCK, locked
+from genbench.files import LOCK, held, locked
 
 HOLD = """
 import sys, time
@@ -73,4 +73,15 @@ def test_a_folder_that_cannot_be_written_is_refused_in_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     said = r"--out .*file/x: cannot be written \(.*\); give another folder"
     with pytest.raises(ValueError, match=said), locked(tmp_path / "file" / "x"):
+        pass
+
+
+def test_whether_a_folder_is_held_is_seen_without_holding_it(tmp_path, holder):
+    assert held(tmp_path / "run")
+    holder.kill()
+    holder.wait()
+    assert not held(tmp_path / "run")
+    assert not held(tmp_path / "no run")
+    assert not (tmp_path / "no run").exists()
+    with locked(tmp_path / "run"):
         pass

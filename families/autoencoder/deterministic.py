@@ -12,9 +12,9 @@ from functools import partial
 import torch
 from torch import Generator, Tensor
 
-from families.autoencoder.abilities import row_chunks
 from families.autoencoder.model import CLIP, LatentModel
 from families.autoencoder.priors import Mixture
+from families.layers.coded import row_chunks
 from families.layers.evaluation import evaluation
 from families.layers.training import warm_turn
 from genbench.interface import Phase, Step, Turn, frozen

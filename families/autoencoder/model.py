@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor, nn
 
-from families.autoencoder.abilities import AT_ONCE, Coded, row_chunks
+from families.autoencoder.abilities import Encoded
 from families.autoencoder.distributions import Gaussian
 from families.autoencoder.networks import Decoder
+from families.layers.coded import AT_ONCE, row_chunks
 from families.layers.evaluation import evaluation, weigh
 from families.layers.options import one_of, positive
 from families.layers.training import one_turn
@@ -63,7 +64,7 @@ class Drawing:
 MEDIANS = Drawing()
 
 
-class LatentModel(Coded):
+class LatentModel(Encoded):
     """A model ``P(x) = ∫ p(x given z) p(z) dz`` over integer levels, bounded by importance sampling from an encoder.
 
     The decoder's last bias begins at the output's ``start``; when training begins, at the one that is fitted to the

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from families.autoencoder.abilities import row_chunks
 from families.autoencoder.adversarial import AdversarialAutoencoder, Discriminator
 from families.autoencoder.model import MEDIANS, Drawing
 from families.autoencoder.networks import ClassAndStyleEncoder, Decoder
+from families.layers.coded import row_chunks
 from families.layers.evaluation import evaluation
 from families.layers.training import warm_turn
 from families.outputs import Output

@@ -12,7 +12,7 @@ from families.adversarial.dcgan import Critic
 from families.adversarial.dcgan import Generator as ImageGenerator
 from families.adversarial.game import Game
 from families.adversarial.losses import NON_SATURATING
-from families.autoencoder.abilities import Coded
+from families.autoencoder.abilities import Encoded
 from families.autoencoder.divergences import kl
 from families.autoencoder.latents import code_size
 from families.autoencoder.networks import Encoder
@@ -27,7 +27,7 @@ from genbench.interface import Phase, Step
 from genbench.spec import Batch, DataSpec
 
 
-class VAEGAN(Coded, ImplicitModel):
+class VAEGAN(Encoded, ImplicitModel):
     """Encoder, decoder and discriminator, each of which descends its own sum of three losses.
 
     With x̃ the reconstruction from a code of q(z given x), x_p the image of a code of N(0, I), and D_l the

@@ -123,7 +123,7 @@ class GANBuilder:
         terms: Sequence[Term] = (),
         bound: float | None = None,
         clip: float | None = None,
-        kind: type[GAN] = GAN,
+        kind: Callable[..., GAN] = GAN,
     ) -> GAN:
         """Build a GAN of these options; parts that are not given are the shared ones.
 
@@ -138,7 +138,7 @@ class GANBuilder:
             terms: the terms added to either side's loss.
             bound: the bound of the critic's weights.
             clip: the largest 2-norm of either side's gradient.
-            kind: the class of the model.
+            kind: the class of the model, with what it takes beside.
         """
         code = code or Code(self.latents)
         return kind(

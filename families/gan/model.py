@@ -196,8 +196,8 @@ class GAN(ImplicitModel):
 
     def decode(self, u: Tensor, given: Batch) -> Tensor:
         """Map noise ``(B, Z)`` and condition to images ``(B, C, H, W)`` in levels, by the average if there is one."""
-        generator, code = (self.generator, self.code) if self.average is None else self.average.copies.values()
-        return to_levels(generator(code(u, given)), self.spec.levels)
+        makers = self._makers() if self.average is None else self.average.copies
+        return to_levels(makers["generator"](makers["code"](u, given)), self.spec.levels)
 
     def render(self, u: Tensor, given: Batch) -> Tensor:
         """Return :meth:`decode` of what the code makes of u in sampling."""

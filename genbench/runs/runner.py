@@ -98,9 +98,9 @@ def run(
         write_suite(suite, out)
         _announce(laid, suite, console, busy)
         setting = Setting(suite.title, root, revision(), command, tensorboard=tensorboard)
-        ended = carry_out(laid, setting, console)
-        measured = records(out)
         view = View.of(suite.columns)
+        ended = carry_out(laid, setting, console, lambda: rows.write(out, records(out), view))
+        measured = records(out)
         rows.write(out, measured, view)
         rows.show(measured, console, view=view)
         console.print(f"{out / 'table.md'}; genbench report {out} makes a page of it", markup=False, soft_wrap=True)
@@ -118,8 +118,13 @@ def _announce(laid: Plan, suite: Suite, console: Console, busy: float | None) ->
             console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def carry_out(laid: Plan, setting: Setting, console: Console) -> dict[int, Ended]:
-    """Do every job that is not done, one after the other: they would take each other's processor otherwise."""
+def carry_out(
+    laid: Plan, setting: Setting, console: Console, after: Callable[[], None] = lambda: None
+) -> dict[int, Ended]:
+    """Do every job that is not done, one after the other: they would take each other's processor otherwise.
+
+    ``after`` is called as each has ended.
+    """
     display = ProgressDisplay(console, laid)
     ended = dict[int, Ended]()
     with display.live():
@@ -130,6 +135,7 @@ def carry_out(laid: Plan, setting: Setting, console: Console) -> dict[int, Ended
                 display.begin(number, job)
                 ended[i] = _one(job, setting, display)
                 display.end(number, ended[i].said)
+                after()
     return ended
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from genbench.files import written_whole
+from genbench.files import held, written_whole
 from genbench.plots.curves import draw_curves
 from genbench.plots.drawing import files, inline
 from genbench.plots.pareto import pareto_front
@@ -27,12 +28,13 @@ from genbench.tables.texts import Row, phrase
 from genbench.tables.view import View
 
 FIGURES = "figures"
+WATCH_SECONDS = 5.0
 
 
-def write(folder: Path, view: View | None = None) -> Path:
+def write(folder: Path, view: View | None = None, again: float | None = None) -> Path:
     """Write ``report.html`` of a run into its folder, whole or not at all, and return its path.
 
-    The page holds every column; those of ``view`` are shown at first.
+    The page holds every column; those of ``view`` are shown at first. It loads itself anew every ``again`` seconds.
 
     Raises:
         ValueError: for a folder without records, or with one that cannot be read.
@@ -64,10 +66,32 @@ def write(folder: Path, view: View | None = None) -> Path:
             }
         )
     titles = dict.fromkeys(str(cell.record.stamp["title"]) for cell in there if cell.record.stamp.get("title"))
-    text = environment().get_template("report.html").render(title=" / ".join(titles) or folder.name, pages=pages)
+    text = (
+        environment()
+        .get_template("report.html")
+        .render(title=" / ".join(titles) or folder.name, pages=pages, again=again)
+    )
     with written_whole(folder / layout.REPORT) as part:
         part.write_text(text, encoding="utf-8")
     return folder / layout.REPORT
+
+
+def watched(folder: Path, view: View | None = None) -> Iterator[Path]:
+    """Write the page each time that cells have ended, for as long as a run is at work in ``folder``; yield its path.
+
+    While it is at work the page reloads itself.
+
+    Raises:
+        ValueError: where :func:`write` raises it, but for a run none of whose cells has ended yet.
+    """
+    seen: dict[Path, float] = {}
+    while held(folder):
+        there = {path: path.stat().st_mtime for path in layout.record_files(folder)}
+        if there and there != seen:
+            seen = there
+            yield write(folder, view, again=WATCH_SECONDS)
+        time.sleep(WATCH_SECONDS)
+    yield write(folder, view)
 
 
 def figures(folder: Path) -> list[Path]:

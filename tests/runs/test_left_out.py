@@ -1,8 +1,12 @@
 """Runs of people in a hurry: what they leave out is absent, and comes by measuring again."""
 
+import json
+
 import pytest
 
 from genbench.records.record import Record
+from genbench.runs import runner
+from genbench.training.precision import resolved
 from tests.toys import cell, installed, run, snapshot, suite
 
 
@@ -53,3 +57,23 @@ def test_figures_that_nobody_asks_for_are_absent_and_come_by_measuring_again(tmp
 def test_anchors_may_be_left_out(tmp_path):
     assert run(suite(("good", {}), anchors=False), tmp_path)[0] == 0
     assert [path.name for path in (tmp_path / "cells" / "digits").iterdir()] == ["good"]
+
+
+def test_the_tables_are_there_as_soon_as_a_cell_has_ended(tmp_path, monkeypatch):
+    tables = []
+    write = runner.rows.write
+
+    def heard(out, records, view):
+        write(out, records, view)
+        tables.append({row["label"] for row in json.loads((out / "table.json").read_text())})
+
+    monkeypatch.setattr(runner.rows, "write", heard)
+    assert run(suite(("one", {}), ("two", {}), anchors=False), tmp_path)[0] == 0
+    assert tables == [{"one"}, {"one", "two"}, {"one", "two"}]
+
+
+def test_precision_auto_is_settled_before_the_cell_is(tmp_path):
+    assert run(suite(("one", {}), anchors=False, precision="auto"), tmp_path)[0] == 0
+    wanted = resolved("auto", "cpu")
+    stamp = Record.read(cell(tmp_path, "one")).stamp
+    assert (stamp["precision"], stamp["configuration"]["precision"]) == (wanted, wanted)

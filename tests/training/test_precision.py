@@ -124,3 +124,13 @@ def test_a_configuration_and_a_fit_refuse_it_too(monkeypatch):
     monkeypatch.setattr(precision, "processor_flags", frozenset)
     with pytest.raises(ValueError, match="precision='bfloat16': cpu lacks it"):
         Toy().fit(data(), HALF)
+
+
+def test_auto_is_bfloat16_where_the_processor_multiplies_in_it_and_else_float32(monkeypatch):
+    for flags, wanted in ((frozenset({"avx2"}), "float32"), (frozenset({"avx2", "amx_bf16"}), "bfloat16")):
+        monkeypatch.setattr(precision, "processor_flags", lambda flags=flags: flags)
+        assert precision.resolved("auto", "cpu") == wanted
+        assert precision.resolved("float32", "cpu") == "float32"
+        assert precision.resolved("bfloat16", "cpu") == "bfloat16", "refused elsewhere, never changed"
+    with pytest.raises(ValueError, match="precision='auto'"):
+        FitConfig(Budget(steps=1), precision="auto")

@@ -8,12 +8,14 @@ import torch
 from torch import nn
 
 from families.adversarial import losses, penalties
-from families.gan import biggan, conditional, energy, heads, improved, infogan
+from families.gan import bigan, biggan, conditional, energy, heads, improved, infogan
 from families.gan.builder import COMMON
 from genbench import DataSpec, catalog
 from tests.families.gan.tiny import build, normalised
 
-SPEC = DataSpec((1, 16, 16), levels=17, classes=3)  # two scales: the critic has a layer to normalise
+SPEC = DataSpec(
+    (1, 16, 16), levels=17, classes=3, source=(1, 16, 16)
+)  # two scales: the critic has a layer to normalise
 GANS = {name: entry for name, entry in catalog.recipes().items() if entry.family == "gan"}
 
 
@@ -81,6 +83,11 @@ RECIPES = {
     "cgan": Expected(own={"hidden": 128, "strength": 3.0}, head=heads.JointHead),
     "acgan": Expected(own={"weight": 1.0, "strength": 1.0}, terms=(conditional.AuxiliaryClassifier,)),
     "projection-cgan": hinge(head=heads.ProjectionHead),
+    "bigan": Expected(own={"lr": 1e-3, "hidden": 256, "depth": 1}, loss=bigan.EXCHANGED, head=bigan.PairHead),
+    "co-gan": Expected(own={"shared": True, "decay": 5e-4}, normalised=False),
+    "ano-gan": wasserstein(
+        own=FIVE | {"penalty": 10.0, "weight": 0.1, "steps": 200}, penalty=penalties.GradientPenalty(10.0)
+    ),
     "infogan": Expected(own={"lr": 1e-3, "critic_lr": 2e-4} | CODES, terms=(infogan.Information,)),
 }
 
