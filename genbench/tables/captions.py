@@ -44,7 +44,10 @@ def header(rows: Sequence[Row]) -> str:
 
 
 def by_dataset(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
-    """Yield the rows of each data set, in their order; anchors with all their figures stand once, with the first."""
+    """Yield the rows of each data set, in their order; anchors with all their figures stand once, with the first.
+
+    A data set that has no others is left out.
+    """
     seen: set[Hashable] = set()
     for name in dict.fromkeys(row["dataset"] for row in rows):
         mine = []
@@ -54,7 +57,8 @@ def by_dataset(rows: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
                 if row["status"] != "anchor" or figures not in seen:
                     mine.append(row)
                     seen.add(figures)
-        yield name, mine
+        if mine:
+            yield name, mine
 
 
 def title(rows: Sequence[Row]) -> str:

@@ -132,3 +132,14 @@ def test_a_suite_says_which_columns_its_table_has():
     assert parse(text % "", "s").columns == "default"
     with pytest.raises(ValueError, match=r"suite s: columns = 'fidd': columns 'fidd'.*did you mean fid"):
         parse(text % 'columns = "fidd"', "s")
+
+
+@pytest.mark.parametrize("fmt", ["md", "tex", "html", "csv", "json"])
+def test_a_data_set_of_which_there_are_only_anchors_that_stand_elsewhere_has_no_table(fmt):
+    shared = [anchor("noise", dataset=name, quality=quality(600.0)) for name in ("mnist5k", "edges:mnist5k")]
+    rows = table.rows(shared)
+    assert [name for name, _ in by_dataset(rows)] == ["mnist5k"]
+    assert "noise" in table.render(shared, fmt)
+    console = Console(file=io.StringIO(), width=200)
+    table.show(shared, console)
+    assert console.file.getvalue().count("noise") == 1
