@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,13 +14,12 @@ from families.adversarial.losses import Loss, logistic_critic, logistic_fake, lo
 from families.gan.builder import ADAM, GANBuilder, gan_recipe
 from families.gan.heads import Head
 from families.gan.model import GAN
-from families.layers.coded import Coded
+from families.layers.coded import Coded, StandardNormal
 from families.layers.convolutional import ImageEncoder, he
 from families.layers.ema import Average
 from families.layers.options import share, whole
 from families.layers.scaling import to_uint8
 from genbench.interface import Phase, Step
-from genbench.seed import normal
 from genbench.spec import Batch
 
 
@@ -65,18 +64,6 @@ class PairHead(Head):
     def forward(self, logit: Tensor, features: Tensor, given: Any) -> Tensor:  # noqa: ANN401 - codes, no batch
         """Map logits ``(B,)``, features ``(B, F)`` and codes ``(B, Z)`` to scores ``(B,)``."""
         return logit + self.pair(torch.cat([features, self.code(given)], 1))[:, 0]
-
-
-@dataclass(frozen=True)
-class StandardNormal:
-    """N(0, I) over the codes of ``n`` images."""
-
-    mean: Tensor
-    spread: Tensor
-
-    def draw(self, generator: Generator) -> Tensor:
-        """Draw a code a row."""
-        return normal(tuple(self.mean.shape), generator, self.mean.device).to(self.mean)
 
 
 class BiGAN(GAN, Coded):
@@ -134,9 +121,7 @@ class BiGAN(GAN, Coded):
 
     def prior(self, given: Batch) -> StandardNormal:
         """Return N(0, I), whatever is given."""
-        weight = next(self.parameters())
-        zeros = torch.zeros(len(given), self.latents, device=weight.device, dtype=weight.dtype)
-        return StandardNormal(zeros, torch.ones_like(zeros))
+        return StandardNormal.of(self, len(given), self.latents)
 
     def _makers(self) -> dict[str, nn.Module]:
         return super()._makers() | ({"encoder": self.encoder} if hasattr(self, "encoder") else {})

@@ -33,6 +33,7 @@ from families.gan.heads import Head
 from families.gan.model import GAN
 from families.gan.networks import NETWORKS
 from families.layers.options import one_of, positive, share
+from genbench.implicit import ImplicitModel
 from genbench.spec import DataSpec
 
 ADAM = partial(torch.optim.Adam, betas=(0.5, 0.999))
@@ -160,7 +161,7 @@ class GANBuilder:
         )
 
 
-GANRecipe = Callable[..., GAN]
+GANRecipe = Callable[..., ImplicitModel]
 COMMON = {item.name: item.default for item in fields(GANBuilder) if item.default is not MISSING}
 
 
@@ -178,7 +179,7 @@ def gan_recipe(**defaults: Any) -> Callable[[GANRecipe], GANRecipe]:  # noqa: AN
         shared = [inspect.Parameter(k, inspect.Parameter.KEYWORD_ONLY, default=v) for k, v in common.items()]
 
         @wraps(function)
-        def recipe(spec: DataSpec, **options: Any) -> GAN:  # noqa: ANN401 - options of any type
+        def recipe(spec: DataSpec, **options: Any) -> ImplicitModel:  # noqa: ANN401 - options of any type
             mine = {name: options.pop(name, default) for name, default in common.items()}
             return function(GANBuilder(spec=spec, **mine), **options)
 

@@ -211,4 +211,20 @@ RECIPES: dict[str, dict[str, Any]] = {
         "year": 2017,
         "likelihood": "estimate",
     },
+    "lapgan": {
+        "target": "families.gan.lapgan:lapgan",
+        "family": "gan",
+        "title": "Laplacian pyramid of GANs",
+        "paper": "1506.05751",
+        "year": 2015,
+        "likelihood": "estimate",
+    },
+    "pggan": {
+        "target": "families.gan.pggan:pggan",
+        "family": "gan",
+        "title": "Progressive growing of GANs",
+        "paper": "1710.10196",
+        "year": 2017,
+        "likelihood": "estimate",
+    },
 }

@@ -18,7 +18,7 @@ def test_it_is_written_as_cells_end_and_reloads_itself_until_the_run_does(tmp_pa
         return step != "over"
 
     monkeypatch.setattr(page, "held", at_work)
-    monkeypatch.setattr(page, "WATCH_SECONDS", 0.0)
+    monkeypatch.setattr(page, "WATCH_SECONDS", 0.01)
     texts = [path.read_text() for path in page.watched(tmp_path)]
     assert ['http-equiv="refresh"' in text for text in texts] == [True, True, False]
     assert [">two<" in text for text in texts] == [False, True, True]

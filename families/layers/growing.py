@@ -1,0 +1,68 @@
+"""What networks that grow are made of: fades, pixel norm, statistics of a minibatch, means of blocks."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+EPSILON = 1e-8
+GROUP = 4  # images whose deviation is taken together
+
+
+def down(images: Tensor) -> Tensor:
+    """Return the means of 2×2 pixels, ``(B, C, H/2, W/2)``."""
+    return F.avg_pool2d(images, 2)
+
+
+def up(images: Tensor, mode: str = "nearest") -> Tensor:
+    """Return images of twice the sides: pixels repeated (``"nearest"``), or what lies between them (``"bilinear"``)."""
+    return F.interpolate(images, scale_factor=2, mode=mode, align_corners=None if mode == "nearest" else False)
+
+
+def reduced(images: Tensor, times: int) -> Tensor:
+    """Return images behind so many of :func:`down`."""
+    for _ in range(times):
+        images = down(images)
+    return images
+
+
+def enlarged(images: Tensor, times: int) -> Tensor:
+    """Return images behind so many of :func:`up`."""
+    for _ in range(times):
+        images = up(images)
+    return images
+
+
+def faded(old: Tensor, new: Tensor, alpha: float) -> Tensor:
+    """Return ``(1 - α) old + α new``."""
+    return torch.lerp(old, new, alpha)
+
+
+def pixel_norm(x: Tensor) -> Tensor:
+    """Return ``x / √(mean over channels of x² + 1e-8)``, of maps ``(B, C, H, W)`` or vectors ``(B, C)``."""
+    return x * torch.rsqrt(x.square().mean(1, keepdim=True) + EPSILON)
+
+
+class PixelNorm(nn.Module):
+    """:func:`pixel_norm` as a layer."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, C, …)`` to as many, each place of length √C."""
+        return pixel_norm(x)
+
+
+class MinibatchDeviation(nn.Module):
+    """A map of one number beside the others: how much the images of a group differ (1710.10196, section 3).
+
+    In groups of four images, the whole batch where four do not divide it: ``√(variance + 1e-8)`` over the group at each
+    place and channel, the mean of that as a constant map.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, C, H, W)`` to ``(B, C + 1, H, W)``."""
+        group = GROUP if len(x) % GROUP == 0 else len(x)
+        each = x.unflatten(0, (-1, group))
+        deviation = (each.var(1, unbiased=False) + EPSILON).sqrt().mean((1, 2, 3))
+        planes = deviation.repeat_interleave(group)[:, None, None, None].expand(-1, 1, *x.shape[2:])
+        return torch.cat([x, planes], 1)
