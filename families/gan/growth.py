@@ -170,9 +170,11 @@ class GrowingGAN(Movable, ImplicitModel):
 
     def decode(self, u: Tensor, given: Batch) -> Tensor:
         """Map noise ``(B, Z)`` to images ``(B, C, H, W)`` in levels of grey, by the average if there is one."""
-        level = int(self.level)
-        images = self.maker()(u, level, float(self.alpha))
-        return to_levels(enlarged(images, self.finest - level), self.spec.levels)
+        return self.full(self.maker()(u, int(self.level), float(self.alpha)))
+
+    def full(self, images: Tensor) -> Tensor:
+        """Return images of the present level, on [-1, 1], at the data's sides and in levels of grey."""
+        return to_levels(enlarged(images, self.finest - int(self.level)), self.spec.levels)
 
     def maker(self) -> nn.Module:
         """Return the generator that samples come from."""

@@ -18,7 +18,7 @@ from families.adversarial.terms import GameStep, GameView, Term
 from families.gan.builder import GANBuilder, gan_recipe
 from families.gan.growth import GrowingGAN, GrowingNetwork, Stage, growth
 from families.layers.equalised import GAIN, EqualisedConv2d, EqualisedLinear
-from families.layers.growing import MinibatchDeviation, PixelNorm, down, faded, pixel_norm, up
+from families.layers.growing import Blur, MinibatchDeviation, PixelNorm, down, faded, pixel_norm, up
 from families.layers.options import one_of, positive_or_zero, switch, whole
 from families.layers.scaling import halvings
 from genbench.implicit import ImplicitModel
@@ -84,9 +84,10 @@ class Critic(GrowingNetwork):
         shape: the shape ``(C, H, W)``.
         levels: the number of levels.
         width: channels at the finest.
+        blurred: whether maps are blurred before they are halved.
     """
 
-    def __init__(self, shape: tuple[int, int, int], levels: int, width: int) -> None:
+    def __init__(self, shape: tuple[int, int, int], levels: int, width: int, *, blurred: bool = False) -> None:
         super().__init__()
         sizes = channels(levels, width)
         base = sizes[0] * math.prod(side >> (levels - 1) for side in shape[1:])
@@ -100,7 +101,8 @@ class Critic(GrowingNetwork):
         ]
         self.blocks = nn.ModuleList([nn.Sequential(*last)])
         for coarser, own in itertools.pairwise(sizes):
-            layers = [*convolved(own, own, norm=False), *convolved(own, coarser, norm=False)]
+            blur = [Blur()] if blurred else []
+            layers = [*convolved(own, own, norm=False), *blur, *convolved(own, coarser, norm=False)]
             self.blocks.append(nn.Sequential(*layers, nn.AvgPool2d(2)))
         self.from_rgb = nn.ModuleList(
             nn.Sequential(EqualisedConv2d(shape[0], size, 1), nn.LeakyReLU(0.2)) for size in sizes
@@ -151,7 +153,8 @@ class PGGAN(GrowingGAN):
         betas = " ".join(f"{beta:g}" for beta in rule.defaults["betas"])
         parts = [f"grown in {len(self.stages)} phases", "equalised rates, pixel norm, minibatch deviation"]
         parts += [f"Adam {rule.defaults['lr']:g}, β {betas}"]
-        parts += [part.setting for part in (self.penalty, *self.terms, self.augment) if getattr(part, "setting", "")]
+        own = (self.penalty, *self.terms, self.augment)
+        parts += [text for part in own if (text := getattr(part, "setting", ""))]
         return "; ".join([*parts, *(["no average"] if self.average is None else [])])
 
 

@@ -227,4 +227,12 @@ RECIPES: dict[str, dict[str, Any]] = {
         "year": 2017,
         "likelihood": "estimate",
     },
+    "stylegan": {
+        "target": "families.gan.stylegan:stylegan",
+        "family": "gan",
+        "title": "Style-based generator",
+        "paper": "1812.04948",
+        "year": 2018,
+        "likelihood": "estimate",
+    },
 }

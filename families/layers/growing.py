@@ -44,6 +44,21 @@ def pixel_norm(x: Tensor) -> Tensor:
     return x * torch.rsqrt(x.square().mean(1, keepdim=True) + EPSILON)
 
 
+class Blur(nn.Module):
+    """A convolution with [1, 2, 1] / 4 along both sides, zeros beyond them."""
+
+    kernel: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        line = torch.tensor([1.0, 2.0, 1.0]) / 4
+        self.register_buffer("kernel", torch.outer(line, line)[None, None], persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, C, H, W)`` to as many."""
+        return F.conv2d(x, self.kernel.to(x).expand(x.shape[1], 1, 3, 3), padding=1, groups=x.shape[1])
+
+
 class PixelNorm(nn.Module):
     """:func:`pixel_norm` as a layer."""
 

@@ -17,7 +17,9 @@ SPEC = DataSpec(
     (1, 16, 16), levels=17, classes=3, source=(1, 16, 16)
 )  # two scales: the critic has a layer to normalise
 GANS = {name: entry for name, entry in catalog.recipes().items() if entry.family == "gan"}
-SHARED = [name for name in GANS if name not in ("lapgan", "pggan")]  # the others have games and networks of their own
+SHARED = [
+    name for name in GANS if name not in ("lapgan", "pggan", "stylegan")
+]  # the others have games and networks of their own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +93,9 @@ RECIPES = {
     ),
     "lapgan": Expected(own={"lr": 1e-3, "upsampling": "nearest", "consistent": False, "conditional": False}),
     "pggan": Expected(own={"lr": 1e-3, "penalty": 10.0, "drift": 1e-3, "growing": True}),
+    "stylegan": Expected(
+        own={"lr": 2e-3, "average": 0.995, "gamma": 1.0, "mixing": 0.9, "truncation": 1.0, "truncated": None}
+    ),
     "infogan": Expected(own={"lr": 1e-3, "critic_lr": 2e-4} | CODES, terms=(infogan.Information,)),
 }
 

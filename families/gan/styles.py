@@ -1,0 +1,152 @@
+"""The networks of a style-based generator: mapping, styled layers, and a synthesis that grows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from families.gan.growth import GrowingNetwork
+from families.gan.pggan import channels
+from families.layers.equalised import EqualisedConv2d, EqualisedLinear
+from families.layers.growing import Blur, faded, pixel_norm, up
+from families.layers.options import whole
+
+MAPPING = 8  # dense layers from z to w
+SLOW = 0.01  # the rate of the mapping beside the synthesis's
+PER_LEVEL = 2  # layers of a level
+
+
+@dataclass(frozen=True)
+class Styles:
+    """What a pass takes beside its noise: which code styles which layer, and how near to the mean.
+
+    Args:
+        other: codes z ``(B, Z)`` whose styles the layers from ``cut`` on take, if there are any.
+        cut: the first layer of ``other``.
+        mean: w̄ ``(W,)``, towards which styles are drawn, if they are.
+        psi: ψ of ``w̄ + ψ (w - w̄)``.
+        truncated: how many layers, from the first, are drawn there; None for all.
+        mapped: styles w ``(B, W)`` in place of what z is mapped to.
+    """
+
+    other: Tensor | None = None
+    cut: int = 0
+    mean: Tensor | None = None
+    psi: float = 1.0
+    truncated: int | None = None
+    mapped: Tensor | None = None
+
+
+class Constant(nn.Module):
+    """A map that is learned, where other generators have a code: ones to begin with.
+
+    Args:
+        channels: channels.
+        sides: height and width.
+    """
+
+    def __init__(self, channels: int, sides: Sequence[int]) -> None:
+        super().__init__()
+        self.map = nn.Parameter(torch.ones(1, channels, *sides))
+
+    def forward(self, n: int) -> Tensor:
+        """Return the map ``n`` times, ``(n, C, H, W)``."""
+        return self.map.expand(n, -1, -1, -1)
+
+
+class StyledLayer(nn.Module):
+    """A layer of the synthesis: convolution, noise, bias, rectifier, instance norm, then the style's scale and shift.
+
+    Args:
+        into: channels that come in; 0 for the layer that has the constant in place of a convolution.
+        out: channels that go out.
+        styles: the size W of w.
+        larger: whether maps are enlarged and blurred here.
+    """
+
+    def __init__(self, into: int, out: int, styles: int, *, larger: bool) -> None:
+        super().__init__()
+        self.convolution = EqualisedConv2d(into, out, 3, bias=False) if into else None
+        self.blur = Blur() if larger else None
+        self.strength = nn.Parameter(torch.zeros(out))
+        self.bias = nn.Parameter(torch.zeros(out))
+        self.style = EqualisedLinear(styles, 2 * out, gain=1.0)
+
+    def forward(self, x: Tensor, plane: Tensor, w: Tensor) -> Tensor:
+        """Map maps ``(B, C, H, W)``, a plane of noise ``(B, 1, H', W')`` and styles ``(B, W)`` to maps ``(B, …)``."""
+        if self.convolution is not None:
+            x = self.convolution(x if self.blur is None else up(x))
+        if self.blur is not None:
+            x = self.blur(x)
+        x = x + self.strength[:, None, None] * plane + self.bias[:, None, None]
+        return self.styled(F.instance_norm(F.leaky_relu(x, 0.2), eps=1e-8), w)
+
+    def styled(self, x: Tensor, w: Tensor) -> Tensor:
+        """Return ``x (1 + a) + b`` with a and b read from the style."""
+        scale, shift = self.style(w)[:, :, None, None].chunk(2, 1)
+        return x * (1 + scale) + shift
+
+
+class StyleGenerator(GrowingNetwork):
+    """A mapping of z to styles, and a synthesis that grows.
+
+    Args:
+        shape: the shape ``(C, H, W)``.
+        latents: the size of z and of w.
+        levels: the number of levels.
+        width: channels at the finest.
+
+    Attributes:
+        sizes: the parts of the noise: z, then a plane a layer.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], latents: int, levels: int, width: int) -> None:
+        super().__init__()
+        whole(1, width=width)
+        sizes = channels(levels, width)
+        self.sides = [[side >> (levels - 1 - level) for side in shape[1:]] for level in range(levels)]
+        self.sizes = [latents, *(math.prod(sides) for sides in self.sides for _ in range(PER_LEVEL))]
+        dense = [EqualisedLinear(latents, latents, rate=SLOW) for _ in range(MAPPING)]
+        self.mapping = nn.Sequential(*(part for layer in dense for part in (layer, nn.LeakyReLU(0.2))))
+        self.constant = Constant(sizes[0], self.sides[0])
+        self.levels = nn.ModuleList()
+        for level, own in enumerate(sizes):
+            into = sizes[level - 1] if level else 0
+            first = StyledLayer(into, own, latents, larger=level > 0)
+            self.levels.append(nn.ModuleList([first, StyledLayer(own, own, latents, larger=False)]))
+        self.to_rgb = nn.ModuleList(EqualisedConv2d(size, shape[0], 1, gain=1.0) for size in sizes)
+
+    def mapped(self, z: Tensor) -> Tensor:
+        """Map codes z ``(B, Z)`` to styles w ``(B, W)``."""
+        return self.mapping(pixel_norm(z))
+
+    def forward(self, u: Tensor, level: int, alpha: float, styles: Styles | None = None) -> Tensor:
+        """Map noise ``(B, …)``, of the parts :attr:`sizes`, to images of a level, as far faded in."""
+        how = styles or Styles()
+        z, *planes = u.split(self.sizes, 1)
+        w = self.mapped(z) if how.mapped is None else how.mapped
+        other = None if how.other is None else self.mapped(how.other)
+        x = self.constant(len(u))
+        below = x
+        for place in range(PER_LEVEL * (level + 1)):
+            at, within = divmod(place, PER_LEVEL)
+            below = x if within == 0 else below
+            own = w if other is None or place < how.cut else other
+            if how.mean is not None and (how.truncated is None or place < how.truncated):
+                own = torch.lerp(how.mean.to(own), own, how.psi)
+            layers: Any = self.levels[at]
+            x = layers[within](x, planes[place].unflatten(1, (1, *self.sides[at])), own)
+        images = self.to_rgb[level](x)
+        if level == 0 or alpha == 1:
+            return images
+        return faded(up(self.to_rgb[level - 1](below)), images, alpha)
+
+    def used(self, level: int, fading: bool) -> Sequence[nn.Module]:
+        """Return the mapping, the layers up to ``level``, and what makes images of the last, of two as it fades in."""
+        return [self.mapping, self.constant, *self.levels[: level + 1], *self.to_rgb[level - fading : level + 1]]
