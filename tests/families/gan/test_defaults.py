@@ -14,7 +14,7 @@ from genbench import DataSpec, catalog
 from tests.families.gan.tiny import build, normalised
 
 SPEC = DataSpec(
-    (1, 16, 16), levels=17, classes=3, source=(1, 16, 16)
+    (1, 16, 16), levels=17, classes=3, source=(1, 16, 16), labelled=6
 )  # two scales: the critic has a layer to normalise
 GANS = {name: entry for name, entry in catalog.recipes().items() if entry.family == "gan"}
 SHARED = [
@@ -96,6 +96,15 @@ RECIPES = {
     "stylegan": Expected(
         own={"lr": 2e-3, "average": 0.995, "gamma": 1.0, "mixing": 0.9, "truncation": 1.0, "truncated": None}
     ),
+    "s3-gan": hinge(
+        own={"lr": 1e-3, "critic_lr": 1e-3}
+        | {"class_weight": 1.0, "rotation_weight": 1.0, "generator_rotation_weight": 0.2, "soft": False},
+        head=heads.ProjectionHead,
+        betas=(0.0, 0.999),
+    ),
+    "triple-gan": Expected(
+        own={"lr": 1e-3, "hidden": 128, "noise": 0.3, "pseudo": 0.5}, head=heads.ProjectionHead, normalised=False
+    ),
     "infogan": Expected(own={"lr": 1e-3, "critic_lr": 2e-4} | CODES, terms=(infogan.Information,)),
 }
 
@@ -127,7 +136,7 @@ def test_a_recipe_is_made_of_its_own_parts_and_no_others(name):
     assert (model.bound, model.clip) == (options.get("bound"), options.get("clip"))
     assert type(model.head) is wanted.head
     assert tuple(type(term) for term in model.terms) == wanted.terms
-    critic, generator = model.phases()[0].turns
+    critic, generator = model.phases()[-1].turns[:2]
     assert (critic.every, generator.every) == (1, options["critic_steps"])
     for turn, lr in ((generator, options["lr"]), (critic, options["critic_lr"] or options["lr"])):
         rule = turn.optimizer([nn.Parameter(torch.zeros(1))])
