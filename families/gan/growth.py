@@ -113,7 +113,7 @@ class GrowingGAN(Movable, ImplicitModel):
         self.critic_steps = critic_steps
         self.augment = augment
         self.average = Average(self._makers(), average) if average else None
-        self.register_buffer("level", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("level", torch.tensor(stages[0].level))
         self.register_buffer("alpha", torch.ones(()))
 
     def phases(self) -> Sequence[Phase]:

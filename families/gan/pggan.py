@@ -84,11 +84,15 @@ class Critic(GrowingNetwork):
         shape: the shape ``(C, H, W)``.
         levels: the number of levels.
         width: channels at the finest.
+        first: the level that growth begins with: coarser images are never read.
         blurred: whether maps are blurred before they are halved.
     """
 
-    def __init__(self, shape: tuple[int, int, int], levels: int, width: int, *, blurred: bool = False) -> None:
+    def __init__(
+        self, shape: tuple[int, int, int], levels: int, width: int, *, first: int = 0, blurred: bool = False
+    ) -> None:
         super().__init__()
+        self.first = first
         sizes = channels(levels, width)
         base = sizes[0] * math.prod(side >> (levels - 1) for side in shape[1:])
         last = [
@@ -105,21 +109,23 @@ class Critic(GrowingNetwork):
             layers = [*convolved(own, own, norm=False), *blur, *convolved(own, coarser, norm=False)]
             self.blocks.append(nn.Sequential(*layers, nn.AvgPool2d(2)))
         self.from_rgb = nn.ModuleList(
-            nn.Sequential(EqualisedConv2d(shape[0], size, 1), nn.LeakyReLU(0.2)) for size in sizes
+            nn.Sequential(EqualisedConv2d(shape[0], size, 1), nn.LeakyReLU(0.2)) for size in sizes[first:]
         )
 
     def forward(self, images: Tensor, level: int, alpha: float) -> Tensor:
         """Map images of a level, as far faded in, to logits ``(B,)``."""
-        x = self.from_rgb[level](images)
+        read = self.from_rgb[level - self.first]
+        x = read(images)
         for place in range(level, -1, -1):
             x = self.blocks[place](x)
-            if place == level > 0 and alpha < 1:
-                x = faded(self.from_rgb[level - 1](down(images)), x, alpha)
+            if place == level > self.first and alpha < 1:
+                x = faded(self.from_rgb[level - self.first - 1](down(images)), x, alpha)
         return x[:, 0]
 
     def used(self, level: int, fading: bool) -> Sequence[nn.Module]:
         """Return the blocks from ``level`` down and what reads images of the first, of the first two as it fades in."""
-        return [*self.blocks[: level + 1], *self.from_rgb[level - fading : level + 1]]
+        end = level - self.first + 1
+        return [*self.blocks[: level + 1], *self.from_rgb[end - 1 - fading : end]]
 
 
 class Drift(Term):

@@ -182,11 +182,12 @@ def stylegan(
         raise ValueError(f"truncation={truncation}: give 0 to 1, 1 for none")
     whole(0, **({} if truncated is None else {"truncated": truncated}))
     levels = halvings(*builder.spec.shape[1:]) + 1
-    generator = StyleGenerator(builder.spec.shape, builder.latents, levels, builder.width)
+    first = stages(levels)[0].level
+    generator = StyleGenerator(builder.spec.shape, builder.latents, levels, builder.width, first)
     return StyleGAN(
         builder.spec,
         generator,
-        Critic(builder.spec.shape, levels, builder.width, blurred=True),
+        Critic(builder.spec.shape, levels, builder.width, first=first, blurred=True),
         sum(generator.sizes),
         stages=stages(levels),
         finest=levels - 1,

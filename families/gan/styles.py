@@ -101,14 +101,16 @@ class StyleGenerator(GrowingNetwork):
         latents: the size of z and of w.
         levels: the number of levels.
         width: channels at the finest.
+        first: the level that growth begins with: coarser images are never made.
 
     Attributes:
         sizes: the parts of the noise: z, then a plane a layer.
     """
 
-    def __init__(self, shape: tuple[int, int, int], latents: int, levels: int, width: int) -> None:
+    def __init__(self, shape: tuple[int, int, int], latents: int, levels: int, width: int, first: int = 0) -> None:
         super().__init__()
         whole(1, width=width)
+        self.first = first
         sizes = channels(levels, width)
         self.sides = [[side >> (levels - 1 - level) for side in shape[1:]] for level in range(levels)]
         self.sizes = [latents, *(math.prod(sides) for sides in self.sides for _ in range(PER_LEVEL))]
@@ -118,9 +120,9 @@ class StyleGenerator(GrowingNetwork):
         self.levels = nn.ModuleList()
         for level, own in enumerate(sizes):
             into = sizes[level - 1] if level else 0
-            first = StyledLayer(into, own, latents, larger=level > 0)
-            self.levels.append(nn.ModuleList([first, StyledLayer(own, own, latents, larger=False)]))
-        self.to_rgb = nn.ModuleList(EqualisedConv2d(size, shape[0], 1, gain=1.0) for size in sizes)
+            start = StyledLayer(into, own, latents, larger=level > 0)
+            self.levels.append(nn.ModuleList([start, StyledLayer(own, own, latents, larger=False)]))
+        self.to_rgb = nn.ModuleList(EqualisedConv2d(size, shape[0], 1, gain=1.0) for size in sizes[first:])
 
     def mapped(self, z: Tensor) -> Tensor:
         """Map codes z ``(B, Z)`` to styles w ``(B, W)``."""
@@ -142,11 +144,12 @@ class StyleGenerator(GrowingNetwork):
                 own = torch.lerp(how.mean.to(own), own, how.psi)
             layers: Any = self.levels[at]
             x = layers[within](x, planes[place].unflatten(1, (1, *self.sides[at])), own)
-        images = self.to_rgb[level](x)
-        if level == 0 or alpha == 1:
+        images = self.to_rgb[level - self.first](x)
+        if level == self.first or alpha == 1:
             return images
-        return faded(up(self.to_rgb[level - 1](below)), images, alpha)
+        return faded(up(self.to_rgb[level - self.first - 1](below)), images, alpha)
 
     def used(self, level: int, fading: bool) -> Sequence[nn.Module]:
         """Return the mapping, the layers up to ``level``, and what makes images of the last, of two as it fades in."""
-        return [self.mapping, self.constant, *self.levels[: level + 1], *self.to_rgb[level - fading : level + 1]]
+        end = level - self.first + 1
+        return [self.mapping, self.constant, *self.levels[: level + 1], *self.to_rgb[end - 1 - fading : end]]

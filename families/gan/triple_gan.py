@@ -22,6 +22,7 @@ from families.layers.convolutional import ImageEncoder, faint, he
 from families.layers.ema import Average
 from families.layers.evaluation import evaluation
 from families.layers.options import share, whole
+from families.outputs.base import at_least_single
 from genbench.interface import Phase, Step, Turn
 from genbench.seed import normal
 from genbench.spec import Batch
@@ -117,7 +118,7 @@ class TripleGAN(FewLabels):
         labelled, labels = labelled_of(batch)
         images = self._real(batch)
         with torch.no_grad():
-            fakes, chances = self.generate(u, given), self.classifier(images).softmax(1)
+            fakes, chances = self.generate(u, given), self._told(images).softmax(1)
         real = self._every(self._real(labelled), step).gather(1, labels[:, None])
         fake = self._every(fakes, step).gather(1, self._labels(given)[:, None])
         scores = self._every(images, step)
@@ -138,8 +139,8 @@ class TripleGAN(FewLabels):
     def supervised_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         """Return the cross-entropy of labelled images, and a little of how unevenly all images fall into classes."""
         labelled, labels = labelled_of(batch)
-        told = self.classifier(self._real(labelled))
-        even = ENTROPY * balance(self.classifier(self._real(batch)))
+        told = self._told(self._real(labelled))
+        even = ENTROPY * balance(self._told(self._real(batch)))
         right = (told.argmax(1) == labels).double().mean()
         return {"loss": F.cross_entropy(told, labels) + even, "balance": even, "accuracy": right}
 
@@ -147,7 +148,7 @@ class TripleGAN(FewLabels):
         """Return the supervised loss, the critic's word on all classes, that of fakes later on, entropy and balance."""
         labelled, labels = labelled_of(batch)
         images = self._real(batch)
-        told, logits = self.classifier(self._real(labelled)), self.classifier(images)
+        told, logits = self._told(self._real(labelled)), self._told(images)
         with torch.no_grad():
             scores = self._every(images, step)
         parts = {
@@ -160,7 +161,7 @@ class TripleGAN(FewLabels):
             given, u = self.fakes_of(batch, step)
             with torch.no_grad():
                 fakes = self.generate(u, given)
-            parts["fakes"] = PSEUDO_WEIGHT * F.cross_entropy(self.classifier(fakes), self._labels(given))
+            parts["fakes"] = PSEUDO_WEIGHT * F.cross_entropy(self._told(fakes), self._labels(given))
         accuracy = (told.argmax(1) == labels).double().mean()
         return {"loss": torch.stack(list(parts.values())).sum(), **parts, "accuracy": accuracy}
 
@@ -178,7 +179,10 @@ class TripleGAN(FewLabels):
             shown = shown + self.noise * normal(tuple(shown.shape), step.generator, shown.device).to(shown)
         logit, features = self.critic(shown)
         head: Any = self.head
-        return logit[:, None] + features @ head.embedding.weight.T
+        return at_least_single(logit[:, None] + features @ head.embedding.weight.T)
+
+    def _told(self, images: Tensor) -> Tensor:
+        return at_least_single(self.classifier(images))
 
     def _labels(self, given: Batch) -> Tensor:
         if given.labels is None:

@@ -134,7 +134,11 @@ def test_what_is_no_single_toml_value_is_refused(value):
         ('recipe = "vae"', 'recipe = "anchors"\nlabel = "x"', "row 'x': nobody trains anchors"),
         ('title = "Two"', 'title = "Two"\neffort = "standrd"', "effort = 'standrd': did you mean standard"),
         ('title = "Two"', 'title = "Two"\neffort = "fast/2"', "effort = 'fast/2': did you mean fast"),
-        ('title = "Two"', 'title = "Two"\nprecision = "float16"', "precision = 'float16': give float32, bfloat16 or auto"),
+        (
+            'title = "Two"',
+            'title = "Two"\nprecision = "float16"',
+            "precision = 'float16': give float32, bfloat16 or auto",
+        ),
         ('recipe = "vae"', 'recipe = "vae"\nlabelled = 0', "row.0.labelled = 0: .*greater than 0"),
         ('recipe = "vae"', 'recipe = "vae"\nlabeled = 100', r"unknown key row.0.labeled: did you mean labelled"),
         ('title = "Two"', 'title = "Two"\nbatch_size = "64"', "batch_size = '64'"),
