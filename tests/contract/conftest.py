@@ -1,6 +1,7 @@
 import pytest
 
 from genbench import Budget, FitConfig
+from genbench.likelihood.effort import EFFORTS, Effort
 from tests.contract.recipes import CASES, COLOUR, CONDITIONAL, RECIPES, build, data
 
 
@@ -16,3 +17,9 @@ def coloured(request):
     model = build(request.param, COLOUR)
     model.fit(data(model.spec), FitConfig(Budget(steps=2), batch_size=8))
     return model
+
+
+@pytest.fixture(autouse=True)
+def short_chains(monkeypatch):
+    """Chains that have far to go go a little of it: what is asked of an answer here holds however long they are."""
+    monkeypatch.setitem(EFFORTS, "fast", Effort(6, 2, search=4))
