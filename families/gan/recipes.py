@@ -255,4 +255,12 @@ RECIPES: dict[str, dict[str, Any]] = {
         "given": ("label",),
         "needs": ("label", "labelled"),
     },
+    "s2-gan": {
+        "target": "families.gan.s2_gan:s2_gan",
+        "family": "gan",
+        "title": "Style and structure GAN",
+        "paper": "1603.05631",
+        "year": 2016,
+        "likelihood": "estimate",
+    },
 }

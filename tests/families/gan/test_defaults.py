@@ -18,7 +18,7 @@ SPEC = DataSpec(
 )  # two scales: the critic has a layer to normalise
 GANS = {name: entry for name, entry in catalog.recipes().items() if entry.family == "gan"}
 SHARED = [
-    name for name in GANS if name not in ("lapgan", "pggan", "stylegan")
+    name for name in GANS if name not in ("lapgan", "pggan", "stylegan", "s2-gan")
 ]  # the others have games and networks of their own
 
 
@@ -105,6 +105,7 @@ RECIPES = {
     "triple-gan": Expected(
         own={"lr": 1e-3, "hidden": 128, "noise": 0.3, "pseudo": 0.5}, head=heads.ProjectionHead, normalised=False
     ),
+    "s2-gan": Expected(own={"lr": 2e-3, "weight": 0.1}),
     "infogan": Expected(own={"lr": 1e-3, "critic_lr": 2e-4} | CODES, terms=(infogan.Information,)),
 }
 
