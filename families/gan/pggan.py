@@ -164,7 +164,7 @@ class PGGAN(GrowingGAN):
         return "; ".join([*parts, *(["no average"] if self.average is None else [])])
 
 
-@gan_recipe(lr=1e-3)
+@gan_recipe(lr=1e-3, width=16)
 def pggan(builder: GANBuilder, *, penalty: float = 10.0, drift: float = 1e-3, growing: bool = True) -> ImplicitModel:
     """Progressive growing of GANs (1710.10196): from the coarsest sides to the data's, each level faded in.
 

@@ -146,7 +146,7 @@ def stages(levels: int) -> Sequence[Stage]:
     return found
 
 
-@gan_recipe(lr=2e-3, average=0.995)
+@gan_recipe(lr=2e-3, average=0.995, width=16)
 def stylegan(
     builder: GANBuilder,
     *,

@@ -92,9 +92,17 @@ RECIPES = {
         own=FIVE | {"penalty": 10.0, "weight": 0.1, "steps": 200}, penalty=penalties.GradientPenalty(10.0)
     ),
     "lapgan": Expected(own={"lr": 1e-3, "upsampling": "nearest", "consistent": False, "conditional": False}),
-    "pggan": Expected(own={"lr": 1e-3, "penalty": 10.0, "drift": 1e-3, "growing": True}),
+    "pggan": Expected(own={"lr": 1e-3, "width": 16, "penalty": 10.0, "drift": 1e-3, "growing": True}),
     "stylegan": Expected(
-        own={"lr": 2e-3, "average": 0.995, "gamma": 1.0, "mixing": 0.9, "truncation": 1.0, "truncated": None}
+        own={
+            "lr": 2e-3,
+            "width": 16,
+            "average": 0.995,
+            "gamma": 1.0,
+            "mixing": 0.9,
+            "truncation": 1.0,
+            "truncated": None,
+        }
     ),
     "s3-gan": hinge(
         own={"lr": 1e-3, "critic_lr": 1e-3}
