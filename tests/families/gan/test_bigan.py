@@ -133,8 +133,11 @@ def test_the_critic_is_shown_real_images_with_their_own_codes_and_fakes_with_the
 
 def test_reconstructions_are_of_an_image_alone_and_pass_by_the_averages():
     model = build("bigan")
+    for parameter in model.average.copies["generator"].parameters():
+        parameter.data.mul_(20)  # images that are not all of one grey
     images = batch(7)
     whole = model.reconstruct(images)
+    assert len(whole.flatten(1).unique(dim=0)) == 7
     assert (whole.dtype, whole.shape) == (torch.uint8, images.images.shape)
     assert torch.equal(model.reconstruct(images.rows(slice(3, 4))), whole[3:4])
     for parameter in (*model.encoder.parameters(), *model.generator.parameters()):

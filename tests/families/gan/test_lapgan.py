@@ -132,7 +132,10 @@ def test_each_part_of_the_noise_changes_its_level_and_those_behind():
 
 
 def test_a_conditional_pyramid_hears_the_label_at_every_level():
-    model, images = made(conditional=True), batch()
+    model, images = made(conditional=True).eval(), batch()
+    for network in (*model.generators, *model.critics):
+        for parameter in network.parameters():
+            parameter.data.mul_(2)
     assert model.given == ("label",)
     for level in range(3):
         planes = model._planes(level, images, torch.float32)
@@ -142,6 +145,13 @@ def test_a_conditional_pyramid_hears_the_label_at_every_level():
         critic = model.critics[level].eval()
         shown = torch.cat([torch.zeros(6, 1, 16 >> level, 16 >> level), planes], 1)
         assert len({round(score, 5) for score in critic(shown)[0].tolist()}) == 3
+        seen = []
+        hook = critic.register_forward_pre_hook(lambda module, inputs, seen=seen: seen.append(inputs[0][:, 1:]))
+        model.critic_loss(level, images, step())
+        model.generator_loss(level, images, step())
+        hook.remove()
+        assert len(seen) == 3
+        assert all(torch.equal(told, planes) for told in seen), "of real images and of fakes, in both turns"
     with pytest.raises(ValueError, match=r"^classes=0"):
         made(DataSpec((1, 8, 8)), conditional=True)
 

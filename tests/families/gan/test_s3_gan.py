@@ -51,10 +51,11 @@ def test_soft_labels_are_the_mean_over_the_classes_and_one_class_where_it_is_kno
 
 
 def test_the_hinge_teaches_the_classifier_nothing():
-    model = made(class_weight=0.0, rotation_weight=0.0)
-    model.critic_loss(batch(), step())["loss"].backward()
-    for head in (model.classes, model.rotations):
-        assert not any(p.grad is not None and p.grad.any() for p in head.parameters())
+    for soft in (False, True):
+        model = made(class_weight=0.0, rotation_weight=0.0, soft=soft)
+        model.critic_loss(batch(), step())["loss"].backward()
+        for head in (model.classes, model.rotations):
+            assert not any(p.grad is not None and p.grad.any() for p in head.parameters())
     model = made(rotation_weight=0.0)
     model.critic_loss(batch(), step())["loss"].backward()
     assert any(p.grad.any() for p in model.classes.parameters())
