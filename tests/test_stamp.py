@@ -1,9 +1,10 @@
 import pytest
 
 from genbench.records.parts import Reconstruction
-from genbench.records.stamp import MEASURES, older
-from tests.records import record
+from genbench.records.stamp import MEASURES, lacks, older
+from tests.records import quality, record
 
+WHOLE = quality(density=0.8, coverage=0.7)
 AGAIN = Reconstruction(distance=3.0, distance_standard_error=0.1, ratio=0.5, ratio_standard_error=0.1, images=9)
 
 
@@ -19,7 +20,21 @@ AGAIN = Reconstruction(distance=3.0, distance_standard_error=0.1, ratio=0.5, rat
 )
 def test_what_was_drawn_and_never_measured_is_of_older_measures(abilities, reconstruction, expected):
     now = {"measures": dict(MEASURES)}
-    assert older(record(abilities=abilities, reconstruction=reconstruction, stamp=now)) == expected
+    assert older(record(abilities=abilities, reconstruction=reconstruction, stamp=now, quality=WHOLE)) == expected
+
+
+def test_samples_without_density_and_coverage_are_of_older_measures():
+    now = {"measures": dict(MEASURES)}
+    assert older(record(stamp=now, quality=quality()))
+    assert not older(record(stamp=now, quality=WHOLE))
+    assert not older(record(stamp=now, quality=None)), "not asked for"
+
+
+def test_a_record_lacks_the_groups_that_were_left_out_of_it():
+    part = record(stamp={"left_out": ["nll", "speed"]})
+    assert lacks(part, ("fid", "speed"))
+    assert not lacks(part, ("fid",))
+    assert not lacks(record(), ("nll", "fid", "speed"))
 
 
 def test_a_group_measured_by_an_earlier_version_is_older():

@@ -165,13 +165,18 @@ GANRecipe = Callable[..., ImplicitModel]
 COMMON = {item.name: item.default for item in fields(GANBuilder) if item.default is not MISSING}
 
 
-def gan_recipe(**defaults: Any) -> Callable[[GANRecipe], GANRecipe]:  # noqa: ANN401 - defaults of any option
+def gan_recipe(
+    *,
+    own_networks: bool = False,
+    **defaults: Any,  # noqa: ANN401 - defaults of any option
+) -> Callable[[GANRecipe], GANRecipe]:
     """Make a recipe ``(spec, **options)`` of a function ``(builder, **own)``.
 
     Args:
+        own_networks: whether the recipe has networks of its own, so that there is no option ``network``.
         defaults: the recipe's own for shared options.
     """
-    common = COMMON | defaults
+    common = {name: default for name, default in COMMON.items() if not own_networks or name != "network"} | defaults
 
     def decorate(function: GANRecipe) -> GANRecipe:
         own = list(inspect.signature(function).parameters.values())[1:]

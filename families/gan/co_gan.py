@@ -17,7 +17,7 @@ from families.gan.builder import ADAM, GANBuilder, gan_recipe
 from families.gan.codes import Code
 from families.gan.model import GAN
 from families.layers.evaluation import evaluation
-from families.layers.options import one_of, switch
+from families.layers.options import switch
 from families.layers.scaling import to_levels, to_uint8, to_unit
 from genbench.interface import Step
 from genbench.spec import SOURCE_LEVELS, Batch
@@ -130,7 +130,7 @@ def _both(logs: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     return merged([first, {"loss": second["loss"]}, named])
 
 
-@gan_recipe(lr=2e-4)
+@gan_recipe(own_networks=True, lr=2e-4)
 def co_gan(builder: GANBuilder, *, shared: bool = True, decay: float = 5e-4) -> GAN:
     """Coupled GANs (1606.07536): two logistic games whose generators share all but their last layer.
 
@@ -148,11 +148,9 @@ def co_gan(builder: GANBuilder, *, shared: bool = True, decay: float = 5e-4) -> 
         decay: the weight decay of all weights.
 
     Raises:
-        ValueError: for data without sources, or with sources of another height or width; for networks other than
-            convolutional ones; for an option out of range.
+        ValueError: for data without sources, or with sources of another height or width; for an option out of range.
     """
     switch(shared=shared)
-    one_of(["convolutional"], network=builder.network)
     source, shape = builder.spec.source, builder.spec.shape
     if source is None:
         raise ValueError("source=None: co-gan learns images and sources, and this data set has none")

@@ -201,7 +201,7 @@ class LapGAN(ImplicitModel):
         return cast("Average", self.averages[level])
 
 
-@gan_recipe(lr=1e-3)
+@gan_recipe(own_networks=True, lr=1e-3)
 def lapgan(
     builder: GANBuilder, *, upsampling: str = "nearest", consistent: bool = False, conditional: bool = False
 ) -> ImplicitModel:
@@ -222,7 +222,6 @@ def lapgan(
     Raises:
         ValueError: for an option out of range, or no labels where it is conditional.
     """
-    one_of(["convolutional"], network=builder.network)
     one_of(["nearest", "bilinear"], upsampling=upsampling)
     switch(consistent=consistent, conditional=conditional)
     if consistent and upsampling != "nearest":

@@ -19,7 +19,7 @@ from families.gan.builder import GANBuilder, gan_recipe
 from families.gan.growth import GrowingGAN, GrowingNetwork, Stage, growth
 from families.layers.equalised import GAIN, EqualisedConv2d, EqualisedLinear
 from families.layers.growing import Blur, MinibatchDeviation, PixelNorm, down, faded, pixel_norm, up
-from families.layers.options import one_of, positive_or_zero, switch, whole
+from families.layers.options import positive_or_zero, switch, whole
 from families.layers.scaling import halvings
 from genbench.implicit import ImplicitModel
 
@@ -164,7 +164,7 @@ class PGGAN(GrowingGAN):
         return "; ".join([*parts, *(["no average"] if self.average is None else [])])
 
 
-@gan_recipe(lr=1e-3, width=16)
+@gan_recipe(own_networks=True, lr=1e-3, width=16)
 def pggan(builder: GANBuilder, *, penalty: float = 10.0, drift: float = 1e-3, growing: bool = True) -> ImplicitModel:
     """Progressive growing of GANs (1710.10196): from the coarsest sides to the data's, each level faded in.
 
@@ -184,7 +184,6 @@ def pggan(builder: GANBuilder, *, penalty: float = 10.0, drift: float = 1e-3, gr
     Raises:
         ValueError: for an option out of range.
     """
-    one_of(["convolutional"], network=builder.network)
     positive_or_zero(drift=drift)
     switch(growing=growing)
     levels = halvings(*builder.spec.shape[1:]) + 1

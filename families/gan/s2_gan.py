@@ -21,7 +21,7 @@ from families.gan.s2_networks import Regressor, Structure, Style
 from families.gan.surface import halves, leanings, surface
 from families.layers.ema import Average
 from families.layers.evaluation import evaluation
-from families.layers.options import one_of, positive_or_zero, whole
+from families.layers.options import positive_or_zero, whole
 from families.layers.scaling import to_levels, to_unit
 from genbench.implicit import ImplicitModel
 from genbench.interface import Phase, Step, Turn, frozen
@@ -231,7 +231,7 @@ class S2GAN(ImplicitModel):
             average.update({"network": (self.structure, self.style)[place]})
 
 
-@gan_recipe(lr=2e-3)
+@gan_recipe(own_networks=True, lr=2e-3)
 def s2_gan(builder: GANBuilder, *, weight: float = 0.1) -> ImplicitModel:
     """S²-GAN (1603.05631): style and structure, a GAN of surface normals and a GAN of images that have them.
 
@@ -251,7 +251,6 @@ def s2_gan(builder: GANBuilder, *, weight: float = 0.1) -> ImplicitModel:
     Raises:
         ValueError: for an option out of range.
     """
-    one_of(["convolutional"], network=builder.network)
     positive_or_zero(weight=weight)
     whole(1, width=builder.width)
     shape = builder.spec.shape

@@ -21,7 +21,7 @@ from families.gan.growth import GrowingGAN, Stage
 from families.gan.pggan import ADAM, Critic
 from families.gan.styles import MAPPING, PER_LEVEL, SLOW, StyleGenerator, Styles
 from families.layers.evaluation import evaluation
-from families.layers.options import one_of, positive, share, whole
+from families.layers.options import positive, share, whole
 from families.layers.scaling import halvings, to_uint8
 from genbench.implicit import ImplicitModel
 from genbench.interface import Step
@@ -146,7 +146,7 @@ def stages(levels: int) -> Sequence[Stage]:
     return found
 
 
-@gan_recipe(lr=2e-3, average=0.995, width=16)
+@gan_recipe(own_networks=True, lr=2e-3, average=0.995, width=16)
 def stylegan(
     builder: GANBuilder,
     *,
@@ -174,7 +174,6 @@ def stylegan(
     Raises:
         ValueError: for an option out of range.
     """
-    one_of(["convolutional"], network=builder.network)
     if mixing != 1:
         share(mixing=mixing)
     positive(gamma=gamma)

@@ -176,7 +176,7 @@ def test_averages_move_in_their_own_level_s_phase_alone():
 
 @pytest.mark.parametrize(
     "options",
-    [{"upsampling": "cubic"}, {"consistent": 1}, {"conditional": 0}, {"network": "dense"}, {"width": 0}],
+    [{"upsampling": "cubic"}, {"consistent": 1}, {"conditional": 0}, {"width": 0}],
 )
 def test_options_out_of_range_are_refused(options):
     ((name, value),) = options.items()

@@ -233,7 +233,7 @@ def test_it_trains_in_float64_on_any_shape(shape):
 
 @pytest.mark.parametrize(
     "options",
-    [{"mixing": 1.5}, {"gamma": 0.0}, {"truncation": 2.0}, {"truncated": -1}, {"network": "dense"}, {"width": 0}],
+    [{"mixing": 1.5}, {"gamma": 0.0}, {"truncation": 2.0}, {"truncated": -1}, {"width": 0}],
 )
 def test_options_out_of_range_are_refused(options):
     ((name, value),) = options.items()
