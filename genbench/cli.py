@@ -168,10 +168,10 @@ def report(
     from genbench.tables import page as reports
     from genbench.tables.view import View
 
-    if watch:
-        for path in reports.watched(folder, View.of(columns, notes)):
-            console().print(str(path), markup=False, highlight=False, soft_wrap=True)
-    for path in [reports.write(folder, View.of(columns, notes)), *(reports.figures(folder) if figures else [])]:
+    view = View.of(columns, notes)
+    for path in reports.watched(folder, view) if watch else [reports.write(folder, view)]:
+        console().print(str(path), markup=False, highlight=False, soft_wrap=True)
+    for path in reports.figures(folder) if figures else []:
         console().print(str(path), markup=False, highlight=False, soft_wrap=True)
 
 
