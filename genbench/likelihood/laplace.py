@@ -18,6 +18,7 @@ Everything here only says where chains start: wherever û lies and however rough
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -193,7 +194,9 @@ def jacobian(decode: Callable[[Tensor, Tensor], Tensor], u: Tensor) -> Tensor:
         pixels = decode(u[:1], rows[:1]).numel()
     if u.shape[1] <= pixels:
         try:
-            return _forward(decode, u)
+            with warnings.catch_warnings():  # of torch's own use of what it deprecates
+                warnings.filterwarnings("ignore", message=".*torch.jit.script", category=FutureWarning)
+                return _forward(decode, u)
         except RuntimeError:  # an operation, or a kind of tensor, that has no such product
             pass
     return _reverse(decode, u)
