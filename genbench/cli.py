@@ -100,10 +100,10 @@ def run(
     if len(budget) > 1:
         raise ValueError(f"budget {budget}: give one of --images, --steps and --seconds")
     left_out = [name for name, out in (("nll", no_likelihood), ("speed", no_speed)) if out]
-    groups = measured_groups(measures, left_out)
+    whole = read(suite)
+    groups = measured_groups(measures, left_out, whole.measures)
     changes = Overrides(dataset, size, recipe or (), option or (), seed or (), budget, precision, labelled, effort)
     changes = replace(changes, measures=groups, anchors=not no_anchors)
-    whole = read(suite)
     wanted = overridden(whole, changes)
     beside = processor.busy()
     # Nothing so far has imported torch: the process of the cells does that beside this one.

@@ -17,7 +17,7 @@ from families.gan.builder import ADAM, GANBuilder, gan_recipe
 from families.gan.codes import Code
 from families.gan.model import GAN
 from families.layers.evaluation import evaluation
-from families.layers.options import switch
+from families.layers.options import positive_or_zero, switch
 from families.layers.scaling import to_levels, to_uint8, to_unit
 from genbench.interface import Step
 from genbench.spec import SOURCE_LEVELS, Batch
@@ -151,6 +151,7 @@ def co_gan(builder: GANBuilder, *, shared: bool = True, decay: float = 5e-4) -> 
         ValueError: for data without sources, or with sources of another height or width; for an option out of range.
     """
     switch(shared=shared)
+    positive_or_zero(decay=decay)
     source, shape = builder.spec.source, builder.spec.shape
     if source is None:
         raise ValueError("source=None: co-gan learns images and sources, and this data set has none")
@@ -159,11 +160,13 @@ def co_gan(builder: GANBuilder, *, shared: bool = True, decay: float = 5e-4) -> 
     code = Code(builder.latents)
     generators = [Network(one, code.features, builder.width) for one in (shape, source)]
     critics = [Critic(one, builder.width, unnormalised) for one in (shape, source)]
+    critic = CoupledCritic(critics, shared=shared)
+    critic.setting += f", weight decay {decay:g}" if decay else ""
     return builder.build(
         NON_SATURATING,
         code=code,
         generator=CoupledGenerator(generators, shared=shared),
-        critic=CoupledCritic(critics, shared=shared),
+        critic=critic,
         optimizer=partial(ADAM, weight_decay=decay),
         kind=CoGAN,
     )

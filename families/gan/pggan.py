@@ -19,7 +19,7 @@ from families.gan.builder import GANBuilder, gan_recipe
 from families.gan.growth import GrowingGAN, GrowingNetwork, Stage, growth
 from families.layers.equalised import GAIN, EqualisedConv2d, EqualisedLinear
 from families.layers.growing import Blur, MinibatchDeviation, PixelNorm, down, faded, pixel_norm, up
-from families.layers.options import positive_or_zero, switch, whole
+from families.layers.options import positive, positive_or_zero, switch, whole
 from families.layers.scaling import halvings
 from genbench.implicit import ImplicitModel
 
@@ -184,6 +184,7 @@ def pggan(builder: GANBuilder, *, penalty: float = 10.0, drift: float = 1e-3, gr
     Raises:
         ValueError: for an option out of range.
     """
+    positive(penalty=penalty)
     positive_or_zero(drift=drift)
     switch(growing=growing)
     levels = halvings(*builder.spec.shape[1:]) + 1

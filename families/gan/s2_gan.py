@@ -46,6 +46,7 @@ class S2GAN(ImplicitModel):
         optimizer: a function of ``(parameters, lr=…)``.
         lr: the learning rate of all that makes and reads.
         critic_lr: that of the critics.
+        critic_steps: critic steps for each step of the generator that it judges.
         average: decay of the moving averages of both generators; 0 for none.
         augment: what is done to every image before its critic sees it; surfaces stay beside it as they are.
     """
@@ -63,6 +64,7 @@ class S2GAN(ImplicitModel):
         optimizer: Callable[..., Optimizer],
         lr: float,
         critic_lr: float,
+        critic_steps: int,
         average: float,
         augment: Augment | None,
     ) -> None:
@@ -74,6 +76,8 @@ class S2GAN(ImplicitModel):
         self.weight = weight
         self.optimizer = optimizer
         self.lr, self.critic_lr = lr, critic_lr
+        whole(1, critic_steps=critic_steps)
+        self.critic_steps = critic_steps
         self.augment = augment
         averaged = (structure, style) if average else ()
         self.averages = nn.ModuleList(Average({"network": network}, average) for network in averaged)
@@ -122,7 +126,7 @@ class S2GAN(ImplicitModel):
         def made(parameters: Iterable[Parameter]) -> Optimizer:
             return self.optimizer(parameters, lr=lr)
 
-        return Turn(name, [network], loss, made, after=after)
+        return Turn(name, [network], loss, made, every=1 if after is None else self.critic_steps, after=after)
 
     @property
     def setting(self) -> str:
@@ -271,6 +275,7 @@ def s2_gan(builder: GANBuilder, *, weight: float = 0.1) -> ImplicitModel:
         optimizer=ADAM,
         lr=builder.lr,
         critic_lr=builder.critic_lr or builder.lr,
+        critic_steps=builder.critic_steps,
         average=builder.average,
         augment=augmentation(builder.augment),
     )

@@ -124,6 +124,7 @@ class S3GAN(FewLabels):
     def classify(self, batch: Batch) -> Tensor:
         """Return the probabilities of the classes, ``(B, K)``, by averages of critic and classifier if there are."""
         judges = self._judges() if self.judges is None else self.judges.copies
+        batch = self.checked(batch, ())
         with evaluation(self):
             return torch.cat(
                 [

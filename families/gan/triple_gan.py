@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -21,7 +20,7 @@ from families.layers.coded import row_chunks
 from families.layers.convolutional import ImageEncoder, faint, he
 from families.layers.ema import Average
 from families.layers.evaluation import evaluation
-from families.layers.options import share, whole
+from families.layers.options import positive_or_zero, share, whole
 from families.outputs.base import at_least_single
 from genbench.interface import Phase, Step, Turn
 from genbench.seed import normal
@@ -169,6 +168,7 @@ class TripleGAN(FewLabels):
         """Return the probabilities of the classes, ``(B, K)``, by the classifier's average if there is one."""
         average = self.classifier_average
         network = self.classifier if average is None else average.copies["classifier"]
+        batch = self.checked(batch, ())
         with evaluation(self):
             return torch.cat([network(self._real(batch.rows(rows))).softmax(1) for rows in row_chunks(batch)])
 
@@ -218,8 +218,7 @@ def triple_gan(builder: GANBuilder, *, hidden: int = 128, noise: float = 0.3, ps
         ValueError: for data without classes or without a labelled share, or an option out of range.
     """
     whole(1, hidden=hidden)
-    if not 0 <= noise < math.inf:
-        raise ValueError(f"noise={noise}: give a positive number, or 0 for none")
+    positive_or_zero(noise=noise)
     share(pseudo=pseudo)
     classes = check_labelled(builder.spec, "triple-gan")
     code = ClassCode(builder.latents)

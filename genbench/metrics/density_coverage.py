@@ -42,6 +42,8 @@ def density_coverage(real: Tensor, fake: Tensor) -> DensityCoverage:
         ValueError: for fewer than six images in a set, or features of different extractors.
     """
     check_sets("density_coverage", real, fake, LEAST)
+    centre = real.mean(0)  # far from 0 products of rows would lose what parts them
+    real, fake = real - centre, fake - centre
     inside, covered = 0, 0
     for start in range(0, len(real), BLOCK):
         rows = real[start : start + BLOCK]

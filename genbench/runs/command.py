@@ -12,6 +12,7 @@ from genbench.catalog import recipe
 from genbench.runs.config import ANCHORS
 from genbench.runs.overrides import Overrides, moved, option_name, picked
 from genbench.runs.suite import Suite
+from genbench.training.precision import AUTO
 
 if TYPE_CHECKING:
     from genbench.runs.config import Cell
@@ -49,7 +50,9 @@ class Replay:
         given |= {"recipe": self._name(cell), "seed": cell.seed}
         options: list[str] = []
         if cell.recipe != ANCHORS:
-            given |= {"precision": asked.precision, "labelled": asked.labelled, "effort": asked.effort, **spent}
+            auto = (asked.precision or self.suite.precision) == AUTO  # which elsewhere may come to another
+            given["precision"] = cell.precision if auto else asked.precision
+            given |= {"labelled": asked.labelled, "effort": asked.effort, **spent}
             known = recipe(cell.recipe).options()
             options = [word for item in asked.options if option_name(item) in known for word in ("--set", item)]
         given |= {"measures": ",".join(cell.measures) if cell.left_out else None}

@@ -107,6 +107,7 @@ def evaluate(
         given=given, seed=seed, budget={}, batch_size=0, extractor=extractor,
         precision="float32", samples=n, likelihoods=0, draws=0, estimated=0, timing=0.0, device=device,
     )  # fmt: skip
+    view = _view(out)
     path = str(images) if isinstance(images, Path | str) else None
     command = _command(path, cell, root, labels is not None)
     setting = Setting(f"Samples of {label}", root, revision(), partial(verbatim, command))
@@ -129,8 +130,7 @@ def evaluate(
                     left.rmdir()
             raise
         settle(unfinished, target)
-        suite = out / layout.SUITE
-        rows.write(out, records(out), View.of(read_suite(str(suite)).columns) if suite.is_file() else None)
+        rows.write(out, records(out), view)
     return Record.read(target)
 
 
@@ -195,6 +195,14 @@ def _measured(
         digests={"samples": digest({"samples": samples})},
         stamp=stamp,
     )
+
+
+def _view(out: Path) -> View | None:
+    """Return the columns of a run's own suite; None where there is none that this version can read."""
+    try:
+        return View.of(read_suite(str(out / layout.SUITE)).columns)
+    except ValueError:
+        return None
 
 
 def _usual(others: Sequence[Record], dataset: str) -> int | None:

@@ -68,15 +68,17 @@ def overridden(suite: Suite, overrides: Overrides) -> Suite:
         raise ValueError(complaint(error)) from error
 
 
-def measured_groups(names: str | None, left_out: Sequence[str]) -> tuple[str, ...] | None:
-    """Return the groups of figures that a text such as ``fid,nll`` names, without ``left_out``; None where nobody asks.
+def measured_groups(names: str | None, left_out: Sequence[str], own: Sequence[str] = GROUPS) -> tuple[str, ...] | None:
+    """Return the groups that a text such as ``fid,nll`` names, else the suite's ``own``, without ``left_out``.
+
+    None where nobody asks for any change.
 
     Raises:
         ValueError: for a name that is no group's.
     """
     if names is None and not left_out:
         return None
-    wanted = GROUPS if names is None else [name.strip() for name in names.split(",") if name.strip()]
+    wanted = own if names is None else [name.strip() for name in names.split(",") if name.strip()]
     return tuple(name for name in checked_groups(wanted) if name not in left_out)
 
 

@@ -78,9 +78,11 @@ class Expectation:
         guessed = sum(self.guessed[each] for each in kinds)
         return sum(self.took[each] for each in kinds) / guessed if guessed else 1.0
 
-    def done(self, job: Job, took: float) -> None:
-        """Take note of a job that is done, whose measuring ``took`` seconds."""
+    def done(self, job: Job, took: float | None) -> None:
+        """Take note of a job that is done, whose measuring ``took`` seconds; None where it was not measured."""
         self.left.remove(job)
+        if took is None:
+            return
         self.guessed[job.kind] += job.measure_seconds
         self.took[job.kind] += took
 
@@ -161,13 +163,13 @@ class ProgressDisplay:
         done = self.done + whole * self.fraction
         self.bars.update(self.all, completed=done, total=done + left, left=f"about {duration(left)} left")
 
-    def end(self, number: int, outcome: str) -> None:
-        """Show that the job is over; ``outcome`` says how it ended."""
+    def end(self, number: int, outcome: str, *, measured: bool = True) -> None:
+        """Show that the job is over; ``outcome`` says how it ended, ``measured`` whether it came so far."""
         if self.job is None:
             return
         seconds = time.monotonic() - self.began
         self.done += seconds
-        self.expectation.done(self.job, max(seconds - self.fitted, 0.0))
+        self.expectation.done(self.job, max(seconds - self.fitted, 0.0) if measured else None)
         took = duration(seconds)
         if self.bars is not None and self.one is not None:
             self.bars.remove_task(self.one)

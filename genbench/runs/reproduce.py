@@ -24,7 +24,7 @@ from genbench.records.record import Record
 from genbench.records.stamp import of_training, revision
 from genbench.runs import runner
 from genbench.runs.command import verbatim
-from genbench.runs.config import EVALUATED, Cell, Setting
+from genbench.runs.config import EVALUATED, GROUPS, Cell, Setting
 from genbench.runs.plan import Job, Plan
 from genbench.runs.spawn import warm_up
 from genbench.runs.suite import slug
@@ -122,7 +122,8 @@ def planned(before: Record, folder: Path, out: Path, root: Path | None, device: 
         why = "it failed" if before.status == "failed" else "its samples come from elsewhere"
         raise ValueError(f"{folder}: {why}, so there is nothing to make again; give a cell that was trained")
     try:
-        cell = Cell(**stamp["configuration"], given=before.given)
+        measured = tuple(name for name in GROUPS if name not in stamp.get("left_out", ()))
+        cell = Cell(**stamp["configuration"], given=before.given, measures=measured)
     except (KeyError, TypeError, ValidationError) as error:
         raise ValueError(f"{folder}: its record's configuration is not one of this version's cells") from error
     cell = cell.model_copy(update={"device": device or cell.device})

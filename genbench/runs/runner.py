@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -99,7 +100,7 @@ def run(
         _announce(laid, suite, console, busy)
         setting = Setting(suite.title, root, revision(), command, tensorboard=tensorboard)
         view = View.of(suite.columns)
-        ended = carry_out(laid, setting, console, lambda: rows.write(out, records(out), view))
+        ended = carry_out(laid, setting, console, lambda: _so_far(out, view))
         measured = records(out)
         rows.write(out, measured, view)
         rows.show(measured, console, view=view)
@@ -118,6 +119,12 @@ def _announce(laid: Plan, suite: Suite, console: Console, busy: float | None) ->
             console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
+def _so_far(out: Path, view: View) -> None:
+    """Write the table of what has ended; where that fails the cells go on, and the end of the run says why."""
+    with contextlib.suppress(ValueError, OSError):
+        rows.write(out, records(out), view)
+
+
 def carry_out(
     laid: Plan, setting: Setting, console: Console, after: Callable[[], None] = lambda: None
 ) -> dict[int, Ended]:
@@ -134,7 +141,7 @@ def carry_out(
                 number += 1
                 display.begin(number, job)
                 ended[i] = _one(job, setting, display)
-                display.end(number, ended[i].said)
+                display.end(number, ended[i].said, measured=ended[i].status in ("done", "anchor"))
                 after()
     return ended
 

@@ -48,3 +48,11 @@ def test_copies_cover_all_and_sets_apart_nothing():
 def test_too_few_images_are_refused():
     with pytest.raises(ValueError, match="5 real images are too few: give at least 6"):
         density_coverage(LINE[:5], LINE)
+
+
+def test_features_far_from_0_lose_nothing():
+    real, fake = (torch.randn(n, 64, generator=torch.Generator().manual_seed(n)) for n in (300, 200))
+    near = density_coverage(real, fake)
+    far = density_coverage(1000 + 0.1 * real, 1000 + 0.1 * fake)
+    assert far.density == pytest.approx(near.density, abs=0.02)
+    assert far.coverage == pytest.approx(near.coverage, abs=0.02)

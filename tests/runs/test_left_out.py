@@ -1,11 +1,14 @@
 """Runs of people in a hurry: what they leave out is absent, and comes by measuring again."""
 
+import io
 import json
 
 import pytest
+from rich.console import Console
 
 from genbench.records.record import Record
 from genbench.runs import runner
+from genbench.runs.reproduce import reproduce
 from genbench.training.precision import resolved
 from tests.toys import cell, installed, run, snapshot, suite
 
@@ -52,6 +55,29 @@ def test_figures_that_nobody_asks_for_are_absent_and_come_by_measuring_again(tmp
         assert "left_out" not in now.stamp
     assert Record.read(cell(tmp_path, "good")).speed is not None
     assert "Not measured" not in (tmp_path / "table.md").read_text()
+
+
+def test_a_cell_without_some_figures_is_made_again_without_them(tmp_path):
+    assert run(suite(("good", {}), measures=("fid",), anchors=False), tmp_path / "out")[0] == 0
+    console = Console(file=io.StringIO(), width=200)
+    comparison, _ = reproduce(cell(tmp_path / "out", "good"), tmp_path / "again", console)
+    assert comparison.equal
+
+
+def test_anchors_never_have_a_speed_and_are_not_measured_again_for_it(tmp_path):
+    assert run(suite(("good", {}), measures=("nll", "fid")), tmp_path)[0] == 0
+    said = run(suite(("good", {})), tmp_path, measure_again=True)[1]
+    assert "done already, skipped: anchors on digits" in said
+    assert "measured again: good on digits" in said
+
+
+def test_a_record_that_cannot_be_read_stops_no_training(tmp_path):
+    stray = tmp_path / "cells" / "digits" / "stray" / "seed-0"
+    stray.mkdir(parents=True)
+    (stray / "record.json").write_text("{")
+    with pytest.raises(ValueError, match="cannot be read"):
+        run(suite(("one", {}), ("two", {}), anchors=False), tmp_path)
+    assert all(Record.read(cell(tmp_path, name)).status == "done" for name in ("one", "two"))
 
 
 def test_anchors_may_be_left_out(tmp_path):

@@ -169,6 +169,11 @@ def test_groups_of_figures_are_named_or_left_out(names, left_out, wanted):
     assert measured_groups(names, left_out) == wanted
 
 
+def test_what_a_suite_leaves_out_is_not_added_by_leaving_out_more():
+    assert measured_groups(None, ["nll"], ("nll", "fid")) == ("fid",)
+    assert measured_groups("speed", [], ("nll", "fid")) == ("speed",), "said outright"
+
+
 def test_a_figure_that_is_no_group_s_is_refused_with_those_that_are():
     with pytest.raises(ValueError, match="unknown 'kid': give some of nll, fid, speed; fid brings its kin"):
         measured_groups("fid,kid", [])

@@ -72,3 +72,10 @@ def test_training_is_no_part_of_what_measuring_took(monkeypatch):
         display.end(1, "9 steps")
     assert display.expectation.took == {"exact": 25.0}
     assert console.file.getvalue().splitlines()[-1] == "[1/2] vae: 9 steps, 85 s; about 85 s left"
+
+
+def test_a_cell_that_was_never_measured_says_nothing_of_how_long_that_takes():
+    todo = jobs("exact", "exact", "exact")
+    expectation = progress.Expectation(todo)
+    expectation.done(todo[0], None)
+    assert expectation.remaining == 2 * 70

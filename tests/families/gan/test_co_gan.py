@@ -129,9 +129,10 @@ def test_one_trunk_couples_the_domains_and_two_do_not():
         (DataSpec((1, 8, 8), source=(1, 4, 4)), {}, "source=(1, 4, 4): co-gan needs the image's height and width"),
         (SPEC, "network='dense': give convolutional"),
         (SPEC, {"shared": 1}, "shared=1"),
+        (SPEC, {"decay": -1.0}, "decay=-1.0: give a positive number, or 0 for none"),
     ],
 )
 def test_data_without_a_second_domain_and_other_networks_are_refused(spec, options, said):
-    with pytest.raises(ValueError, match=r"(source|network|shared)=") as error:
+    with pytest.raises(ValueError, match=r"(source|decay|shared)=") as error:
         build("co-gan", spec, **options)
     assert said in str(error.value)

@@ -69,6 +69,14 @@ def test_phases_and_what_their_turns_learn():
             assert moved_by(own, which, batch()) == {modules.get(turn.name, turn.name)}, (phase.name, turn.name)
 
 
+def test_generators_wait_for_their_critics_steps():
+    for phase in made(critic_steps=3).phases():
+        wanted = {"critic-structure": 1, "critic-style": 1, "regressor": 1, "structure": 3, "style": 3}
+        assert all(turn.every == wanted[turn.name] for turn in phase.turns)
+    with pytest.raises(ValueError, match=r"^critic_steps=0"):
+        made(critic_steps=0)
+
+
 def test_rates_fall_in_the_joint_phase():
     model = made(lr=1e-3, critic_lr=3e-3)
     phases = {phase.name: phase.turns for phase in model.phases()}
