@@ -32,7 +32,7 @@ ROWS = (
 )
 LABELS = "Training images that keep their label, in every row; rows that must be told all labels are refused."
 AGAIN = "Measure again, by their weights, the cells that older measures measured; nothing done is trained."
-MEASURES = "Only these figures of nll, fid (and its kin) and speed: fid,nll. --measure-again adds the others."
+MEASURES = "Only these of nll, fid (and its kin) and speed: fid,nll. All, with --measure-again, adds what is missing."
 COLUMNS = "Columns: default, all, or keys such as fid,kid, as --format csv names them."
 SUITES = "\n\n".join(["A .toml file, or one of:", *(f"{name}: {title}" for name, title in titles().items())])
 

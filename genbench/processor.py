@@ -1,4 +1,8 @@
-"""How busy the processor is with other work: what a training that counts seconds loses by it, nobody sees later."""
+"""How busy the processor is with other work: what a training that counts seconds loses by it, nobody sees later.
+
+The cores are those that this process may run on; a container that is given a share of the time of more cores than that
+sees the load of all of them.
+"""
 
 from __future__ import annotations
 

@@ -16,8 +16,7 @@ from families.gan.heads import Head
 from families.gan.model import GAN
 from families.layers.coded import Coded, StandardNormal
 from families.layers.convolutional import ImageEncoder, he
-from families.layers.ema import Average
-from families.layers.options import share, whole
+from families.layers.options import whole
 from families.layers.scaling import to_uint8
 from genbench.interface import Phase, Step
 from genbench.spec import Batch
@@ -72,23 +71,19 @@ class BiGAN(GAN, Coded):
     Args:
         encoder: E, images on [-1, 1] → codes ``(B, Z)``.
         parts: what :class:`GAN` takes, in its order.
-        average: decay of the moving average of generator and encoder; 0 for none.
         options: what else :class:`GAN` takes.
     """
 
-    def __init__(self, *parts: Any, encoder: nn.Module, average: float = 0.0, **options: Any) -> None:  # noqa: ANN401
-        super().__init__(*parts, average=0.0, **options)
-        share(average=average)
-        self.encoder = encoder
-        self.average = Average(self._makers(), average) if average else None
+    encoder: nn.Module
+
+    def __init__(self, *parts: Any, encoder: nn.Module, **options: Any) -> None:  # noqa: ANN401 - handed on
+        super().__init__(*parts, beside={"encoder": encoder}, **options)
 
     def phases(self) -> Sequence[Phase]:
-        """Return the one phase: the critic, then generator and encoder together."""
+        """Return the one phase: the critic, then the coders, generator and encoder together."""
         (phase,) = super().phases()
-        critic, generator = phase.turns
-        learns = [*self.game.sides["generator"], self.encoder]
-        coders = replace(generator, name="coders", learns=learns)
-        return [Phase(phase.name, phase.share, [critic, coders])]
+        critic, coders = phase.turns
+        return [replace(phase, turns=[critic, replace(coders, name="coders")])]
 
     def critic_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         """Return the critic's side on real images with their codes and on fakes with theirs, both without gradient."""
@@ -122,9 +117,6 @@ class BiGAN(GAN, Coded):
     def prior(self, given: Batch) -> StandardNormal:
         """Return N(0, I), whatever is given."""
         return StandardNormal.of(self, len(given), self.latents)
-
-    def _makers(self) -> dict[str, nn.Module]:
-        return super()._makers() | ({"encoder": self.encoder} if hasattr(self, "encoder") else {})
 
 
 @gan_recipe(lr=1e-3)

@@ -32,6 +32,7 @@ from families.gan.codes import Code
 from families.gan.heads import Head
 from families.gan.model import GAN
 from families.gan.networks import NETWORKS
+from families.gan.rules import Rules
 from families.layers.options import one_of, positive, share
 from genbench.implicit import ImplicitModel
 from genbench.spec import DataSpec
@@ -111,6 +112,16 @@ class GANBuilder:
             raise ValueError(f"network={self.network!r}: this recipe needs feature maps: give {able}")
         return parts if NETWORKS[self.network].maps else {}
 
+    def rules(self, optimizer: Callable[..., torch.optim.Optimizer]) -> Rules:
+        """Return the rules that these options say, under ``optimizer``, a function of ``(parameters, lr=…)``."""
+        return Rules(
+            optimizer=partial(optimizer, lr=self.lr),
+            critic_optimizer=partial(optimizer, lr=self.critic_lr or self.lr),
+            critic_steps=self.critic_steps,
+            average=self.average,
+            augment=augmentation(self.augment),
+        )
+
     def build(
         self,
         loss: Loss,
@@ -151,13 +162,9 @@ class GANBuilder:
             loss=loss,
             penalty=penalty,
             terms=terms,
-            optimizer=partial(optimizer, lr=self.lr),
-            critic_optimizer=partial(optimizer, lr=self.critic_lr or self.lr),
-            critic_steps=self.critic_steps,
             bound=bound,
             clip=clip,
-            average=self.average,
-            augment=augmentation(self.augment),
+            **vars(self.rules(optimizer)),
         )
 
 

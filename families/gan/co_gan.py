@@ -80,7 +80,7 @@ class CoGAN(GAN):
     def games(self) -> Sequence[Game]:
         """Return the game of each domain, images first."""
         return [
-            Game(self.generator, partial(self.critic, domain=domain), loss=self.loss)  # type: ignore[arg-type]
+            Game(self.generator, cast("nn.Module", partial(self.critic, domain=domain)), loss=self.loss)
             for domain in range(DOMAINS)
         ]
 

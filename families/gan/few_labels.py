@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+
 import torch
 from torch import Generator, Tensor
 
 from families.gan.model import GAN
+from families.layers.coded import row_chunks
+from families.layers.evaluation import evaluation
 from genbench.interface import Phase, Step
 from genbench.spec import Batch, DataSpec, Splits
 
@@ -17,6 +21,16 @@ class FewLabels(GAN):
     """
 
     needs_every_label = False
+
+    @abstractmethod
+    def told(self, images: Tensor) -> Tensor:
+        """Return the logits of the classes, ``(B, K)``, of images on [-1, 1], by averages if there are any."""
+
+    def classify(self, batch: Batch) -> Tensor:
+        """Return the probabilities of the classes, ``(B, K)``."""
+        batch = self.checked(batch, ())
+        with evaluation(self):
+            return torch.cat([self.told(self._real(batch.rows(rows))).softmax(1) for rows in row_chunks(batch)])
 
     def counted(self, phase: Phase) -> Phase:
         """Return ``phase`` with the classes' frequencies taken from the labelled images as it is entered."""

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn import Parameter
-from torch.optim import Optimizer
 
-from families.adversarial.augment import Augment
 from families.adversarial.game import Game
 from families.adversarial.losses import Loss
 from families.adversarial.penalties import Penalty
 from families.adversarial.terms import Term
+from families.gan.rules import Rules
 from families.layers.coded import Movable, StandardNormal
 from families.layers.ema import Average
 from families.layers.growing import down, enlarged, faded, reduced, up
-from families.layers.options import whole
 from families.layers.scaling import to_levels, to_uint8, to_unit
 from genbench.implicit import ImplicitModel
 from genbench.interface import Phase, Step, Turn
@@ -44,11 +41,46 @@ class Stage:
 
 
 class GrowingNetwork(nn.Module):
-    """A network of levels, of which a phase of growth uses some."""
+    """A network of levels, of which a phase of growth uses some.
+
+    Args:
+        first: the level that growth begins with: no images are coarser.
+
+    Attributes:
+        ends: what makes images of a level's maps, or maps of them, from level ``first`` on.
+    """
+
+    ends: nn.ModuleList
+
+    def __init__(self, first: int) -> None:
+        super().__init__()
+        self.first = first
 
     @abstractmethod
+    def body(self, level: int) -> Sequence[nn.Module]:
+        """Return what a pass at ``level`` goes through beside the ends."""
+
     def used(self, level: int, fading: bool) -> Sequence[nn.Module]:
-        """Return the modules that a pass at ``level`` goes through, whether it is faded in or not."""
+        """Return all that a pass at ``level`` goes through: two ends where it fades in, and else its own."""
+        place = level - self.first
+        return [*self.body(level), *self.ends[place - fading : place + 1]]
+
+    def end(self, level: int) -> nn.Module:
+        """Return the end of a level."""
+        return self.ends[level - self.first]
+
+    def fades(self, level: int, alpha: float) -> bool:
+        """Return whether a pass shows the level below too."""
+        return level > self.first and alpha != 1
+
+
+class GrowingGenerator(GrowingNetwork):
+    """A generator that grows."""
+
+    def image(self, x: Tensor, below: Tensor, level: int, alpha: float) -> Tensor:
+        """Return images of a level's maps, as far faded in over those of the maps ``below``, enlarged."""
+        images = self.end(level)(x)
+        return faded(up(self.end(level - 1)(below)), images, alpha) if self.fades(level, alpha) else images
 
 
 class GrowingGAN(Movable, ImplicitModel):
@@ -67,11 +99,7 @@ class GrowingGAN(Movable, ImplicitModel):
         loss: both sides of the game.
         penalty: the penalty added to the critic's loss.
         terms: what else is added to either side.
-        optimizer: a function that makes the generator's optimiser.
-        critic_optimizer: a function that makes the critic's.
-        critic_steps: critic steps for each generator step.
-        average: decay of the generator's moving average; 0 for none.
-        augment: what is done to every image before the critic sees it.
+        rules: how both sides learn.
 
     Attributes:
         level: the level that samples are of, enlarged where it is not the finest.
@@ -93,14 +121,9 @@ class GrowingGAN(Movable, ImplicitModel):
         loss: Loss,
         penalty: Penalty | None,
         terms: Sequence[Term] = (),
-        optimizer: Callable[[Iterable[Parameter]], Optimizer],
-        critic_optimizer: Callable[[Iterable[Parameter]], Optimizer],
-        critic_steps: int,
-        average: float,
-        augment: Augment | None,
+        rules: Rules,
     ) -> None:
         super().__init__(spec, latents)
-        whole(1, critic_steps=critic_steps)
         self.generator = generator
         self.critic = critic
         self.stages = stages
@@ -108,11 +131,8 @@ class GrowingGAN(Movable, ImplicitModel):
         self.loss = loss
         self.penalty = penalty
         self.terms = nn.ModuleList(terms)
-        self.optimizer = optimizer
-        self.critic_optimizer = critic_optimizer
-        self.critic_steps = critic_steps
-        self.augment = augment
-        self.average = Average(self._makers(), average) if average else None
+        self.rules = rules
+        self.average = Average(self._makers(), rules.average) if rules.average else None
         self.register_buffer("level", torch.tensor(stages[0].level))
         self.register_buffer("alpha", torch.ones(()))
 
@@ -126,37 +146,44 @@ class GrowingGAN(Movable, ImplicitModel):
             "critic",
             [*self.critic.used(stage.level, stage.fading), *self.terms],
             partial(self.critic_loss, stage),
-            self.critic_optimizer,
+            self.rules.critic_optimizer,
         )
         generator = Turn(
             "generator",
-            self.learners(stage),
+            self.generator.used(stage.level, stage.fading),
             partial(self.generator_loss, stage),
-            self.optimizer,
-            every=self.critic_steps,
+            self.rules.optimizer,
+            every=self.rules.critic_steps,
             after=partial(self._after, stage),
         )
         name = f"fade-{side}" if stage.fading else str(side)
         return Phase(name, stage.share, [critic, generator], enter=partial(self._enter, stage))
 
-    def learners(self, stage: Stage) -> Sequence[nn.Module]:
-        """Return what learns in the generator's turn."""
-        return self.generator.used(stage.level, stage.fading)
+    @property
+    def setting(self) -> str:
+        """What the recipe prescribes beside its loss, for a column of the table."""
+        parts = [f"grown in {len(self.stages)} phases", *self.marks()]
+        parts += [text for part in (self.penalty, *self.terms) if (text := getattr(part, "setting", ""))]
+        return "; ".join([*parts, *self.rules.said])
+
+    @abstractmethod
+    def marks(self) -> Sequence[str]:
+        """Return what sets the networks apart, in words."""
 
     def critic_loss(self, stage: Stage, batch: Batch, step: Step) -> dict[str, Tensor]:
         """Return the critic's side at a stage."""
         alpha = step.fraction if stage.fading else 1.0
         with torch.no_grad():
-            fakes = self._shown(self.generate(batch, stage, alpha, step), step)
+            fakes = self.rules.shown(self.generate(batch, stage, alpha, step), step)
         game = self._game(stage, alpha)
-        real = game.scored(self._shown(self.real(batch, stage, alpha), step))
+        real = game.scored(self.rules.shown(self.real(batch, stage, alpha), step))
         return game.critic_loss(real, game.scored(fakes), step)
 
     def generator_loss(self, stage: Stage, batch: Batch, step: Step) -> dict[str, Tensor]:
         """Return the generator's side at a stage."""
         alpha = step.fraction if stage.fading else 1.0
         game = self._game(stage, alpha)
-        return game.generator_loss(game.scored(self._shown(self.generate(batch, stage, alpha, step), step)), step)
+        return game.generator_loss(game.scored(self.rules.shown(self.generate(batch, stage, alpha, step), step)), step)
 
     def generate(self, batch: Batch, stage: Stage, alpha: float, step: Step) -> Tensor:
         """Return a fake for each row of ``batch``, of the stage's sides on [-1, 1], from the network that learns."""
@@ -197,9 +224,6 @@ class GrowingGAN(Movable, ImplicitModel):
             terms=[term for term in self.terms if isinstance(term, Term)],
         )
 
-    def _shown(self, images: Tensor, step: Step) -> Tensor:
-        return images if self.augment is None else self.augment(images, step.generator)
-
     def _makers(self) -> dict[str, nn.Module]:
         return {"generator": self.generator}
 
@@ -214,13 +238,13 @@ class GrowingGAN(Movable, ImplicitModel):
             self.average.update(self._makers())
 
 
-def growth(levels: int, first: int = 0) -> Sequence[Stage]:
-    """Return the stages from level ``first`` up to the last of ``levels``, the later the longer, as papers have them.
+def growth(levels: int) -> Sequence[Stage]:
+    """Return the stages from the coarsest to the finest of so many levels, the later the longer, as papers have them.
 
-    Of three levels from the coarsest: 0.1, then 0.15 and 0.2, then 0.2 and 0.35.
+    Of three levels: 0.1, then 0.15 and 0.2, then 0.2 and 0.35.
     """
-    weights = [(first, False, 2.0)]
-    for place, level in enumerate(range(first + 1, levels), start=1):
-        weights += [(level, True, 2.0 + place), (level, False, 1.0 + 3 * place)]
+    weights = [(0, False, 2.0)]
+    for level in range(1, levels):
+        weights += [(level, True, 2.0 + level), (level, False, 1.0 + 3 * level)]
     total = sum(weight for _, _, weight in weights)
     return [Stage(level, fading, weight / total) for level, fading, weight in weights]

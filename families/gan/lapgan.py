@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn import Parameter
-from torch.optim import Optimizer
 
 from families.adversarial import mlp
-from families.adversarial.augment import Augment, augmentation
 from families.adversarial.game import Game
 from families.adversarial.losses import NON_SATURATING
 from families.gan.builder import ADAM, GANBuilder, gan_recipe
 from families.gan.codes import labels_of
 from families.gan.pyramid import Detail, LevelCritic, split
+from families.gan.rules import Rules
 from families.layers.ema import Average
 from families.layers.growing import down, reduced, up
-from families.layers.options import one_of, switch, whole
+from families.layers.options import one_of, switch
 from families.layers.scaling import halvings, to_levels, to_unit
 from genbench.implicit import ImplicitModel
 from genbench.interface import Phase, Step, Turn
@@ -46,11 +44,7 @@ class LapGAN(ImplicitModel):
         latents: the size of the coarsest level's noise; each other level has a plane of it.
         mode: how images are enlarged, ``"nearest"`` or ``"bilinear"``.
         conditional: whether all levels are told the label.
-        optimizer: a function that makes a generator's optimiser.
-        critic_optimizer: a function that makes a critic's.
-        critic_steps: critic steps for each generator step.
-        average: decay of the moving averages that samples come from; 0 for none.
-        augment: what is done to every image before a critic sees it.
+        rules: how both sides of each level learn.
 
     Attributes:
         deviations: σ_k of each level but the coarsest, 1 until its phase begins.
@@ -67,28 +61,20 @@ class LapGAN(ImplicitModel):
         latents: int,
         mode: str,
         conditional: bool,
-        optimizer: Callable[[Iterable[Parameter]], Optimizer],
-        critic_optimizer: Callable[[Iterable[Parameter]], Optimizer],
-        critic_steps: int,
-        average: float,
-        augment: Augment | None,
+        rules: Rules,
     ) -> None:
         self.coarsest = len(generators) - 1
         planes = [spec.shape[1] * spec.shape[2] >> 2 * level for level in reversed(range(self.coarsest))]
         self.sizes = [latents, *planes]
         super().__init__(spec, sum(self.sizes), given=("label",) if conditional else ())
-        whole(1, critic_steps=critic_steps)
         self.generators = nn.ModuleList(generators)
         self.critics = nn.ModuleList(critics)
         self.mode = mode
         self.conditional = conditional
-        self.optimizer = optimizer
-        self.critic_optimizer = critic_optimizer
-        self.critic_steps = critic_steps
-        self.augment = augment
+        self.rules = rules
         self.register_buffer("deviations", torch.ones(self.coarsest))
-        averaged: Iterable[nn.Module] = self.generators if average else ()
-        self.averages = nn.ModuleList(Average({"generator": module}, average) for module in averaged)
+        averaged: Iterable[nn.Module] = self.generators if rules.average else ()
+        self.averages = nn.ModuleList(Average({"generator": module}, rules.average) for module in averaged)
 
     def phases(self) -> Sequence[Phase]:
         """Return a phase a level, coarse to fine, in which that level's critic and generator learn and no others."""
@@ -98,13 +84,15 @@ class LapGAN(ImplicitModel):
                 f"level-{level}",
                 weights[level] / sum(weights),
                 [
-                    Turn("critic", [self.critics[level]], partial(self.critic_loss, level), self.critic_optimizer),
+                    Turn(
+                        "critic", [self.critics[level]], partial(self.critic_loss, level), self.rules.critic_optimizer
+                    ),
                     Turn(
                         "generator",
                         [self.generators[level]],
                         partial(self.generator_loss, level),
-                        self.optimizer,
-                        every=self.critic_steps,
+                        self.rules.optimizer,
+                        every=self.rules.critic_steps,
                         after=partial(self._after, level),
                     ),
                 ],
@@ -116,13 +104,10 @@ class LapGAN(ImplicitModel):
     @property
     def setting(self) -> str:
         """What the recipe prescribes beside its loss, for a column of the table."""
-        rule = self.optimizer([Parameter(torch.zeros(1))])
         marks = [f"{self.coarsest + 1} levels, {self.mode} between", "dropout 0.5 in the finer critics"]
         marks += ["details without a coarse part"] * any(getattr(m, "consistent", False) for m in self.generators)
         marks += ["label planes"] * self.conditional
-        marks += [f"{type(rule).__name__} {rule.defaults['lr']:g}"] + ["no average"] * (not len(self.averages))
-        own = getattr(self.augment, "setting", "")
-        return "; ".join([*marks, *([own] if own else [])])
+        return "; ".join([*marks, *self.rules.said])
 
     def game(self, level: int) -> Game:
         """Return the game of a level, over images of it."""
@@ -134,7 +119,7 @@ class LapGAN(ImplicitModel):
         with torch.no_grad():
             fakes = self._made(level, self.generators[level], coarse, self._noise(level, batch, step), planes)
         game = self.game(level)
-        shown = [torch.cat([self._shown(images, step), planes], 1) for images in (real, fakes)]
+        shown = [torch.cat([self.rules.shown(images, step), planes], 1) for images in (real, fakes)]
         return game.critic_loss(game.scored(shown[0]), game.scored(shown[1]), step)
 
     def generator_loss(self, level: int, batch: Batch, step: Step) -> dict[str, Tensor]:
@@ -142,7 +127,7 @@ class LapGAN(ImplicitModel):
         _, coarse, planes = self._real(level, batch)
         fakes = self._made(level, self.generators[level], coarse, self._noise(level, batch, step), planes)
         game = self.game(level)
-        return game.generator_loss(game.scored(torch.cat([self._shown(fakes, step), planes], 1)), step)
+        return game.generator_loss(game.scored(torch.cat([self.rules.shown(fakes, step), planes], 1)), step)
 
     def decode(self, u: Tensor, given: Batch) -> Tensor:
         """Map noise ``(B, Z)``, coarse to fine, to images ``(B, C, H, W)`` in levels, by averages if there are any."""
@@ -183,9 +168,6 @@ class LapGAN(ImplicitModel):
     def _noise(self, level: int, batch: Batch, step: Step) -> Tensor:
         return split(self.draw_noise(len(batch), step.generator), self.sizes)[self.coarsest - level]
 
-    def _shown(self, images: Tensor, step: Step) -> Tensor:
-        return images if self.augment is None else self.augment(images, step.generator)
-
     def _enter(self, level: int, data: Splits, step: Step) -> None:
         if level == self.coarsest:
             return
@@ -211,7 +193,8 @@ def lapgan(
     coarse part unless ``consistent``. Levels learn from real coarse images, so that none depends on another.
 
     Departures: Adam with β₁ ½ where the paper has gradient descent with momentum; kernels 5, 5, 3 on sides below 16;
-    details in units of their deviation, as the authors' code; samples of moving averages.
+    details in units of their deviation, as the authors' code; the coarsest level dense, with a tanh; shares of the
+    budget that double from level to level; samples of moving averages.
 
     Args:
         builder: what all recipes share; the networks are the paper's own.
@@ -243,9 +226,5 @@ def lapgan(
         latents=builder.latents,
         mode=upsampling,
         conditional=conditional,
-        optimizer=partial(ADAM, lr=builder.lr),
-        critic_optimizer=partial(ADAM, lr=builder.critic_lr or builder.lr),
-        critic_steps=builder.critic_steps,
-        average=builder.average,
-        augment=augmentation(builder.augment),
+        rules=builder.rules(ADAM),
     )

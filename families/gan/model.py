@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import Parameter
-from torch.optim import Optimizer
 
 from families.adversarial.augment import Augment
 from families.adversarial.game import Game
@@ -17,6 +15,7 @@ from families.adversarial.penalties import Penalty
 from families.adversarial.terms import Scored, Term
 from families.gan.codes import Code
 from families.gan.heads import Head
+from families.gan.rules import MakeOptimizer, learning_rules
 from families.layers.attention import Attention
 from families.layers.ema import Average
 from families.layers.options import positive, whole
@@ -24,8 +23,6 @@ from families.layers.scaling import to_levels, to_unit
 from genbench.implicit import ImplicitModel
 from genbench.interface import Phase, Step, Turn
 from genbench.spec import Batch, DataSpec
-
-MakeOptimizer = Callable[[Iterable[Parameter]], Optimizer]
 
 
 class GAN(ImplicitModel):
@@ -52,6 +49,7 @@ class GAN(ImplicitModel):
         clip: largest 2-norm of either side's gradient, if it is clipped.
         average: decay of the moving average that samples are drawn from; 0 for none.
         augment: ``(images, generator) → images``, differentiable; the critic sees nothing that has not been through it.
+        beside: modules by name that learn with the generator, in its turn and its average.
 
     Raises:
         ValueError: for less than one critic step, a bound or clip that is not positive, a decay outside [0, 1), or
@@ -76,6 +74,7 @@ class GAN(ImplicitModel):
         clip: float | None = None,
         average: float = 0.0,
         augment: Augment | None = None,
+        beside: Mapping[str, nn.Module] | None = None,
     ) -> None:
         super().__init__(spec, code.latents, given=code.given, categories=code.categories)
         whole(1, critic_steps=critic_steps)
@@ -99,6 +98,9 @@ class GAN(ImplicitModel):
         self.bound = bound
         self.clip = clip
         self.augment = augment
+        self.beside = tuple(beside or ())
+        for name, module in (beside or {}).items():
+            self.add_module(name, module)
         self.average = Average(self._makers(), average) if average else None
 
     @property
@@ -127,7 +129,7 @@ class GAN(ImplicitModel):
         )
         generator = Turn(
             "generator",
-            self.game.sides["generator"],
+            [*self.game.sides["generator"], *(self.get_submodule(name) for name in self.beside)],
             self.generator_loss,
             self.optimizer,
             every=self.critic_steps,
@@ -146,11 +148,7 @@ class GAN(ImplicitModel):
         generator's normalisation beyond its batches', attention, a missing tanh or average, and what critic, loss,
         code, head, terms and augmentation say of themselves.
         """
-        rules = [_rule(self.optimizer), _rule(self.critic_optimizer)]
-        if rules[0] == rules[1]:
-            rules.pop()
-        else:
-            rules = [f"generator's {rules[0]}", f"critic's {rules[1]}"]
+        rules = learning_rules(self.optimizer, self.critic_optimizer)
         steps = f"{self.critic_steps} step{'s' if self.critic_steps > 1 else ''}"
         bound = [] if self.bound is None else [f"weights ±{self.bound:g}"]
         bound += [] if self.clip is None else [f"gradients ≤ {self.clip:g}"]
@@ -217,7 +215,8 @@ class GAN(ImplicitModel):
         return images if self.augment is None else self.augment(images, step.generator)
 
     def _makers(self) -> dict[str, nn.Module]:
-        return {"generator": self.generator, "code": self.code}
+        own = {name: self.get_submodule(name) for name in self.beside}
+        return {"generator": self.generator, "code": self.code, **own}
 
     def _after_critic(self, logs: Mapping[str, Tensor], step: Step) -> None:
         self.game.after("critic", logs)
@@ -230,10 +229,3 @@ class GAN(ImplicitModel):
 
 def _attention(network: nn.Module) -> list[str]:
     return ["attention"] if any(isinstance(module, Attention) for module in network.modules()) else []
-
-
-def _rule(make: MakeOptimizer) -> str:
-    """Return an optimiser's name, rate and betas: ``"Adam 0.0002, β 0.5 0.999"``."""
-    optimizer = make([Parameter(torch.zeros(1))])
-    betas = "".join(f" {beta:g}" for beta in optimizer.defaults.get("betas", ()))
-    return f"{type(optimizer).__name__} {optimizer.defaults['lr']:g}" + (f", β{betas}" if betas else "")

@@ -9,16 +9,14 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn import Parameter
 
-from families.adversarial.augment import augmentation
 from families.adversarial.losses import WASSERSTEIN
 from families.adversarial.penalties import GradientPenalty
 from families.adversarial.terms import GameStep, GameView, Term
 from families.gan.builder import GANBuilder, gan_recipe
-from families.gan.growth import GrowingGAN, GrowingNetwork, Stage, growth
+from families.gan.growth import GrowingGAN, GrowingGenerator, GrowingNetwork, Stage, growth
 from families.layers.equalised import GAIN, EqualisedConv2d, EqualisedLinear
-from families.layers.growing import Blur, MinibatchDeviation, PixelNorm, down, faded, pixel_norm, up
+from families.layers.growing import Blur, MinibatchDeviation, PixelNorm, down, faded, pixel_norm
 from families.layers.options import positive, positive_or_zero, switch, whole
 from families.layers.scaling import halvings
 from genbench.implicit import ImplicitModel
@@ -38,7 +36,7 @@ def convolved(into: int, out: int, *, norm: bool) -> Sequence[nn.Module]:
     return [*layers, PixelNorm()] if norm else layers
 
 
-class Generator(GrowingNetwork):
+class Generator(GrowingGenerator):
     """A generator that grows: a dense layer to the coarsest map, then two convolutions a level (1710.10196, table 2).
 
     Args:
@@ -46,20 +44,21 @@ class Generator(GrowingNetwork):
         latents: the size of the code.
         levels: the number of levels.
         width: channels at the finest.
+        first: the level that growth begins with.
     """
 
-    def __init__(self, shape: tuple[int, int, int], latents: int, levels: int, width: int) -> None:
-        super().__init__()
+    def __init__(self, shape: tuple[int, int, int], latents: int, levels: int, width: int, first: int) -> None:
+        super().__init__(first)
         whole(1, width=width)
         sizes = channels(levels, width)
         base = (sizes[0], *(side >> (levels - 1) for side in shape[1:]))
         start = EqualisedLinear(latents, math.prod(base), gain=GAIN / 4)
-        first = nn.Sequential(start, nn.Unflatten(1, base), nn.LeakyReLU(0.2), PixelNorm())
-        self.blocks = nn.ModuleList([nn.Sequential(*first, *convolved(sizes[0], sizes[0], norm=True))])
+        mapped = (start, nn.Unflatten(1, base), nn.LeakyReLU(0.2), PixelNorm())
+        self.blocks = nn.ModuleList([nn.Sequential(*mapped, *convolved(sizes[0], sizes[0], norm=True))])
         for into, out in itertools.pairwise(sizes):
             layers = [*convolved(into, out, norm=True), *convolved(out, out, norm=True)]
             self.blocks.append(nn.Sequential(nn.Upsample(scale_factor=2), *layers))
-        self.to_rgb = nn.ModuleList(EqualisedConv2d(size, shape[0], 1, gain=1.0) for size in sizes)
+        self.ends = nn.ModuleList(EqualisedConv2d(size, shape[0], 1, gain=1.0) for size in sizes[first:])
 
     def forward(self, code: Tensor, level: int, alpha: float) -> Tensor:
         """Map codes ``(B, Z)`` to images of a level, as far faded in."""
@@ -67,14 +66,11 @@ class Generator(GrowingNetwork):
         below = x
         for block in self.blocks[: level + 1]:
             below, x = x, block(x)
-        images = self.to_rgb[level](x)
-        if level == 0 or alpha == 1:
-            return images
-        return faded(up(self.to_rgb[level - 1](below)), images, alpha)
+        return self.image(x, below, level, alpha)
 
-    def used(self, level: int, fading: bool) -> Sequence[nn.Module]:
-        """Return the blocks up to ``level`` and what makes images of the last, of the last two where it fades in."""
-        return [*self.blocks[: level + 1], *self.to_rgb[level - fading : level + 1]]
+    def body(self, level: int) -> Sequence[nn.Module]:
+        """Return the blocks up to ``level``."""
+        return list(self.blocks[: level + 1])
 
 
 class Critic(GrowingNetwork):
@@ -84,15 +80,22 @@ class Critic(GrowingNetwork):
         shape: the shape ``(C, H, W)``.
         levels: the number of levels.
         width: channels at the finest.
-        first: the level that growth begins with: coarser images are never read.
+        first: the level that growth begins with.
         blurred: whether maps are blurred before they are halved.
+        biased: whether the logit has a bias, of no use to a loss of differences alone.
     """
 
     def __init__(
-        self, shape: tuple[int, int, int], levels: int, width: int, *, first: int = 0, blurred: bool = False
+        self,
+        shape: tuple[int, int, int],
+        levels: int,
+        width: int,
+        first: int,
+        *,
+        blurred: bool = False,
+        biased: bool = True,
     ) -> None:
-        super().__init__()
-        self.first = first
+        super().__init__(first)
         sizes = channels(levels, width)
         base = sizes[0] * math.prod(side >> (levels - 1) for side in shape[1:])
         last = [
@@ -101,31 +104,29 @@ class Critic(GrowingNetwork):
             nn.Flatten(),
             EqualisedLinear(base, sizes[0]),
             nn.LeakyReLU(0.2),
-            EqualisedLinear(sizes[0], 1, gain=1.0),
+            EqualisedLinear(sizes[0], 1, gain=1.0, bias=biased),
         ]
         self.blocks = nn.ModuleList([nn.Sequential(*last)])
         for coarser, own in itertools.pairwise(sizes):
             blur = [Blur()] if blurred else []
             layers = [*convolved(own, own, norm=False), *blur, *convolved(own, coarser, norm=False)]
             self.blocks.append(nn.Sequential(*layers, nn.AvgPool2d(2)))
-        self.from_rgb = nn.ModuleList(
+        self.ends = nn.ModuleList(
             nn.Sequential(EqualisedConv2d(shape[0], size, 1), nn.LeakyReLU(0.2)) for size in sizes[first:]
         )
 
     def forward(self, images: Tensor, level: int, alpha: float) -> Tensor:
         """Map images of a level, as far faded in, to logits ``(B,)``."""
-        read = self.from_rgb[level - self.first]
-        x = read(images)
+        x = self.end(level)(images)
         for place in range(level, -1, -1):
             x = self.blocks[place](x)
-            if place == level > self.first and alpha < 1:
-                x = faded(self.from_rgb[level - self.first - 1](down(images)), x, alpha)
+            if place == level and self.fades(level, alpha):
+                x = faded(self.end(level - 1)(down(images)), x, alpha)
         return x[:, 0]
 
-    def used(self, level: int, fading: bool) -> Sequence[nn.Module]:
-        """Return the blocks from ``level`` down and what reads images of the first, of the first two as it fades in."""
-        end = level - self.first + 1
-        return [*self.blocks[: level + 1], *self.from_rgb[end - 1 - fading : end]]
+    def body(self, level: int) -> Sequence[nn.Module]:
+        """Return the blocks from ``level`` down."""
+        return list(self.blocks[: level + 1])
 
 
 class Drift(Term):
@@ -152,16 +153,9 @@ class Drift(Term):
 class PGGAN(GrowingGAN):
     """A GAN that grows, of pixel norms and equalised rates."""
 
-    @property
-    def setting(self) -> str:
-        """What the recipe prescribes beside its loss, for a column of the table."""
-        rule = self.optimizer([Parameter(torch.zeros(1))])
-        betas = " ".join(f"{beta:g}" for beta in rule.defaults["betas"])
-        parts = [f"grown in {len(self.stages)} phases", "equalised rates, pixel norm, minibatch deviation"]
-        parts += [f"Adam {rule.defaults['lr']:g}, β {betas}"]
-        own = (self.penalty, *self.terms, self.augment)
-        parts += [text for part in own if (text := getattr(part, "setting", ""))]
-        return "; ".join([*parts, *(["no average"] if self.average is None else [])])
+    def marks(self) -> Sequence[str]:
+        """Return what sets the networks apart, in words."""
+        return ["equalised rates, pixel norm, minibatch deviation"]
 
 
 @gan_recipe(own_networks=True, lr=1e-3, width=16)
@@ -173,7 +167,8 @@ def pggan(builder: GANBuilder, *, penalty: float = 10.0, drift: float = 1e-3, gr
     both, no tanh.
 
     Departures: as many levels as the sides halve, 28 → 14 → 7, and shares of a budget where the paper has numbers of
-    images; batches of one size; an average of decay 0.99, where its runs of weeks have 0.999.
+    images; batches of one size; sixteen channels at the finest sides; an average of decay 0.99, where its runs of weeks
+    have 0.999.
 
     Args:
         builder: what all recipes share; the networks are the paper's own, ``width`` the channels at full sides.
@@ -189,19 +184,16 @@ def pggan(builder: GANBuilder, *, penalty: float = 10.0, drift: float = 1e-3, gr
     switch(growing=growing)
     levels = halvings(*builder.spec.shape[1:]) + 1
     stages = growth(levels) if growing else [Stage(levels - 1, False, 1.0)]
+    first = stages[0].level
     return PGGAN(
         builder.spec,
-        Generator(builder.spec.shape, builder.latents, levels, builder.width),
-        Critic(builder.spec.shape, levels, builder.width),
+        Generator(builder.spec.shape, builder.latents, levels, builder.width, first),
+        Critic(builder.spec.shape, levels, builder.width, first, biased=drift > 0),
         builder.latents,
         stages=stages,
         finest=levels - 1,
         loss=WASSERSTEIN,
         penalty=GradientPenalty(penalty),
         terms=[Drift(drift)] if drift else [],
-        optimizer=partial(ADAM, lr=builder.lr),
-        critic_optimizer=partial(ADAM, lr=builder.critic_lr or builder.lr),
-        critic_steps=builder.critic_steps,
-        average=builder.average,
-        augment=augmentation(builder.augment),
+        rules=builder.rules(ADAM),
     )

@@ -39,8 +39,11 @@ class Detail(nn.Module):
         sizes = (channels + 1 + conditions, width, width, channels)
         layers: list[nn.Module] = []
         for place, kernel in enumerate(kernels):
-            convolution = nn.Conv2d(sizes[place], sizes[place + 1], kernel, padding=kernel // 2)
-            layers += [he(convolution), nn.ReLU()] if place < len(kernels) - 1 else [faint(convolution)]
+            last = place == len(kernels) - 1  # whose bias would be taken out again, were details to have no means
+            convolution = nn.Conv2d(
+                sizes[place], sizes[place + 1], kernel, padding=kernel // 2, bias=not (last and consistent)
+            )
+            layers += [he(convolution), nn.ReLU()] if not last else [faint(convolution)]
         self.layers = nn.Sequential(*layers)
         self.consistent = consistent
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn import Parameter
-from torch.optim import Optimizer
 
-from families.adversarial.augment import Augment, augmentation
 from families.adversarial.dcgan import Critic, unnormalised
 from families.adversarial.game import Game
 from families.adversarial.losses import NON_SATURATING
+from families.adversarial.terms import Scored
 from families.gan.builder import ADAM, GANBuilder, gan_recipe
+from families.gan.rules import Rules
 from families.gan.s2_networks import Regressor, Structure, Style
 from families.gan.surface import halves, leanings, surface
 from families.layers.ema import Average
@@ -29,7 +29,8 @@ from genbench.spec import Batch, DataSpec
 
 SHARES = {"structure": 0.3, "regressor": 0.05, "style": 0.35, "joint": 0.3}
 STRUCTURE_BY_STYLE = 0.1  # the weight of the style's loss for the structure, in the joint phase
-SLOWER = (0.1, 0.01)  # rates of style and structure in the joint phase, beside those before
+SLOWER = {"structure": 0.01, "style": 0.1}  # rates in the joint phase, beside those before
+TurnLoss = Callable[[Batch, Step], dict[str, Tensor]]
 
 
 class S2GAN(ImplicitModel):
@@ -43,12 +44,7 @@ class S2GAN(ImplicitModel):
         regressor: reads surfaces off images; fixed once its phase is over.
         latents: the size of z, and of z'.
         weight: λ, the weight of the regressor's word for the style.
-        optimizer: a function of ``(parameters, lr=…)``.
-        lr: the learning rate of all that makes and reads.
-        critic_lr: that of the critics.
-        critic_steps: critic steps for each step of the generator that it judges.
-        average: decay of the moving averages of both generators; 0 for none.
-        augment: what is done to every image before its critic sees it; surfaces stay beside it as they are.
+        rules: how both games learn; an image is moved with its surface before a critic sees it.
     """
 
     def __init__(
@@ -61,12 +57,7 @@ class S2GAN(ImplicitModel):
         latents: int,
         *,
         weight: float,
-        optimizer: Callable[..., Optimizer],
-        lr: float,
-        critic_lr: float,
-        critic_steps: int,
-        average: float,
-        augment: Augment | None,
+        rules: Rules,
     ) -> None:
         super().__init__(spec, 2 * latents)
         self.structure = structure
@@ -74,83 +65,64 @@ class S2GAN(ImplicitModel):
         self.structure_critic, self.style_critic = critics
         self.regressor = regressor
         self.weight = weight
-        self.optimizer = optimizer
-        self.lr, self.critic_lr = lr, critic_lr
-        whole(1, critic_steps=critic_steps)
-        self.critic_steps = critic_steps
-        self.augment = augment
-        averaged = (structure, style) if average else ()
-        self.averages = nn.ModuleList(Average({"network": network}, average) for network in averaged)
+        self.rules = rules
+        averaged = {"structure": structure, "style": style} if rules.average else {}
+        self.averages = nn.ModuleDict({n: Average({"network": net}, rules.average) for n, net in averaged.items()})
 
     def phases(self) -> Sequence[Phase]:
         """Return the four phases: structure alone, what reads surfaces, style on real surfaces, both together."""
-        plain, slow = (1.0, 1.0), SLOWER
         return [
-            Phase("structure", SHARES["structure"], self._structure_turns(plain[1], joint=False)),
+            Phase("structure", SHARES["structure"], self._structure_turns(joint=False)),
             Phase("regressor", SHARES["regressor"], [self._turn("regressor", self.regressor, self.regressor_loss)]),
-            Phase("style", SHARES["style"], self._style_turns(plain[0], joint=False)),
-            Phase(
-                "joint",
-                SHARES["joint"],
-                [*self._structure_turns(slow[1], joint=True), *self._style_turns(slow[0], joint=True)],
-            ),
+            Phase("style", SHARES["style"], self._style_turns(joint=False)),
+            Phase("joint", SHARES["joint"], [*self._structure_turns(joint=True), *self._style_turns(joint=True)]),
         ]
 
-    def _structure_turns(self, rate: float, *, joint: bool) -> Sequence[Turn]:
-        after = partial(self._after, 0)
-        loss = partial(self.structure_loss, joint)
-        return [
-            self._turn("critic-structure", self.structure_critic, self.structure_critic_loss, rate=rate, critic=True),
-            self._turn("structure", self.structure, loss, rate=rate, after=after),
-        ]
+    def _structure_turns(self, *, joint: bool) -> Sequence[Turn]:
+        return self._game_turns(
+            "structure", self.structure_critic, self.structure_critic_loss, partial(self.structure_loss, joint), joint
+        )
 
-    def _style_turns(self, rate: float, *, joint: bool) -> Sequence[Turn]:
+    def _style_turns(self, *, joint: bool) -> Sequence[Turn]:
         critic, style = partial(self.style_critic_loss, joint), partial(self.style_loss, joint)
-        return [
-            self._turn("critic-style", self.style_critic, critic, rate=rate, critic=True),
-            self._turn("style", self.style, style, rate=rate, after=partial(self._after, 1)),
+        return self._game_turns("style", self.style_critic, critic, style, joint)
+
+    def _game_turns(
+        self, name: Literal["structure", "style"], critic: nn.Module, of_critic: TurnLoss, loss: TurnLoss, joint: bool
+    ) -> Sequence[Turn]:
+        """Return the turns of a critic and of what it judges, both slower in the joint phase."""
+        rate = SLOWER[name] if joint else 1.0
+        network = self.get_submodule(name)
+        turns = [
+            Turn(f"critic-{name}", [critic], of_critic, self.rules.critic_optimizer),
+            replace(self._turn(name, network, loss), every=self.rules.critic_steps, after=partial(self._after, name)),
         ]
+        return [replace(turn, schedule=lambda fraction: rate) for turn in turns]
 
-    def _turn(
-        self,
-        name: str,
-        network: nn.Module,
-        loss: Callable[[Batch, Step], dict[str, Tensor]],
-        *,
-        rate: float = 1.0,
-        critic: bool = False,
-        after: Any = None,  # noqa: ANN401 - as Turn's
-    ) -> Turn:
-        lr = rate * (self.critic_lr if critic else self.lr)
-
-        def made(parameters: Iterable[Parameter]) -> Optimizer:
-            return self.optimizer(parameters, lr=lr)
-
-        return Turn(name, [network], loss, made, every=1 if after is None else self.critic_steps, after=after)
+    def _turn(self, name: str, network: nn.Module, loss: TurnLoss) -> Turn:
+        return Turn(name, [network], loss, self.rules.optimizer)
 
     @property
     def setting(self) -> str:
         """What the recipe prescribes beside its loss, for a column of the table."""
         shares = ", ".join(f"{name} {share:g}" for name, share in SHARES.items())
-        rule = self.optimizer([Parameter(torch.zeros(1))], lr=self.lr)
         parts = [f"phases: {shares}", f"surface of the image by weight {self.weight:g}"]
-        parts += [f"{type(rule).__name__} {self.lr:g}", *(["no average"] * (not len(self.averages)))]
-        own = getattr(self.augment, "setting", "")
-        return "; ".join([*parts, *([own] if own else [])])
+        return "; ".join([*parts, *self.rules.said])
 
     def structure_critic_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         """Return the critic's side on surfaces of real images and on those that are made."""
         game = Game(self.structure, self.structure_critic, loss=NON_SATURATING)
         with torch.no_grad():
             made = self.structure(self._codes(batch, step)[0])
-        return game.critic_loss(game.scored(surface(self._real(batch))), game.scored(made), step)
+        real, fake = (game.scored(self.rules.shown(maps, step)) for maps in (surface(self._real(batch)), made))
+        return game.critic_loss(real, fake, step)
 
     def structure_loss(self, joint: bool, batch: Batch, step: Step) -> dict[str, Tensor]:
         """Return the structure's side, and where ``joint`` a tenth of the style's on images of what it makes."""
         game = Game(self.structure, self.structure_critic, loss=NON_SATURATING)
         z, other = self._codes(batch, step)
         normals = self.structure(z)
-        logs = game.generator_loss(game.scored(normals), step)
+        logs = game.generator_loss(game.scored(self.rules.shown(normals, step)), step)
         if not joint:
             return logs
         by_style = self._style_game().generator_loss(self._scored(self.style(normals, other), normals, step), step)
@@ -191,12 +163,8 @@ class S2GAN(ImplicitModel):
     def imagined(self, u: Tensor) -> tuple[Tensor, Tensor]:
         """Return the normals and the image on [-1, 1] of noise ``(B, Z)``, by the averages if there are any."""
         z, code = u.chunk(2, 1)
-        networks: list[Any] = [self.structure, self.style]
-        for place, average in enumerate(self.averages):
-            copies: Any = average
-            networks[place] = copies.copies["network"]
-        normals = networks[0](z)
-        return normals, networks[1](normals, code)
+        normals = self._maker("structure")(z)
+        return normals, self._maker("style")(normals, code)
 
     def agreement(self, n: int, generator: torch.Generator) -> tuple[float, float]:
         """Return how often the surface of samples is of the class that made them, and of another sample's.
@@ -208,7 +176,8 @@ class S2GAN(ImplicitModel):
         with evaluation(self):
             normals, images = self.imagined(self.draw_noise(n, generator))
             shown, made = leanings(surface(images)), leanings(normals)
-        return tuple((shown == one).double().mean().item() for one in (made, made.roll(1, 0)))  # type: ignore[return-value]
+        own, others = (float((shown == one).double().mean()) for one in (made, made.roll(1, 0)))
+        return own, others
 
     def _given(self, joint: bool, batch: Batch, step: Step) -> tuple[Tensor, Tensor]:
         """Return the surfaces that fakes are made of, of other real images or made ones, and their codes."""
@@ -218,10 +187,9 @@ class S2GAN(ImplicitModel):
     def _style_game(self) -> Game:
         return Game(self.style, self.style_critic, loss=NON_SATURATING)
 
-    def _scored(self, images: Tensor, normals: Tensor, step: Step) -> Any:  # noqa: ANN401 - Scored
-        shown = images if self.augment is None else self.augment(images, step.generator)
+    def _scored(self, images: Tensor, normals: Tensor, step: Step) -> Scored:
         beside = F.interpolate(normals, size=images.shape[2:])
-        return self._style_game().scored(torch.cat([shown, beside], 1))
+        return self._style_game().scored(self.rules.shown(torch.cat([images, beside], 1), step))
 
     def _codes(self, batch: Batch, step: Step) -> Sequence[Tensor]:
         return self.draw_noise(len(batch), step.generator).chunk(2, 1)
@@ -229,10 +197,14 @@ class S2GAN(ImplicitModel):
     def _real(self, batch: Batch) -> Tensor:
         return to_unit(batch.images, self.spec.levels).to(next(self.parameters()).dtype)
 
-    def _after(self, place: int, logs: Mapping[str, Tensor], step: Step) -> None:
-        if len(self.averages):
-            average: Any = self.averages[place]
-            average.update({"network": (self.structure, self.style)[place]})
+    def _maker(self, name: str) -> nn.Module:
+        return (
+            cast("Average", self.averages[name]).copies["network"] if self.rules.average else self.get_submodule(name)
+        )
+
+    def _after(self, name: str, logs: Mapping[str, Tensor], step: Step) -> None:
+        if self.rules.average:
+            cast("Average", self.averages[name]).update({"network": self.get_submodule(name)})
 
 
 @gan_recipe(own_networks=True, lr=2e-3)
@@ -257,6 +229,9 @@ def s2_gan(builder: GANBuilder, *, weight: float = 0.1) -> ImplicitModel:
     """
     positive_or_zero(weight=weight)
     whole(1, width=builder.width)
+    rules = builder.rules(ADAM)
+    if "color" in builder.augment:
+        raise ValueError(f"augment={builder.augment!r}: surfaces have no colours; give translation or cutout")
     shape = builder.spec.shape
     sides = [side // 2 for side in shape[1:]] if halves(shape) else list(shape[1:])
     channels = shape[0]
@@ -272,10 +247,5 @@ def s2_gan(builder: GANBuilder, *, weight: float = 0.1) -> ImplicitModel:
         Regressor(channels, builder.width, shape[1] // sides[0]),
         builder.latents,
         weight=weight,
-        optimizer=ADAM,
-        lr=builder.lr,
-        critic_lr=builder.critic_lr or builder.lr,
-        critic_steps=builder.critic_steps,
-        average=builder.average,
-        augment=augmentation(builder.augment),
+        rules=rules,
     )

@@ -44,21 +44,21 @@ class Style(nn.Module):
         super().__init__()
         self.sides = list(sides)
         self.surface = nn.Sequential(
-            he(nn.Conv2d(3, width, 3, padding=1)),
+            he(nn.Conv2d(3, width, 3, padding=1, bias=False)),
             nn.BatchNorm2d(width),
             nn.ReLU(),
-            he(nn.Conv2d(width, width, 3, padding=1)),
+            he(nn.Conv2d(width, width, 3, padding=1, bias=False)),
             nn.BatchNorm2d(width),
             nn.ReLU(),
         )
         self.code = Generator((width, sides[0], sides[1]), latents, width)
         scale = shape[1] // sides[0]
         self.joined = nn.Sequential(
-            he(nn.Conv2d(2 * width, 2 * width, 3, padding=1)),
+            he(nn.Conv2d(2 * width, 2 * width, 3, padding=1, bias=False)),
             nn.BatchNorm2d(2 * width),
             nn.ReLU(),
             *([nn.Upsample(scale_factor=scale)] if scale > 1 else []),
-            he(nn.Conv2d(2 * width, width, 3, padding=1)),
+            he(nn.Conv2d(2 * width, width, 3, padding=1, bias=False)),
             nn.BatchNorm2d(width),
             nn.ReLU(),
             faint(nn.Conv2d(width, shape[0], 3, padding=1)),

@@ -19,9 +19,7 @@ from families.gan.codes import ClassCode
 from families.gan.few_labels import FewLabels, check_labelled, labelled_of
 from families.gan.model import GAN
 from families.gan.projection import class_generator, projection_critic
-from families.layers.coded import row_chunks
 from families.layers.ema import Average
-from families.layers.evaluation import evaluation
 from families.layers.options import positive_or_zero, switch
 from families.layers.rotations import TURNS, all_turns, check_square
 from genbench.interface import Phase, Step
@@ -121,17 +119,10 @@ class S3GAN(FewLabels):
         chosen = Batch(torch.empty(len(images), 0), torch.where(known >= 0, known, probabilities.argmax(1)))
         return Scored(images, self.head(logit, features, chosen), features, chosen)
 
-    def classify(self, batch: Batch) -> Tensor:
-        """Return the probabilities of the classes, ``(B, K)``, by averages of critic and classifier if there are."""
+    def told(self, images: Tensor) -> Tensor:
+        """Return the logits of the classes, by the averages of critic and classifier if there are any."""
         judges = self._judges() if self.judges is None else self.judges.copies
-        batch = self.checked(batch, ())
-        with evaluation(self):
-            return torch.cat(
-                [
-                    judges["classes"](judges["critic"](self._real(batch.rows(rows)))[1]).softmax(1)
-                    for rows in row_chunks(batch)
-                ]
-            )
+        return judges["classes"](judges["critic"](images)[1])
 
     def _turns(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return the cross-entropy of how far images are turned, and how often it is told."""

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import torch
 from einops import rearrange
 from torch import Generator as Source
 from torch import Tensor
-from torch.nn import Parameter
 
-from families.adversarial.augment import augmentation
 from families.adversarial.losses import NON_SATURATING
 from families.adversarial.penalties import R1
 from families.gan.builder import GANBuilder, gan_recipe
@@ -66,16 +63,11 @@ class StyleGAN(GrowingGAN):
         self.truncated = truncated
         self.register_buffer("mean", torch.zeros(self.generator.sizes[0]))
 
-    @property
-    def setting(self) -> str:
-        """What the recipe prescribes beside its loss, for a column of the table."""
-        rule = self.optimizer([Parameter(torch.zeros(1))])
-        betas = " ".join(f"{beta:g}" for beta in rule.defaults["betas"])
-        parts = [f"grown in {len(self.stages)} phases", f"styles of {MAPPING} layers at rate ×{SLOW:g}"]
-        parts += [f"mixed with chance {self.mixing:g}", f"Adam {rule.defaults['lr']:g}, β {betas}"]
-        parts += [text for part in (self.penalty, self.augment) if (text := getattr(part, "setting", ""))]
-        parts += [f"samples at ψ {self.truncation:g}"] * (self.truncation != 1)
-        return "; ".join([*parts, *(["no average"] if self.average is None else [])])
+    def marks(self) -> Sequence[str]:
+        """Return what sets the networks apart, in words."""
+        parts = [f"styles of {MAPPING} layers at rate ×{SLOW:g}", f"mixed with chance {self.mixing:g}"]
+        reach = "" if self.truncated is None else f" in the first {self.truncated} layers"
+        return [*parts, *([f"samples at ψ {self.truncation:g}{reach}"] * (self.truncation != 1))]
 
     def generate(self, batch: Batch, stage: Stage, alpha: float, step: Step) -> Tensor:
         """Return a fake for each row, the styles of two codes mixed at a layer drawn for the batch, or of one."""
@@ -161,8 +153,8 @@ def stylegan(
     ``pggan`` does, from the second coarsest sides on; styles of two codes are mixed in training.
 
     Departures: γ 1 where the paper has 10, since the gradient's sum over hundreds of pixels is smaller than over a
-    million; one rate for all sides, where its grows with them; z and w of ``latents`` numbers; samples are not
-    truncated unless ``truncation`` says so, and no likelihood is.
+    million; one rate for all sides, where its grows with them; z and w of ``latents`` numbers; sixteen channels at the
+    finest sides; samples are not truncated unless ``truncation`` says so, and no likelihood is.
 
     Args:
         builder: what all recipes share; the networks are the paper's own, ``width`` the channels at full sides.
@@ -179,24 +171,21 @@ def stylegan(
     positive(gamma=gamma)
     if not 0 <= truncation <= 1:
         raise ValueError(f"truncation={truncation}: give 0 to 1, 1 for none")
-    whole(0, **({} if truncated is None else {"truncated": truncated}))
+    if truncated is not None:
+        whole(0, truncated=truncated)
     levels = halvings(*builder.spec.shape[1:]) + 1
     first = stages(levels)[0].level
     generator = StyleGenerator(builder.spec.shape, builder.latents, levels, builder.width, first)
     return StyleGAN(
         builder.spec,
         generator,
-        Critic(builder.spec.shape, levels, builder.width, first=first, blurred=True),
+        Critic(builder.spec.shape, levels, builder.width, first, blurred=True),
         sum(generator.sizes),
         stages=stages(levels),
         finest=levels - 1,
         loss=NON_SATURATING,
         penalty=R1(gamma),
-        optimizer=partial(ADAM, lr=builder.lr),
-        critic_optimizer=partial(ADAM, lr=builder.critic_lr or builder.lr),
-        critic_steps=builder.critic_steps,
-        average=builder.average,
-        augment=augmentation(builder.augment),
+        rules=builder.rules(ADAM),
         mixing=mixing,
         truncation=truncation,
         truncated=truncated,

@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from families.gan.growth import GrowingNetwork
+from families.gan.growth import GrowingGenerator
 from families.gan.pggan import channels
 from families.layers.equalised import EqualisedConv2d, EqualisedLinear
-from families.layers.growing import Blur, faded, pixel_norm, up
+from families.layers.growing import EPSILON, Blur, pixel_norm, up
 from families.layers.options import whole
 
 MAPPING = 8  # dense layers from z to w
@@ -60,6 +60,12 @@ class Constant(nn.Module):
         return self.map.expand(n, -1, -1, -1)
 
 
+def instance_norm(x: Tensor) -> Tensor:
+    """Return maps of mean 0 and variance 1 each; one of a single place, which torch's own refuses, becomes 0."""
+    centred = x - x.mean((2, 3), keepdim=True)
+    return centred * torch.rsqrt(centred.square().mean((2, 3), keepdim=True) + EPSILON)
+
+
 class StyledLayer(nn.Module):
     """A layer of the synthesis: convolution, noise, bias, rectifier, instance norm, then the style's scale and shift.
 
@@ -85,7 +91,7 @@ class StyledLayer(nn.Module):
         if self.blur is not None:
             x = self.blur(x)
         x = x + self.strength[:, None, None] * plane + self.bias[:, None, None]
-        return self.styled(F.instance_norm(F.leaky_relu(x, 0.2), eps=1e-8), w)
+        return self.styled(instance_norm(F.leaky_relu(x, 0.2)), w)
 
     def styled(self, x: Tensor, w: Tensor) -> Tensor:
         """Return ``x (1 + a) + b`` with a and b read from the style."""
@@ -93,7 +99,7 @@ class StyledLayer(nn.Module):
         return x * (1 + scale) + shift
 
 
-class StyleGenerator(GrowingNetwork):
+class StyleGenerator(GrowingGenerator):
     """A mapping of z to styles, and a synthesis that grows.
 
     Args:
@@ -101,16 +107,15 @@ class StyleGenerator(GrowingNetwork):
         latents: the size of z and of w.
         levels: the number of levels.
         width: channels at the finest.
-        first: the level that growth begins with: coarser images are never made.
+        first: the level that growth begins with.
 
     Attributes:
         sizes: the parts of the noise: z, then a plane a layer.
     """
 
-    def __init__(self, shape: tuple[int, int, int], latents: int, levels: int, width: int, first: int = 0) -> None:
-        super().__init__()
+    def __init__(self, shape: tuple[int, int, int], latents: int, levels: int, width: int, first: int) -> None:
+        super().__init__(first)
         whole(1, width=width)
-        self.first = first
         sizes = channels(levels, width)
         self.sides = [[side >> (levels - 1 - level) for side in shape[1:]] for level in range(levels)]
         self.sizes = [latents, *(math.prod(sides) for sides in self.sides for _ in range(PER_LEVEL))]
@@ -122,7 +127,7 @@ class StyleGenerator(GrowingNetwork):
             into = sizes[level - 1] if level else 0
             start = StyledLayer(into, own, latents, larger=level > 0)
             self.levels.append(nn.ModuleList([start, StyledLayer(own, own, latents, larger=False)]))
-        self.to_rgb = nn.ModuleList(EqualisedConv2d(size, shape[0], 1, gain=1.0) for size in sizes[first:])
+        self.ends = nn.ModuleList(EqualisedConv2d(size, shape[0], 1, gain=1.0) for size in sizes[first:])
 
     def mapped(self, z: Tensor) -> Tensor:
         """Map codes z ``(B, Z)`` to styles w ``(B, W)``."""
@@ -144,12 +149,8 @@ class StyleGenerator(GrowingNetwork):
                 own = torch.lerp(how.mean.to(own), own, how.psi)
             layers: Any = self.levels[at]
             x = layers[within](x, planes[place].unflatten(1, (1, *self.sides[at])), own)
-        images = self.to_rgb[level - self.first](x)
-        if level == self.first or alpha == 1:
-            return images
-        return faded(up(self.to_rgb[level - self.first - 1](below)), images, alpha)
+        return self.image(x, below, level, alpha)
 
-    def used(self, level: int, fading: bool) -> Sequence[nn.Module]:
-        """Return the mapping, the layers up to ``level``, and what makes images of the last, of two as it fades in."""
-        end = level - self.first + 1
-        return [self.mapping, self.constant, *self.levels[: level + 1], *self.to_rgb[end - 1 - fading : end]]
+    def body(self, level: int) -> Sequence[nn.Module]:
+        """Return the mapping, the constant, and the layers up to ``level``."""
+        return [self.mapping, self.constant, *self.levels[: level + 1]]

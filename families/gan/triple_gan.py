@@ -16,7 +16,6 @@ from families.gan.codes import ClassCode
 from families.gan.few_labels import FewLabels, check_labelled, labelled_of
 from families.gan.model import GAN
 from families.gan.projection import class_generator, projection_critic
-from families.layers.coded import row_chunks
 from families.layers.convolutional import ImageEncoder, faint, he
 from families.layers.ema import Average
 from families.layers.evaluation import evaluation
@@ -74,7 +73,7 @@ class TripleGAN(FewLabels):
         parts: what :class:`GAN` takes, in its order.
         classifier: q, images on [-1, 1] → logits.
         noise: the deviation of what is added to all that the critic sees.
-        pseudo: the share of the critic's reals that are unlabelled images with the classifier's class, later on.
+        pseudo: the share of the critic's reals that are images of the batch with the classifier's class, later on.
         average: decay of the moving averages of generator and classifier; 0 for none.
         options: what else :class:`GAN` takes.
     """
@@ -117,7 +116,9 @@ class TripleGAN(FewLabels):
         labelled, labels = labelled_of(batch)
         images = self._real(batch)
         with torch.no_grad():
-            fakes, chances = self.generate(u, given), self._told(images).softmax(1)
+            fakes = self.generate(u, given)
+        with evaluation(self.classifier):  # what it says, without dropout
+            chances = self._learned(images).softmax(1)
         real = self._every(self._real(labelled), step).gather(1, labels[:, None])
         fake = self._every(fakes, step).gather(1, self._labels(given)[:, None])
         scores = self._every(images, step)
@@ -138,8 +139,8 @@ class TripleGAN(FewLabels):
     def supervised_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         """Return the cross-entropy of labelled images, and a little of how unevenly all images fall into classes."""
         labelled, labels = labelled_of(batch)
-        told = self._told(self._real(labelled))
-        even = ENTROPY * balance(self._told(self._real(batch)))
+        told = self._learned(self._real(labelled))
+        even = ENTROPY * balance(self._learned(self._real(batch)))
         right = (told.argmax(1) == labels).double().mean()
         return {"loss": F.cross_entropy(told, labels) + even, "balance": even, "accuracy": right}
 
@@ -147,7 +148,7 @@ class TripleGAN(FewLabels):
         """Return the supervised loss, the critic's word on all classes, that of fakes later on, entropy and balance."""
         labelled, labels = labelled_of(batch)
         images = self._real(batch)
-        told, logits = self._told(self._real(labelled)), self._told(images)
+        told, logits = self._learned(self._real(labelled)), self._learned(images)
         with torch.no_grad():
             scores = self._every(images, step)
         parts = {
@@ -160,17 +161,14 @@ class TripleGAN(FewLabels):
             given, u = self.fakes_of(batch, step)
             with torch.no_grad():
                 fakes = self.generate(u, given)
-            parts["fakes"] = PSEUDO_WEIGHT * F.cross_entropy(self._told(fakes), self._labels(given))
+            parts["fakes"] = PSEUDO_WEIGHT * F.cross_entropy(self._learned(fakes), self._labels(given))
         accuracy = (told.argmax(1) == labels).double().mean()
         return {"loss": torch.stack(list(parts.values())).sum(), **parts, "accuracy": accuracy}
 
-    def classify(self, batch: Batch) -> Tensor:
-        """Return the probabilities of the classes, ``(B, K)``, by the classifier's average if there is one."""
+    def told(self, images: Tensor) -> Tensor:
+        """Return the logits of the classes, by the classifier's average if there is one."""
         average = self.classifier_average
-        network = self.classifier if average is None else average.copies["classifier"]
-        batch = self.checked(batch, ())
-        with evaluation(self):
-            return torch.cat([network(self._real(batch.rows(rows))).softmax(1) for rows in row_chunks(batch)])
+        return (self.classifier if average is None else average.copies["classifier"])(images)
 
     def _every(self, images: Tensor, step: Step) -> Tensor:
         """Return the critic's scores of noisy images under each class, ``(B, K)``, from one pass of its features."""
@@ -181,7 +179,7 @@ class TripleGAN(FewLabels):
         head: Any = self.head
         return at_least_single(logit[:, None] + features @ head.embedding.weight.T)
 
-    def _told(self, images: Tensor) -> Tensor:
+    def _learned(self, images: Tensor) -> Tensor:
         return at_least_single(self.classifier(images))
 
     def _labels(self, given: Batch) -> Tensor:
@@ -205,7 +203,7 @@ def triple_gan(builder: GANBuilder, *, hidden: int = 128, noise: float = 0.3, ps
 
     Departures: the pair of ``projection-cgan``, whose critic scores all classes from one pass, so that the sum over
     classes is exact where the authors weigh the likeliest; a convolutional classifier with a small entropy and balance
-    term, as the authors' code; later on half of the critic's reals are unlabelled images with guessed labels, which
+    term, as the authors' code; later on half of the critic's reals are images of the batch with guessed labels, which
     keeps it from knowing a hundred images by heart and moves the target towards the classifier; rates stay as they are.
 
     Args:

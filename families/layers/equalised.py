@@ -23,17 +23,18 @@ class EqualisedLinear(nn.Module):
         outputs: numbers that go out.
         gain: the gain: √2 before a rectifier, 1 where nothing follows.
         rate: how fast the layer learns beside others of the same gain.
+        bias: whether it has one.
     """
 
-    def __init__(self, inputs: int, outputs: int, *, gain: float = GAIN, rate: float = 1.0) -> None:
+    def __init__(self, inputs: int, outputs: int, *, gain: float = GAIN, rate: float = 1.0, bias: bool = True) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(outputs, inputs) / rate)
-        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
         self.scale, self.rate = gain * rate / math.sqrt(inputs), rate
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, inputs)`` to ``(B, outputs)``."""
-        return F.linear(x, self.weight * self.scale, self.bias * self.rate)
+        return F.linear(x, self.weight * self.scale, None if self.bias is None else self.bias * self.rate)
 
 
 class EqualisedConv2d(nn.Module):

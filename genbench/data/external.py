@@ -82,6 +82,8 @@ def _to(images: Tensor, levels: int) -> str:
     low, high = float(values.min()), float(values.max())
     if images.dtype == torch.bool:
         return f"({top} * x).astype('uint8')"
+    if not images.is_floating_point() and low >= 0 and high <= top:
+        return "x.astype('uint8')"
     if low >= 0 and high <= 1:
         return f"({top} * x).round().astype('uint8')"
     if low >= -1 and high <= 1:

@@ -114,7 +114,8 @@ def plan(
     if fresh and measure_again:
         raise ValueError("--fresh trains again what --measure-again would not: give one of them")
     if measure_again and suite.measures != GROUPS:
-        raise ValueError(f"--measure-again measures all, and measures = {','.join(suite.measures)} would lose the rest")
+        asked = ",".join(suite.measures)
+        raise ValueError(f"measures = {asked}: --measure-again measures all; say --measures {','.join(GROUPS)} with it")
     datasets = checked_data(suite, load, device)
     models = built_models(suite, datasets)
     jobs = []

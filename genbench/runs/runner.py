@@ -126,11 +126,11 @@ def _so_far(out: Path, view: View) -> None:
 
 
 def carry_out(
-    laid: Plan, setting: Setting, console: Console, after: Callable[[], None] = lambda: None
+    laid: Plan, setting: Setting, console: Console, between: Callable[[], None] = lambda: None
 ) -> dict[int, Ended]:
     """Do every job that is not done, one after the other: they would take each other's processor otherwise.
 
-    ``after`` is called as each has ended.
+    ``between`` is called as one has ended and before the next begins.
     """
     display = ProgressDisplay(console, laid)
     ended = dict[int, Ended]()
@@ -138,11 +138,12 @@ def carry_out(
         number = 0
         for i, job in enumerate(laid.jobs):
             if job.todo:
+                if number:
+                    between()
                 number += 1
                 display.begin(number, job)
                 ended[i] = _one(job, setting, display)
                 display.end(number, ended[i].said, measured=ended[i].status in ("done", "anchor"))
-                after()
     return ended
 
 

@@ -108,7 +108,8 @@ def footnotes(rows: Sequence[Row], shown: Sequence[Column], detail: Detail = "fu
         notes += [Note(text, marks[key]) for text in (texts if detail == "full" else texts[:1])]
     if out := [name for name in LEFT_OUT if any(name in _left_out(row) for row in rows)]:
         what = " and ".join(LEFT_OUT[name] for name in out)
-        notes.append(Note(f"Not measured in every row, as was asked: {what}; `genbench run … --measure-again` does."))
+        how = "genbench run … --measures nll,fid,speed --measure-again"
+        notes.append(Note(f"Not measured in every row, as was asked: {what}; `{how}` does."))
     if any(row["status"] == "anchor" for row in rows) and detail == "full":
         once = "; those that data sets share stand once" if len({row["dataset"] for row in rows}) > 1 else ""
         notes.append(Note(f"Anchors, below the recipes, fix the scale{once}; they are no models and are not ranked."))

@@ -7,6 +7,7 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -84,12 +85,13 @@ def watched(folder: Path, view: View | None = None) -> Iterator[Path]:
     Raises:
         ValueError: where :func:`write` raises it, but for a run none of whose cells has ended yet.
     """
-    seen: dict[Path, float] = {}
+    seen: list[Path] = []
     while held(folder):
-        there = {path: path.stat().st_mtime for path in layout.record_files(folder)}
+        there = layout.record_files(folder)
         if there and there != seen:
-            seen = there
-            yield write(folder, view, again=WATCH_SECONDS)
+            with suppress(ValueError, OSError):  # a folder may be given its name just now: the next look sees it whole
+                yield write(folder, view, again=WATCH_SECONDS)
+                seen = there
         time.sleep(WATCH_SECONDS)
     yield write(folder, view)
 

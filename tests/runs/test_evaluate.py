@@ -125,7 +125,10 @@ def test_as_many_are_measured_as_of_the_other_rows(ran):
             np.zeros((N, 1, 8, 8), bool),
             "images are bool from 0 to 0: give uint8, integer levels 0 to 16; (16 * x).astype",
         ),
-        (torch.zeros(N, 1, 8, 8, dtype=torch.int32), "images are int32 from 0 to 0: give uint8"),
+        (
+            torch.zeros(N, 1, 8, 8, dtype=torch.int32),
+            "integer levels 0 to 16; x.astype('uint8')",
+        ),
         (np.zeros((N, 1, 28, 28), np.uint8), "images have shape (40, 1, 28, 28): those of digits are (N, 1, 8, 8)"),
         (np.zeros((N, 3, 8, 8), np.uint8), "images have shape (40, 3, 8, 8)"),
         (np.zeros((N, 64), np.uint8), "images have shape (40, 64)"),

@@ -127,7 +127,6 @@ def test_one_trunk_couples_the_domains_and_two_do_not():
     [
         (DataSpec((1, 8, 8)), {}, "source=None, and it needs a source to translate from"),
         (DataSpec((1, 8, 8), source=(1, 4, 4)), {}, "source=(1, 4, 4): co-gan needs the image's height and width"),
-        (SPEC, "network='dense': give convolutional"),
         (SPEC, {"shared": 1}, "shared=1"),
         (SPEC, {"decay": -1.0}, "decay=-1.0: give a positive number, or 0 for none"),
     ],

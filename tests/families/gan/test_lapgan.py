@@ -117,6 +117,12 @@ def test_consistent_details_leave_the_coarser_image_as_it_was():
         assert not torch.allclose(down(free.decode(u, given)), down(free.decode(other, given)), atol=1e-3)
 
 
+def test_details_without_means_have_no_bias_that_would_be_taken_out_again():
+    model = made(consistent=True)
+    assert model.generators[0].layers[-1].bias is None
+    assert made().generators[0].layers[-1].bias is not None
+
+
 def test_each_part_of_the_noise_changes_its_level_and_those_behind():
     model = made()
     for parameter in model.averages.parameters():

@@ -58,6 +58,18 @@ def reached(model, turn, fraction):
     return found
 
 
+@pytest.mark.parametrize("options", [{"growing": False}, {"drift": 0.0}])
+def test_nothing_is_there_that_no_turn_learns_or_no_loss_reaches(options):
+    model = made(**options).train()
+    learned = {id(p) for phase in model.phases() for t in phase.turns for m in t.learns for p in m.parameters()}
+    there = {id(p) for network in (model.generator, model.critic) for p in network.parameters()}
+    assert learned == there
+    for turn in model.phases()[-1].turns:
+        late = reached(model, turn, 0.5)
+        assert not late[None]
+        assert not late[False]
+
+
 def test_a_turn_learns_what_its_loss_reaches_in_that_phase_and_a_new_block_from_the_second_round_on():
     model = made().train()
     for phase in model.phases():

@@ -82,10 +82,39 @@ def test_rates_fall_in_the_joint_phase():
     phases = {phase.name: phase.turns for phase in model.phases()}
 
     def rates(turns):
-        return [turn.optimizer([torch.nn.Parameter(torch.zeros(1))]).defaults["lr"] for turn in turns]
+        rule = torch.nn.Parameter(torch.zeros(1))
+        lrs = [turn.optimizer([rule]).defaults["lr"] for turn in turns]
+        return [lr * turn.schedule(0.7) for lr, turn in zip(lrs, turns, strict=True)]
 
     assert rates(phases["style"]) == pytest.approx([3e-3, 1e-3])
     assert rates(phases["joint"]) == pytest.approx([3e-5, 1e-5, 3e-4, 1e-4])
+
+
+def test_each_weight_has_a_gradient_in_its_turn_that_is_no_rounding():
+    model = made().train()
+    for phase in model.phases():
+        for turn in phase.turns:
+            model.zero_grad()
+            turn.loss(batch(), step())["loss"].backward()
+            for module in turn.learns:
+                for name, parameter in module.named_parameters():
+                    assert parameter.grad is not None, (phase.name, name)
+                    assert parameter.grad.abs().max() > 1e-8, (phase.name, name)
+
+
+def test_images_are_moved_with_their_surfaces_before_a_critic_sees_them():
+    model, seen = made(augment="translation"), []
+    for critic in (model.structure_critic, model.style_critic):
+        critic.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    images = model._real(batch())
+    model._scored(images, surface(images), step())
+    whole = torch.cat([images, F.interpolate(surface(images), size=(8, 8))], 1)
+    assert torch.equal(seen[-1], model.rules.augment(whole, step().generator))
+    model.structure_loss(False, batch(), step())
+    plain = model.structure(model._codes(batch(), step())[0])
+    assert not torch.allclose(seen[-1], plain)
+    with pytest.raises(ValueError, match=r"^augment='translation,color': surfaces have no colours"):
+        made(augment="translation,color")
 
 
 def test_style_s_fakes_have_the_surfaces_of_other_images_and_made_ones_when_joint(monkeypatch):
@@ -188,7 +217,7 @@ def test_it_trains_in_float64_on_any_shape(shape):
 def test_it_goes_through_its_phases_in_a_short_run():
     model = made()
     model.fit(Splits(Split(batch(24).images), Split(batch(8, 1).images)), FitConfig(Budget(steps=10), 8))
-    assert all(int(average.steps) > 0 for average in model.averages)
+    assert all(int(average.steps) > 0 for average in model.averages.values())
 
 
 @pytest.mark.parametrize("options", [{"weight": -1.0}, {"width": 0}])

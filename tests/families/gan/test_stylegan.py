@@ -187,6 +187,12 @@ def test_a_blur_keeps_what_is_constant_inside_and_the_sum_of_what_lies_inside():
     assert blur(point)[0, 0, 1:4, 1:4].tolist() == [[1, 2, 1], [2, 4, 2], [1, 2, 1]]
 
 
+def test_the_setting_says_how_far_samples_are_truncated():
+    assert "ψ" not in made().setting
+    assert "samples at ψ 0.5;" in made(truncation=0.5).setting
+    assert "samples at ψ 0.5 in the first 2 layers" in made(truncation=0.5, truncated=2).setting
+
+
 def test_growth_begins_at_the_second_sides():
     assert [phase.name for phase in made().phases()] == ["8", "fade-16", "16"]
     assert [stage.share for stage in stages(3)] == pytest.approx([0.3, 0.2, 0.5])
@@ -221,7 +227,7 @@ def test_a_traversal_moves_along_the_widest_direction_of_styles_first():
         model.traverse(0, 5, generator=gen())
 
 
-@pytest.mark.parametrize("shape", [(1, 2, 2), (3, 9, 8), (1, 28, 28), (3, 32, 16)])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 2, 2), (3, 9, 8), (1, 28, 28), (3, 32, 16)])
 def test_it_trains_in_float64_on_any_shape(shape):
     spec = DataSpec(shape, 9)
     model = made(spec).double()
