@@ -88,8 +88,6 @@ def run(
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Logs for TensorBoard too, in each cell.")] = False,
 ) -> None:
     """Train and measure a suite, and write its table. What is done is skipped, what was cut off goes on."""
-    from dataclasses import replace
-
     from genbench.runs import spawn
     from genbench.runs.command import Replay
     from genbench.runs.overrides import Overrides, measured_groups, overridden
@@ -102,8 +100,8 @@ def run(
     left_out = [name for name, out in (("nll", no_likelihood), ("speed", no_speed)) if out]
     whole = read(suite)
     groups = measured_groups(measures, left_out, whole.measures)
-    changes = Overrides(dataset, size, recipe or (), option or (), seed or (), budget, precision, labelled, effort)
-    changes = replace(changes, measures=groups, anchors=not no_anchors)
+    told = (dataset, size, recipe or (), option or (), seed or (), budget, precision, labelled, effort)
+    changes = Overrides(*told, measures=groups, anchors=not no_anchors)
     wanted = overridden(whole, changes)
     beside = processor.busy()
     # Nothing so far has imported torch: the process of the cells does that beside this one.

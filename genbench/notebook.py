@@ -6,7 +6,6 @@ import io
 import math
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -105,8 +104,8 @@ def run(
     whole = read(str(suite)) if isinstance(suite, str | Path) else validated(suite)
     folder = Path(out) if out is not None else Path("results") / slug(Path(str(suite)).stem)
     words = [f"{name}={to_value(value)}" for name, value in (options or {}).items()]
-    changes = Overrides(dataset, size, tuple(recipes), words, tuple(seeds), budget, precision, labelled, effort)
-    changes = replace(changes, measures=measures, anchors=anchors)
+    told = (dataset, size, tuple(recipes), words, tuple(seeds), budget, precision, labelled, effort)
+    changes = Overrides(*told, measures=measures, anchors=anchors)
     where = None if root is None else Path(root)
     wanted = overridden(whole, changes)
     # A suite that is no file is in the run's folder as it was wanted, and asked for from there.
