@@ -106,7 +106,8 @@ class Critic(ImageCritic):
             if scale + 1 == attended:
                 layers.append(Attention(out))
         self.layers = nn.Sequential(*layers, nn.Flatten())
-        self.features = width * 2 ** max(times - 1, 0) * math.prod(halved(sides, times))
+        self.places = math.prod(halved(sides, times))
+        self.features = width * 2 ** max(times - 1, 0) * self.places
         self.logit = nn.Linear(self.features, 1, bias=False)  # a game of differences could not learn one
         self.apply(dcgan_init)
 

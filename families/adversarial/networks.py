@@ -17,12 +17,14 @@ class ImageCritic(nn.Module):
     Attributes:
         setting: which kind of network, in words for a column of the table; empty for the shared ones.
         features: the number F of features.
+        places: over how many places of a map they are laid out, channel by channel; 1 where there is no map.
         layers: images → features.
         logit: features → ``(B, 1)``, the logit; what scores by something else has none in its place.
     """
 
     setting: str = ""
     features: int
+    places: int = 1
     layers: nn.Module
     logit: nn.Module
 

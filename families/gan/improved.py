@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import torch
-from einops import rearrange
+from einops import rearrange, reduce
 from torch import Tensor, nn
 
 from families.adversarial.losses import (
@@ -36,6 +36,8 @@ def improved_gan(
     historical_averaging: float = 1e-3,
     label_smoothing: float = 0.1,
     virtual_batch_normalisation: bool = True,
+    kernels: int = 50,
+    kernel_size: int = 5,
 ) -> GAN:
     """Improved GAN (1606.03498): the non-saturating game with five methods, each of which can be switched by itself.
 
@@ -44,9 +46,11 @@ def improved_gan(
     generator no longer hears of minibatch discrimination.
 
     Departures: the weight of historical averaging, for which the paper prints none: at 1 both networks were seen to
-    stand still. B = 50 and C = 5 in minibatch discrimination, whose sizes it does not print either (its code has 100
-    and 5), and what it says begins unheard, its weights at zero; networks are the shared ones, the critic's batch
-    normalisation among them; samples come from a moving average.
+    stand still. In minibatch discrimination, whose sizes it does not print either (its code has 100 kernels of 5), the
+    features that are compared are means over the map's places, as its code for CIFAR-10 pools them, and closeness is a
+    mean over the batch in place of a sum, so that it is of one size in batches of any; the layer that reads both begins
+    unheard, its weights at zero. Networks are the shared ones, the critic's batch normalisation among them; samples
+    come from a moving average.
 
     Args:
         builder: what all recipes share.
@@ -56,6 +60,8 @@ def improved_gan(
         historical_averaging: weight of ``‖θ - (1/t) Σ θ[i]‖²`` in the loss of both sides; 0 for none.
         label_smoothing: the critic's target for real images is so much less than 1, and stays 0 for fakes.
         virtual_batch_normalisation: the generator normalises by a batch of noise fixed at construction.
+        kernels: numbers B by which minibatch discrimination says how close an image is to the others.
+        kernel_size: numbers C that each of them compares.
 
     Raises:
         ValueError: for an option out of range, one to be on or off that is neither, or virtual batch normalisation of a
@@ -69,7 +75,7 @@ def improved_gan(
     generator, critic = builder.generator(code), builder.critic()
     if virtual_batch_normalisation:
         generator = VirtuallyNormalised(generator, code.features, rows=64)
-    head = MinibatchHead(critic.features, kernels=50, size=5) if minibatch_discrimination else Head()
+    head = MinibatchHead(critic.features, critic.places, kernels, kernel_size) if minibatch_discrimination else Head()
     terms: list[Term] = [FeatureMatching()] if feature_matching else []
     if historical_averaging:
         sides = {"critic": [critic, head], "generator": [generator, code]}
@@ -108,13 +114,15 @@ class FeatureMatching(Term):
 
 
 class MinibatchHead(Head):
-    """Minibatch discrimination (1606.03498, section 3.2): the logit is linear in ``[f(x), o(x)]``.
+    """Minibatch discrimination (1606.03498, section 3.2): a layer reads f(x) beside its closeness to the batch's others.
 
-    With a tensor T, ``M_i = f(x_i) T`` and ``o(x_i)_b = Σ_{j≠i} exp(-‖M_ib - M_jb‖₁)`` over the rest of the batch; real
-    images and fakes are batches of their own. The critic's own logit is the part linear in f.
+    With f the means of the critic's features over places, and a tensor T, ``M_i = f(x_i) T`` and ``o(x_i)_b =
+    (1/(n - 1)) Σ_{j≠i} exp(-‖M_ib - M_jb‖₁)`` over the rest of the batch; real images and fakes are batches of their
+    own. The score is ``logit + v · LeakyReLU(W [f(x_i), o(x_i)] + c)``.
 
     Args:
-        features: A, size of f.
+        features: the number F of features.
+        places: over how many places they are laid out.
         kernels: B, numbers that join f.
         size: C, numbers that each of them compares.
 
@@ -122,20 +130,24 @@ class MinibatchHead(Head):
         ValueError: for less than one of either.
     """
 
-    def __init__(self, features: int, kernels: int, size: int) -> None:
+    def __init__(self, features: int, places: int, kernels: int, size: int) -> None:
         super().__init__()
-        whole(1, kernels=kernels, size=size)
+        whole(1, kernels=kernels, kernel_size=size)
         self.setting = f"minibatch discrimination {kernels}×{size}"
-        self.tensor = nn.Parameter(torch.randn(features, kernels, size) / features**0.5)
-        self.closeness = silent(nn.Linear(kernels, 1, bias=False))  # o starts near its largest value, B - 1
+        self.places, channels = places, features // places
+        self.tensor = nn.Parameter(torch.randn(channels, kernels, size) / channels**0.5)
+        self.joint = nn.Sequential(
+            nn.Linear(channels + kernels, channels), nn.LeakyReLU(0.2), silent(nn.Linear(channels, 1, bias=False))
+        )
 
     def forward(self, logit: Tensor, features: Tensor, given: Batch) -> Tensor:
         """Map logits ``(B,)`` and features ``(B, F)`` to scores ``(B,)``."""
-        rows = torch.tensordot(features, self.tensor.to(features), 1)  # (B, kernels, size)
-        rows = rearrange(at_least_single(rows), "image kernel size -> kernel image size")
+        pooled = at_least_single(reduce(features, "image (channel place) -> image channel", "mean", place=self.places))
+        rows = torch.tensordot(pooled, self.tensor.to(pooled), 1)  # (B, kernels, size)
+        rows = rearrange(rows, "image kernel size -> kernel image size")
         itself = torch.eye(len(features), dtype=torch.bool, device=features.device)
-        near = torch.exp(-torch.cdist(rows, rows, p=1)).masked_fill(itself, 0).sum(2)
-        return logit + self.closeness(rearrange(near, "kernel image -> image kernel"))[:, 0]
+        near = torch.exp(-torch.cdist(rows, rows, p=1)).masked_fill(itself, 0).sum(2) / max(len(features) - 1, 1)
+        return logit + self.joint(torch.cat([pooled, rearrange(near, "kernel image -> image kernel")], 1))[:, 0]
 
 
 class HistoricalAverage(Term):

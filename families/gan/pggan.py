@@ -16,7 +16,7 @@ from families.adversarial.terms import GameStep, GameView, Term
 from families.gan.builder import GANBuilder, gan_recipe
 from families.gan.growth import GrowingGAN, GrowingGenerator, GrowingNetwork, Stage, growth
 from families.layers.equalised import GAIN, EqualisedConv2d, EqualisedLinear
-from families.layers.growing import Blur, MinibatchDeviation, PixelNorm, down, faded, pixel_norm
+from families.layers.growing import Blur, Down, MinibatchDeviation, PixelNorm, down, faded, pixel_norm
 from families.layers.options import positive, positive_or_zero, switch, whole
 from families.layers.scaling import halvings
 from genbench.implicit import ImplicitModel
@@ -110,7 +110,7 @@ class Critic(GrowingNetwork):
         for coarser, own in itertools.pairwise(sizes):
             blur = [Blur()] if blurred else []
             layers = [*convolved(own, own, norm=False), *blur, *convolved(own, coarser, norm=False)]
-            self.blocks.append(nn.Sequential(*layers, nn.AvgPool2d(2)))
+            self.blocks.append(nn.Sequential(*layers, Down()))
         self.ends = nn.ModuleList(
             nn.Sequential(EqualisedConv2d(shape[0], size, 1), nn.LeakyReLU(0.2)) for size in sizes[first:]
         )

@@ -11,8 +11,12 @@ GROUP = 4  # images whose deviation is taken together
 
 
 def down(images: Tensor) -> Tensor:
-    """Return the means of 2×2 pixels, ``(B, C, H/2, W/2)``."""
-    return F.avg_pool2d(images, 2)
+    """Return the means of 2×2 pixels, ``(B, C, H/2, W/2)``, of even sides.
+
+    Two additions take a third of the time of ``avg_pool2d`` on a processor, there and back.
+    """
+    rows = images[..., ::2, :] + images[..., 1::2, :]
+    return (rows[..., ::2] + rows[..., 1::2]) / 4
 
 
 def up(images: Tensor, mode: str = "nearest") -> Tensor:
@@ -67,6 +71,14 @@ class PixelNorm(nn.Module):
         return pixel_norm(x)
 
 
+class Down(nn.Module):
+    """:func:`down` as a layer."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, C, H, W)`` to ``(B, C, H/2, W/2)``."""
+        return down(x)
+
+
 class MinibatchDeviation(nn.Module):
     """A map of one number beside the others: how much the images of a group differ (1710.10196, section 3).
 
@@ -78,6 +90,7 @@ class MinibatchDeviation(nn.Module):
         """Map ``(B, C, H, W)`` to ``(B, C + 1, H, W)``."""
         group = GROUP if len(x) % GROUP == 0 else len(x)
         each = x.unflatten(0, (-1, group))
-        deviation = (each.var(1, unbiased=False) + EPSILON).sqrt().mean((1, 2, 3))
+        variance = (each - each.mean(1, keepdim=True)).square().mean(1)
+        deviation = (variance + EPSILON).sqrt().mean((1, 2, 3))
         planes = deviation.repeat_interleave(group)[:, None, None, None].expand(-1, 1, *x.shape[2:])
         return torch.cat([x, planes], 1)

@@ -43,6 +43,8 @@ METHODS = {
     "historical_averaging": 1e-3,
     "label_smoothing": 0.1,
     "virtual_batch_normalisation": True,
+    "kernels": 50,
+    "kernel_size": 5,
 }
 DEEP = TWO_TIME_SCALES | {
     "critic_steps": 2,

@@ -26,38 +26,48 @@ def closeness_by_loops(features, tensor):
     )
 
 
-def head(features=4, kernels=3, size=2):
-    head = MinibatchHead(features, kernels, size).double()
+def scored(net, logit, pooled):
+    """The head's score by loops and by hand, of features that are pooled already."""
+    near = closeness_by_loops(pooled, net.tensor) / max(len(pooled) - 1, 1)
+    first, _, last = net.joint
+    hidden = torch.cat([pooled, near], 1) @ first.weight.T + first.bias
+    return logit + torch.where(hidden > 0, hidden, 0.2 * hidden) @ last.weight[0]
+
+
+def head(features=8, places=2, kernels=3, size=2):
+    net = MinibatchHead(features, places, kernels, size).double()
     with torch.no_grad():
-        head.closeness.weight.copy_(randn(1, kernels, seed=5))
-        head.tensor.copy_(randn(features, kernels, size, seed=6))
-    return head
+        for seed, weight in enumerate(net.parameters(), 5):
+            weight.copy_(randn(*weight.shape, seed=seed))
+    return net
 
 
 def test_minibatch_discrimination_and_its_gradients_are_those_of_the_loops():
-    net, logit, features = head(), randn(5), randn(5, 4, seed=1).requires_grad_()
-    wanted = logit + closeness_by_loops(features, net.tensor) @ net.closeness.weight[0]
+    net, logit, features = head(), randn(5), randn(5, 8, seed=1).requires_grad_()
+    wanted = scored(net, logit, (features[:, ::2] + features[:, 1::2]) / 2)
     got = net(logit, features, batch(5))
     torch.testing.assert_close(got, wanted)
-    inputs, weights = (features, net.tensor, net.closeness.weight), randn(5, seed=7)
+    inputs, weights = (features, *net.parameters()), randn(5, seed=17)
     for mine, theirs in zip(
         torch.autograd.grad(got @ weights, inputs), torch.autograd.grad(wanted @ weights, inputs), strict=True
     ):
         torch.testing.assert_close(mine, theirs)
 
 
-def test_an_image_alone_has_no_neighbours_and_copies_have_all():
-    net, logit = head(), torch.zeros(4, dtype=torch.float64)
-    assert torch.equal(net(logit[:1], randn(1, 4), batch(1)), logit[:1])
-    same_rows = randn(1, 4).expand(4, 4)
-    torch.testing.assert_close(net(logit, same_rows, batch(4)), (3 * net.closeness.weight.sum()).expand(4))
+@pytest.mark.parametrize(("rows", "near"), [(1, 0.0), (4, 1.0)])
+def test_an_image_alone_has_no_neighbours_and_copies_are_as_close_in_a_batch_of_any_size(rows, near):
+    net, one = head(places=1), randn(1, 8)
+    seen = []
+    net.joint.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
+    net(torch.zeros(rows).double(), one.expand(rows, 8), batch(rows))
+    assert seen[0][:, 8:].tolist() == [[near] * 3] * rows
 
 
 def test_minibatch_discrimination_scores_real_and_fake_batches_apart():
     model, gan = only(minibatch_discrimination=True), build("gan")
     (critic, generator), (plain, other) = losses(model), losses(gan)
     torch.testing.assert_close((critic, generator), (plain, other), msg="it begins silent")
-    nn.init.normal_(model.head.closeness.weight, generator=gen(4))
+    nn.init.normal_(model.head.joint[2].weight, generator=gen(4))
     model.train()
     images, seen = batch().images.float() / 8 - 1, []
     model.head.register_forward_hook(lambda module, inputs, output: seen.append((inputs[1], output)))
@@ -67,14 +77,24 @@ def test_minibatch_discrimination_scores_real_and_fake_batches_apart():
     torch.testing.assert_close(of_reals, model.critic(images)[1])
     assert of_fakes.shape == of_reals.shape
     for features, score in seen:
-        near = closeness_by_loops(features, model.head.tensor) @ model.head.closeness.weight[0]
-        torch.testing.assert_close(score, model.critic.logit(features)[:, 0] + near, atol=1e-4, rtol=1e-4)
+        pooled = features.unflatten(1, (-1, 16)).mean(2)
+        wanted = scored(model.head, model.critic.logit(features)[:, 0], pooled)
+        torch.testing.assert_close(score, wanted, atol=1e-4, rtol=1e-4)
     assert list(model.phases()[0].turns[0].learns) == [model.critic, model.head]
+
+
+@pytest.mark.parametrize(("network", "features"), [("convolutional", 8 * 16), ("residual", 8), ("dense", 8)])
+def test_it_compares_channels_and_no_places_in_any_network(network, features):
+    model = build(
+        "improved-gan", network=network, virtual_batch_normalisation=network != "dense", kernels=7, kernel_size=3
+    )
+    assert model.critic.features == features
+    assert model.head.tensor.shape == (8, 7, 3)
 
 
 def test_kernels_of_any_number_of_features_begin_at_the_same_scale():
     for features in (16, 4096):
-        rows = randn(8, features).float() @ MinibatchHead(features, kernels=50, size=5).tensor.flatten(1)
+        rows = randn(8, features).float() @ MinibatchHead(features, 1, kernels=50, size=5).tensor.flatten(1)
         assert float(rows.std()) == pytest.approx(1, abs=0.1)
 
 
