@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from einops import reduce
+from einops import rearrange, reduce
 from torch import Generator, Tensor
 
 from genbench.interface import GenerativeModel, LogLikelihood, frozen
@@ -199,24 +199,42 @@ def residual(model: ImplicitModel, u: Tensor, batch: Batch) -> Tensor:
 
 
 def search(model: ImplicitModel, batch: Batch, generator: Generator) -> Tensor:
-    """Search u for each image of ``batch``; return the least mean squared residuals, in levels²: ``(B,)``.
+    """Search u for each image of ``batch``; return the mean squared residual it leaves there, in levels²: ``(B,)``.
 
-    Adam from a few draws of the prior an image, at least one under each value of a hidden category, by the gradient;
-    where the decoder is piecewise constant in u and has none, the best of the draws. It is not held near the prior, so
-    that σ is what the decoder cannot reach.
+    Adam from a few draws of the prior an image, at least one under each value of a hidden category, descends ``½ ‖u‖² +
+    C·H·W · residual / (2σ²)``, σ² the mean over images of the least residual so far. So u is held by the prior: a
+    decoder with noise of each pixel's own could else reach any image, by noise that it never draws. Where the decoder
+    is piecewise constant in u and has no gradient, the best of the draws stays.
     """
     copies = model.categories * max(SEARCH_RESTARTS // model.categories, 1)
     place = torch.arange(copies * len(batch), device=model.device)
     rows = model.under(batch.rows(place % len(batch)), place // len(batch))
     u = model.draw_noise(len(rows), generator).requires_grad_()
     optimizer = torch.optim.Adam([u], lr=SEARCH_RATE)
-    best = torch.full((len(rows),), torch.inf, device=model.device)
+    with torch.no_grad():
+        best, length = residual(model, u, rows), _length(u)
     with torch.enable_grad():
         for _ in range(SEARCH_STEPS):
+            weight = _weight(model, best, copies)
             now = residual(model, u, rows)
-            best = torch.minimum(best, now.detach())
+            nearer = weight * now.detach() + _length(u) < weight * best + length
+            best, length = torch.where(nearer, now.detach(), best), torch.where(nearer, _length(u), length)
             if not now.requires_grad:
                 break
-            (u.grad,) = torch.autograd.grad(now.sum(), u)
+            (slope,) = torch.autograd.grad(weight * now.sum(), u)
+            u.grad = slope + u.detach()
             optimizer.step()
-    return reduce(best, "(copy image) -> image", "min", copy=copies)
+    each = "(copy image) -> copy image"
+    cost = rearrange(_weight(model, best, copies) * best + length, each, copy=copies)
+    return rearrange(best, each, copy=copies).gather(0, cost.argmin(0, keepdim=True))[0]
+
+
+def _weight(model: ImplicitModel, residuals: Tensor, copies: int) -> Tensor:
+    """Return ``C·H·W / (2σ²)``, σ² the mean over images of the least residual of their copies."""
+    variance = reduce(residuals, "(copy image) -> image", "min", copy=copies).mean()
+    return model.spec.dimensions / (2 * variance.clamp(min=LEAST_SIGMA**2))
+
+
+def _length(u: Tensor) -> Tensor:
+    """Return ``½ ‖u‖²`` of each row."""
+    return u.detach().square().sum(1) / 2

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from genbench import Batch, Split, Splits
-from genbench.implicit import CHUNK, LEAST_SIGMA
+from genbench import Batch, DataSpec, Split, Splits
+from genbench.implicit import CHUNK, LEAST_SIGMA, ImplicitModel, search
 from genbench.interface import frozen
 from genbench.seed import normal
 from tests.decoders import Hidden, Labelled, Linear, Sourced, decoded, fixed, gen, images
@@ -109,6 +109,20 @@ def test_sigma_is_the_residual_that_no_noise_removes():
     model.finish(Splits(Split(images(4)), Reals(inside)), gen())
     assert float(model.variance) < 0.05
     assert float(model.variance) >= LEAST_SIGMA**2
+
+
+def test_sigma_stays_where_noise_of_every_pixels_own_is_held_by_the_prior():
+    class Noisy(ImplicitModel):
+        def decode(self, u, given):
+            return 100 + u.view(-1, 1, 4, 4)  # one level a pixel
+
+    model = Noisy(DataSpec((1, 4, 4)), 16)
+    target = 100 + 3 * normal((64, 1, 4, 4), gen(3))
+    found = search(model, Batch(target), gen()).mean()
+    spread = float((target - 100).square().mean())
+    # u = (x - 100) / (1 + σ²), so that σ = e σ² / (1 + σ²): the larger root of σ² - e σ + 1.
+    sigma = (spread**0.5 + (spread - 4) ** 0.5) / 2
+    assert float(found) == pytest.approx(sigma**2, rel=0.01)
 
 
 def test_sigma_of_a_decoder_without_gradient_is_that_of_its_draws():

@@ -114,7 +114,7 @@ class FeatureMatching(Term):
 
 
 class MinibatchHead(Head):
-    """Minibatch discrimination (1606.03498, section 3.2): a layer reads f(x) beside its closeness to the batch's others.
+    """Minibatch discrimination (1606.03498, section 3.2): a layer reads f(x) beside its closeness to the other images.
 
     With f the means of the critic's features over places, and a tensor T, ``M_i = f(x_i) T`` and ``o(x_i)_b =
     (1/(n - 1)) Σ_{j≠i} exp(-‖M_ib - M_jb‖₁)`` over the rest of the batch; real images and fakes are batches of their
