@@ -263,4 +263,13 @@ RECIPES: dict[str, dict[str, Any]] = {
         "year": 2016,
         "likelihood": "estimate",
     },
+    "stackgan": {
+        "target": "families.gan.stackgan:stackgan",
+        "family": "gan",
+        "title": "StackGAN",
+        "paper": "1612.03242",
+        "year": 2016,
+        "likelihood": "estimate",
+        "given": ("caption",),
+    },
 }
