@@ -272,4 +272,13 @@ RECIPES: dict[str, dict[str, Any]] = {
         "likelihood": "estimate",
         "given": ("caption",),
     },
+    "stackgan-pp": {
+        "target": "families.gan.stackgan_pp:stackgan_pp",
+        "family": "gan",
+        "title": "StackGAN++",
+        "paper": "1710.10916",
+        "year": 2017,
+        "likelihood": "estimate",
+        "given": ("caption",),
+    },
 }
