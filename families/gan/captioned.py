@@ -81,15 +81,19 @@ class Words(nn.Module):
     def matching(self, images: Tensor, captions: Tensor) -> dict[str, Tensor]:
         """Return the loss of matching a batch's images on [-1, 1] with its captions, both ways.
 
-        The symmetric cross-entropy of ``10 cos(ψ(x_i), φ(t_j))``; all captions that say the same count as right.
+        With scores ``10 cos(ψ(x_i), φ(t_j))`` it is the mean of ``-log P(right)`` of images and of captions, under a
+        softmax over the batch in which every caption that says the same counts as right.
         """
         seen, said = (F.normalize(vectors, dim=1) for vectors in (self.images(images), self(captions)))
         scores = SHARPNESS * at_least_single(seen @ said.T)
         right = same_words(captions[:, None], captions[None])
-        target = right.to(scores.dtype) / right.sum(1, keepdim=True)
         found = right.gather(1, scores.argmax(1, keepdim=True)).double().mean()
-        loss = (F.cross_entropy(scores, target) + F.cross_entropy(scores.T, target)) / 2
-        return {"loss": loss, "matched": found}
+        return {"loss": (_missed(scores, right) + _missed(scores.T, right)) / 2, "matched": found}
+
+
+def _missed(scores: Tensor, right: Tensor) -> Tensor:
+    """Return the mean over rows of ``-log P(right)`` under a softmax of scores, both ``(B, B)``."""
+    return (scores.logsumexp(1) - scores.masked_fill(~right, -math.inf).logsumexp(1)).mean()
 
 
 class Augmentation(nn.Module):
@@ -156,12 +160,12 @@ class CaptionCritic(nn.Module):
 
     def __init__(self, shape: tuple[int, int, int], width: int, *, conditional: bool, unconditional: bool) -> None:
         super().__init__()
-        whole = Critic(shape, width, unnormalised)
-        self.trunk = cast("nn.Sequential", whole.layers)[:-1]
+        network = Critic(shape, width, unnormalised)
+        self.trunk = cast("nn.Sequential", network.layers)[:-1]
         with torch.no_grad():
             base = self.trunk(torch.zeros(1, *shape)).shape[1:]
         self.conditional = CaptionHead(base) if conditional else None
-        self.unconditional = nn.Sequential(nn.Flatten(), whole.logit, nn.Flatten(0)) if unconditional else None
+        self.unconditional = nn.Sequential(nn.Flatten(), network.logit, nn.Flatten(0)) if unconditional else None
 
     def critic_loss(
         self, real: Tensor, fake: Tensor, step: Step, captions: Tensor, vectors: Tensor

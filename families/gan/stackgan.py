@@ -246,7 +246,7 @@ def stackgan(builder: GANBuilder, *, augmented: int = 32, weight: float = 2.0) -
     small = (channels, height >> times, breadth >> times)
     return StackGAN(
         spec,
-        Words(spec, builder.width),
+        Words(spec, max(builder.width // 2, 1)),
         (
             StageOne(small, builder.latents, augmented, builder.width),
             StageTwo(spec.shape, small[1:], augmented, builder.width),

@@ -176,7 +176,7 @@ def stackgan_pp(
     augmentation = Augmentation(augmented) if conditional else None
     return StackGANv2(
         spec,
-        Words(spec, builder.width) if conditional else None,
+        Words(spec, max(builder.width // 2, 1)) if conditional else None,
         Tree(shapes, builder.latents, augmentation, builder.width),
         [CaptionCritic(shape, builder.width, conditional=conditional, unconditional=True) for shape in shapes],
         latents=builder.latents,

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -109,6 +110,21 @@ def test_a_caption_says_every_attribute_in_some_order_and_then_the_class():
 
 def test_captions_are_those_that_every_table_was_made_with():
     assert tuple(value[:16] for value in data.load("captions:digits").hashes.values()) == PINNED
+
+
+def test_what_is_written_of_mnist5k_is_so():
+    found = data.load("captions:mnist5k")
+    wanted = {"thickness": (2.143, 2.585), "slant": (0.011, 0.268), "width": (3.108, 3.958)}
+    for name, parts in found.vocabulary.thresholds.items():
+        assert parts == pytest.approx(wanted[name], abs=1e-3)
+    said = [sorted(caption) for caption in found.train.fields["caption"].tolist()]
+    known = Counter(map(tuple, said))
+    shares = [n / len(said) for n in known.values()]
+    assert len(known) == 246
+    assert -sum(p * math.log2(p) for p in shares) == pytest.approx(7.53, abs=0.01)
+    assert sum(p * p for p in shares) == pytest.approx(0.007, abs=1e-4)
+    unseen = [tuple(sorted(caption)) not in known for caption in found.test.fields["caption"].tolist()]
+    assert sum(unseen) == 7
 
 
 def test_nouns_are_as_many_as_the_classes_of_their_data_and_no_word_means_two_things():

@@ -5,9 +5,11 @@ import copy
 import pytest
 import torch
 
+from families.gan.stackgan import stackgan
+from families.gan.stackgan_pp import stackgan_pp
 from families.layers.evaluation import evaluation
 from families.layers.growing import down
-from genbench import Budget, DataSpec, FitConfig
+from genbench import Batch, Budget, DataSpec, FitConfig
 from genbench.interface import frozen
 from genbench.training.turns import TurnRunner, restored
 from tests.families.gan.captioned import COLOUR, SPEC, captions, louder, shuffled, splits, told
@@ -194,5 +196,10 @@ def test_what_cannot_be_is_refused():
     ):
         with pytest.raises(ValueError, match=message):
             made(**options)
-    with pytest.raises(ValueError, match="caption"):
+    with pytest.raises(ValueError, match="caption: this model needs one for each"):
         made().sample(2, generator=gen())
+    for recipe in (stackgan, stackgan_pp):
+        with pytest.raises(ValueError, match=r"fields: no caption, .*; say captions: in front of the data set"):
+            recipe(DataSpec((1, 8, 8)))
+    with pytest.raises(ValueError, match="caption=None: this model is given a caption for each image"):
+        made().critic_loss(0, Batch(told().images), step())
