@@ -59,7 +59,12 @@ def test_stage_two_leaves_stage_one_as_it_was_down_to_its_statistics(average):
 
 def test_stage_two_is_taught_on_what_the_average_of_stage_one_makes():
     model = louder(made()).train()
-    found = model._made(1, model.told(told())[1], step())[0]
+    vectors = model.told(told())[1]
+    found = model._made(1, vectors, step())[0]
+    u = model.draw_noise(6, step().generator)
+    with evaluation(model.averages):
+        small, _ = model.averages[0].copies["stage"](u[:, :6], u[:, 6:11], vectors)
+    torch.testing.assert_close(model.stages[1](small, u[:, 11:], vectors)[0], found)
     for parameter in model.stages[0].parameters():
         parameter.data.zero_()
     torch.testing.assert_close(model._made(1, model.told(told())[1], step())[0], found)
@@ -109,7 +114,8 @@ def test_the_order_of_words_changes_no_sample_and_another_adjective_does():
 
 def test_samples_are_the_second_stage_on_the_first_by_averages():
     model = louder(made())
-    model.averages.requires_grad_(False)
+    for parameter in model.stages.parameters():
+        parameter.data.zero_()
     u, given = model.draw_noise(3, gen()), told(3)
     with evaluation(model):
         small, whole = model.drawn(u, given)

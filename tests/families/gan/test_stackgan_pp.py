@@ -155,6 +155,8 @@ def test_every_branch_hears_the_code():
 
 def test_samples_are_the_last_scale_by_the_average_and_the_pyramid_has_all():
     model = louder(made())
+    for parameter in model.tree.parameters():
+        parameter.data.zero_()
     u, given = model.draw_noise(3, gen()), told(3)
     with evaluation(model):
         images = model.pyramid(u, given)
