@@ -71,8 +71,8 @@ def test_colours_are_measured_by_brightness_contrast_and_hue():
     assert found["brightness"] == pytest.approx((1 + 0.4 * 2) / 6, abs=1e-6)
     assert found["contrast"] == pytest.approx((1.4 - 0.4) / 3 / 2, abs=1e-6)
     assert found["hue"] == 1
-    grey = torch.full((1, 3, 2, 2), 9, dtype=torch.uint8)
-    assert of(grey)["hue"] == 0
+    grey = torch.full((1, 3, 2, 2), 8, dtype=torch.uint8)
+    assert of(grey, 17) == {"brightness": 0.5, "contrast": 0, "hue": 0}
     words = Vocabulary.of(image, 256, ["cat"])
     assert words.words == ("", *COLOUR["brightness"], *COLOUR["contrast"], *COLOUR["hue"], "cat")
     assert words.thresholds["hue"] == (0.5, 1.5)
