@@ -84,7 +84,7 @@ NEEDS: Mapping[str, Need] = {
         "unpaired:edges:",
         "say unpaired: in front of the data set's name",
     ),
-    "caption": _field("caption", "choose a data set with captions"),
+    "caption": _field("caption", "say captions: in front of the data set's name"),
     "domain": _field("domain", "choose a data set of several domains"),
     "shadow": _field("shadow", "choose a data set with masks of shadows"),
     "landmarks": _field("landmarks", "choose a data set with landmarks of its sources"),

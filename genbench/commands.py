@@ -56,6 +56,7 @@ def sample(
     number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many.")] = 64,
     output: Annotated[Path, typer.Option("-o", "--output", help="PNG to write.")] = Path("grid.png"),
     label: Annotated[int | None, typer.Option(help="Class to draw; by default all, row by row.")] = None,
+    caption: Annotated[str | None, typer.Option(help="Caption to draw; by default those of the test split.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Below 1: nearer to what is likeliest.")] = None,
     pixels: Annotated[
         Literal["median", "drawn"] | None, typer.Option(help="Each pixel's median, or its noise too.")
@@ -76,7 +77,10 @@ def sample(
         raise ValueError(f"--truncation {truncation}: --complete draws without noise to truncate")
     if pixels is not None and complete:
         raise ValueError(f"--pixels {pixels}: --complete draws every pixel; leave it out")
-    changes: dict[str, Any] = {"keep": keep} if complete else {"truncation": truncation, "pixels": pixels}
+    if caption is not None and complete:
+        raise ValueError(f"--caption {caption!r}: --complete draws test images as they are; leave it out")
+    of_samples = {"truncation": truncation, "pixels": pixels, "caption": caption}
+    changes: dict[str, Any] = {"keep": keep} if complete else of_samples
     changes |= {
         "label": label,
         "temperature": temperature,

@@ -26,7 +26,7 @@ SMALL_FIELDS: Mapping[str, tuple[tuple[int, ...], int]] = {
     "landmarks": ((5, 2), 8),
     "identity": ((), 4),
 }
-HAD = {"label", "labelled", "source", "pairs", "unpaired"}  # what some data set has, as a run names it
+HAD = {"label", "labelled", "source", "pairs", "unpaired", "caption"}  # what some data set has, as a run names it
 ARXIV = re.compile(r"\d{4}\.\d{4,5}")
 HEADING = re.compile(r"(Args|Arguments|Parameters):\s*$")
 ENTRY = re.compile(r"(?P<names>\*{0,2}\w+(?:\s*,\s*\*{0,2}\w+)*)\s*(?:\([^)]*\))?:(?:\s+|$)(?P<text>.*)")
@@ -228,6 +228,8 @@ def _data(asked: set[str], dataset: str) -> list[str]:
         words += ["--dataset", f"unpaired:edges:{dataset}"]
     elif asked & {"source", "pairs"}:
         words += ["--dataset", f"edges:{dataset}"]
+    elif "caption" in asked:
+        words += ["--dataset", f"captions:{dataset}"]
     if "labelled" in asked:
         words += ["--labelled", "100"]
     return words

@@ -185,13 +185,18 @@ def test_a_field_of_every_need_is_in_the_small_images(third_party):
         assert describe("theirs").setting == name
 
 
-@pytest.mark.parametrize("facts", [{"needs": ("landmarks",)}, {"given": ("caption",)}, {"given": ("weather",)}])
+@pytest.mark.parametrize("facts", [{"needs": ("landmarks",)}, {"given": ("domain",)}, {"given": ("weather",)}])
 def test_no_example_is_shown_where_no_data_set_has_what_a_recipe_needs(third_party, genbench_, facts):
     third_party(f"{__name__}:spoken", **facts)
     assert describe("theirs").example is None
     status, out, _ = genbench_("describe", "theirs")
     assert status == 0
     assert "example" not in out
+
+
+def test_an_example_of_captions_names_data_that_have_some(third_party):
+    third_party(f"{__name__}:spoken", given=("caption",))
+    assert "--dataset captions:mnist5k" in describe("theirs").example
 
 
 def documented():

@@ -16,7 +16,7 @@ from genbench.seed import uniform
 
 genbench.runs.cell.CHECKPOINT_SECONDS = 0.0  # tests cut off trainings of a second
 FACTS = {"family": "third", "title": "Toy", "paper": "none", "year": 2026, "likelihood": "exact"}
-RECIPES = {name: {"target": f"toyfamily:{name}", **FACTS} for name in ("toy", "able", "parrot")}
+RECIPES = {name: {"target": f"toyfamily:{name}", **FACTS} for name in ("toy", "able", "parrot", "told")}
 
 
 class Toy(GenerativeModel):
@@ -111,6 +111,25 @@ class Parrot(Toy):
 
     def sample(self, n, *, labels=None, sources=None, fields=None, generator):
         return self.seen[torch.arange(n) % len(self.seen)]
+
+
+class Told(Toy):
+    """Given a caption, draws an image whose columns are as bright as its tokens are great, each as often as it fits."""
+
+    def __init__(self, spec):
+        super().__init__(spec, "", 0, "", 0.0)
+        self.given = ("caption",)
+
+    def draw(self, given, generator):
+        columns = given.fields["caption"].repeat_interleave(self.spec.shape[2] // 4, 1).clamp(max=self.spec.levels - 1)
+        return columns[:, None, None].expand(-1, *self.spec.shape).to(torch.uint8)
+
+    def log_likelihood(self, batch, *, draws=1, effort="fast", generator=None):
+        return LogLikelihood(self.nats(batch.images), "exact", given=("caption",), method="chain rule")
+
+
+def told(spec):
+    return Told(spec)
 
 
 def parrot(spec, *, count=40, conditional=False, perceptual=None):

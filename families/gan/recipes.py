@@ -263,4 +263,22 @@ RECIPES: dict[str, dict[str, Any]] = {
         "year": 2016,
         "likelihood": "estimate",
     },
+    "stackgan": {
+        "target": "families.gan.stackgan:stackgan",
+        "family": "gan",
+        "title": "StackGAN",
+        "paper": "1612.03242",
+        "year": 2016,
+        "likelihood": "estimate",
+        "given": ("caption",),
+    },
+    "stackgan-pp": {
+        "target": "families.gan.stackgan_pp:stackgan_pp",
+        "family": "gan",
+        "title": "StackGAN++",
+        "paper": "1710.10916",
+        "year": 2017,
+        "likelihood": "estimate",
+        "given": ("caption",),
+    },
 }

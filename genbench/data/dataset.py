@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from genbench.data.vocabulary import Vocabulary
 from genbench.seed import generator
 from genbench.spec import Batch, DataSpec, Field, Split, Splits
 
@@ -98,6 +99,7 @@ class Dataset:
             hears of it: it says what may be measured.
         anomalous: the held-out images of a class that no split has, for what detects them.
         source_of: the map from uint8 images ``(N, C, H, W)`` to their sources, where sources are known maps of images.
+        vocabulary: the words of captions, where these are made of the images and their labels.
     """
 
     name: str
@@ -110,6 +112,7 @@ class Dataset:
     aligned: bool = False
     anomalous: Split | None = None
     source_of: Callable[[Tensor], Tensor] | None = None
+    vocabulary: Vocabulary | None = None
 
     @property
     def splits(self) -> Splits:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from genbench.data.captions import captioned, captions_spec
 from genbench.seed import generator, uniform
 from genbench.spec import DataSpec, Split, to_bytes
 
@@ -263,5 +264,12 @@ VARIANTS = (
         "without class {}",
         _without_spec,
         _without,
+    ),
+    Variant(
+        "captions",
+        "any of these that has labels, with captions made of what is measured",
+        "with made captions",
+        captions_spec,
+        captioned,
     ),
 )

@@ -143,6 +143,18 @@ class Agreement(Part):
     standard_error: float | None = None
 
 
+class CaptionAgreement(Part):
+    """The share of adjectives, of those that each sample's caption asked for, that are true of the sample as measured.
+
+    ``attributes`` is the same of each attribute alone; ``standard_error`` is that over samples.
+    """
+
+    agreement: float
+    standard_error: float | None
+    attributes: dict[str, float]
+    images: int
+
+
 class Collapse(Part):
     """The collapse of the samples: onto classes, within classes, onto each other, onto the training images.
 

@@ -13,6 +13,7 @@ from genbench.records.parts import (
     Accuracy,
     Agreement,
     Anomaly,
+    CaptionAgreement,
     Collapse,
     Fit,
     Joint,
@@ -68,6 +69,7 @@ class Record(Part):
     quality: Quality | None = None
     speed: Speed | None = None
     agreement: Agreement | None = None
+    caption: CaptionAgreement | None = None
     collapse: Collapse | None = None
     parzen: Parzen | None = None
     paired: Paired | None = None

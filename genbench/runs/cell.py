@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 from genbench import catalog, files
+from genbench.data.captions import FIELD
 from genbench.data.dataset import check_unchanged
 from genbench.interface import GenerativeModel
+from genbench.metrics.caption_agreement import caption_agreement
 from genbench.metrics.memory import peak_memory
 from genbench.metrics.paired import paired
 from genbench.plots import gallery, sample_grid
@@ -48,6 +50,7 @@ class Measured:
         test: the likelihood of the test split.
         train: the likelihood of the training split; None where it is an estimate, whose chains are dear.
         of_samples: the measures of the samples alone.
+        caption: the agreement of samples with their captions; None where these are not made of images.
         paired: the fidelity of translations to their own targets; None where samples have none.
         speed: the speed of drawing; None where it was left out.
     """
@@ -55,6 +58,7 @@ class Measured:
     test: parts.Likelihood | None
     train: parts.Likelihood | None
     of_samples: measures.SampleMeasures
+    caption: parts.CaptionAgreement | None
     paired: parts.Paired | None
     speed: parts.Speed | None
 
@@ -126,6 +130,7 @@ def work(cell: Cell, setting: Setting, unfinished: Path, tell: Tell, finished: P
         quality=result.of_samples.quality,
         speed=result.speed,
         agreement=result.of_samples.agreement,
+        caption=result.caption,
         collapse=result.of_samples.collapse,
         parzen=result.of_samples.parzen,
         paired=result.paired,
@@ -242,6 +247,11 @@ def measured(
     of_samples = measures.SampleMeasures()
     if "fid" in cell.measures:
         of_samples = measures.sample_measures(samples, labels, cell, dataset, unfinished, clock)
+    of_captions: parts.CaptionAgreement | None = None
+    if "fid" in cell.measures and dataset.vocabulary is not None and FIELD in cell.given:
+        with clock("caption"):
+            captions = given.fields[FIELD]
+            of_captions = caption_agreement(captions, samples, dataset.spec.levels, dataset.vocabulary)
     of_pairs: parts.Paired | None = None
     if translates:
         with clock("paired"):
@@ -256,4 +266,4 @@ def measured(
                 return model.sample(n, **conditions(rows, cell.given), generator=noise).cpu()
 
             speed = measures.speed(draw, cell.device, cell.timing)
-    return Measured(test=test, train=train, of_samples=of_samples, paired=of_pairs, speed=speed)
+    return Measured(test=test, train=train, of_samples=of_samples, caption=of_captions, paired=of_pairs, speed=speed)

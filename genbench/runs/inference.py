@@ -7,11 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from genbench import catalog, data, interface
 from genbench.abilities import Completes
 from genbench.check import check_given, check_split
 from genbench.data import folder
+from genbench.data.captions import FIELD
+from genbench.data.vocabulary import Vocabulary
 from genbench.interface import GenerativeModel
 from genbench.likelihood.effort import check_effort, effort_named
 from genbench.likelihood.nll import nll
@@ -105,12 +108,32 @@ def check_label(model: GenerativeModel, name: str, label: int | None) -> None:
         raise ValueError(f"--label {label}: this model knows 0 to {model.spec.classes - 1}")
 
 
+def tokens_of(caption: str, model: GenerativeModel, name: str, cell: Path) -> Tensor:
+    """Return the tokens ``(T,)`` of a caption by the words that the cell's record holds.
+
+    Raises:
+        ValueError: for a model that is given none, a cell whose words are not known, or words that make no caption.
+    """
+    if FIELD not in model.given:
+        raise ValueError(f"--caption {caption!r}: {name} draws without captions")
+    if not cell.is_dir():
+        raise ValueError(f"--caption {caption!r}: give the cell's folder, whose record holds the words")
+    known = Record.read(cell).stamp.get("captions")
+    if known is None:
+        raise ValueError(f"--caption {caption!r}: the record of {cell} holds no words; leave it out")
+    try:
+        return Vocabulary(**known).tokens(caption)
+    except ValueError as error:
+        raise ValueError(f"--caption {caption!r}: {error}") from error
+
+
 def sample(
     cell: Path,
     number: int,
     output: Path,
     *,
     label: int | None = None,
+    caption: str | None = None,
     pixels: str | None = None,
     temperature: float | None = None,
     truncation: float | None = None,
@@ -121,8 +144,8 @@ def sample(
     """Write ``number`` fresh samples as a picture.
 
     Raises:
-        ValueError: for a label, pixels, temperature or truncation that the model does not take, or more samples than
-            there are sources.
+        ValueError: for a label, caption, pixels, temperature or truncation that the model does not take, or more
+            samples than there are sources.
     """
     model = model_of(cell, device)
     name = origin_of(model, cell).recipe
@@ -131,16 +154,20 @@ def sample(
     check_label(model, name, label)
     set_pixels(model, name, pixels)
     set_dials(model, name, temperature=temperature, truncation=truncation)
+    fields = {} if caption is None else {FIELD: tokens_of(caption, model, name, cell).expand(number, -1)}
     wanted: Batch | None = None
+    nothing = torch.empty((number, 0), dtype=torch.uint8)
     if given == ("label",):
         labels = torch.full((number,), label) if label is not None else torch.arange(number) % spec.classes
-        wanted = Batch(torch.empty((number, 0), dtype=torch.uint8), labels)
+        wanted = Batch(nothing, labels)
+    elif fields and given == tuple(fields):
+        wanted = Batch(nothing, fields=fields)
     elif given:
         dataset = data_of(cell, number, root)
         wanted = asked(given, dataset, number)
         if label is not None and wanted.labels is not None:
             wanted = replace(wanted, labels=torch.full((number,), label))
-        wanted = replace(shown(wanted, given, dataset), fields=wanted.fields)
+        wanted = replace(shown(wanted, given, dataset), fields={**wanted.fields, **fields})
     arguments = {} if wanted is None else conditions(wanted, given)
     samples = model.sample(number, **arguments, generator=generator(seed, "sample")).cpu()
     sample_grid.write(output, samples, spec.levels, wanted, most=None)

@@ -22,6 +22,7 @@ STAGES = {
     "agreement": 0.65,
     "collapse": 0.66,
     "paired": 0.68,
+    "caption": 0.69,
     "speed": 0.7,
     "abilities": 0.95,
     "accuracy": 0.97,

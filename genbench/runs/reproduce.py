@@ -43,7 +43,7 @@ PLACE = (
     "revision",
 )  # of the stamp: where the same steps give the same bits
 TIMINGS = ("fit.seconds", "speed.", "peak_memory_mb")
-MEASURED = ("test", "train", "quality", "agreement", "collapse", "paired", "accuracy", "params")
+MEASURED = ("test", "train", "quality", "agreement", "caption", "collapse", "paired", "accuracy", "params")
 ERRORS = ("standard_error", "se", "std")
 WIDE = 2.0  # standard errors of the difference
 

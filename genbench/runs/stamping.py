@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from genbench import catalog
@@ -102,6 +103,8 @@ def stamped(
         spec = dataset.spec
         protocol["data"] |= {"shape": spec.shape, "levels": spec.levels, "classes": spec.classes}
         protocol["split"] = "fixed: trained on train, measured on test"
+        if dataset.vocabulary is not None:
+            protocol["captions"] = asdict(dataset.vocabulary)
         protocol["counts"] = {name: len(split) for name, split in splits.items()}
     if extractor is not None:
         protocol["extractor"] = {name: value for name, value in extractor.items() if name != "judge"}

@@ -8,7 +8,7 @@ from itertools import groupby
 from genbench.tables import texts, tooltips
 from genbench.tables.figure import Column, Figure
 from genbench.tables.figures import answers, collapse, cost, likelihood, quality
-from genbench.tables.texts import Row, count
+from genbench.tables.texts import Row, conditions, count
 
 
 def deviation(rows: Sequence[Row]) -> Iterator[str]:
@@ -20,7 +20,7 @@ def deviation(rows: Sequence[Row]) -> Iterator[str]:
 COLUMNS: tuple[Column, ...] = (
     Column("label", "Recipe", lambda row: str(row["label"]), right=False, usual=True, tooltip=tooltips.recipe),
     Column("family", "Family", lambda row: str(row["family"]), right=False, drop=6),
-    Column("given", "Given", lambda row: " and ".join(row["given"]), right=False, drop=1, usual=True),
+    Column("given", "Given", conditions, right=False, drop=1, usual=True),
     Column(
         "seeds_run",
         "Seeds",

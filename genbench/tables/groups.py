@@ -52,6 +52,7 @@ SPEED = FigureGroup(
     trained=False,
 )
 PAIRS = FigureGroup("pairs", "paired", (*DATA, *TRAINING, *SAMPLES), (("pairs", "images"),))
+CAPTION = FigureGroup("caption", "caption", (*DATA, *TRAINING, *SAMPLES), (("samples measured", "images"),))
 LABELS = FigureGroup("labels", "accuracy", of_ability=True)
 ANOMALY = FigureGroup(
     "anomaly", "anomaly", counts=(("test images", "normal"), ("held-out images", "anomalous")), of_ability=True

@@ -107,6 +107,12 @@ def method(row: Row) -> str:
     return ", ".join(parts)
 
 
+def conditions(row: Row) -> str:
+    """Return what a row is given, ``caption (synthetic)``: captions that its data set made say so."""
+    made = "captions" in (row["stamp"] or {})
+    return " and ".join(f"{name} (synthetic)" if made and name == "caption" else name for name in row["given"])
+
+
 def seeds(row: Row) -> str:
     """Return the number of seeds: ``3``, or ``2 of 3`` where the others ended otherwise."""
     done = len(row["seeds"])

@@ -7,7 +7,7 @@ from typing import Any
 
 from genbench.records.stamp import of_training
 from genbench.tables.figure import Column, Figure, Number
-from genbench.tables.texts import KINDS, Row, number, phrase
+from genbench.tables.texts import KINDS, Row, conditions, number, phrase
 
 Lines = Iterator[str | None]
 
@@ -26,7 +26,7 @@ def measured_on(column: Column, row: Row) -> str:
 def recipe(row: Row) -> Lines:
     """Yield how a row ended, what it is given and what it was asked for."""
     yield None if row["status"] == "done" else f"{row['status']}{': ' if row['reason'] else ''}{row['reason'] or ''}"
-    yield f"Given: {' and '.join(row['given'])}" if row["given"] else None
+    yield f"Given: {conditions(row)}" if row["given"] else None
     yield f"Options: {phrase(row['options'])}" if row["options"] else None
 
 
@@ -82,6 +82,12 @@ def classified(row: Row) -> Lines:
     yield f"{row['sample_images']:,} samples" if row["sample_images"] else None
     own = row["classifier_accuracy"]
     yield None if own is None else f"Judged by the data set's classifier, right on {100 * own:.1f} % of test images"
+
+
+def caption(row: Row) -> Lines:
+    """Yield what was held against captions."""
+    yield "Adjectives asked for, measured again on each sample by the thresholds of the training split"
+    yield _data(row, "train")
 
 
 def paired(row: Row) -> Lines:

@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 
 from genbench import data
-from genbench.records.parts import Accuracy, Anomaly, Joint, Paired, Reconstruction
+from genbench.records.parts import Accuracy, Anomaly, CaptionAgreement, Joint, Paired, Reconstruction
 from genbench.runs import stamping
 from genbench.runs.command import verbatim
 from genbench.runs.config import Cell, Setting
@@ -21,9 +21,10 @@ RECONSTRUCTION = Reconstruction(
     distance=1, distance_standard_error=0.1, ratio=0.5, ratio_standard_error=0.01, images=359
 )
 JOINT = Joint(kappa=0.5, kappa_standard_error=0.01, agreement=0.9, chance=0.8, pairs=359)
+CAPTION = CaptionAgreement(agreement=0.6, standard_error=0.01, attributes={}, images=359)
 GROUP = {group.name: group for group in comparable.GROUPS}
 FIGURE = {"likelihood": "nll_bpd", "quality": "fid", "speed": "latency_ms", "pairs": "psnr", "labels": "accuracy"}
-FIGURE |= {"anomaly": "auroc", "reconstruction": "reconstruction", "joint": "joint"}
+FIGURE |= {"anomaly": "auroc", "reconstruction": "reconstruction", "joint": "joint", "caption": "caption"}
 # Of a stamp: what a cell is called, what became of it, and what is said without parting any figures.
 PARTS_NOTHING = {
     *("title", "seed", "command", "configuration", "spent", "likelihood", "judge", "labelled", "measures", "course"),
@@ -72,6 +73,7 @@ def row(label, stamp, shift=0.0, **fields):
         "anomaly": ANOMALY.model_copy(update={"auroc": 0.9 - shift / 100}),
         "reconstruction": RECONSTRUCTION.model_copy(update={"distance": 1 + shift, "ratio": 0.5 + shift / 100}),
         "joint": JOINT.model_copy(update={"kappa": 0.5 - shift / 100}),
+        "caption": CAPTION.model_copy(update={"agreement": 0.6 - shift / 100}),
     }
     return [record(label, seed=seed, **figures | fields).model_copy(update={"stamp": stamp}) for seed in (0, 1)]
 
@@ -131,6 +133,7 @@ def test_each_part_that_differs_parts_the_figures_and_is_named(stamp, group):
             {"reconstruction": RECONSTRUCTION.model_copy(update={"images": 5})},
             "images differs (359 / 5)",
         ),
+        ("caption", {"caption": CAPTION.model_copy(update={"images": 5})}, "samples measured differs (359 / 5)"),
         ("joint", {"joint": JOINT.model_copy(update={"pairs": 5})}, "pairs drawn differs (359 / 5)"),
     ],
 )

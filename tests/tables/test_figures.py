@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 import genbench
-from genbench.records.parts import Anomaly, Joint, Reconstruction
+from genbench.records.parts import Anomaly, CaptionAgreement, Joint, Reconstruction
 from genbench.records.record import Record
-from genbench.tables import comparable, keys
+from genbench.tables import comparable, keys, tooltips
 from genbench.tables import rows as table
 from genbench.tables.columns import COLUMNS, FIGURES
 from genbench.tables.tooltips import measured_on
@@ -135,6 +135,7 @@ def test_headings_of_groups_are_the_names_of_their_figures():
         "anomaly": "AUROC",
         "reconstruction": "reconstruction, reconstruction ratio",
         "joint": "joint κ",
+        "caption": "caption",
     }
 
 
@@ -143,6 +144,7 @@ ABLE = {
     "reconstruction": Reconstruction(
         distance=4.5, distance_standard_error=0.12, ratio=0.5, ratio_standard_error=0.01, images=1000
     ),
+    "caption": CaptionAgreement(agreement=0.62, standard_error=0.01, attributes={"slant": 0.6}, images=1000),
     "joint": Joint(kappa=0.6, kappa_standard_error=0.02, agreement=0.93, chance=0.83, pairs=1000),
 }
 HEADS = {
@@ -150,6 +152,7 @@ HEADS = {
     "Reconstruction ↓": "4.50 ± 0.12",
     "Reconstruction ratio ↓": "0.500 ± 0.010",
     "Joint κ ↑": "0.600 ± 0.020",
+    "Caption ↑": "0.620 ± 0.010",
 }
 
 
@@ -159,7 +162,12 @@ def test_abilities_have_columns_and_sentences_only_where_a_row_has_the_figure():
     head, rows = lines[0], {line[1]: line for line in lines[2:]}
     for name, said in HEADS.items():
         assert (rows["able"][head.index(name)], rows["plain"][head.index(name)]) == (said, "–")
-    for said in ("</sup> AUROC: share of pairs", "</sup> Reconstruction: mean", "</sup> Joint κ: how well"):
+    for said in (
+        "</sup> AUROC: share of pairs",
+        "</sup> Reconstruction: mean",
+        "</sup> Joint κ: how well",
+        "</sup> Caption: share",
+    ):
         assert text.count(said) == 1
     without = table.render(quick(), "md", view=View.of("all"))
     assert not [name for name in (*HEADS, "AUROC", "Reconstruction", "Joint") if name in without]
@@ -173,6 +181,15 @@ def test_counts_and_parts_of_a_figure_stand_in_its_tooltip():
     }
     assert said["auroc"].startswith("100 held-out images against 900 test images\nData: mnist5k, test split")
     assert said["joint"].startswith("Agreement 0.930, by chance 0.830\nOver 1,000 pairs\n± 0.0200: standard error")
+
+
+def test_captions_that_a_data_set_made_are_said_to_be():
+    made = record("made", given=("caption",), stamp={"captions": {"words": [], "thresholds": {}}})
+    rows = table.rows([made, record("written", given=("caption",)), record("told", given=("label", "source"))])
+    given = next(column for column in COLUMNS if column.key == "given")
+    said = {row["label"]: given.cell(row) for row in rows}
+    assert said == {"made": "caption (synthetic)", "written": "caption", "told": "label and source"}
+    assert "Given: caption (synthetic)" in tooltips.recipe(rows[0])
 
 
 def test_abilities_are_ranked_over_seeds():

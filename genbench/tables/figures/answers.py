@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from genbench.tables import tooltips
 from genbench.tables.figure import Column, Figure, Number
-from genbench.tables.groups import ANOMALY, JOINT, LABELS, PAIRS, RECONSTRUCTION
+from genbench.tables.groups import ANOMALY, CAPTION, JOINT, LABELS, PAIRS, RECONSTRUCTION
 from genbench.tables.texts import Row
 
 
@@ -57,6 +57,23 @@ COLUMNS: tuple[Column, ...] = (
         tooltip=tooltips.classified,
         usual=True,
         short="Agree.",
+    ),
+    Figure(
+        "caption",
+        "Caption",
+        path="caption.agreement",
+        better="high",
+        format=Number(3),
+        error="caption.standard_error",
+        group=CAPTION,
+        drop=2,
+        caption=(
+            "Caption: share of the adjectives in a sample's caption that are true of it, measured again by the "
+            "thresholds that made the captions; chance is about a third, and of real images all are true by "
+            "construction. ± of one seed is the standard error over samples."
+        ),
+        tooltip=tooltips.caption,
+        usual=True,
     ),
     Figure("confidence", path="agreement.confidence"),
     Figure("entropy", path="agreement.entropy"),

@@ -10,14 +10,13 @@ from torch import nn
 from families.adversarial import losses, penalties
 from families.gan import bigan, biggan, conditional, energy, heads, improved, infogan
 from families.gan.builder import COMMON
-from genbench import DataSpec, catalog
+from genbench import DataSpec, Field, catalog
 from tests.families.gan.tiny import build, normalised
 
-SPEC = DataSpec(
-    (1, 16, 16), levels=17, classes=3, source=(1, 16, 16), labelled=6
-)  # two scales: the critic has a layer to normalise
+# Two scales: the critic has a layer to normalise.
+SPEC = DataSpec((1, 16, 16), 17, 3, source=(1, 16, 16), labelled=6, fields={"caption": Field((4,), 13)})
 GANS = {name: entry for name, entry in catalog.recipes().items() if entry.family == "gan"}
-OWN = ("lapgan", "pggan", "stylegan", "s2-gan")  # with games and networks of their own
+OWN = ("lapgan", "pggan", "stylegan", "s2-gan", "stackgan", "stackgan-pp")  # with games and networks of their own
 SHARED = [name for name in GANS if name not in OWN]
 
 
@@ -114,6 +113,8 @@ RECIPES = {
     "triple-gan": Expected(
         own={"lr": 1e-3, "hidden": 128, "noise": 0.3, "pseudo": 0.5}, head=heads.ProjectionHead, normalised=False
     ),
+    "stackgan-pp": Expected(own={"lr": 1e-3, "conditional": True, "augmented": 32, "weight": 2.0, "consistency": 50.0}),
+    "stackgan": Expected(own={"lr": 1e-3, "augmented": 32, "weight": 2.0}),
     "s2-gan": Expected(own={"lr": 2e-3, "weight": 0.1}),
     "infogan": Expected(own={"lr": 1e-3, "critic_lr": 2e-4} | CODES, terms=(infogan.Information,)),
 }

@@ -1,10 +1,11 @@
 import pytest
 import torch
 
-from genbench import Batch, DataSpec, catalog
+from genbench import Batch, DataSpec, Field, catalog
 from tests.families.gan.tiny import build, step
 
-SPEC = DataSpec((1, 8, 8), levels=17, classes=3, source=(1, 8, 8), labelled=6)
+CAPTION = {"caption": Field((4,), 13)}
+SPEC = DataSpec((1, 8, 8), levels=17, classes=3, source=(1, 8, 8), labelled=6, fields=CAPTION)
 GANS = [name for name, entry in catalog.recipes().items() if entry.family == "gan"]
 SWITCHES = [
     (name, option)

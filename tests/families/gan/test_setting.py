@@ -9,7 +9,14 @@ from genbench import DataSpec, catalog
 from tests.families.gan.tiny import OFF, build
 
 SPEC = DataSpec((1, 16, 16), levels=17, classes=3, source=(1, 16, 16), labelled=6)
-OWN = ("lapgan", "pggan", "stylegan", "s2-gan")  # with networks of their own, and settings of other words
+OWN = (
+    "lapgan",
+    "pggan",
+    "stylegan",
+    "s2-gan",
+    "stackgan",
+    "stackgan-pp",
+)  # with networks of their own, and settings of other words
 CASES = {name: (name, {}) for name, entry in catalog.recipes().items() if entry.family == "gan" and name not in OWN}
 CASES |= {f"improved-gan {option}": ("improved-gan", OFF | {option: on}) for option, on in {
     "feature_matching": True, "minibatch_discrimination": True, "historical_averaging": 1e-3,
