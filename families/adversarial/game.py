@@ -64,7 +64,7 @@ class Game:
     @property
     def critic_learns(self) -> Sequence[nn.Module]:
         """What learns in the critic's turn: critic, head, and terms that have weights of their own."""
-        return [*self.sides["critic"], *self.terms]
+        return [*self.sides["critic"], *(term for term in self.terms if any(True for _ in term.parameters()))]
 
     @property
     def needs_real(self) -> bool:
@@ -102,6 +102,8 @@ class Game:
         u: Tensor | None = None,
         weight: float = 1.0,
         decoys: Sequence[tuple[float, Scored]] = (),
+        source: Tensor | None = None,
+        target: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Return the critic's ``loss``, the mean scores, what terms log, and every part that was added, by name.
 
@@ -115,12 +117,14 @@ class Game:
             weight: the weight of the fakes' side of the loss.
             decoys: other batches that the critic must call fake, such as real images under a wrong caption, each with
                 its weight. Penalty and terms do not see them.
+            source: what the fakes were translated from, for terms.
+            target: images of the domain that they were translated into, for terms.
 
         Raises:
             ValueError: for a weight or decoys under a loss whose sides cannot be taken apart, or for a term that
                 returns a name of the game's own, ``loss``, ``real``, ``fake`` or ``in_order``.
         """
-        seen = GameStep(step, fake, real, u)
+        seen = GameStep(step, fake, real, u, source, target)
         logs = {"real": real.logits.mean(), "fake": fake.logits.mean()}
         if real.logits.shape == fake.logits.shape:
             logs["in_order"] = (real.logits > fake.logits).double().mean()
@@ -139,7 +143,14 @@ class Game:
         return {"loss": sum(added.values(), loss), **logs, **added}
 
     def generator_loss(
-        self, fake: Scored, step: Step, *, real: Scored | None = None, u: Tensor | None = None
+        self,
+        fake: Scored,
+        step: Step,
+        *,
+        real: Scored | None = None,
+        u: Tensor | None = None,
+        source: Tensor | None = None,
+        target: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """Return the generator's ``loss``, what terms log, and every part that was added, by name.
 
@@ -148,13 +159,15 @@ class Game:
             step: where training stands.
             real: scores of real images, where :attr:`needs_real`.
             u: noise that the fakes were made of, for terms.
+            source: what the fakes were translated from, for terms.
+            target: images of the domain that they were translated into, for terms.
 
         Raises:
             ValueError: without real scores where they are needed, or for a term that returns a name of the game's own.
         """
         if real is None and self.needs_real:
             raise ValueError("real=None: this loss, or one of the terms, needs the scores of real images too")
-        seen = GameStep(step, fake, real, u)
+        seen = GameStep(step, fake, real, u, source, target)
         loss = self.loss.generator(fake.logits.new_empty(0) if real is None else real.logits, fake.logits)
         logs = merged(_named(term, term.logs(self, "generator", seen)) for term in self.terms)
         added = merged(_named(term, term.generator(self, seen)) for term in self.terms)

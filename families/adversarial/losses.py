@@ -6,9 +6,10 @@ Write C for the critic's logit, so that 1406.2661's D is sigmoid(C).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -224,3 +225,40 @@ WASSERSTEIN = Loss(wasserstein_critic, wasserstein_generator, real_share=wassers
 HINGE = Loss(hinge_critic, wasserstein_generator, real_share=hinge_real, fake_share=hinge_fake)
 RELATIVISTIC = Loss(relativistic_critic, relativistic_generator, relativistic=True)
 RELATIVISTIC_AVERAGE = Loss(relativistic_average_critic, relativistic_average_generator, relativistic=True)
+
+
+def slow_critic(loss: Loss) -> Loss:
+    """Return the loss with half the critic's side, which slows it beside the generator (1611.07004, section 3.3)."""
+
+    def halved(side: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        return lambda *logits: side(*logits) / 2
+
+    return replace(
+        loss,
+        critic=halved(loss.critic),
+        real_share=loss.real_share and halved(loss.real_share),
+        fake_share=loss.fake_share and halved(loss.fake_share),
+    )
+
+
+def by_parts(loss: Loss, sizes: Sequence[int]) -> Loss:
+    """Return the sum of a loss over parts of each image's logits ``(B, P)``, whose means stay apart.
+
+    Args:
+        loss: the loss of each part.
+        sizes: the number of logits of each part; their sum is P.
+    """
+
+    def parts(logits: Tensor) -> Sequence[Tensor]:
+        return logits.split(list(sizes), 1) if logits.dim() > 1 else [logits] * len(sizes)  # none are handed on as such
+
+    def summed(side: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        return lambda *logits: torch.stack([side(*one) for one in zip(*map(parts, logits), strict=True)]).sum()
+
+    return replace(
+        loss,
+        critic=summed(loss.critic),
+        generator=summed(loss.generator),
+        real_share=loss.real_share and summed(loss.real_share),
+        fake_share=loss.fake_share and summed(loss.fake_share),
+    )

@@ -5,44 +5,71 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from families.adversarial.dcgan import Norm, unnormalised
+from families.adversarial.terms import Scored
+from families.layers.options import whole
+
 
 class PatchCritic(nn.Module):
     """A critic of convolutions alone, so that each logit of the map they end in sees one patch.
 
     Sides from 16 take the paper's 16×16 PatchGAN: 4×4 convolutions of strides 2, 1, 1. Sides of 4 to 15 take 4×4
     patches, the later convolutions 1×1, and smaller ones single pixels (the paper's PixelGAN). LeakyReLU(0.2) between,
-    batch normalisation behind the second convolution.
+    a normalisation behind the second convolution.
 
     Args:
         channels: the channels of all that it sees, source and image together.
         height: the height of the image.
         breadth: the breadth of the image.
         width: the channels behind the first convolution.
+        norm: a function that makes the normalisation.
 
     Attributes:
         patch: side of the patch.
+        places: logits an image.
 
     Raises:
         ValueError: for a width below 1.
     """
 
-    def __init__(self, channels: int, height: int, breadth: int, width: int) -> None:
+    def __init__(self, channels: int, height: int, breadth: int, width: int, norm: Norm = nn.BatchNorm2d) -> None:
         super().__init__()
-        if width < 1:
-            raise ValueError(f"width={width}: give at least 1 channel")
+        whole(1, width=width)
         side = min(height, breadth)
         self.patch = 16 if side >= 16 else 4 if side >= 4 else 1
         first = (4, 2, 1) if self.patch > 1 else (1, 1, 0)  # kernel, stride, padding
         later = (4, 1, 1) if self.patch == 16 else (1, 1, 0)
+        lost = 2 if self.patch == 16 else 0  # places a side, to later convolutions
+        sides = [(one // 2 if self.patch > 1 else one) - lost for one in (height, breadth)]
+        self.places = sides[0] * sides[1]
         self.layers = nn.Sequential(
             nn.Conv2d(channels, width, *first),
             nn.LeakyReLU(0.2),
-            nn.Conv2d(width, 2 * width, *later),
-            nn.BatchNorm2d(2 * width),
+            nn.Conv2d(width, 2 * width, *later, bias=norm in (nn.BatchNorm2d, unnormalised)),
+            norm(2 * width),
             nn.LeakyReLU(0.2),
             nn.Conv2d(2 * width, 1, *later),
         )
 
-    def forward(self, images: Tensor, source: Tensor | None = None) -> Tensor:
-        """Map images ``(B, C, H, W)``, behind their source in the channels if any, to logits ``(B, 1, h, w)``."""
-        return self.layers(images if source is None else torch.cat([source, images], 1))
+    def forward(self, images: Tensor, source: Tensor | None = None) -> Scored:
+        """Score images ``(B, C, H, W)``, behind their source in the channels if any: logits ``(B, 1, h, w)``.
+
+        What stands behind each LeakyReLU is shown as ``hidden``.
+        """
+        logits, hidden = shown(self.layers, beside(images, source))
+        return Scored(images, logits, logits.new_empty(len(images), 0), hidden=hidden)
+
+
+def beside(images: Tensor, source: Tensor | None) -> Tensor:
+    """Return images behind their source in the channels, or alone where there is none."""
+    return images if source is None else torch.cat([source, images], 1)
+
+
+def shown(layers: nn.Sequential, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Return what layers make of x, and what stands behind each of their LeakyReLUs on the way."""
+    hidden = []
+    for layer in layers:
+        x = layer(x)
+        if isinstance(layer, nn.LeakyReLU):
+            hidden.append(x)
+    return x, tuple(hidden)

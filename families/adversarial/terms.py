@@ -41,12 +41,17 @@ class GameStep:
         fake: the generator's images; without gradient towards the generator in the critic's turn.
         real: real images; None in the generator's turn unless the loss or a term needs them.
         u: noise that the fakes were made of, ``(B, Z)``; None where the holder of the game gives none.
+        source: what the fakes were translated from, on [-1, 1]; None where nothing was.
+        target: images of the domain that they were translated into, ``(B, C, H, W)`` on [-1, 1], each fake's own where
+            training is of pairs; None where nothing was translated.
     """
 
     step: Step
     fake: Scored
     real: Scored | None = None
     u: Tensor | None = None
+    source: Tensor | None = None
+    target: Tensor | None = None
 
 
 class GameView(Protocol):

@@ -25,6 +25,11 @@ def warm_cosine(fraction: float) -> float:
     return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * (fraction - WARM_UP) / (1 - WARM_UP)))
 
 
+def half_then_linear(fraction: float) -> float:
+    """Return the learning rate's factor: 1 over the phase's first half, then down to 0 along a line."""
+    return min(1.0, 2 * (1 - fraction))
+
+
 def warm_turn(
     name: str,
     learns: Sequence[nn.Module],

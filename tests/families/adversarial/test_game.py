@@ -199,14 +199,15 @@ class Counting(Term):
 def test_terms_see_the_step_and_are_added_and_their_logs_are_not():
     term, real, fake, u = Counting(), scored(1.0, 0.0), scored(0.5, 2.0), torch.zeros(2, 4)
     whole = game(terms=[term], penalty=lambda score, real, fake, generator: torch.tensor(3.0))
-    logs = whole.critic_loss(real, fake, step(), u=u)
+    source, target = torch.zeros(2, 1), torch.ones(2, 1)
+    logs = whole.critic_loss(real, fake, step(), u=u, source=source, target=target)
     assert float(logs["loss"]) == pytest.approx(float(NON_SATURATING.critic(real.logits, fake.logits)) + 6)
     assert (float(logs["penalty"]), float(logs["note of critic"])) == (4, 7)
-    logs = whole.generator_loss(fake, step(), u=u)
+    logs = whole.generator_loss(fake, step(), u=u, source=source, target=target)
     assert float(logs["loss"]) == pytest.approx(float(NON_SATURATING.generator(real.logits, fake.logits)) + 5)
     first, second = term.seen
     assert (first.real, first.fake, second.real, second.fake) == (real, fake, None, fake)
-    assert first.u is u
+    assert all((seen.u is u, seen.source is source, seen.target is target) == (True, True, True) for seen in term.seen)
     whole.after("generator", {"loss": torch.tensor(0.0)})
     assert [turn for turn, _ in term.acted] == ["generator"]
 
@@ -235,9 +236,10 @@ def test_the_bound_covers_critic_and_head_behind_the_critics_step_alone():
 
 def test_the_sides_are_named_by_their_turns():
     term = Counting()
-    whole = Game(nn.Identity(), Line(), nn.Identity(), Head(), loss=HINGE, terms=[term])
+    term.weight = nn.Parameter(torch.zeros(1))
+    whole = Game(nn.Identity(), Line(), nn.Identity(), Head(), loss=HINGE, terms=[Counting(), term])
     assert whole.sides == {"critic": [whole.critic, whole.head], "generator": [whole.generator, whole.code]}
-    assert list(whole.critic_learns) == [whole.critic, whole.head, term]
+    assert list(whole.critic_learns) == [whole.critic, whole.head, term], "a term without weights learns nothing"
     assert [len(modules) for modules in game().sides.values()] == [1, 1]
 
 

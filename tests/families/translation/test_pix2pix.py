@@ -52,8 +52,10 @@ def test_networks_take_their_sizes_from_the_shape(shape):
     images = net(source, normal((3, net.latents), gen())).detach()
     assert images.shape == (3, *shape)
     assert float(images.abs().max()) <= 1
-    assert critic(images, source).shape[:2] == (3, 1)
-    assert torch.equal(critic(images, source), critic(torch.cat([source, images], 1)))
+    logits = critic(images, source).logits
+    assert logits.shape[:2] == (3, 1)
+    assert logits[0].numel() == critic.places
+    assert torch.equal(logits, critic(torch.cat([source, images], 1)).logits)
 
 
 def test_dropout_is_where_the_docstring_says():
@@ -105,7 +107,7 @@ def test_every_skip_carries_what_the_bottleneck_does_not():
 def test_a_logit_sees_one_patch_of_source_and_image(side, patch):
     critic = PatchCritic(2, side, side, 4).double().eval()
     pairs = torch.randn(1, 2, side, side, generator=gen(), dtype=torch.float64, requires_grad=True)
-    logits = critic(pairs)
+    logits = critic(pairs).logits
     middle = logits.shape[-1] // 2
     (gradient,) = torch.autograd.grad(logits[0, 0, middle, middle], pairs)
     assert critic.patch == patch
@@ -129,8 +131,8 @@ def test_the_critic_normalises_by_the_batch_behind_its_second_convolution_alone(
     critic = PatchCritic(2, side, side, 4).train()
     assert not mixes(critic.layers[:3], (2, side, side))
     assert mixes(critic.layers[:4], (2, side, side))
-    assert mixes(critic, (2, side, side))
-    assert not mixes(critic.eval(), (2, side, side))
+    assert mixes(critic.layers, (2, side, side))
+    assert not mixes(critic.layers.eval(), (2, side, side))
 
 
 def test_the_u_net_normalises_by_the_batch_behind_all_but_its_first_and_last_convolution():

@@ -1,0 +1,79 @@
+"""What every translator is: a generator of images from their sources, and how it plays a game."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import cast
+
+from torch import Tensor, nn
+from torch.nn import Parameter
+from torch.optim import Optimizer
+
+from families.adversarial.game import Game
+from families.layers.scaling import to_levels, to_unit
+from genbench.implicit import ImplicitModel
+from genbench.interface import Step
+from genbench.spec import SOURCE_LEVELS, Batch, DataSpec
+
+MakeOptimizer = Callable[[Iterable[Parameter]], Optimizer]
+Schedule = Callable[[float], float]
+
+
+class Translation(ImplicitModel):
+    """A generator of images from sources; sources and images are on [-1, 1] inside.
+
+    What :meth:`image` reads beside the source is named in ``given``. Where the generator has no noise, ``latents=0``,
+    the same source always gives the same image.
+
+    Args:
+        spec: the spec of the data.
+        generator: ``(source, u)`` → image, with ``latents``, the size of u.
+        given: what samples are conditioned on.
+    """
+
+    def __init__(self, spec: DataSpec, generator: nn.Module, given: tuple[str, ...] = ("source",)) -> None:
+        super().__init__(spec, cast("int", generator.latents), given)
+        self.generator = generator
+
+    def source(self, batch: Batch) -> Tensor:
+        """Return the batch's sources on [-1, 1].
+
+        Raises:
+            ValueError: for a batch without sources.
+        """
+        if batch.sources is None:
+            raise ValueError("sources=None: this model translates from the source of every image")
+        return to_unit(batch.sources, SOURCE_LEVELS).to(next(self.parameters()).dtype)
+
+    def target(self, batch: Batch) -> Tensor:
+        """Return the batch's images on [-1, 1]: in training of pairs each source's own."""
+        return to_unit(batch.images, self.spec.levels).to(next(self.parameters()).dtype)
+
+    def image(self, u: Tensor, batch: Batch) -> Tensor:
+        """Return the image on [-1, 1] of each source of the batch under noise u ``(B, latents)``."""
+        return self.generator(self.source(batch), u)
+
+    def translate(self, batch: Batch, step: Step) -> Tensor:
+        """Return each source's image on [-1, 1], under fresh noise."""
+        return self.image(self.draw_noise(len(batch), step.generator), batch)
+
+    def decode(self, u: Tensor, given: Batch) -> Tensor:
+        """Map noise and what is given to images ``(B, C, H, W)`` in levels."""
+        return to_levels(self.image(u, given), self.spec.levels)
+
+
+def generator_side(
+    game: Game, fake: Tensor, target: Tensor, step: Step, *, source: Tensor | None = None, given: Tensor | None = None
+) -> dict[str, Tensor]:
+    """Return the generator's side of a game, its terms included; real images are scored where they are needed.
+
+    Args:
+        game: the game.
+        fake: translations, with their gradient.
+        target: images of their domain.
+        step: where training stands.
+        source: what they were translated from, for terms.
+        given: what the critic is told of a translation and of its target alike.
+    """
+    real = game.scored(target, given) if game.needs_real else None
+    return game.generator_loss(game.scored(fake, given), step, real=real, source=source, target=target)

@@ -1,0 +1,169 @@
+"""Translation one way, by one game: a generator from sources to images, and a critic of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from families.adversarial.game import Game, merged
+from families.adversarial.image_pool import ImagePool
+from families.adversarial.losses import Loss
+from families.adversarial.penalties import Penalty
+from families.adversarial.terms import GameStep, Scored, Term
+from families.layers.options import whole
+from families.translation.model import MakeOptimizer, Schedule, Translation, generator_side
+from genbench.interface import Phase, Step, Turn
+from genbench.spec import Batch, DataSpec
+
+TurnLoss = Callable[[Batch, Step], dict[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A phase before the game, in which one side learns by itself.
+
+    Args:
+        name: the phase's name.
+        share: its share of the budget; with 0 it is left out.
+        terms: what the generator minimises, with no critic; None where it is the critic that learns, its side of the
+            game against the generator as it stands.
+        optimizer: a function that makes the optimiser, if it is another than in the game.
+        schedule: a function from the fraction of the phase to the learning-rate factor.
+    """
+
+    name: str
+    share: float
+    terms: Sequence[Term] | None = None
+    optimizer: MakeOptimizer | None = None
+    schedule: Schedule | None = None
+
+
+class OneWay(Translation):
+    """A translator that learns one direction: ``min_G max_C L(C(y), C(G(x))) + terms``, y images of the target domain.
+
+    The critic sees images alone. A decoy is made of target images, and the critic must call it a fake.
+
+    Args:
+        spec: the spec of the data.
+        generator: ``(source, u)`` → image; has ``latents``.
+        critic: images → logits, or a :class:`Scored`.
+        loss: both sides of the game.
+        terms: what the game adds to either side, such as a distance from the source.
+        decoys: weights, and what is made of target images on [-1, 1] under each.
+        history: past fakes that are kept; once they are so many, half of those that the critic sees are of them.
+        before: phases before the game, in their order; what is left of the budget is the game's.
+        penalty: the penalty added to the critic's loss.
+        optimizer: a function that makes the generator's optimiser.
+        critic_optimizer: a function that makes the critic's, if it is another.
+        schedule: a function from the fraction of the game's phase to the learning-rate factor of both.
+        critic_steps: the critic's steps for each of the generator's.
+        critic_every: batches from one step of the critic to the next.
+        given: what samples are conditioned on.
+
+    Raises:
+        ValueError: for shares of the budget that leave less than nothing, or an option out of range.
+    """
+
+    def __init__(
+        self,
+        spec: DataSpec,
+        generator: nn.Module,
+        critic: nn.Module,
+        *,
+        loss: Loss,
+        terms: Sequence[Term] = (),
+        decoys: Sequence[tuple[float, Callable[[Tensor], Tensor]]] = (),
+        history: int = 0,
+        before: Sequence[Alone] = (),
+        penalty: Penalty | None = None,
+        optimizer: MakeOptimizer,
+        critic_optimizer: MakeOptimizer | None = None,
+        schedule: Schedule | None = None,
+        critic_steps: int = 1,
+        critic_every: int = 1,
+        given: tuple[str, ...] = ("source",),
+    ) -> None:
+        super().__init__(spec, generator, given)
+        whole(0, history=history)
+        whole(1, critic_steps=critic_steps, critic_every=critic_every)
+        shares = {phase.name: phase.share for phase in before}
+        if min(shares.values(), default=0) < 0 or sum(shares.values()) > 1:
+            raise ValueError(f"{shares}: give shares of the budget that are 0 or more, and no more than 1 together")
+        self.critic = critic
+        self.loss = loss
+        self.terms = nn.ModuleList(terms)
+        self.decoys = decoys
+        self.history = ImagePool(history, spec.shape) if history else None
+        self.before = before
+        self.penalty = penalty
+        self.optimizer = optimizer
+        self.critic_optimizer = critic_optimizer or optimizer
+        self.schedule = schedule
+        self.critic_steps = critic_steps
+        self.critic_every = critic_every
+
+    @property
+    def game(self) -> Game:
+        """The game between the generator and the critic."""
+        return Game(
+            self.generator, self.critic, loss=self.loss, penalty=self.penalty, terms=cast("Sequence[Term]", self.terms)
+        )
+
+    def phases(self) -> Sequence[Phase]:
+        """Return the phases in which one side learns alone, then the game, a step of each side on a batch."""
+        phases = [Phase(one.name, one.share, [self._alone(one)]) for one in self.before if one.share]
+        rest = 1 - sum(phase.share for phase in phases)
+        if rest < 1e-9:  # shares of thirds sum to nearly 1
+            return phases
+        critic = self._turn("critic", self.critic_loss, self.critic_optimizer, self.schedule, self.critic_every)
+        generator = self._turn("generator", self.generator_loss, self.optimizer, self.schedule, self.critic_steps)
+        return [*phases, Phase("adversarial", rest, [critic, generator])]
+
+    def _turn(
+        self, name: str, loss: TurnLoss, optimizer: MakeOptimizer, schedule: Schedule | None, every: int = 1
+    ) -> Turn:
+        learns = self.game.critic_learns if name == "critic" else self.game.sides[name]
+        return Turn(name, learns, loss, optimizer, schedule, every, lambda logs, step: self.game.after(name, logs))
+
+    def _alone(self, one: Alone) -> Turn:
+        if one.terms is None:
+            return self._turn("critic", self.critic_loss, one.optimizer or self.critic_optimizer, one.schedule)
+        loss = partial(self._terms_alone, one.terms)
+        return self._turn("generator", loss, one.optimizer or self.optimizer, one.schedule)
+
+    def _terms_alone(self, terms: Sequence[Term], batch: Batch, step: Step) -> dict[str, Tensor]:
+        """Return what terms that read no score add up to."""
+        fake, target, source = self.translate(batch, step), self.target(batch), self.source(batch)
+        unscored = Scored(fake, fake.new_empty(0), fake.new_empty(len(fake), 0))
+        seen = GameStep(step, unscored, source=source, target=target)
+        added = merged(term.generator(self.game, seen) for term in terms)
+        return {"loss": torch.stack(list(added.values())).sum(), **added}
+
+    def condition(self, batch: Batch) -> Tensor | None:
+        """Return what the critic is told beside an image: nothing."""
+        return None
+
+    def scored(self, images: Tensor, batch: Batch) -> Scored:
+        """Return what the critic says of images on [-1, 1]."""
+        return self.game.scored(images, self.condition(batch))
+
+    def critic_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
+        """Return the critic's side of the game, on fakes without gradient."""
+        with torch.no_grad():
+            fakes = self.translate(batch, step)
+        if self.history is not None:
+            fakes = self.history.replace_half(fakes, step.generator)
+        target = self.target(batch)
+        real, fake = self.scored(target, batch), self.scored(fakes, batch)
+        decoys = [(weight, self.scored(made(target), batch)) for weight, made in self.decoys]
+        return self.game.critic_loss(real, fake, step, decoys=decoys, source=self.source(batch), target=target)
+
+    def generator_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
+        """Return the generator's side of the game, its terms included."""
+        fake, target, source = self.translate(batch, step), self.target(batch), self.source(batch)
+        return generator_side(self.game, fake, target, step, source=source, given=self.condition(batch))
