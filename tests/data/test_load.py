@@ -8,7 +8,8 @@ import torch
 from genbench import data, files
 from genbench.data import mnist5k
 from genbench.data.dataset import digest, stratified
-from genbench.data.variants import VARIANTS, edge_map
+from genbench.data.edges import edge_map
+from genbench.data.variants import VARIANTS
 
 PINNED = {
     "digits": ("96432411b8f5d3b0", "7acaf37b069389ec", "2cb1fe53b6f9d835"),

@@ -8,7 +8,9 @@ import torch
 
 from genbench import data
 from genbench.data.dataset import Dataset
-from genbench.data.variants import VARIANTS, edge_map, negative, variant_named
+from genbench.data.edges import edge_map
+from genbench.data.sources import negative
+from genbench.data.variants import VARIANTS, variant_named
 from genbench.spec import DataSpec, Field, Split
 
 PARTS = ("train", "validation", "test")
@@ -143,10 +145,10 @@ def test_each_prefix_is_found_by_its_name_and_no_other():
         ("unpaired:unpaired:edges:digits", "a variant is asked for twice"),
         ("without-1:without-2:digits", "a variant is asked for twice"),
         ("without-10:digits", "without-10: there is no class 10: give 0 to 9"),
-        ("without-2:unpaired:edges:digits", "say unpaired: in front of without-2:"),
-        ("without-two:digits", "without-two: give a number, such as without-3"),
-        ("without-K:digits", "without-K: give a number, such as without-3"),
-        ("without:digits", "unknown variant 'without' .*did you mean without-3"),
+        ("without-2:unpaired:edges:digits", "say without-2: right in front of digits"),
+        ("without-two:digits", "without-two: give a number, such as without-2"),
+        ("without-K:digits", "without-K: give a number, such as without-2"),
+        ("without:digits", "unknown variant 'without' .*did you mean without-2"),
     ],
 )
 def test_what_cannot_be_varied_is_refused_in_one_line(name, message):

@@ -1,0 +1,43 @@
+"""What variants that make an image's source out of the image share, and the plainest of them, ``negative:``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from torch import Tensor
+
+from genbench.data.dataset import Dataset
+from genbench.spec import DataSpec, to_bytes
+
+
+def without_source(spec: DataSpec) -> DataSpec:
+    """Return ``spec``, if it has no sources yet.
+
+    Raises:
+        ValueError: for one that has.
+    """
+    if spec.source is not None:
+        raise ValueError("it makes sources of images, and these have some already")
+    return spec
+
+
+def same_shape(spec: DataSpec, _: int) -> DataSpec:
+    """Return the spec with sources of the images' own shape."""
+    return replace(without_source(spec), source=spec.shape)
+
+
+def from_itself(source_of: Callable[[Tensor, int], Tensor], dataset: Dataset, _: int) -> Dataset:
+    """Return the data set in which ``source_of(images, levels)`` is each image's own source."""
+    levels = dataset.spec.levels
+
+    def known(images: Tensor) -> Tensor:
+        return source_of(images, levels)
+
+    varied = dataset.each(lambda split, name: replace(split, sources=known(split.images)))
+    return replace(varied, aligned=True, source_of=known)
+
+
+def negative(images: Tensor, levels: int) -> Tensor:
+    """Return ``levels - 1 - x`` of each pixel, spread over 0 … 255: uint8 ``(N, C, H, W)`` in and out."""
+    return to_bytes(levels - 1 - images, levels)
