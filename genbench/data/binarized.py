@@ -20,7 +20,7 @@ def binarized_spec(spec: DataSpec, _: int) -> DataSpec:
         ValueError: for data with sources.
     """
     if spec.source is not None:
-        raise ValueError("images with sources are not binarised; say edges:binarized:NAME")
+        raise ValueError("images with sources are not binarised; say binarized: right in front of NAME")
     return replace(spec, levels=2)
 
 

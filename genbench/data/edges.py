@@ -11,7 +11,6 @@ from torch.nn import functional as F
 from genbench.data.sources import without_source
 from genbench.spec import DataSpec
 
-CHUNK = 256  # images at once: all of CIFAR-10 would take gigabytes
 THRESHOLD = 0.5  # of the range of levels; a step over the whole range has a Sobel gradient of 4 times it
 
 
@@ -26,10 +25,6 @@ def edge_map(images: Tensor, levels: int) -> Tensor:
     A pixel is an edge where the Sobel gradient of its steepest channel is over the threshold and no smaller than at the
     two neighbours along the gradient (Canny's thinning; directions in four sectors): lines are one pixel wide.
     """
-    return torch.cat([_edge_map(part, levels) for part in images.split(CHUNK)])
-
-
-def _edge_map(images: Tensor, levels: int) -> Tensor:
     x = F.pad(images.float(), (1, 1, 1, 1), mode="replicate")  # whole numbers below 2²⁴: float32 is exact
     across, down = x[..., 2:] - x[..., :-2], x[..., 2:, :] - x[..., :-2, :]
     gx = across[..., :-2, :] + 2 * across[..., 1:-1, :] + across[..., 2:, :]

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import torch
 from torch import Tensor
 
 from genbench.data.dataset import Dataset
-from genbench.spec import DataSpec, to_bytes
+from genbench.spec import DataSpec, Field, to_bytes
+
+CHUNK = 256  # images at once: all of CIFAR-10 would take gigabytes
 
 
 def without_source(spec: DataSpec) -> DataSpec:
@@ -22,6 +25,18 @@ def without_source(spec: DataSpec) -> DataSpec:
     return spec
 
 
+def with_fields(spec: DataSpec, **fields: Field) -> dict[str, Field]:
+    """Return the fields of ``spec`` and ``fields`` beside them.
+
+    Raises:
+        ValueError: for a field that the data have already.
+    """
+    for name in fields:
+        if name in spec.fields:
+            raise ValueError(f"it makes a field {name!r}, and the data have one already")
+    return {**spec.fields, **fields}
+
+
 def same_shape(spec: DataSpec, _: int) -> DataSpec:
     """Return the spec with sources of the images' own shape."""
     return replace(without_source(spec), source=spec.shape)
@@ -32,7 +47,7 @@ def from_itself(source_of: Callable[[Tensor, int], Tensor], dataset: Dataset, _:
     levels = dataset.spec.levels
 
     def known(images: Tensor) -> Tensor:
-        return source_of(images, levels)
+        return torch.cat([source_of(part, levels) for part in images.split(CHUNK)])
 
     varied = dataset.each(lambda split, name: replace(split, sources=known(split.images)))
     return replace(varied, aligned=True, source_of=known)

@@ -13,6 +13,8 @@ from functools import partial
 
 from genbench.data.binarized import binarized, binarized_spec
 from genbench.data.dataset import Dataset
+from genbench.data.degraded import lowres, lowres_spec
+from genbench.data.domains import domains_spec, in_domains, styled, tinted
 from genbench.data.edges import edge_map, edges_spec
 from genbench.data.rows import unpaired, unpaired_spec, without, without_spec
 from genbench.data.sources import from_itself, negative, same_shape
@@ -31,6 +33,7 @@ class Variant:
             vary, in words where NAME is the source's name.
         vary: a function ``(dataset, number) → dataset`` with other splits; :meth:`of` sets spec and title.
         levels: the number of levels of its images, where it settles them.
+        sources: the shape of the sources that it makes, in letters: ``"C×H/K×W/K"``.
     """
 
     prefix: str
@@ -39,6 +42,7 @@ class Variant:
     spec: Callable[[DataSpec, int], DataSpec]
     vary: Callable[[Dataset, int], Dataset]
     levels: int | None = None
+    sources: str | None = None
 
     @property
     def example(self) -> str:
@@ -82,6 +86,7 @@ VARIANTS = (
         "from edges",
         edges_spec,
         partial(from_itself, edge_map),
+        sources="1×H×W",
     ),
     Variant(
         "negative",
@@ -89,6 +94,31 @@ VARIANTS = (
         "from negatives",
         same_shape,
         partial(from_itself, negative),
+        sources="C×H×W",
+    ),
+    Variant(
+        "lowresK",
+        "any of these, with images K times smaller to enlarge (super-resolution)",
+        "from images {} times smaller",
+        lowres_spec,
+        lowres,
+        sources="C×H/K×W/K",
+    ),
+    Variant(
+        "colours",
+        "grey ones of these in 4 domains: red, green, blue, yellow",
+        "in four colours",
+        lambda spec, _: domains_spec(spec, 3),
+        lambda dataset, _: in_domains(tinted, "colours", dataset),
+        sources="3×H×W",
+    ),
+    Variant(
+        "styles",
+        "grey ones of these in 4 domains: plain, bold, outlined, negative",
+        "in four styles",
+        lambda spec, _: domains_spec(spec, 1),
+        lambda dataset, _: in_domains(styled, "styles", dataset),
+        sources="1×H×W",
     ),
     Variant(
         "unpaired",

@@ -141,7 +141,7 @@ def test_each_prefix_is_found_by_its_name_and_no_other():
         ("unpaired:digits", "unpaired: there are no sources .*; say unpaired:edges:digits"),
         ("edges:negative:digits", "edges: it makes sources of images, and these have some already"),
         ("negative:unpaired:edges:digits", "negative: it makes sources"),
-        ("binarized:unpaired:edges:digits", "binarized: images with sources are not binarised; say edges:binarized"),
+        ("binarized:unpaired:edges:digits", "binarized: images with .* say binarized: right in front of digits"),
         ("unpaired:unpaired:edges:digits", "a variant is asked for twice"),
         ("without-1:without-2:digits", "a variant is asked for twice"),
         ("without-10:digits", "without-10: there is no class 10: give 0 to 9"),
