@@ -11,9 +11,11 @@ from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 
 # As ``genbench.data`` has them, which imports torch.
-DATASETS = ("digits", "mnist5k", "mnist", "fashion-mnist", "cifar10", "svhn", "simulated")
+DATASETS = ("digits", "mnist5k", "mnist", "fashion-mnist", "cifar10", "svhn", "simulated", "photos")
 PREFIXES = (
     "binarized:",
+    "blur:",
+    "cartoon:",
     "colours:",
     "domains:",
     "edges:",
@@ -21,6 +23,7 @@ PREFIXES = (
     "lowres",
     "negative:",
     "npz:",
+    "shadow:",
     "styles:",
     "unpaired:",
     "without-",

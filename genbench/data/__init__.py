@@ -68,6 +68,15 @@ SOURCES = {
         (3500, 500, 1000),
         where="drawn when loaded",
     ),
+    "photos": Source(
+        "Patches of photographs",
+        "photos",
+        (3, 32, 32),
+        256,
+        0,
+        (3645, 206, 274),
+        where="inside packages, of the extra 'photos'",
+    ),
     "mnist": Source("MNIST", "mnist", (1, 28, 28), 256, 10, (54000, 6000, 10000), "MNIST"),
     "fashion-mnist": Source("Fashion-MNIST", "mnist", (1, 28, 28), 256, 10, (54000, 6000, 10000), "FashionMNIST"),
     "cifar10": Source("CIFAR-10", "cifar_svhn", (3, 32, 32), 256, 10, (45000, 5000, 10000), "cifar10"),
@@ -106,11 +115,11 @@ def listing(root: Path | None = None) -> list[Listed]:
     lines = []
     for name, source in SOURCES.items():
         facts = (source.title, source.shape, source.levels, source.classes, source.counts)
+        found = getattr(import_module(f"genbench.data.{source.module}"), "found", lambda *_: True)
         if source.argument is None:
-            lines.append(Listed(name, *facts, True, source.where))
+            lines.append(Listed(name, *facts, found(), source.where))
         else:
-            there = import_module(f"genbench.data.{source.module}").found(folder, source.argument)
-            lines.append(Listed(name, *facts, there, str(folder)))
+            lines.append(Listed(name, *facts, found(folder, source.argument), str(folder)))
     lines += [Listed(f"{kind}:PATH", text, None, None, None, None, True, "PATH") for kind, text in PATHS.items()]
     unknown = (None, None, None, None, True)
     lines.append(Listed(f"{DOMAINS}:A+B", "two of these of one shape, from A to B", *unknown, "A and B", "C×H×W"))

@@ -69,8 +69,9 @@ def styled(images: Tensor, domain: Tensor, levels: int) -> Tensor:
 def joined(a: Dataset, b: Dataset) -> Dataset:
     """Return the data set with the images of ``b`` and those of ``a`` as sources, of which none belongs to another.
 
-    Labels and fields are of ``b``; those of ``a`` become fields ``source_…`` of the source. Outside training there are
-    as many sources as images.
+    Labels and fields are of ``b``; those of ``a`` become fields ``source_…`` of the source. Sources are shuffled, since
+    two data sets with equally many of each class have their labels in one order. Outside training there are as many
+    sources as images.
 
     Raises:
         ValueError: for images of another shape or other levels, or for data with sources.
@@ -87,7 +88,8 @@ def joined(a: Dataset, b: Dataset) -> Dataset:
     spec = replace(spec, fields=with_fields(spec, **theirs))
 
     def split(name: str) -> Split:
-        sources, images = getattr(a, name), getattr(b, name)
+        images, theirs = getattr(b, name), getattr(a, name)
+        sources = theirs.rows(torch.randperm(len(theirs), generator=generator(0, "domains", name)))
         if name != "train":
             both = slice(min(len(sources), len(images)))
             sources, images = sources.rows(both), images.rows(both)

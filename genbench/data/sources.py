@@ -56,3 +56,23 @@ def from_itself(source_of: Callable[[Tensor, int], Tensor], dataset: Dataset, _:
 def negative(images: Tensor, levels: int) -> Tensor:
     """Return ``levels - 1 - x`` of each pixel, spread over 0 … 255: uint8 ``(N, C, H, W)`` in and out."""
     return to_bytes(levels - 1 - images, levels)
+
+
+def grey(images: Tensor) -> Tensor:
+    """Return ``(299R + 587G + 114B + 500) // 1000``, or the one channel there is: int32 ``(N, 1, H, W)`` of uint8."""
+    if images.shape[1] == 1:
+        return images.int()
+    red, green, blue = images.int().split(1, 1)
+    return (299 * red + 587 * green + 114 * blue + 500) // 1000
+
+
+def mirrored(images: Tensor, margin: int) -> Tensor:
+    """Return ``(N, C, H, W)`` with ``margin`` pixels more on each side: the rows and columns next to the edge's."""
+    for dim in (2, 3):
+        side = images.shape[dim]
+        if side <= margin:
+            raise ValueError(f"images have a side of {side}, and it takes {margin + 1} or more")
+        before = images.narrow(dim, 1, margin).flip(dim)
+        behind = images.narrow(dim, side - 1 - margin, margin).flip(dim)
+        images = torch.cat([before, images, behind], dim)
+    return images

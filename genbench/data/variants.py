@@ -12,11 +12,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from genbench.data.binarized import binarized, binarized_spec
+from genbench.data.blurred import blurred
+from genbench.data.cartoons import cartoon_spec, drawn
 from genbench.data.dataset import Dataset
 from genbench.data.degraded import lowres, lowres_spec
 from genbench.data.domains import domains_spec, in_domains, styled, tinted
 from genbench.data.edges import edge_map, edges_spec
 from genbench.data.rows import unpaired, unpaired_spec, without, without_spec
+from genbench.data.shadows import shadow_spec, shadowed
 from genbench.data.sources import from_itself, negative, same_shape
 from genbench.spec import DataSpec
 
@@ -103,6 +106,31 @@ VARIANTS = (
         lowres_spec,
         lowres,
         sources="C×H/K×W/K",
+    ),
+    Variant(
+        "blur",
+        "any of these, with images of a shaken camera to sharpen",
+        "deblurred",
+        same_shape,
+        blurred,
+        sources="C×H×W",
+    ),
+    Variant(
+        "shadow",
+        "any of these, with images under a shadow to take off, and its mask",
+        "out of shadows",
+        shadow_spec,
+        shadowed,
+        sources="C×H×W",
+    ),
+    Variant(
+        "cartoon",
+        "any of these made cartoons, from the images themselves (style transfer)",
+        "as cartoons",
+        cartoon_spec,
+        drawn,
+        levels=256,
+        sources="C×H×W",
     ),
     Variant(
         "colours",

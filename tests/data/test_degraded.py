@@ -9,6 +9,9 @@ from genbench.data.degraded import reduced
 PINNED = {
     "lowres2:digits": ("16ea298f88fb0b4f", "fc3f25d21c7fd1db", "30b844fae2fbecd2"),
     "lowres4:mnist5k": ("c0e3e65674a1d595", "d94c2b3938a72d64", "c2d2afcf52c6a8af"),
+    "blur:digits": ("ff179f40a3493b2e", "938d2966c5fb4e75", "b448c3ef7e8c7c93"),
+    "shadow:digits": ("84b17d065865ea7e", "18008fbe31dc8e45", "004c312048a3f2e8"),
+    "cartoon:digits": ("441ce28d48714886", "aa2b93f3b63367f5", "3db3b7aafc07be3e"),
     "unpaired:lowres7:mnist5k": ("9062df514684077c", "b0615e1d90cb0c4f", "ce2cbeaf5b44f217"),
 }
 

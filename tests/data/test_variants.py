@@ -11,6 +11,7 @@ from genbench.data.dataset import Dataset
 from genbench.data.edges import edge_map
 from genbench.data.sources import negative
 from genbench.data.variants import VARIANTS, variant_named
+from genbench.seed import generator
 from genbench.spec import DataSpec, Field, Split
 
 PARTS = ("train", "validation", "test")
@@ -55,6 +56,15 @@ def test_unpaired_training_holds_no_pair_and_tests_hold_all():
         split = getattr(found, part)
         assert torch.equal(split.sources, edge_map(split.images, 17))
         assert found.hashes[part] == whole.hashes[part]
+
+
+@pytest.mark.parametrize("prefix", ["lowres2", "blur", "shadow", "cartoon"])
+def test_unpaired_training_of_each_variant_has_sources_of_other_rows(prefix):
+    whole, apart = data.load(f"{prefix}:digits"), data.load(f"unpaired:{prefix}:digits")
+    order = torch.randperm(1258, generator=generator(0, "unpaired", "train"))
+    assert torch.equal(apart.train.images, whole.train.images[order[:629]])
+    assert torch.equal(apart.train.sources, whole.train.sources[order[629:]])
+    assert torch.equal(apart.test.sources, whole.test.sources)
 
 
 def test_unpaired_rows_are_cut_at_random_once_and_labels_go_with_images():
