@@ -11,9 +11,26 @@ from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 
 # As ``genbench.data`` has them, which imports torch.
-DATASETS = ("digits", "mnist5k", "mnist", "fashion-mnist", "cifar10", "svhn")
-PREFIXES = ("binarized:", "edges:", "folder:", "negative:", "npz:", "unpaired:", "without-")
+DATASETS = ("digits", "mnist5k", "mnist", "fashion-mnist", "cifar10", "svhn", "simulated", "photos")
+PREFIXES = (
+    "binarized:",
+    "blur:",
+    "captions:",
+    "cartoon:",
+    "colours:",
+    "domains:",
+    "edges:",
+    "folder:",
+    "lowres",
+    "negative:",
+    "npz:",
+    "shadow:",
+    "styles:",
+    "unpaired:",
+    "without-",
+)
 PATHS = ("folder:", "npz:")
+NUMBERED = {"lowres": range(2, 10), "without-": range(10)}  # prefixes with a number behind them, and some to offer
 VARIABLE = "_GENBENCH_COMPLETE"  # what the script in a shell asks by
 
 
@@ -43,19 +60,25 @@ def datasets(incomplete: str) -> list[str]:
     A prefix that is the only match comes together with what may stand behind it: alone it would get a space from the
     shell, as if it were whole.
     """
-    front, colon, last = incomplete.rpartition(":")
+    front, mark, last = _last_part(incomplete)
     if any(f"{part}:" in PATHS for part in front.split(":")):
         return []  # what follows is a path
     names = _starting((*DATASETS, *PREFIXES), last)
     if len(names) == 1 and names[0] in PREFIXES:
         names += [names[0] + behind for behind in _behind(names[0])]
-    return [f"{front}{colon}{name}" for name in names]
+    return [f"{front}{mark}{name}" for name in names]
+
+
+def _last_part(incomplete: str) -> tuple[str, str, str]:
+    """Return what stands before the last colon, or the plus of two domains, that mark, and the rest."""
+    mark = "+" if "domains:" in incomplete and incomplete.rfind("+") > incomplete.rfind(":") else ":"
+    return incomplete.rpartition(mark)
 
 
 def _behind(prefix: str) -> Sequence[str]:
     if prefix in PATHS:
         return ("./",)
-    return [f"{digit}:" for digit in range(10)] if prefix == "without-" else DATASETS
+    return [f"{number}:" for number in NUMBERED[prefix]] if prefix in NUMBERED else DATASETS
 
 
 def _starting(names: Iterable[str], incomplete: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Completion, as a shell asks for it: by environment variables, answered in lines, quickly."""
 
 import os
+import re
 import subprocess
 import sys
 
@@ -89,7 +90,7 @@ def test_every_suite_recipe_and_data_set_is_completed():
     assert [name for name, _ in completion.recipes("")] == list(recipes())
     assert {name for name, _ in completion.rows("")} == {*recipes(), "anchors"}
     # K stands for a number, which the user types.
-    listed = {entry.name.removesuffix("NAME").removesuffix("PATH").removesuffix("K:") for entry in data.listing()}
+    listed = {re.sub(r"(K:)?(NAME|PATH|A\+B)$", "", entry.name) for entry in data.listing()}
     assert set(completion.datasets("")) == listed, "as genbench.data has them, which takes torch to ask"
 
 
@@ -105,6 +106,9 @@ def test_a_prefix_alone_comes_with_what_may_stand_behind_it_so_that_no_space_fol
     assert completion.datasets("np") == ["npz:", "npz:./"]
     assert completion.datasets("wi")[:2] == ["without-", "without-0:"]
     assert completion.datasets("without-3:dig") == ["without-3:digits"]
+    assert completion.datasets("lowr")[:2] == ["lowres", "lowres2:"]
+    assert completion.datasets("domains:simulated+dig") == ["domains:simulated+digits"]
+    assert completion.datasets("domains:edges:sim") == ["domains:edges:simulated"]
     assert completion.datasets("dig") == ["digits"], "a whole name is offered alone"
 
 

@@ -1,7 +1,7 @@
 """Data sets by name: a source, and variants of it in front, as in ``edges:mnist5k`` or ``unpaired:edges:digits``.
 
 A source is a file that yields :class:`Raw`; a new one is a line in :data:`SOURCES`. A variant is an entry of
-:data:`genbench.data.variants.VARIANTS`.
+:data:`genbench.data.variants.VARIANTS`. Two data sets with a plus between them, ``domains:A+B``, are two domains.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import torch
 
 from genbench.check import check_split
 from genbench.data.dataset import Dataset, Raw, digest, stratified
+from genbench.data.domains import joined
 from genbench.data.variants import VARIANTS, Variant, variant_named
 from genbench.errors import nearest
 from genbench.files import cache_dir
@@ -42,6 +43,7 @@ class Source:
         classes: the number of labels.
         counts: the numbers of images in training, validation and test split.
         argument: the argument of the module's ``load`` and ``found``, for sources in the data folder.
+        where: the place that the images come from, for the others.
     """
 
     title: str
@@ -51,22 +53,45 @@ class Source:
     classes: int
     counts: tuple[int, int, int]
     argument: str | None = None
+    where: str = "inside a package"
 
 
 SOURCES = {
     "digits": Source("Handwritten digits of scikit-learn", "digits", (1, 8, 8), 17, 10, (1258, 180, 359)),
     "mnist5k": Source("5,000 MNIST digits", "mnist5k", (1, 28, 28), 256, 10, (3500, 500, 1000)),
+    "simulated": Source(
+        "Digits of a simulated pen, to refine",
+        "simulated",
+        (1, 28, 28),
+        256,
+        10,
+        (3500, 500, 1000),
+        where="drawn when loaded",
+    ),
+    "photos": Source(
+        "Patches of photographs",
+        "photos",
+        (3, 32, 32),
+        256,
+        0,
+        (3645, 206, 274),
+        where="inside packages, of the extra 'photos'",
+    ),
     "mnist": Source("MNIST", "mnist", (1, 28, 28), 256, 10, (54000, 6000, 10000), "MNIST"),
     "fashion-mnist": Source("Fashion-MNIST", "mnist", (1, 28, 28), 256, 10, (54000, 6000, 10000), "FashionMNIST"),
     "cifar10": Source("CIFAR-10", "cifar_svhn", (3, 32, 32), 256, 10, (45000, 5000, 10000), "cifar10"),
     "svhn": Source("Street View House Numbers", "cifar_svhn", (3, 32, 32), 256, 10, (65930, 7327, 26032), "svhn"),
 }
 PATHS = {"folder": "a folder of images", "npz": "arrays in an .npz file"}
+DOMAINS = "domains"  # in front of two data sets
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A line of ``genbench datasets``; ``where`` is the place looked in, and ``found`` whether the data are there."""
+    """A line of ``genbench datasets``; ``where`` is the place looked in, and ``found`` whether the data are there.
+
+    ``sources`` is the shape of what a variant has images translated from, in letters.
+    """
 
     name: str
     title: str
@@ -76,6 +101,7 @@ class Listed:
     counts: tuple[int, int, int] | None
     found: bool
     where: str
+    sources: str | None = None
 
 
 def data_dir(root: Path | None = None) -> Path:
@@ -89,14 +115,17 @@ def listing(root: Path | None = None) -> list[Listed]:
     lines = []
     for name, source in SOURCES.items():
         facts = (source.title, source.shape, source.levels, source.classes, source.counts)
+        found = getattr(import_module(f"genbench.data.{source.module}"), "found", lambda *_: True)
         if source.argument is None:
-            lines.append(Listed(name, *facts, True, "inside a package"))
+            lines.append(Listed(name, *facts, found(), source.where))
         else:
-            there = import_module(f"genbench.data.{source.module}").found(folder, source.argument)
-            lines.append(Listed(name, *facts, there, str(folder)))
+            lines.append(Listed(name, *facts, found(folder, source.argument), str(folder)))
     lines += [Listed(f"{kind}:PATH", text, None, None, None, None, True, "PATH") for kind, text in PATHS.items()]
+    unknown = (None, None, None, None, True)
+    lines.append(Listed(f"{DOMAINS}:A+B", "two of these of one shape, from A to B", *unknown, "A and B", "C×H×W"))
     for variant in VARIANTS:
-        lines.append(Listed(f"{variant.prefix}:NAME", variant.title, None, variant.levels, None, None, True, "NAME"))
+        name, levels = f"{variant.prefix}:NAME", variant.levels
+        lines.append(Listed(name, variant.title, None, levels, None, None, True, "NAME", variant.sources))
     return lines
 
 
@@ -104,7 +133,8 @@ def load(name: str, *, root: Path | None = None, size: int | None = None, downlo
     """Return a data set by name, split the same way each time.
 
     Args:
-        name: the name of a source, ``folder:PATH`` or ``npz:PATH``, with variants in front: ``edges:mnist5k``.
+        name: the name of a source, ``folder:PATH``, ``npz:PATH`` or ``domains:A+B`` of two names, with variants in
+            front: ``edges:mnist5k``.
         root: the data folder; see :func:`data_dir`.
         size: the side in pixels that images in a folder are resized and cropped to.
         download: whether torchvision may fetch files that are missing.
@@ -114,14 +144,21 @@ def load(name: str, *, root: Path | None = None, size: int | None = None, downlo
     """
     variants, source = _parsed(name)
     kind, _, path = source.partition(":")
-    if size is not None and kind != "folder":
+    if kind == DOMAINS:
+        a, b = (load(one, root=root, size=size, download=download) for one in _two(path))
+        try:
+            dataset = joined(a, b)
+        except ValueError as error:
+            raise ValueError(f"data set {name!r}: {error}") from error
+    elif size is not None and kind != "folder":
         raise ValueError(f"size={size}: only folder:PATH is resized, and {source} has the size that it has")
-    dataset = _split(_raw(source, path, data_dir(root), size, download), source)
+    else:
+        dataset = _split(_raw(source, path, data_dir(root), size, download), source)
     for asked, variant, number in reversed(variants):
         try:
             dataset = variant.of(dataset, number)
         except ValueError as error:
-            said = str(error).replace("NAME", source)
+            said = str(error).replace("NAME", "each of the two names" if kind == DOMAINS else source)
             raise ValueError(f"data set {name!r}: {asked}: {said}") from error
     splits = {part: split for part in SPLITS if (split := getattr(dataset, part)) is not None}
     for part, split in splits.items():
@@ -137,19 +174,47 @@ def _parsed(name: str) -> tuple[list[tuple[str, Variant, int]], str]:
         asked, _, rest = rest.partition(":")
         variants.append((asked, *prefixed))
     kind, colon, path = rest.partition(":")
-    if rest not in SOURCES and not (kind in PATHS and path):
-        known = [*SOURCES, *(f"{kind}:PATH" for kind in PATHS)]
+    if kind == DOMAINS:
+        _two(path)
+    elif rest not in SOURCES and not (kind in PATHS and path):
+        known = [*SOURCES, *(f"{kind}:PATH" for kind in PATHS), f"{DOMAINS}:A+B"]
         if colon and kind not in PATHS:
             for variant in VARIANTS:
                 stem, numbered, _ = variant.prefix.rpartition("K")
                 if numbered and kind.startswith(stem):
                     raise ValueError(f"data set {name!r}: {kind}: give a number, such as {variant.example}")
-            prefixes = [variant.example for variant in VARIANTS]
-            raise ValueError(f"unknown variant {kind!r} of data set {name!r}: {nearest(kind, [*prefixes, *PATHS])}")
+            near = nearest(kind, [*(variant.example for variant in VARIANTS), *PATHS, DOMAINS])
+            raise ValueError(f"unknown variant {kind!r} of data set {name!r}: {near}")
         raise ValueError(f"unknown data set {rest!r}: {nearest(rest, known)}")
     if len({variant.prefix for _, variant, _ in variants}) < len(variants):
         raise ValueError(f"data set {name!r}: a variant is asked for twice")
     return variants, rest
+
+
+def _two(names: str) -> tuple[str, str]:
+    """Return the two names with a plus between them; a path among them may hold another plus.
+
+    Raises:
+        ValueError: where no plus stands between two names, or several do, or where both are of one source.
+    """
+    found: list[tuple[str, str]] = []
+    said = "give two names with a plus between them"
+    parts = names.split("+")
+    for i in range(1, len(parts)):
+        both = "+".join(parts[:i]), "+".join(parts[i:])
+        try:
+            sources = [_parsed(one)[1] for one in both]
+        except ValueError as error:
+            said = str(error)
+        else:
+            if sources[0] == sources[1]:
+                both_of = f"both are made of {sources[0]}, so they would hold pairs"
+                raise ValueError(f"data set '{DOMAINS}:{names}': {both_of}")
+            found.append(both)
+    if len(found) != 1:
+        said = "more than one plus may be the one between two names; rename a folder" if found else said
+        raise ValueError(f"data set '{DOMAINS}:{names}': {said}")
+    return found[0]
 
 
 def _raw(source: str, path: str, root: Path, size: int | None, download: bool) -> Raw:

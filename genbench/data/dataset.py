@@ -122,6 +122,17 @@ class Dataset:
         kept = {name: v for name, v in self.validation.fields.items() if self.spec.fields[name].of == "image"}
         return Splits(self.train, replace(self.validation, sources=None, fields=kept))
 
+    def each(self, change: Callable[[Split, str], Split]) -> Dataset:
+        """Return the data with ``change(split, name)`` in place of each split that there is, anomalous images too."""
+        strange = self.anomalous
+        return replace(
+            self,
+            train=change(self.train, "train"),
+            validation=change(self.validation, "validation"),
+            test=change(self.test, "test"),
+            anomalous=None if strange is None else change(strange, "anomalous"),
+        )
+
     def with_labels(self, n: int | None) -> Dataset:
         """Return the data with ``n`` training labels and -1 for the others: what semi-supervised recipes learn from.
 

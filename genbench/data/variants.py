@@ -10,22 +10,19 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
-
+from genbench.data.binarized import binarized, binarized_spec
+from genbench.data.blurred import blurred
 from genbench.data.captions import captioned, captions_spec
-from genbench.seed import generator, uniform
-from genbench.spec import DataSpec, Split, to_bytes
-
-if TYPE_CHECKING:
-    from genbench.data.dataset import Dataset
-
-CHUNK = 256  # images at once: all of CIFAR-10 would take gigabytes
-DRAWN_AT_ONCE = 1024  # images whose float32 draws, four times the images' size, are held together
-THRESHOLD = 0.5  # of the range of levels; a step over the whole range has a Sobel gradient of 4 times it
+from genbench.data.cartoons import cartoon_spec, drawn
+from genbench.data.dataset import Dataset
+from genbench.data.degraded import lowres, lowres_spec
+from genbench.data.domains import domains_spec, in_domains, styled, tinted
+from genbench.data.edges import edge_map, edges_spec
+from genbench.data.rows import unpaired, unpaired_spec, without, without_spec
+from genbench.data.shadows import shadow_spec, shadowed
+from genbench.data.sources import from_itself, negative, same_shape
+from genbench.spec import DataSpec
 
 
 @dataclass(frozen=True)
@@ -40,6 +37,7 @@ class Variant:
             vary, in words where NAME is the source's name.
         vary: a function ``(dataset, number) → dataset`` with other splits; :meth:`of` sets spec and title.
         levels: the number of levels of its images, where it settles them.
+        sources: the shape of the sources that it makes, in letters: ``"C×H/K×W/K"``.
     """
 
     prefix: str
@@ -48,12 +46,13 @@ class Variant:
     spec: Callable[[DataSpec, int], DataSpec]
     vary: Callable[[Dataset, int], Dataset]
     levels: int | None = None
+    sources: str | None = None
 
     @property
     def example(self) -> str:
-        """The prefix as it may be typed, with a number where it takes one: ``without-3``."""
+        """The prefix as it may be typed, with a number where it takes one: ``without-2``."""
         stem, numbered, _ = self.prefix.rpartition("K")
-        return f"{stem}3" if numbered else self.prefix
+        return f"{stem}2" if numbered else self.prefix
 
     def of(self, dataset: Dataset, number: int) -> Dataset:
         """Return the varied data set; its hashes are still those of ``dataset``.
@@ -76,194 +75,93 @@ def variant_named(prefix: str) -> tuple[Variant, int] | None:
     return None
 
 
-def _each(dataset: Dataset, change: Callable[[Split, str], Split]) -> Dataset:
-    """Return ``dataset`` with ``change(split, name)`` in place of each split that it has."""
-    strange = dataset.anomalous
-    return replace(
-        dataset,
-        train=change(dataset.train, "train"),
-        validation=change(dataset.validation, "validation"),
-        test=change(dataset.test, "test"),
-        anomalous=None if strange is None else change(strange, "anomalous"),
-    )
-
-
-def _without_source(spec: DataSpec) -> DataSpec:
-    """Return ``spec``, if it has no sources yet; else ``ValueError``."""
-    if spec.source is not None:
-        raise ValueError("it makes sources of images, and these have some already")
-    return spec
-
-
-def _binarized_spec(spec: DataSpec, _: int) -> DataSpec:
-    if spec.source is not None:
-        raise ValueError("images with sources are not binarised; say edges:binarized:NAME")
-    return replace(spec, levels=2)
-
-
-def _binarized(dataset: Dataset, _: int) -> Dataset:
-    """Return the data set with each pixel set once and for all: 1 with probability ``level / (levels - 1)``."""
-    highest = dataset.spec.levels - 1
-
-    def binary(split: Split, name: str) -> Split:
-        source = generator(0, "binarized", name)
-        drawn = [uniform(part.shape, source) * highest < part for part in split.images.split(DRAWN_AT_ONCE)]
-        return replace(split, images=torch.cat(drawn).to(torch.uint8))
-
-    return _each(dataset, binary)
-
-
-def _edges_spec(spec: DataSpec, _: int) -> DataSpec:
-    return replace(_without_source(spec), source=(1, *spec.shape[1:]))
-
-
-def _negative_spec(spec: DataSpec, _: int) -> DataSpec:
-    return replace(_without_source(spec), source=spec.shape)
-
-
-def _from_itself(source_of: Callable[[Tensor, int], Tensor], dataset: Dataset, _: int) -> Dataset:
-    """Return the data set in which ``source_of(images, levels)`` is each image's own source."""
-    levels = dataset.spec.levels
-
-    def known(images: Tensor) -> Tensor:
-        return source_of(images, levels)
-
-    varied = _each(dataset, lambda split, name: replace(split, sources=known(split.images)))
-    return replace(varied, aligned=True, source_of=known)
-
-
-def negative(images: Tensor, levels: int) -> Tensor:
-    """Return ``levels - 1 - x`` of each pixel, spread over 0 … 255: uint8 ``(N, C, H, W)`` in and out."""
-    return to_bytes(levels - 1 - images, levels)
-
-
-def _unpaired_spec(spec: DataSpec, _: int) -> DataSpec:
-    if spec.source is None:
-        raise ValueError("there are no sources that pairs could be taken from; say unpaired:edges:NAME")
-    if not spec.paired:
-        raise ValueError("sources and images are unpaired already")
-    return replace(spec, paired=False)
-
-
-def _unpaired(dataset: Dataset, _: int) -> Dataset:
-    """Take training images of half the rows and training sources of the others: no pair is left, not even apart.
-
-    Until here sources are pairs, which is why the same rows may be taken of images, sources and fields. From here on
-    nothing but the spec says that they are none, where both halves are as long.
-    """
-    train = dataset.train
-    if len(train) < 2:
-        raise ValueError(f"{len(train)} training pair cannot be cut into halves")
-    order = torch.randperm(len(train), generator=generator(0, "unpaired", "train"))
-    half = (len(train) + 1) // 2
-    images = train.rows(order[:half])
-    theirs = train.rows(order[half:])
-    of_sources = {name for name, field in dataset.spec.fields.items() if field.of == "source"}
-    fields = {name: (theirs if name in of_sources else images).fields[name] for name in train.fields}
-    return replace(dataset, train=Split(images.images, images.labels, theirs.sources, fields))
-
-
-def _without_spec(spec: DataSpec, number: int) -> DataSpec:
-    if spec.classes < 2:
-        raise ValueError(f"a class can be left out where there are 2 or more, and there are {spec.classes}")
-    if number >= spec.classes:
-        raise ValueError(f"there is no class {number}: give 0 to {spec.classes - 1}")
-    if not spec.paired:
-        raise ValueError(f"sources that have no image have no class; say unpaired: in front of without-{number}:")
-    return replace(spec, classes=spec.classes - 1)
-
-
-def _without(dataset: Dataset, number: int) -> Dataset:
-    """Take a class out of all splits; the other labels close up. The test split's images of it become anomalous."""
-
-    def rest(split: Split, _: str) -> Split:
-        labels = _labels(split)
-        kept = labels != number
-        return _rows(split, kept, labels[kept] - (labels[kept] > number).long())
-
-    strange = _labels(dataset.test) == number
-    unknown = torch.full((int(strange.sum()),), -1)  # its class has no number among those that are left
-    anomalous = _rows(dataset.test, strange, unknown)
-    return replace(_each(dataset, rest), anomalous=anomalous)
-
-
-def _labels(split: Split) -> Tensor:
-    if split.labels is None:
-        raise ValueError("its images have no labels")
-    return split.labels
-
-
-def _rows(split: Split, mask: Tensor, labels: Tensor) -> Split:
-    """Return the rows where ``mask`` holds, under other labels."""
-    kept = split.rows(mask.nonzero()[:, 0])
-    return Split(kept.images, labels, kept.sources, kept.fields)
-
-
-def edge_map(images: Tensor, levels: int) -> Tensor:
-    """Return edges as 0 or 255 for each pixel, uint8 ``(N, 1, H, W)``, from images, uint8 ``(N, C, H, W)``.
-
-    A pixel is an edge where the Sobel gradient of its steepest channel is over the threshold and no smaller than at the
-    two neighbours along the gradient (Canny's thinning; directions in four sectors): lines are one pixel wide.
-    """
-    return torch.cat([_edge_map(part, levels) for part in images.split(CHUNK)])
-
-
-def _edge_map(images: Tensor, levels: int) -> Tensor:
-    x = F.pad(images.float(), (1, 1, 1, 1), mode="replicate")  # whole numbers below 2²⁴: float32 is exact
-    across, down = x[..., 2:] - x[..., :-2], x[..., 2:, :] - x[..., :-2, :]
-    gx = across[..., :-2, :] + 2 * across[..., 1:-1, :] + across[..., 2:, :]
-    gy = down[..., :-2] + 2 * down[..., 1:-1] + down[..., 2:]
-    steep, channel = (gx * gx + gy * gy).max(1, keepdim=True)
-    gx, gy = gx.gather(1, channel), gy.gather(1, channel)
-    height, width = steep.shape[-2:]
-    framed = F.pad(steep, (1, 1, 1, 1))
-
-    def ridge(dy: int, dx: int) -> Tensor:
-        """Say where a pixel is above one neighbour and not below the other: of a plateau one pixel is kept."""
-        before = framed[..., 1 - dy : 1 - dy + height, 1 - dx : 1 - dx + width]
-        after = framed[..., 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
-        return (steep > before) & (steep >= after)
-
-    # tan 22.5° is about 2/5.
-    level = 5 * gy.abs() < 2 * gx.abs()
-    upright = 5 * gx.abs() < 2 * gy.abs()
-    diagonal = torch.where((gx > 0) == (gy > 0), ridge(1, 1), ridge(1, -1))
-    thin = torch.where(level, ridge(0, 1), torch.where(upright, ridge(1, 0), diagonal))
-    strong = steep > (THRESHOLD * (levels - 1)) ** 2
-    return (strong & thin).to(torch.uint8) * 255
-
-
 VARIANTS = (
     Variant(
-        "binarized", "any of these, each pixel drawn once as 0 or 1", "binarised", _binarized_spec, _binarized, levels=2
+        "binarized",
+        "any of these, each pixel drawn once as 0 or 1",
+        "binarised",
+        binarized_spec,
+        binarized,
+        levels=2,
     ),
     Variant(
         "edges",
         "any of these, with edge maps to translate from",
         "from edges",
-        _edges_spec,
-        partial(_from_itself, edge_map),
+        edges_spec,
+        partial(from_itself, edge_map),
+        sources="1×H×W",
     ),
     Variant(
         "negative",
         "any of these, with negatives to translate from",
         "from negatives",
-        _negative_spec,
-        partial(_from_itself, negative),
+        same_shape,
+        partial(from_itself, negative),
+        sources="C×H×W",
+    ),
+    Variant(
+        "lowresK",
+        "any of these, with images K times smaller to enlarge (super-resolution)",
+        "from images {} times smaller",
+        lowres_spec,
+        lowres,
+        sources="C×H/K×W/K",
+    ),
+    Variant(
+        "blur",
+        "any of these, with images of a shaken camera to sharpen",
+        "deblurred",
+        same_shape,
+        blurred,
+        sources="C×H×W",
+    ),
+    Variant(
+        "shadow",
+        "any of these, with images under a shadow to take off, and its mask",
+        "out of shadows",
+        shadow_spec,
+        shadowed,
+        sources="C×H×W",
+    ),
+    Variant(
+        "cartoon",
+        "any of these made cartoons, from the images themselves (style transfer)",
+        "as cartoons",
+        cartoon_spec,
+        drawn,
+        levels=256,
+        sources="C×H×W",
+    ),
+    Variant(
+        "colours",
+        "grey ones of these in 4 domains: red, green, blue, yellow",
+        "in four colours",
+        lambda spec, _: domains_spec(spec, 3),
+        lambda dataset, _: in_domains(tinted, "colours", dataset),
+        sources="3×H×W",
+    ),
+    Variant(
+        "styles",
+        "grey ones of these in 4 domains: plain, bold, outlined, negative",
+        "in four styles",
+        lambda spec, _: domains_spec(spec, 1),
+        lambda dataset, _: in_domains(styled, "styles", dataset),
+        sources="1×H×W",
     ),
     Variant(
         "unpaired",
         "any of these that has sources, trained on sources of one half and images of the other",
         "unpaired",
-        _unpaired_spec,
-        _unpaired,
+        unpaired_spec,
+        unpaired,
     ),
     Variant(
         "without-K",
         "any of these that has labels, class K left out and held as anomalous",
         "without class {}",
-        _without_spec,
-        _without,
+        without_spec,
+        without,
     ),
     Variant(
         "captions",

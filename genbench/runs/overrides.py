@@ -17,7 +17,8 @@ from genbench.runs.config import ANCHORS, GROUPS, checked_groups
 from genbench.runs.suite import Suite, SuiteRow, complaint
 
 # As ``genbench.data`` has them, which imports torch.
-MAKE_SOURCES = ("edges", "negative")
+MAKE_SOURCES = ("edges", "negative", "lowres", "blur", "shadow", "cartoon", "colours", "styles", "domains")
+UNPAIRED = ("colours", "styles", "domains")  # those of them whose sources and images are no pairs
 PATHS = ("folder", "npz")
 
 
@@ -85,8 +86,8 @@ def measured_groups(names: str | None, left_out: Sequence[str], own: Sequence[st
 def moved(suite: Suite, dataset: str | None) -> Suite:
     """Return the suite on another data set, as are its rows on a variant of its own, ``edges:`` and the like.
 
-    A row's prefix that makes sources is left out where a prefix of ``dataset`` makes some, and so is one that
-    ``dataset`` has already.
+    A row's prefix that makes sources is left out where a prefix of ``dataset`` makes some, as ``unpaired:`` is where
+    these are no pairs, and so is one that ``dataset`` has already.
 
     Two rows may then be the same: that is refused once it is known which of them are wanted.
     """
@@ -108,9 +109,17 @@ def _varied(prefix: str, dataset: str) -> str:
         if word in PATHS:
             break  # what follows is a path
         asked.append(word)
-    known = {*asked, *(MAKE_SOURCES if set(asked) & set(MAKE_SOURCES) else ())}
-    kept = [word for word in prefix.split(":") if word and word not in known]
+    known = {*asked}
+    made = {_stem(word) for word in asked}
+    known |= {*MAKE_SOURCES} if made & {*MAKE_SOURCES} else set()
+    known |= {"unpaired"} if made & {*UNPAIRED} else set()
+    kept = [word for word in prefix.split(":") if word and word not in known and _stem(word) not in known]
     return ":".join([*kept, dataset])
+
+
+def _stem(word: str) -> str:
+    """Return a prefix without the number that it ends in."""
+    return word.rstrip("0123456789")
 
 
 def picked(suite: Suite, names: Sequence[str]) -> list[SuiteRow]:

@@ -8,7 +8,8 @@ import torch
 from genbench import data, files
 from genbench.data import mnist5k
 from genbench.data.dataset import digest, stratified
-from genbench.data.variants import VARIANTS, edge_map
+from genbench.data.edges import edge_map
+from genbench.data.variants import VARIANTS
 
 PINNED = {
     "digits": ("96432411b8f5d3b0", "7acaf37b069389ec", "2cb1fe53b6f9d835"),
@@ -162,7 +163,7 @@ def test_sources_are_the_edges_of_their_own_image():
         ("edges:", "unknown data set ''"),
         ("folder:", "unknown data set 'folder:'"),
         ("edges:edges:digits", "a variant is asked for twice"),
-        ("binarized:edges:digits", "say edges:binarized:digits"),
+        ("binarized:edges:digits", "say binarized: right in front of digits"),
         ("mnist", r"nothing/MNIST/raw/train-images-idx3-ubyte: missing, gzipped or not; give its folder by --data-dir"),
         ("cifar10", "cifar10: .*cifar-10-batches-py/data_batch_1 is missing; .*--download"),
         ("svhn", "svhn: .*train_32x32.mat is missing; .*--download"),
@@ -184,7 +185,8 @@ def test_the_listing_says_what_is_found(tmp_path):
     assert lines["digits"].found
     assert not lines["cifar10"].found
     assert str(tmp_path) in lines["cifar10"].where
-    assert {"folder:PATH", "npz:PATH", *(f"{v.prefix}:NAME" for v in VARIANTS), *data.SOURCES} == set(lines)
+    others = ("domains:A+B", *(f"{kind}:PATH" for kind in data.PATHS), *(f"{v.prefix}:NAME" for v in VARIANTS))
+    assert {*others, *data.SOURCES} == set(lines)
 
 
 def test_a_user_without_a_home_can_load_data(monkeypatch):

@@ -8,7 +8,10 @@ import torch
 
 from genbench import data
 from genbench.data.dataset import Dataset
-from genbench.data.variants import VARIANTS, edge_map, negative, variant_named
+from genbench.data.edges import edge_map
+from genbench.data.sources import negative
+from genbench.data.variants import VARIANTS, variant_named
+from genbench.seed import generator
 from genbench.spec import DataSpec, Field, Split
 
 PARTS = ("train", "validation", "test")
@@ -53,6 +56,15 @@ def test_unpaired_training_holds_no_pair_and_tests_hold_all():
         split = getattr(found, part)
         assert torch.equal(split.sources, edge_map(split.images, 17))
         assert found.hashes[part] == whole.hashes[part]
+
+
+@pytest.mark.parametrize("prefix", ["lowres2", "blur", "shadow", "cartoon"])
+def test_unpaired_training_of_each_variant_has_sources_of_other_rows(prefix):
+    whole, apart = data.load(f"{prefix}:digits"), data.load(f"unpaired:{prefix}:digits")
+    order = torch.randperm(1258, generator=generator(0, "unpaired", "train"))
+    assert torch.equal(apart.train.images, whole.train.images[order[:629]])
+    assert torch.equal(apart.train.sources, whole.train.sources[order[629:]])
+    assert torch.equal(apart.test.sources, whole.test.sources)
 
 
 def test_unpaired_rows_are_cut_at_random_once_and_labels_go_with_images():
@@ -139,14 +151,14 @@ def test_each_prefix_is_found_by_its_name_and_no_other():
         ("unpaired:digits", "unpaired: there are no sources .*; say unpaired:edges:digits"),
         ("edges:negative:digits", "edges: it makes sources of images, and these have some already"),
         ("negative:unpaired:edges:digits", "negative: it makes sources"),
-        ("binarized:unpaired:edges:digits", "binarized: images with sources are not binarised; say edges:binarized"),
+        ("binarized:unpaired:edges:digits", "binarized: images with .* say binarized: right in front of digits"),
         ("unpaired:unpaired:edges:digits", "a variant is asked for twice"),
         ("without-1:without-2:digits", "a variant is asked for twice"),
         ("without-10:digits", "without-10: there is no class 10: give 0 to 9"),
-        ("without-2:unpaired:edges:digits", "say unpaired: in front of without-2:"),
-        ("without-two:digits", "without-two: give a number, such as without-3"),
-        ("without-K:digits", "without-K: give a number, such as without-3"),
-        ("without:digits", "unknown variant 'without' .*did you mean without-3"),
+        ("without-2:unpaired:edges:digits", "say without-2: right in front of digits"),
+        ("without-two:digits", "without-two: give a number, such as without-2"),
+        ("without-K:digits", "without-K: give a number, such as without-2"),
+        ("without:digits", "unknown variant 'without' .*did you mean without-2"),
     ],
 )
 def test_what_cannot_be_varied_is_refused_in_one_line(name, message):

@@ -1,6 +1,6 @@
 import pytest
 
-from genbench.data import PATHS
+from genbench.data import DOMAINS, PATHS
 from genbench.data.variants import VARIANTS
 from genbench.runs import overrides
 from genbench.runs.overrides import Overrides, literal, measured_groups, overridden, picked
@@ -48,6 +48,11 @@ def test_prefixes_that_compose_stay_in_front_of_another_data_set():
         ("edges:binarized:digits", "binarized:mnist5k", "edges:binarized:mnist5k"),
         ("edges:digits", "without-3:mnist5k", "edges:without-3:mnist5k"),
         ("edges:digits", "npz:negative:/x.npz", "edges:npz:negative:/x.npz"),
+        ("edges:digits", "lowres2:mnist5k", "lowres2:mnist5k"),
+        ("lowres4:digits", "lowres2:mnist5k", "lowres2:mnist5k"),
+        ("unpaired:lowres2:digits", "edges:mnist5k", "unpaired:edges:mnist5k"),
+        ("unpaired:edges:digits", "colours:mnist5k", "colours:mnist5k"),
+        ("unpaired:edges:digits", "domains:simulated+mnist5k", "domains:simulated+mnist5k"),
     ],
 )
 def test_what_a_data_set_says_itself_no_row_says_again(row, dataset, there):
@@ -56,13 +61,16 @@ def test_what_a_data_set_says_itself_no_row_says_again(row, dataset, there):
 
 
 def test_prefixes_that_make_sources_are_those_of_the_table():
-    def makes(variant):
+    def made(variant):
         try:
-            return variant.spec(DataSpec((1, 8, 8), classes=3), 0).source is not None
+            return variant.spec(DataSpec((1, 8, 8), classes=3), 2)
         except ValueError:  # it needs sources
-            return False
+            return DataSpec((1, 8, 8))
 
-    assert {variant.prefix for variant in VARIANTS if makes(variant)} == set(overrides.MAKE_SOURCES)
+    specs = {variant.prefix.removesuffix("K"): made(variant) for variant in VARIANTS}
+    sourced = {prefix for prefix, spec in specs.items() if spec.source is not None}
+    assert sourced | {DOMAINS} == set(overrides.MAKE_SOURCES)
+    assert {prefix for prefix in sourced if not specs[prefix].paired} | {DOMAINS} == set(overrides.UNPAIRED)
     assert set(PATHS) == set(overrides.PATHS)
 
 
