@@ -198,6 +198,12 @@ def test_without_captions_z_stands_in_their_place():
     torch.testing.assert_close(critic["loss"], F.softplus(-real).mean() + F.softplus(fake).mean(), atol=1e-4, rtol=1e-4)
     louder(model)
     u = model.draw_noise(3, gen())
+    codes = []
+    for branch in model.tree.branches:
+        branch.register_forward_pre_hook(lambda module, given: codes.append(given[1]))
+    model.tree(u, None, None)
+    assert len(codes) == 2
+    assert all(torch.equal(code, u) for code in codes)
     assert torch.equal(drawn(model, u, captions(3)), drawn(model, u, captions(3).flip(0)))
     model.eval()
     maps, code = torch.randn(2, 1, 4, 4, generator=gen()), torch.randn(2, 6, generator=gen(1))
