@@ -201,5 +201,6 @@ def test_progress_passes_every_stage_behind_training_in_order(tmp_path):
     work(configuration, setting, tmp_path, lambda stage, fraction: told.append(stage))
     behind = list(dict.fromkeys(stage for stage in told[told.index("fit") :] if stage != "fit"))
     elsewhere = {"paired", "anomaly", "joint", "reconstruction"}  # of other data; of models that do reconstruct
+    elsewhere |= {"domains", "taught", "mask"}  # of translations
     assert {*behind, *elsewhere} == set(STAGES)
     assert [STAGES[stage] for stage in behind] == sorted(STAGES[stage] for stage in behind)
