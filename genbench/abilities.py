@@ -79,3 +79,12 @@ class Pairs(Protocol):
     def pairs(self, n: int, *, generator: Generator) -> tuple[Tensor, Tensor]:
         """Return images, uint8 ``(n, C, H, W)``, and the source that belongs to each, uint8 ``(n, C', H', W')``."""
         ...
+
+
+@runtime_checkable
+class Segments(Protocol):
+    """Models that say which pixels of a source lie in shadow."""
+
+    def detect(self, batch: Batch) -> Tensor:
+        """Return the pixels of each source that lie in shadow, bool ``(B, 1, H, W)``; the batch has no mask."""
+        ...

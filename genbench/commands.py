@@ -143,7 +143,7 @@ def evaluate(
         int, typer.Option(help="Seed of the row: that of the model's training, where there are several.")
     ] = 0,
     translations: Annotated[
-        bool, typer.Option("--translations", help="Sample i was made of test source i: adds PSNR and SSIM.")
+        bool, typer.Option("--translations", help="Sample i was made of test source i: adds PSNR and its kin.")
     ] = False,
     size: Annotated[int | None, typer.Option(help="Side that a folder data set's images are resized to.")] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Do again what is done.")] = False,

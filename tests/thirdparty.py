@@ -11,12 +11,14 @@ import torch
 from torch import nn
 
 import genbench.runs.cell
+from genbench.implicit import ImplicitModel
 from genbench.interface import GenerativeModel, LogLikelihood, Phase, Turn
 from genbench.seed import uniform
 
 genbench.runs.cell.CHECKPOINT_SECONDS = 0.0  # tests cut off trainings of a second
 FACTS = {"family": "third", "title": "Toy", "paper": "none", "year": 2026, "likelihood": "exact"}
 RECIPES = {name: {"target": f"toyfamily:{name}", **FACTS} for name in ("toy", "able", "parrot", "told")}
+RECIPES["turner"] = FACTS | {"target": "toyfamily:turner", "likelihood": "estimate", "given": ("source",)}
 
 
 class Toy(GenerativeModel):
@@ -130,6 +132,32 @@ class Told(Toy):
 
 def told(spec):
     return Told(spec)
+
+
+class Turner(ImplicitModel):
+    """Copies its source, as a negative where it is asked for another domain than 0; dark pixels are its shadows."""
+
+    def __init__(self, spec, perceptual):
+        super().__init__(spec, 0, ("source", *(("domain",) if "domain" in spec.fields else ())))
+        self.perceptual = perceptual
+        self.gain = nn.Parameter(torch.ones(()))
+
+    def decode(self, u, given):
+        image = self.gain * given.sources * (self.spec.levels - 1) / 255
+        turned = given.fields.get("domain", torch.zeros(len(image), device=image.device)).view(-1, 1, 1, 1) > 0
+        return torch.where(turned, self.spec.levels - 1 - image, image)
+
+    def phases(self):
+        still = [Turn("gain", [self], lambda batch, step: {"loss": (self.gain - 1) ** 2}, torch.optim.Adam)]
+        return [Phase("train", 1.0, still)]
+
+    def detect(self, batch):
+        assert "shadow" not in batch.fields
+        return batch.sources < 128
+
+
+def turner(spec, *, perceptual=None):
+    return Turner(spec, perceptual)
 
 
 def parrot(spec, *, count=40, conditional=False, perceptual=None):

@@ -105,6 +105,8 @@ def make(
     spec: DataSpec | None = None,
     weights: Path | None = None,
     device: torch.device | str = "cpu",
+    *,
+    keep: bool = True,
 ) -> Extractor:
     """Return a training split's classifier: read from the cache where it was trained before, else trained and kept.
 
@@ -113,6 +115,7 @@ def make(
         spec: the split's shape, levels and classes.
         weights: the file of a classifier trained before, instead of both.
         device: the device to train and run on.
+        keep: whether it is looked for in the cache and kept there; not that of images which nobody sees again.
 
     Raises:
         ValueError: without data or weights, for data without labels, or for a file that is not a classifier's.
@@ -129,6 +132,8 @@ def make(
     labels = data.labels[known]
     steps = min(max(EPOCHS * len(images) // 64, LEAST_STEPS), MOST_STEPS)
     training = Training(spec.shape, spec.classes, digest({"images": images, "labels": labels}), steps)
+    if not keep:
+        return _extractor(train(training, images, labels, device), None, device)
     file = f"{training.data[:16]}-{training.classes}-{training.steps}-v{VERSION}.safetensors"
     path = cache_dir() / "classifiers" / file
     stored = read(path)

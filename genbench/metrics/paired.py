@@ -1,4 +1,4 @@
-"""Measures between an output and its own target: PSNR, SSIM, and means over pairs."""
+"""Measures between an output and its own target: PSNR, SSIM, L1, and means over pairs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
-from genbench.records.parts import Paired
 from genbench.stats import mean, standard_error
 
 
@@ -63,6 +62,21 @@ def psnr(fake: Tensor, real: Tensor, levels: int) -> PairMean:
     )
 
 
+def l1(fake: Tensor, real: Tensor) -> PairMean:
+    """Return the mean absolute difference of an image from its target, in levels, then the mean over pairs.
+
+    Args:
+        fake: the images to be judged, uint8 ``(N, C, H, W)``.
+        real: the target of each, uint8 ``(N, C, H, W)``.
+
+    Raises:
+        ValueError: for what are not pairs of uint8 images.
+    """
+    check_pairs(fake, real)
+    pairs = zip(fake.split(256), real.split(256), strict=True)
+    return PairMean.of(torch.cat([(f.double() - r.double()).abs().flatten(1).mean(1) for f, r in pairs]))
+
+
 SMALLEST_SIDE = 6  # where a window of 3 is half
 
 
@@ -109,25 +123,3 @@ def _ssim(fake: Tensor, real: Tensor, sigma: float, levels: int) -> Tensor:
     if isinstance(values, tuple):  # with the maps, which were not asked for
         values = values[0]
     return values.reshape(-1)
-
-
-def paired(fake: Tensor, real: Tensor, levels: int) -> Paired:
-    """Return PSNR and SSIM of ``fake`` against the target of each.
-
-    Args:
-        fake: the images to be judged, uint8 ``(N, C, H, W)``.
-        real: the target of each, uint8 ``(N, C, H, W)``.
-        levels: the number of levels; the range is ``levels - 1``.
-
-    Raises:
-        ValueError: where :func:`psnr` or :func:`ssim` raises it.
-    """
-    ratio = psnr(fake, real, levels)
-    similarity = ssim(fake, real, levels)
-    return Paired(
-        psnr=ratio.mean,
-        psnr_standard_error=ratio.standard_error,
-        ssim=similarity.mean,
-        ssim_standard_error=similarity.standard_error,
-        images=ratio.images,
-    )

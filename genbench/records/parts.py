@@ -179,21 +179,64 @@ class Collapse(Part):
 
 
 class Accuracy(Part):
-    """Share of test images that the model itself, having learned from labels, puts in their class."""
+    """Share of images that a classifier puts in their class, with its binomial standard error (null for one image)."""
 
     accuracy: float
     standard_error: float | None
     images: int
 
 
+class DomainAccuracy(Accuracy):
+    """Share of samples in the domain that they were asked for, as a classifier of the training images' domains sees it.
+
+    ``judge`` is the hash of that classifier, ``judge_accuracy`` its own share of real test images.
+    """
+
+    judge: str
+    judge_accuracy: float
+
+
 class Paired(Part):
-    """Fidelity of a paired translation to the true image: means and standard errors over test pairs."""
+    """Fidelity of translations to their true images, with standard errors over test pairs.
+
+    ``l1`` is the mean absolute difference in levels, ``gradients`` the distance of the histograms of gradients, from 0
+    to 2; both are null in older records.
+    """
 
     psnr: float
     psnr_standard_error: float | None
     ssim: float
     ssim_standard_error: float | None
+    l1: float | None = None
+    l1_standard_error: float | None = None
+    gradients: float | None = None
+    gradients_standard_error: float | None = None
     images: int
+
+
+class Shadow(Part):
+    """Root mean squared error, in levels, over the pixels of ``images`` translations that lay in shadow."""
+
+    rmse: float
+    standard_error: float | None
+    images: int
+
+
+class MaskError(Part):
+    """Mean of the shares of shadow that a model missed and of light that it took for shadow, on ``images`` sources."""
+
+    error: float
+    standard_error: float | None
+    images: int
+
+
+class Rank1(Part):
+    """Share of ``images`` translations whose nearest picture, of one a test identity, is of the right identity."""
+
+    share: float
+    standard_error: float | None
+    images: int
+    identities: int
 
 
 class Anomaly(Part):

@@ -15,14 +15,18 @@ from genbench.records.parts import (
     Anomaly,
     CaptionAgreement,
     Collapse,
+    DomainAccuracy,
     Fit,
     Joint,
     Likelihood,
+    MaskError,
     Paired,
     Part,
     Parzen,
     Quality,
+    Rank1,
     Reconstruction,
+    Shadow,
     Speed,
 )
 
@@ -42,6 +46,8 @@ class Record(Part):
         trained_on: the feature extractor that the model was trained on, if any: no figure under that one says anything.
         status: how the cell ended: ``anchor`` for anchors, ``evaluated`` for samples of a model that was not trained
             here; ``diverged`` and ``failed`` carry a ``reason``.
+        accuracy: the share of test images that the model itself puts in their class.
+        taught: the accuracy on test images of a classifier that has learned from the samples alone.
         abilities: the picture of each ability, or why there is none: ``failed: …``.
         digests: the SHA-256 of ``samples`` and trained ``weights``, by which a cell made again is known to be the same.
         stamp: the protocol: data hashes, split, counts, levels, extractor and hash, resize, draws, precision, device,
@@ -73,10 +79,15 @@ class Record(Part):
     collapse: Collapse | None = None
     parzen: Parzen | None = None
     paired: Paired | None = None
+    shadow: Shadow | None = None
+    rank_1: Rank1 | None = None
+    domains: DomainAccuracy | None = None
+    taught: Accuracy | None = None
     accuracy: Accuracy | None = None
     anomaly: Anomaly | None = None
     reconstruction: Reconstruction | None = None
     joint: Joint | None = None
+    mask: MaskError | None = None
     abilities: dict[str, str] = Field(default_factory=dict)
     peak_memory_mb: float | None = None
     seconds: dict[str, float] = Field(default_factory=dict)

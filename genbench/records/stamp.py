@@ -90,12 +90,13 @@ MEASURES = {"likelihood": 3, "quality": 2, "speed": 1, "pairs": 1, "labels": 1}
 def older(record: Record) -> bool:
     """Return whether measures of earlier versions than these measured the record, or did not measure all of it.
 
-    A record of a model that reconstructs, whose reconstructions nobody has measured yet, is one of the latter; so is
-    one of samples without density and coverage.
+    A record of a model that reconstructs, whose reconstructions nobody has measured yet, is one of the latter; so are
+    one of samples without density and coverage, and one of translations without L1.
     """
     measured = record.stamp.get("measures") or {}
     outdated = any(measured.get(group, 1) < version for group, version in MEASURES.items())
     outdated = outdated or (record.quality is not None and record.quality.density is None)
+    outdated = outdated or (record.paired is not None and record.paired.l1 is None)
     drawn = not record.abilities.get("reconstruct", "failed").startswith("failed")
     return outdated or (drawn and record.reconstruction is None and "reconstruction" not in record.abilities)
 

@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, cast
 import torch
 from torch import Tensor
 
-from genbench.abilities import Classifies, Detects, Pairs, Reconstructs
+from genbench.abilities import Classifies, Detects, Pairs, Reconstructs, Segments
 from genbench.interface import GenerativeModel
+from genbench.metrics.accuracy import accuracy as right_class
 from genbench.metrics.anomaly import auroc
 from genbench.metrics.joint import joint
 from genbench.metrics.reconstruction import reconstruction
+from genbench.metrics.shadow import mask_error
 from genbench.plots import gallery
 from genbench.records import parts
 from genbench.runs.clock import Clock
+from genbench.runs.translations import SHADOW
 from genbench.seed import generator
 from genbench.spec import SOURCE_LEVELS, Batch
-from genbench.stats import mean, standard_error
 
 if TYPE_CHECKING:
     from genbench.data import Dataset
@@ -36,6 +38,7 @@ class AbilityMeasures:
     anomaly: parts.Anomaly | None = None
     reconstruction: parts.Reconstruction | None = None
     joint: parts.Joint | None = None
+    mask: parts.MaskError | None = None
 
 
 def ability_measures(
@@ -69,6 +72,10 @@ def ability_measures(
         with clock("joint"):
             both = gallery.attempted(said, "pairs", partial(paired_draws, model, dataset, pairs, seed))
             measures = replace(measures, joint=both)
+    if isinstance(model, Segments) and SHADOW in dataset.spec.fields:
+        with clock("mask"):
+            found = gallery.attempted(said, "detect", partial(masked, model, dataset.test))
+            measures = replace(measures, mask=found)
     return measures
 
 
@@ -81,15 +88,15 @@ def accuracy(model: GenerativeModel, split: Batch) -> parts.Accuracy:
     if split.labels is None:
         raise ValueError("accuracy: the images have no labels")
     labelled = split.rows((split.labels >= 0).nonzero()[:, 0])
-    right: list[float] = []
+    answers = []
     for batch in _batches(labelled):
         answer = cast("Classifies", model).classify(replace(batch, labels=None).to(model.device)).cpu()
         if answer.shape != (len(batch), model.spec.classes) or not bool(torch.isfinite(answer).all()):
             raise ValueError(
                 f"classify answers {tuple(answer.shape)} for {len(batch)} images: give finite (B, classes)"
             )
-        right += answer.argmax(1).eq(cast("Tensor", batch.labels)).double().tolist()
-    return parts.Accuracy(accuracy=mean(right), standard_error=standard_error(right), images=len(right))
+        answers.append(answer)
+    return right_class(torch.cat(answers), cast("Tensor", labelled.labels))
 
 
 def detected(model: GenerativeModel, normal: Batch, anomalous: Batch) -> parts.Anomaly:
@@ -125,6 +132,23 @@ def paired_draws(model: GenerativeModel, dataset: Dataset, n: int, seed: int) ->
     if len(images) != n or len(sources) != n:
         raise ValueError(f"pairs answers {len(images)} images and {len(sources)} sources: give {n} of each")
     return joint(sources.cpu(), dataset.source_of(images.cpu()), SOURCE_LEVELS)
+
+
+def masked(model: GenerativeModel, split: Batch) -> parts.MaskError:
+    """Measure how often the model errs about which pixels of a split's sources lie in shadow.
+
+    Raises:
+        ValueError: for an answer that is not a truth for each pixel of each source, or pixels all of one kind.
+    """
+    found: list[Tensor] = []
+    for batch in _batches(split):
+        unmarked = {name: values for name, values in batch.fields.items() if name != SHADOW}
+        answer = cast("Segments", model).detect(replace(batch, fields=unmarked).to(model.device)).cpu()
+        if answer.dtype != torch.bool or answer.shape != batch.fields[SHADOW].shape:
+            shape = tuple(batch.fields[SHADOW].shape)
+            raise ValueError(f"detect answers {answer.dtype} {tuple(answer.shape)}: give bool {shape}")
+        found.append(answer)
+    return mask_error(torch.cat(found), split.fields[SHADOW])
 
 
 def _scores(model: GenerativeModel, split: Batch) -> Tensor:

@@ -73,11 +73,7 @@ def work(cell: Cell, setting: Setting, folders: dict[str, Path], tell: Tell) -> 
             status="anchor",
             test=test,
             train=train,
-            extractor=of_samples.extractor,
-            quality=of_samples.quality,
-            agreement=of_samples.agreement,
-            collapse=of_samples.collapse,
-            parzen=of_samples.parzen,
+            **of_samples.parts,
             seconds=clock.seconds,
             stamp=stamped(cell, setting, dataset, of_samples.extractor_info),
         )

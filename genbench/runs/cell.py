@@ -5,30 +5,29 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from genbench import catalog, files
-from genbench.data.captions import FIELD
 from genbench.data.dataset import check_unchanged
 from genbench.interface import GenerativeModel
-from genbench.metrics.caption_agreement import caption_agreement
 from genbench.metrics.memory import peak_memory
-from genbench.metrics.paired import paired
 from genbench.plots import gallery, sample_grid
 from genbench.records import layout, parts
 from genbench.records.record import Record
 from genbench.runs import measures
 from genbench.runs.ability_measures import ability_measures
 from genbench.runs.clock import Clock, Tell
+from genbench.runs.conditions import asked, asked_labels, conditions, shown
 from genbench.runs.config import Cell, Setting
 from genbench.runs.likelihoods import estimated
 from genbench.runs.stamping import heading, stamped
+from genbench.runs.translations import TranslationMeasures, translation_measures
 from genbench.seed import generator
 from genbench.spec import Batch
 from genbench.training import checkpoint
@@ -50,16 +49,14 @@ class Measured:
         test: the likelihood of the test split.
         train: the likelihood of the training split; None where it is an estimate, whose chains are dear.
         of_samples: the measures of the samples alone.
-        caption: the agreement of samples with their captions; None where these are not made of images.
-        paired: the fidelity of translations to their own targets; None where samples have none.
+        of_translations: the measures of what samples were asked for beside a class.
         speed: the speed of drawing; None where it was left out.
     """
 
     test: parts.Likelihood | None
     train: parts.Likelihood | None
     of_samples: measures.SampleMeasures
-    caption: parts.CaptionAgreement | None
-    paired: parts.Paired | None
+    of_translations: TranslationMeasures
     speed: parts.Speed | None
 
 
@@ -123,21 +120,13 @@ def work(cell: Cell, setting: Setting, unfinished: Path, tell: Tell, finished: P
         params=sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad),
         fit=parts.Fit(**report.spent, batch_size=min(cell.batch_size, len(dataset.train))),
         setting=prescribed if isinstance(prescribed, str) else None,
-        trained_on=model.perceptual,
+        trained_on=model.perceptual or None,
         test=result.test,
         train=result.train,
-        extractor=result.of_samples.extractor,
-        quality=result.of_samples.quality,
         speed=result.speed,
-        agreement=result.of_samples.agreement,
-        caption=result.caption,
-        collapse=result.of_samples.collapse,
-        parzen=result.of_samples.parzen,
-        paired=result.paired,
-        accuracy=able.accuracy,
-        anomaly=able.anomaly,
-        reconstruction=able.reconstruction,
-        joint=able.joint,
+        **result.of_samples.parts,
+        **vars(result.of_translations),
+        **vars(able),
         abilities=abilities,
         peak_memory_mb=memory.resident_mb if memory.cuda_mb is None else memory.cuda_mb,
         seconds=clock.seconds,
@@ -189,33 +178,6 @@ def train(
         return model.fit(dataset.splits, config, callbacks=callbacks, resume=resume)
 
 
-def asked(given: tuple[str, ...], dataset: Dataset, n: int) -> Batch:
-    """Return conditions of ``n`` samples: test sources and fields in order; labels as often as in training."""
-    test = dataset.test.rows(slice(n))
-    spec = dataset.spec
-    if not spec.classes or dataset.train.labels is None:
-        return test
-    ordered = "source" in given or any(name in spec.fields for name in given)
-    return test if ordered else replace(test, labels=measures.proportional(dataset.train.labels, spec.classes, n))
-
-
-def conditions(given: Batch, names: tuple[str, ...]) -> dict[str, Any]:
-    """Return the conditions ``given`` as arguments of ``sample``, for a model that is given ``names``."""
-    fields = {name: given.fields[name] for name in names if name in given.fields}
-    wanted = {"labels": given.labels if "label" in names else None}
-    wanted |= {"sources": given.sources if "source" in names else None}
-    return {name: value for name, value in wanted.items() if value is not None} | ({"fields": fields} if fields else {})
-
-
-def shown(given: Batch, names: tuple[str, ...], dataset: Dataset) -> Batch:
-    """Return what the picture shows beside the samples: their conditions, and targets where they have some."""
-    return Batch(
-        dataset.test.images[: len(given)] if dataset.aligned else torch.empty((len(given), 0), dtype=torch.uint8),
-        given.labels if "label" in names else None,
-        given.sources if "source" in names else None,
-    )
-
-
 def measured(
     cell: Cell,
     model: GenerativeModel,
@@ -237,25 +199,15 @@ def measured(
         if nll and recipe.likelihood == "estimate":
             test = estimated(model, dataset.test, limit=cell.estimated, seed=cell.seed, effort=cell.effort)
         elif nll:
-            asked = {"draws": draws, "limit": cell.likelihoods, "seed": cell.seed}
-            test = measures.likelihood(model, dataset.test, name="test", **asked)
+            how = {"draws": draws, "limit": cell.likelihoods, "seed": cell.seed}
+            test = measures.likelihood(model, dataset.test, name="test", **how)
             if dataset.spec.paired or not of_test:
-                train = measures.likelihood(model, dataset.train, name="train", **asked)
-    translates = "source" in cell.given and dataset.aligned
-    in_order = any(name != "label" for name in cell.given)
-    labels = given.labels if "label" in cell.given or (in_order and true) else None
+                train = measures.likelihood(model, dataset.train, name="train", **how)
     of_samples = measures.SampleMeasures()
     if "fid" in cell.measures:
+        labels = asked_labels(given, cell.given, dataset)
         of_samples = measures.sample_measures(samples, labels, cell, dataset, unfinished, clock)
-    of_captions: parts.CaptionAgreement | None = None
-    if "fid" in cell.measures and dataset.vocabulary is not None and FIELD in cell.given:
-        with clock("caption"):
-            captions = given.fields[FIELD]
-            of_captions = caption_agreement(captions, samples, dataset.spec.levels, dataset.vocabulary)
-    of_pairs: parts.Paired | None = None
-    if translates:
-        with clock("paired"):
-            of_pairs = paired(samples, given.images, dataset.spec.levels)
+    of_translations = translation_measures(samples, given, cell.given, cell, dataset, clock)
     speed: parts.Speed | None = None
     if "speed" in cell.measures:
         with clock("speed"):
@@ -266,4 +218,4 @@ def measured(
                 return model.sample(n, **conditions(rows, cell.given), generator=noise).cpu()
 
             speed = measures.speed(draw, cell.device, cell.timing)
-    return Measured(test=test, train=train, of_samples=of_samples, caption=of_captions, paired=of_pairs, speed=speed)
+    return Measured(test=test, train=train, of_samples=of_samples, of_translations=of_translations, speed=speed)

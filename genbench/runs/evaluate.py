@@ -19,21 +19,23 @@ from genbench import data
 from genbench.check import check_labels
 from genbench.data.external import checked, read
 from genbench.files import digest, locked, settle, unfinished_of
-from genbench.metrics.paired import paired
 from genbench.metrics.quality import MINIMUM_IMAGES
 from genbench.plots import sample_grid
-from genbench.records import layout, parts
+from genbench.records import layout
 from genbench.records.record import Record, records
 from genbench.records.stamp import revision
 from genbench.runs import measures
 from genbench.runs.clock import Clock
 from genbench.runs.command import verbatim
+from genbench.runs.conditions import asked_labels, of_translation
+from genbench.runs.conditions import shown as shown_beside
 from genbench.runs.config import EVALUATED, Cell, Setting
 from genbench.runs.stamping import stamped
 from genbench.runs.suite import ANCHOR_NAMES, slug
 from genbench.runs.suite import read as read_suite
+from genbench.runs.translations import translation_measures
 from genbench.spec import Batch
-from genbench.tables import rows
+from genbench.tables import rows as tables
 from genbench.tables.view import View
 
 if TYPE_CHECKING:
@@ -73,8 +75,9 @@ def evaluate(
         dataset: the data set that they are to look like: its training split is the reference.
         out: the folder of a run, new or not; its table is written again.
         labels: integers ``(N,)``, the class that each sample was asked for. A folder's class folders say it too.
-        translations: whether sample i was made of the test split's source i, so that each has a target of its own,
-            whose class it is asked for; this takes a data set of pairs.
+        translations: whether sample i was made of the test split's source i, in the domain of test image i where there
+            are several, so that each is asked for a class where one is known, and has a target of its own where source
+            and image belong together.
         label: the label of the row.
         extractor: the name of the feature extractor; by default that of the run's other rows.
         seed: the seed of the row: that of the model's training, where several are evaluated.
@@ -101,7 +104,7 @@ def evaluate(
     if slug(label) in {slug(name) for name in ANCHOR_NAMES}:
         raise ValueError(f"label {label!r} is an anchor's: give the row another")
     target = layout.cell_folder(out, slug(dataset), slug(label), seed)
-    given = ("source",) if translations else ("label",) if asked is not None else ()
+    given = of_translation(known.spec) if translations else ("label",) if asked is not None else ()
     cell = Cell(
         dataset=dataset, size=size, data=dict(known.hashes), recipe=EVALUATED, label=label, options={}, labelled=None,
         given=given, seed=seed, budget={}, batch_size=0, extractor=extractor,
@@ -130,22 +133,22 @@ def evaluate(
                     left.rmdir()
             raise
         settle(unfinished, target)
-        rows.write(out, records(out), view)
+        tables.write(out, records(out), view)
     return Record.read(target)
 
 
 def _asked(labels: Tensor | ArrayLike | None, images: Tensor, known: Dataset, translations: bool) -> Tensor | None:
-    """Return the class that each sample was asked for, int64 ``(N,)``; of translations that of its target."""
+    """Return the class that each sample was asked for, int64 ``(N,)``; of translations that of its source or target."""
     if translations:
-        if not known.aligned or known.test.sources is None:
-            raise ValueError(f"translations: {known.name} has no pairs of source and image; leave them out")
+        if known.test.sources is None:
+            raise ValueError(f"translations: {known.name} has no sources to translate; leave them out")
         if labels is not None:
-            raise ValueError("translations: each is asked for its target's class; leave the labels out")
+            raise ValueError("translations: the class that each is asked for is known; leave the labels out")
         if len(images) > len(known.test):
             raise ValueError(
                 f"translations: {len(images)} samples for {len(known.test)} test sources; give one for each"
             )
-        return None if known.test.labels is None else known.test.labels[: len(images)]
+        return asked_labels(known.test.rows(slice(len(images))), of_translation(known.spec), known)
     if labels is None:
         return None
     array = np.asarray(labels.cpu() if isinstance(labels, Tensor) else labels)
@@ -162,19 +165,15 @@ def _measured(
     samples: Tensor, asked: Tensor | None, cell: Cell, setting: Setting, known: Dataset, unfinished: Path
 ) -> Record:
     clock = Clock(lambda stage, fraction: None)
-    translated = "source" in cell.given
-    targets = known.test.rows(slice(len(samples)))
-    shown = Batch(targets.images, sources=targets.sources) if translated else Batch(samples, asked)
+    rows = known.test.rows(slice(len(samples)))
+    shown = shown_beside(rows, cell.given, known) if "source" in cell.given else Batch(samples, asked)
     with clock("write"):
         array = io.BytesIO()
         np.save(array, samples.numpy())
         (unfinished / layout.SAMPLES).write_bytes(array.getvalue())
         sample_grid.write(unfinished / layout.GRID, samples, known.spec.levels, shown)
     of_samples = measures.sample_measures(samples, asked, cell, known, unfinished, clock)
-    of_pairs: parts.Paired | None = None
-    if translated:
-        with clock("paired"):
-            of_pairs = paired(samples, targets.images, known.spec.levels)
+    of_translations = translation_measures(samples, rows, cell.given, cell, known, clock)
     stamp = stamped(cell, setting, known, of_samples.extractor_info)
     stamp |= {"drawn": "labels as they came with the samples"} if "label" in cell.given else {}
     return Record(
@@ -185,12 +184,8 @@ def _measured(
         seed=cell.seed,
         given=cell.given,
         status="evaluated",
-        extractor=of_samples.extractor,
-        quality=of_samples.quality,
-        agreement=of_samples.agreement,
-        collapse=of_samples.collapse,
-        parzen=of_samples.parzen,
-        paired=of_pairs,
+        **of_samples.parts,
+        **vars(of_translations),
         seconds=clock.seconds,
         digests={"samples": digest({"samples": samples})},
         stamp=stamp,

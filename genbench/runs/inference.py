@@ -21,7 +21,7 @@ from genbench.likelihood.nll import nll
 from genbench.plots import sample_grid
 from genbench.records import layout
 from genbench.records.record import Record
-from genbench.runs.cell import asked, conditions, shown
+from genbench.runs.conditions import asked, conditions, shown
 from genbench.runs.likelihoods import anneals
 from genbench.seed import generator
 from genbench.spec import Batch, DataSpec, Split

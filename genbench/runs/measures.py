@@ -54,6 +54,11 @@ class SampleMeasures:
     agreement: parts.Agreement | None = None
     collapse: parts.Collapse | None = None
 
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What a record has of them, by its names."""
+        return {name: value for name, value in vars(self).items() if name != "extractor_info"}
+
 
 def likelihood(
     model: GenerativeModel, split: Batch, *, draws: int, limit: int | None, seed: int, name: str

@@ -22,13 +22,16 @@ STAGES = {
     "agreement": 0.65,
     "collapse": 0.66,
     "paired": 0.68,
-    "caption": 0.69,
+    "domains": 0.685,
+    "caption": 0.687,
+    "taught": 0.69,
     "speed": 0.7,
     "abilities": 0.95,
     "accuracy": 0.97,
     "anomaly": 0.975,
     "reconstruction": 0.98,
     "joint": 0.99,
+    "mask": 0.995,
 }
 SAY_SECONDS = 60.0  # between two lines of progress where there is no terminal: a log file, a notebook
 VERBS = {"fit": "training", "nll": "likelihood", "load": "loading", "build": "building", "sample": "sampling"}

@@ -82,6 +82,8 @@ def stamped(
                 "images": cell.estimated,
                 "effort": cell.effort,
             }
+        if dataset is not None and dataset.spec.translates(cell.given) and not dataset.aligned:
+            protocol["likelihood"] = {"test": "not measured: its sources belong to no image"}
     if cell.left_out:
         protocol["left_out"] = cell.left_out
     if test is not None:

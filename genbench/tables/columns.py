@@ -7,7 +7,7 @@ from itertools import groupby
 
 from genbench.tables import texts, tooltips
 from genbench.tables.figure import Column, Figure
-from genbench.tables.figures import answers, collapse, cost, likelihood, quality
+from genbench.tables.figures import answers, collapse, cost, likelihood, quality, translations
 from genbench.tables.texts import Row, conditions, count
 
 
@@ -32,6 +32,7 @@ COLUMNS: tuple[Column, ...] = (
     ),
     *likelihood.COLUMNS,
     *quality.COLUMNS,
+    *translations.COLUMNS,
     *answers.COLUMNS,
     *collapse.COLUMNS,
     Column(

@@ -59,3 +59,6 @@ ANOMALY = FigureGroup(
 )
 RECONSTRUCTION = FigureGroup("reconstruction", "reconstruction", of_ability=True)
 JOINT = FigureGroup("joint", "joint", counts=(("pairs drawn", "pairs"),), of_ability=True)
+SHADOW = FigureGroup("shadow", "shadow", (*DATA, *TRAINING, *SAMPLES), (("pairs", "images"),))
+IDENTITY = FigureGroup("identity", "rank_1", (*DATA, *TRAINING, *SAMPLES), (("samples judged", "images"),))
+MASK = FigureGroup("mask", "mask", of_ability=True)

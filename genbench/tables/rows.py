@@ -36,6 +36,7 @@ FIRM = {"exact": 0, "bound": 0, "estimate": 1, None: 2}  # what is guaranteed co
 OF_EXTRACTOR = {figure.key for figure in RANKED if figure.group is not None and figure.group.per_extractor}
 CHANCE = 1.96  # standard errors that a difference must have to be more than chance, in 19 of 20 cases
 WIDE_GAP = 0.15  # bits/dim; at the least effort the bound on the other side is itself about 0.1 from the truth
+JUDGE = "classifier"  # the kind of network that says which class a sample is of
 WHOLE = ("csv", "json", "parquet")  # formats that hold every key of every row
 STATUSES = {"done": 0, "evaluated": 0, "diverged": 1, "failed": 2}
 
@@ -161,6 +162,11 @@ def _notes(record: Record, label: str) -> Iterator[str]:
                 f"{label}: trained on {record.trained_on}, so {HEADS[group]} under it say nothing of its samples; they "
                 "are neither shown nor ranked."
             )
+    if record.trained_on == JUDGE and record.agreement is not None and record.agreement.agreement is not None:
+        yield (
+            f"{label}: trained on the features of a {JUDGE} of the same data; the judge of its agreement is another "
+            "network of that kind, so what pleases one may please the other."
+        )
     yield from _doubts(record, label)
     yield from _copied(record, label)
     if record.status == "evaluated":

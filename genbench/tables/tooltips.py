@@ -96,6 +96,32 @@ def paired(row: Row) -> Lines:
     yield _data(row, "test")
 
 
+def masks(row: Row) -> Lines:
+    """Yield which masks were held against which."""
+    yield "The model's own mask of each test source against the true one"
+    yield _data(row, "test")
+
+
+def identities(row: Row) -> Lines:
+    """Yield whom translations were told from."""
+    if row["rank_1"] is not None:
+        yield f"Each translation against a known picture of {row['identities']:,.0f} test identities"
+        yield _data(row, "test")
+
+
+def domains(row: Row) -> Lines:
+    """Yield which samples the classifier of domains looked at, and how well it sees."""
+    own = row["domain_judge_accuracy"]
+    yield None if own is None else f"Judged by a classifier of domains, right on {100 * own:.1f} % of test images"
+    yield _data(row, "train")
+
+
+def taught(row: Row) -> Lines:
+    """Yield what a classifier learned from, and what it was tried on."""
+    yield "A classifier that has learned from the samples alone, on real test images"
+    yield _data(row, "test")
+
+
 def labels(row: Row) -> Lines:
     """Yield which images the model itself put into classes."""
     yield "What the model itself says of the test images"

@@ -200,12 +200,7 @@ def test_progress_passes_every_stage_behind_training_in_order(tmp_path):
     setting = Setting("Toys", None, None, Replay("toys", suite(row=[{"recipe": "able"}])).command)
     work(configuration, setting, tmp_path, lambda stage, fraction: told.append(stage))
     behind = list(dict.fromkeys(stage for stage in told[told.index("fit") :] if stage != "fit"))
-    elsewhere = {
-        "paired",
-        "caption",
-        "anomaly",
-        "joint",
-        "reconstruction",
-    }  # of other data; of models that do reconstruct
+    elsewhere = {"paired", "anomaly", "joint", "reconstruction"}  # of other data; of models that do reconstruct
+    elsewhere |= {"caption", "domains", "taught", "mask"}  # of captions, of translations
     assert {*behind, *elsewhere} == set(STAGES)
     assert [STAGES[stage] for stage in behind] == sorted(STAGES[stage] for stage in behind)

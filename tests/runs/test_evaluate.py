@@ -10,7 +10,7 @@ from PIL import Image
 import genbench
 from genbench import data
 from genbench.data.external import checked
-from genbench.metrics.paired import paired
+from genbench.metrics.fidelity import paired
 from genbench.records.record import Record
 from genbench.runs.evaluate import evaluate
 from genbench.runs.measures import proportional
@@ -221,7 +221,7 @@ def test_translations_are_held_against_their_own_targets(monkeypatch, capsys, tm
 @pytest.mark.parametrize(
     ("dataset", "labels", "count", "said"),
     [
-        ("digits", None, N, "digits has no pairs of source and image"),
+        ("digits", None, N, "digits has no sources to translate"),
         ("edges:digits", np.zeros(N, np.int64), N, "leave the labels out"),
         ("edges:digits", None, 1000, "1000 samples for 359 test sources"),
     ],

@@ -1,4 +1,4 @@
-"""How near a model comes to an answer that is known: its target, the class asked for, its own input."""
+"""How near a model comes to an answer that is known: the class asked for, an image's class, its own input."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from genbench.tables import tooltips
 from genbench.tables.figure import Column, Figure, Number
-from genbench.tables.groups import ANOMALY, CAPTION, JOINT, LABELS, PAIRS, RECONSTRUCTION
+from genbench.tables.groups import ANOMALY, CAPTION, JOINT, LABELS, RECONSTRUCTION
 from genbench.tables.texts import Row
 
 
@@ -22,28 +22,6 @@ def judge(rows: Sequence[Row]) -> Iterator[str]:
 
 
 COLUMNS: tuple[Column, ...] = (
-    Figure(
-        "psnr",
-        "PSNR",
-        path="paired.psnr",
-        unit="dB",
-        better="high",
-        format=Number(2),
-        group=PAIRS,
-        drop=2,
-        tooltip=tooltips.paired,
-        usual=True,
-    ),
-    Figure(
-        "ssim",
-        "SSIM",
-        path="paired.ssim",
-        better="high",
-        format=Number(3),
-        group=PAIRS,
-        drop=2,
-        tooltip=tooltips.paired,
-    ),
     Figure(
         "agreement",
         "Agreement",
