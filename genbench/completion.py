@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 
 # As ``genbench.data`` has them, which imports torch.
-DATASETS = ("digits", "mnist5k", "mnist", "fashion-mnist", "cifar10", "svhn", "simulated", "photos")
+DATASETS = ("digits", "mnist5k", "mnist", "fashion-mnist", "cifar10", "svhn", "simulated", "photos", "faces")
 PREFIXES = (
     "binarized:",
     "blur:",
@@ -23,6 +23,7 @@ PREFIXES = (
     "lowres",
     "negative:",
     "npz:",
+    "profile:",
     "shadow:",
     "styles:",
     "unpaired:",

@@ -17,7 +17,7 @@ from genbench.runs.config import ANCHORS, GROUPS, checked_groups
 from genbench.runs.suite import Suite, SuiteRow, complaint
 
 # As ``genbench.data`` has them, which imports torch.
-MAKE_SOURCES = ("edges", "negative", "lowres", "blur", "shadow", "cartoon", "colours", "styles", "domains")
+MAKE_SOURCES = ("edges", "negative", "lowres", "blur", "shadow", "profile", "cartoon", "colours", "styles", "domains")
 UNPAIRED = ("colours", "styles", "domains")  # those of them whose sources and images are no pairs
 PATHS = ("folder", "npz")
 
