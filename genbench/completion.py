@@ -23,13 +23,14 @@ PREFIXES = (
     "lowres",
     "negative:",
     "npz:",
+    "pairs:",
     "profile:",
     "shadow:",
     "styles:",
     "unpaired:",
     "without-",
 )
-PATHS = ("folder:", "npz:")
+PATHS = ("folder:", "npz:", "pairs:")
 NUMBERED = {"lowres": range(2, 10), "without-": range(10)}  # prefixes with a number behind them, and some to offer
 VARIABLE = "_GENBENCH_COMPLETE"  # what the script in a shell asks by
 
