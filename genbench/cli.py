@@ -82,7 +82,7 @@ def run(
     device: Device = "auto",
     fresh: Annotated[bool, typer.Option("--fresh", help="Do again what is done.")] = False,
     measure_again: Annotated[bool, typer.Option("--measure-again", help=AGAIN)] = False,
-    size: Annotated[int | None, typer.Option(help="Side that a folder's images are cut and resized to.")] = None,
+    size: Annotated[int | None, typer.Option(help="Side that images in folders are cut and resized to.")] = None,
     data_dir: DataDir = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch data sets that are missing.")] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Logs for TensorBoard too, in each cell.")] = False,

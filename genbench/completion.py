@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 
 # As ``genbench.data`` has them, which imports torch.
-DATASETS = ("digits", "mnist5k", "mnist", "fashion-mnist", "cifar10", "svhn", "simulated", "photos")
+DATASETS = ("digits", "mnist5k", "mnist", "fashion-mnist", "cifar10", "svhn", "simulated", "photos", "faces")
 PREFIXES = (
     "binarized:",
     "blur:",
@@ -24,12 +24,14 @@ PREFIXES = (
     "lowres",
     "negative:",
     "npz:",
+    "pairs:",
+    "profile:",
     "shadow:",
     "styles:",
     "unpaired:",
     "without-",
 )
-PATHS = ("folder:", "npz:")
+PATHS = ("folder:", "npz:", "pairs:")
 NUMBERED = {"lowres": range(2, 10), "without-": range(10)}  # prefixes with a number behind them, and some to offer
 VARIABLE = "_GENBENCH_COMPLETE"  # what the script in a shell asks by
 

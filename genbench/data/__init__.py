@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from genbench.check import check_split
-from genbench.data.dataset import Dataset, Raw, digest, stratified
+from genbench.data.dataset import HELD_OUT, SHARES, Dataset, Raw, digest, stratified
 from genbench.data.domains import joined
 from genbench.data.variants import VARIANTS, Variant, variant_named
 from genbench.errors import nearest
@@ -26,9 +26,7 @@ from genbench.spec import Split
 
 __all__ = ["Dataset", "data_dir", "listing", "load"]
 
-SHARES = (0.7, 0.1, 0.2)  # training, validation, test
 SPLITS = ("train", "validation", "test", "anomalous")
-HELD_OUT = (0.9, 0.1)  # training, validation, where the source has a test split of its own
 
 
 @dataclass(frozen=True)
@@ -77,12 +75,26 @@ SOURCES = {
         (3645, 206, 274),
         where="inside packages, of the extra 'photos'",
     ),
+    "faces": Source(
+        "Painted faces, 20 of each of 200 identities",
+        "faces",
+        (1, 32, 32),
+        256,
+        0,
+        (2800, 400, 800),
+        where="drawn when loaded",
+    ),
     "mnist": Source("MNIST", "mnist", (1, 28, 28), 256, 10, (54000, 6000, 10000), "MNIST"),
     "fashion-mnist": Source("Fashion-MNIST", "mnist", (1, 28, 28), 256, 10, (54000, 6000, 10000), "FashionMNIST"),
     "cifar10": Source("CIFAR-10", "cifar_svhn", (3, 32, 32), 256, 10, (45000, 5000, 10000), "cifar10"),
     "svhn": Source("Street View House Numbers", "cifar_svhn", (3, 32, 32), 256, 10, (65930, 7327, 26032), "svhn"),
 }
-PATHS = {"folder": "a folder of images", "npz": "arrays in an .npz file"}
+PATHS = {
+    "folder": "a folder of images",
+    "pairs": "a folder of pairs: side by side, or of one name in sources/ and images/",
+    "npz": "arrays in an .npz file",
+}
+RESIZED = ("folder", "pairs")
 DOMAINS = "domains"  # in front of two data sets
 
 
@@ -133,10 +145,10 @@ def load(name: str, *, root: Path | None = None, size: int | None = None, downlo
     """Return a data set by name, split the same way each time.
 
     Args:
-        name: the name of a source, ``folder:PATH``, ``npz:PATH`` or ``domains:A+B`` of two names, with variants in
-            front: ``edges:mnist5k``.
+        name: the name of a source, ``folder:PATH``, ``pairs:PATH``, ``npz:PATH`` or ``domains:A+B`` of two names, with
+            variants in front: ``edges:mnist5k``.
         root: the data folder; see :func:`data_dir`.
-        size: the side in pixels that images in a folder are resized and cropped to.
+        size: the side in pixels that images in folders are resized and cropped to.
         download: whether torchvision may fetch files that are missing.
 
     Raises:
@@ -150,8 +162,8 @@ def load(name: str, *, root: Path | None = None, size: int | None = None, downlo
             dataset = joined(a, b)
         except ValueError as error:
             raise ValueError(f"data set {name!r}: {error}") from error
-    elif size is not None and kind != "folder":
-        raise ValueError(f"size={size}: only folder:PATH is resized, and {source} has the size that it has")
+    elif size is not None and kind not in RESIZED:
+        raise ValueError(f"size={size}: only folder:PATH and pairs:PATH are, and {source} has the size that it has")
     else:
         dataset = _split(_raw(source, path, data_dir(root), size, download), source)
     for asked, variant, number in reversed(variants):
@@ -222,9 +234,10 @@ def _raw(source: str, path: str, root: Path, size: int | None, download: bool) -
         entry = SOURCES[source]
         module = import_module(f"genbench.data.{entry.module}")
         return module.load() if entry.argument is None else module.load(root, entry.argument, download)
-    from genbench.data import folder, npz
-
-    read: Callable[[Path], Raw] = partial(folder.load, size=size) if source.startswith("folder:") else npz.load
+    kind = source.partition(":")[0]
+    read: Callable[..., Raw] = import_module(f"genbench.data.{kind}").load
+    if kind in RESIZED:
+        read = partial(read, size=size)
     return read(Path(path).expanduser())
 
 

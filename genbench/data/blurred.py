@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from genbench.data.dataset import Dataset
-from genbench.data.sources import CHUNK, mirrored
+from genbench.data.sources import CHUNK, complex_normals, mirrored
 from genbench.seed import generator, uniform
 from genbench.spec import Split, to_bytes
 
@@ -77,8 +77,8 @@ def paths(drawn: Tensor) -> Tensor:
     for jolted, turn, size, angle in rest.view(count, STEPS - 1, 4).permute(1, 2, 0):
         around = torch.polar(2 * torch.ones_like(turn), math.pi + turn - 0.5)
         jolt = torch.where(jolted < chance * expanse, velocity * around, 0)
-        normals = torch.polar((-2 * (1 - size).log()).sqrt(), 2 * math.pi * angle)  # of Box and Muller
-        velocity = velocity + jolt + expanse * (tremble * normals - pull * place) * pace
+        force = tremble * complex_normals(size, angle) - pull * place
+        velocity = velocity + jolt + expanse * force * pace
         velocity = velocity * (pace / velocity.abs())
         place = place + velocity
         points.append(place)

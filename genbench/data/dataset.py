@@ -13,6 +13,9 @@ from genbench.data.vocabulary import Vocabulary
 from genbench.seed import generator
 from genbench.spec import Batch, DataSpec, Field, Split, Splits
 
+SHARES = (0.7, 0.1, 0.2)  # training, validation, test
+HELD_OUT = (0.9, 0.1)  # training, validation, where the source has a test split of its own
+
 
 @dataclass(frozen=True)
 class Raw:

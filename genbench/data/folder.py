@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,9 +35,11 @@ def load(path: Path, size: int | None) -> Raw:
     for _, others in parts[1:]:
         if others != classes:
             raise ValueError(f"folder {path}: classes of test/ {others} are not those of train/ {classes}")
-    modes = {_mode(file) for files, _ in parts for file, _ in files}  # of every file: each may be refused
-    grey = modes <= GREY
-    loaded = [_tensors(files, "L" if grey else "RGB", size) for files, _ in parts]
+    mode = common_mode([file for files, _ in parts for file, _ in files])
+    loaded = [
+        (pixels([file for file, _ in files], mode, size), torch.tensor([label for _, label in files]))
+        for files, _ in parts
+    ]
     images, labels = loaded[0]
     test = loaded[1] if len(loaded) > 1 else None
     if test is not None and test[0].shape[1:] != images.shape[1:]:
@@ -57,20 +60,31 @@ def _parts(path: Path) -> list[Path]:
 def _files(path: Path) -> tuple[list[tuple[Path, int]], list[str]]:
     """Return the images with class numbers, and the classes; a flat folder has none."""
     folders = sorted(child for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
-    own = [(file, 0) for file in _images(path)]
-    if own and folders and any(True for folder in folders for _ in _images(folder)):
+    own = [(file, 0) for file in image_files(path)]
+    if own and folders and any(True for folder in folders for _ in image_files(folder)):
         raise ValueError(f"folder {path}: images both beside and inside class folders; keep one of the two")
     if own:
         return own, []
-    kept = [folder for folder in folders if any(True for _ in _images(folder))]
-    files = [(file, label) for label, folder in enumerate(kept) for file in _images(folder)]
+    kept = [folder for folder in folders if any(True for _ in image_files(folder))]
+    files = [(file, label) for label, folder in enumerate(kept) for file in image_files(folder)]
     if not files:
         raise ValueError(f"folder {path}: no images in it (looked for {', '.join(sorted(SUFFIXES))})")
     return files, [folder.name for folder in kept]
 
 
-def _images(folder: Path) -> list[Path]:
+def image_files(folder: Path) -> list[Path]:
+    """Return the images that lie in a folder itself, by name."""
     return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
+
+
+def common_mode(files: Sequence[Path]) -> str:
+    """Return ``"L"`` where every file is grey, else ``"RGB"``.
+
+    Raises:
+        ValueError: for a file that cannot be read, or has more than 8 bits.
+    """
+    modes = {_mode(file) for file in files}  # of every file: each may be refused
+    return "L" if modes <= GREY else "RGB"
 
 
 def _mode(file: Path) -> str:
@@ -86,19 +100,29 @@ def _mode(file: Path) -> str:
     return mode
 
 
-def _tensors(files: list[tuple[Path, int]], mode: str, size: int | None) -> tuple[Tensor, Tensor | None]:
+def pixels(files: Sequence[Path], mode: str, size: int | None, half: int | None = None) -> Tensor:
+    """Return the pictures of all files, uint8 ``(N, C, H, W)``.
+
+    Args:
+        files: the files.
+        mode: the mode that they are brought to, ``"L"`` or ``"RGB"``.
+        size: the side in pixels that they are resized and cropped to, if any.
+        half: 0 or 1, for the left or right half of each alone.
+
+    Raises:
+        ValueError: for files that cannot be read, sizes that differ, or widths that cannot be halved.
+    """
     arrays: list[np.ndarray] = []
-    for file, _ in files:
-        arrays.append(_array(file, mode, size))
+    for file in files:
+        arrays.append(_array(file, mode, size, half))
         if arrays[-1].shape != arrays[0].shape:
             a, b = ("×".join(map(str, array.shape[1::-1])) for array in (arrays[0], arrays[-1]))
-            raise ValueError(f"{file} is {b} and {files[0][0]} is {a}; say --size N to resize and crop all")
+            raise ValueError(f"{file} is {b} and {files[0]} is {a}; say --size N to resize and crop all")
     images = torch.from_numpy(np.stack(arrays))
-    images = images[:, None] if images.dim() == 3 else images.permute(0, 3, 1, 2).contiguous()
-    return images, torch.tensor([label for _, label in files])
+    return images[:, None] if images.dim() == 3 else images.permute(0, 3, 1, 2).contiguous()
 
 
-def _array(file: Path, mode: str, size: int | None) -> np.ndarray:
+def _array(file: Path, mode: str, size: int | None, half: int | None) -> np.ndarray:
     from PIL import Image, ImageOps
 
     try:
@@ -107,6 +131,11 @@ def _array(file: Path, mode: str, size: int | None) -> np.ndarray:
             picture = image.convert(mode)
     except Exception as error:  # as above
         raise ValueError(f"{file}: cannot be read as an image ({_short(error)}); repair or remove it") from error
+    if half is not None:
+        width, height = picture.size
+        if width % 2:
+            raise ValueError(f"{file}: is {width} pixels wide, which two pictures side by side cannot be")
+        picture = picture.crop((half * width // 2, 0, (half + 1) * width // 2, height))
     if size is not None:
         picture = ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC)
     return np.asarray(picture, dtype=np.uint8).copy()

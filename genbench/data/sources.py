@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -64,6 +65,14 @@ def grey(images: Tensor) -> Tensor:
         return images.int()
     red, green, blue = images.int().split(1, 1)
     return (299 * red + 587 * green + 114 * blue + 500) // 1000
+
+
+def complex_normals(size: Tensor, angle: Tensor) -> Tensor:
+    """Return N + iN of independent normal N, complex, from two uniform numbers on [0, 1) each, float64 (Box, Muller).
+
+    A number depends on its own two alone, unlike one of ``torch.randn``.
+    """
+    return torch.polar((-2 * (1 - size).log()).sqrt(), 2 * math.pi * angle)
 
 
 def mirrored(images: Tensor, margin: int) -> Tensor:

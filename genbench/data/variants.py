@@ -22,6 +22,7 @@ from genbench.data.edges import edge_map, edges_spec
 from genbench.data.rows import unpaired, unpaired_spec, without, without_spec
 from genbench.data.shadows import shadow_spec, shadowed
 from genbench.data.sources import from_itself, negative, same_shape
+from genbench.data.turned import profile, profile_spec
 from genbench.spec import DataSpec
 
 
@@ -122,6 +123,14 @@ VARIANTS = (
         "out of shadows",
         shadow_spec,
         shadowed,
+        sources="C×H×W",
+    ),
+    Variant(
+        "profile",
+        "any of these, with images turned aside to bring to the front",
+        "from profiles",
+        profile_spec,
+        profile,
         sources="C×H×W",
     ),
     Variant(

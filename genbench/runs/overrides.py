@@ -17,9 +17,10 @@ from genbench.runs.config import ANCHORS, GROUPS, checked_groups
 from genbench.runs.suite import Suite, SuiteRow, complaint
 
 # As ``genbench.data`` has them, which imports torch.
-MAKE_SOURCES = ("edges", "negative", "lowres", "blur", "shadow", "cartoon", "colours", "styles", "domains")
-UNPAIRED = ("colours", "styles", "domains")  # those of them whose sources and images are no pairs
-PATHS = ("folder", "npz")
+PAIRED = ("pairs", "edges", "negative", "lowres", "blur", "shadow", "profile", "cartoon")
+UNPAIRED = ("colours", "styles", "domains")  # their sources and images are no pairs
+MAKE_SOURCES = (*PAIRED, *UNPAIRED)
+PATHS = ("folder", "pairs", "npz")
 
 
 @dataclass(frozen=True)
@@ -106,9 +107,9 @@ def _varied(prefix: str, dataset: str) -> str:
     """Return ``dataset`` behind those prefixes of a row that say something new of it."""
     asked: list[str] = []
     for word in dataset.split(":")[:-1]:
+        asked.append(word)
         if word in PATHS:
             break  # what follows is a path
-        asked.append(word)
     known = {*asked}
     made = {_stem(word) for word in asked}
     known |= {*MAKE_SOURCES} if made & {*MAKE_SOURCES} else set()

@@ -48,6 +48,8 @@ def test_prefixes_that_compose_stay_in_front_of_another_data_set():
         ("edges:binarized:digits", "binarized:mnist5k", "edges:binarized:mnist5k"),
         ("edges:digits", "without-3:mnist5k", "edges:without-3:mnist5k"),
         ("edges:digits", "npz:negative:/x.npz", "edges:npz:negative:/x.npz"),
+        ("edges:digits", "pairs:/x", "pairs:/x"),
+        ("unpaired:edges:digits", "pairs:/x", "unpaired:pairs:/x"),
         ("edges:digits", "lowres2:mnist5k", "lowres2:mnist5k"),
         ("lowres4:digits", "lowres2:mnist5k", "lowres2:mnist5k"),
         ("unpaired:lowres2:digits", "edges:mnist5k", "unpaired:edges:mnist5k"),
@@ -69,7 +71,7 @@ def test_prefixes_that_make_sources_are_those_of_the_table():
 
     specs = {variant.prefix.removesuffix("K"): made(variant) for variant in VARIANTS}
     sourced = {prefix for prefix, spec in specs.items() if spec.source is not None}
-    assert sourced | {DOMAINS} == set(overrides.MAKE_SOURCES)
+    assert sourced | {DOMAINS, "pairs"} == set(overrides.MAKE_SOURCES)
     assert {prefix for prefix in sourced if not specs[prefix].paired} | {DOMAINS} == set(overrides.UNPAIRED)
     assert set(PATHS) == set(overrides.PATHS)
 
