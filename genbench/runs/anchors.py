@@ -1,7 +1,8 @@
-"""Rows that nobody trains, between which the others lie: real images, noise, simple models, lossless files."""
+"""Rows that nobody trains, between which the others lie: real images, noise, simple models and maps, lossless files."""
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,12 +19,15 @@ from genbench.records import layout, parts
 from genbench.records.pictures import NEIGHBOURS
 from genbench.records.record import Record
 from genbench.records.stamp import lacks, older
-from genbench.runs import measures
+from genbench.runs import measures, simple_translators
 from genbench.runs.clock import Clock, Tell
+from genbench.runs.conditions import asked_labels, of_translation, shown
 from genbench.runs.config import Cell, Setting
 from genbench.runs.stamping import stamped
-from genbench.runs.suite import ANCHOR_NAMES, slug
+from genbench.runs.suite import ANCHOR_NAMES, TRANSLATORS, slug
+from genbench.runs.translations import TranslationMeasures, translation_measures
 from genbench.seed import generator
+from genbench.spec import DataSpec
 from genbench.stats import spread
 
 if TYPE_CHECKING:
@@ -32,14 +36,24 @@ if TYPE_CHECKING:
 BLOCK = 4096  # images at once
 LEAST_PIXELS = 65  # a file's header outweighs an 8×8 image
 CENTRES = 1000  # of k-means, at most
+OF_ANY = ("real (test)", "noise", "k-means", "uniform")  # what says something of translations too
 MEMBERS = 10  # images a centre: a centre of one image would be a copy of it
 
 
-def names(shape: tuple[int, int, int], levels: int) -> tuple[str, ...]:
-    """Return the anchors of a data set: files hold 256 levels and more than 8×8 pixels of one or three channels."""
-    files = levels == 256 and shape[1] * shape[2] >= LEAST_PIXELS and shape[0] in (1, 3)
+def names(spec: DataSpec) -> tuple[str, ...]:
+    """Return the anchors of a data set: of one to translate from, simple translations in place of simple models.
+
+    All but ``copy`` learn from pairs. Files hold 256 levels and more than 8×8 pixels of one or three channels.
+    """
+    if spec.source is not None:
+        learned = [name for name in TRANSLATORS if name != "copy"] if spec.paired else []
+        small = math.prod(spec.source) <= simple_translators.MOST_NUMBERS
+        return (*OF_ANY, "copy", *(name for name in learned if name != "affine" or small))
+    channels, height, width = spec.shape
+    files = spec.levels == 256 and height * width >= LEAST_PIXELS and channels in (1, 3)
     here = available() if files else ()
-    return tuple(name for name in ANCHOR_NAMES if name not in CODECS or name in here)
+    simple = [name for name in ANCHOR_NAMES if name not in TRANSLATORS]
+    return tuple(name for name in simple if name not in CODECS or name in here)
 
 
 def work(cell: Cell, setting: Setting, folders: dict[str, Path], tell: Tell) -> Iterator[Record]:
@@ -52,7 +66,8 @@ def work(cell: Cell, setting: Setting, folders: dict[str, Path], tell: Tell) -> 
     check_unchanged(dataset, cell.data)
     for name, unfinished in folders.items():
         clock.seconds = {}
-        if (same := _of_twin(cell, unfinished)) is not None:
+        translates = name in TRANSLATORS
+        if not translates and (same := _of_twin(cell, unfinished)) is not None:
             judge = {"judge": same.stamp["judge"]["hash"]} if "judge" in same.stamp else {}
             extractor_info = same.stamp.get("extractor")
             stamp = stamped(cell, setting, dataset, extractor_info and extractor_info | judge)
@@ -62,20 +77,24 @@ def work(cell: Cell, setting: Setting, folders: dict[str, Path], tell: Tell) -> 
         with clock("nll"):
             test, train = _likelihoods(name, cell, dataset) if "nll" in cell.measures else (None, None)
         of_samples = measures.SampleMeasures()
+        of_translations = TranslationMeasures()
         if "fid" in cell.measures and name != "uniform" and name not in CODECS:
-            of_samples = _of_samples(name, cell, dataset, unfinished, clock)
+            of_samples, of_translations = _of_samples(name, cell, dataset, unfinished, clock)
+        told = cell.model_copy(update={"given": ("source",) if translates else ()})
         yield Record(
             dataset=cell.dataset,
             recipe=name,
             label=name,
             family="anchor",
             seed=cell.seed,
+            given=told.given,
             status="anchor",
             test=test,
             train=train,
             **of_samples.parts,
+            **vars(of_translations),
             seconds=clock.seconds,
-            stamp=stamped(cell, setting, dataset, of_samples.extractor_info),
+            stamp=stamped(told, setting, dataset, of_samples.extractor_info),
         )
 
 
@@ -141,6 +160,8 @@ def _samples(name: str, cell: Cell, dataset: Dataset) -> Tensor:
     train = dataset.train.images
     n = cell.samples
     levels = dataset.spec.levels
+    if name in TRANSLATORS:
+        return _translated(name, dataset, n)
     if name == "real (test)":
         return dataset.test.images[:n]
     if name == "noise":
@@ -170,11 +191,32 @@ def _likelihoods(name: str, cell: Cell, dataset: Dataset) -> tuple[parts.Likelih
     return None, None
 
 
-def _of_samples(name: str, cell: Cell, dataset: Dataset, unfinished: Path, clock: Clock) -> measures.SampleMeasures:
-    """Measure the images of an anchor."""
+def _translated(name: str, dataset: Dataset, n: int) -> Tensor:
+    """Return simple translations of the first ``n`` test sources."""
+    spec = dataset.spec
+    sources = dataset.test.sources
+    if sources is None:
+        raise ValueError(f"{name}: {dataset.name} has no sources to translate")
+    if name == "copy":
+        return simple_translators.copy(sources[:n], spec)
+    if name == "linear":
+        return simple_translators.linear(dataset.train, sources[:n], spec)
+    if name == "nearest source":
+        return simple_translators.nearest_source(dataset.train, sources[:n])
+    return simple_translators.affine(dataset.train, dataset.validation, sources[:n], spec)
+
+
+def _of_samples(
+    name: str, cell: Cell, dataset: Dataset, unfinished: Path, clock: Clock
+) -> tuple[measures.SampleMeasures, TranslationMeasures]:
+    """Measure the images of an anchor; those that translate as what they are asked for too."""
     with clock("sample"):
         samples = _samples(name, cell, dataset)
-    asked = dataset.test.labels[: cell.samples] if name == "real (test)" and dataset.test.labels is not None else None
+    rows = dataset.test.rows(slice(cell.samples))
+    wanted = of_translation(dataset.spec) if name in TRANSLATORS else ()
+    asked = rows.labels if name == "real (test)" else asked_labels(rows, wanted, dataset)
     with clock("write"):
-        sample_grid.write(unfinished / layout.GRID, samples, dataset.spec.levels)
-    return measures.sample_measures(samples, asked, cell, dataset, unfinished, clock, keep=True)
+        beside = shown(rows, wanted, dataset) if wanted else None
+        sample_grid.write(unfinished / layout.GRID, samples, dataset.spec.levels, beside)
+    of_samples = measures.sample_measures(samples, asked, cell, dataset, unfinished, clock, keep=True)
+    return of_samples, translation_measures(samples, rows, wanted, cell, dataset, clock)

@@ -126,9 +126,7 @@ def plan(
         untrained = {"budget": {}, "batch_size": 0, "estimated": 0, "draws": 0, "timing": 0.0, "precision": "float32"}
         untrained |= {"effort": "fast"}
         cell = cell.model_copy(update=untrained | {"twin": twin if twin != name else None})
-        shape = dataset.spec.shape
-        levels = dataset.spec.levels
-        folders = {anchor: _folder(folder, name, anchor, cell.seed) for anchor in anchors.names(shape, levels)}
+        folders = {anchor: _folder(folder, name, anchor, cell.seed) for anchor in anchors.names(dataset.spec)}
         jobs.append(_job(cell, folders, fresh, measure_again, measure_seconds(cell, len(dataset.train))))
     for row, model in zip(suite.trained, models, strict=True):
         for seed in suite.seeds:

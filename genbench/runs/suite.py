@@ -22,9 +22,11 @@ from genbench.tables.columns import DEFAULT
 from genbench.tables.view import checked
 from genbench.training.precision import AUTO, NAMES
 
+TRANSLATORS = ("copy", "linear", "nearest source", "affine")  # anchors of data with sources
 ANCHOR_NAMES = (
     *("real (test)", "noise", "pixel-gaussian", "pixel-histogram", "k-means"),
     *("uniform", "png", "webp", "jpeg-xl"),
+    *TRANSLATORS,
 )
 
 

@@ -6,7 +6,8 @@ from PIL import Image
 
 from genbench.likelihood.codecs import CODECS, available, codec_nll, encode
 from genbench.runs.anchors import names
-from genbench.runs.suite import ANCHOR_NAMES
+from genbench.runs.suite import ANCHOR_NAMES, TRANSLATORS
+from genbench.spec import DataSpec
 
 NOISE = torch.Generator().manual_seed(0)
 
@@ -55,8 +56,8 @@ def test_jpeg_xl_is_smaller_than_png_and_absent_without_its_package(monkeypatch)
         assert codec_nll(ramp, 256, "jpeg-xl").bpd < codec_nll(ramp, 256, "png").bpd
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert available() == ("png", "webp")
-    assert names((1, 28, 28), 256) == tuple(name for name in ANCHOR_NAMES if name != "jpeg-xl")
-    assert not set(names((1, 8, 8), 17)) & set(CODECS)
+    assert set(names(DataSpec((1, 28, 28)))) == set(ANCHOR_NAMES) - {"jpeg-xl", *TRANSLATORS}
+    assert not set(names(DataSpec((1, 8, 8), 17))) & set(CODECS)
     with pytest.raises(ValueError, match=r"pip install 'genbench\[codecs\]'"):
         codec_nll(ramp, 256, "jpeg-xl")
 

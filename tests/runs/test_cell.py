@@ -158,7 +158,7 @@ def test_data_sets_with_the_same_images_measure_their_anchors_once(tmp_path):
     def of(dataset, name):
         return tmp_path / "cells" / dataset / name / "seed-0"
 
-    for name in ("real-test", "noise", "pixel-gaussian", "pixel-histogram", "k-means", "uniform"):
+    for name in ("real-test", "noise", "k-means", "uniform"):
         one, twin, other = (Record.read(of(data, name)) for data in ("digits", "edges-digits", "binarized-digits"))
         assert (twin.quality, twin.test, twin.agreement) == (one.quality, one.test, one.agreement)
         assert twin.collapse == one.collapse
@@ -169,8 +169,10 @@ def test_data_sets_with_the_same_images_measure_their_anchors_once(tmp_path):
         assert {"quality", "nll"} & set(other.seconds)
         assert "measured" not in one.stamp
     for file in ("samples.png", "neighbours.png"):
-        twin, one = (of(data, "pixel-gaussian") / file for data in ("edges-digits", "digits"))
+        twin, one = (of(data, "k-means") / file for data in ("edges-digits", "digits"))
         assert twin.read_bytes() == one.read_bytes()
+    assert Record.read(of("edges-digits", "copy")).paired.images == 20
+    assert not of("edges-digits", "pixel-gaussian").exists()
     old = Record.read(of("digits", "noise"))
     wrong = old.quality.model_copy(update={"fid": 12345.0})
     old.model_copy(update={"quality": wrong, "stamp": old.stamp | {"measures": {}}}).write(of("digits", "noise"))

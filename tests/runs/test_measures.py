@@ -12,6 +12,7 @@ from genbench import data
 from genbench.records.record import Record, records
 from genbench.runs import measures
 from genbench.runs.anchors import centres, gaussian, names
+from genbench.spec import DataSpec
 from genbench.tables.rows import rows
 from tests.records import anchor, collapse, everything, quality, record
 from tests.toys import cell, installed, run, suite
@@ -163,7 +164,7 @@ def test_the_pixel_gaussian_stays_within_the_levels():
 
 
 def test_the_pixel_gaussian_is_an_anchor_of_any_data_without_a_likelihood(parrots):
-    assert "pixel-gaussian" in names((1, 8, 8), 17)
+    assert "pixel-gaussian" in names(DataSpec((1, 8, 8), 17))
     found = of(parrots, "pixel-gaussian")
     assert (found.status, found.test) == ("anchor", None)
     assert found.quality.images == 40

@@ -17,6 +17,7 @@ from genbench.records.record import Record
 from genbench.runs.anchors import names
 from genbench.runs.overrides import Overrides, overridden
 from genbench.runs.suite import read, to_toml
+from genbench.spec import DataSpec
 from genbench.suites import texts
 from tests.toys import cell, installed, run, snapshot, suite
 
@@ -52,7 +53,7 @@ def test_each_cell_ends_in_its_own_way_and_the_others_go_on(first):
     assert "in two lines" in (cell(out, "raises") / "error.txt").read_text()
     assert status == 1
     table = json.loads((out / "table.json").read_text())
-    assert {row["label"] for row in table} == {*names((1, 8, 8), 17), *found}
+    assert {row["label"] for row in table} == {*names(DataSpec((1, 8, 8), 17)), *found}
 
 
 def test_a_second_run_skips_results_and_tries_failures_again(first):
