@@ -15,4 +15,14 @@ RECIPES: dict[str, dict[str, Any]] = {
         "given": ("source",),
         "needs": ("source", "pairs"),
     },
+    "pan": {
+        "target": "families.translation.pan:pan",
+        "family": "translation",
+        "title": "Perceptual adversarial networks",
+        "paper": "1706.09138",
+        "year": 2017,
+        "likelihood": "estimate",
+        "given": ("source",),
+        "needs": ("source", "pairs"),
+    },
 }
