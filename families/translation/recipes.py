@@ -5,6 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 RECIPES: dict[str, dict[str, Any]] = {
+    "gln": {
+        "target": "families.translation.gln:gln",
+        "family": "translation",
+        "title": "Global-local networks that enlarge faces",
+        "paper": "1603.07235",
+        "year": 2016,
+        "likelihood": "estimate",
+        "given": ("source",),
+        "needs": ("source", "pairs"),
+    },
     "pix2pix": {
         "target": "families.translation.pix2pix:pix2pix",
         "family": "translation",
