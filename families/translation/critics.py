@@ -19,7 +19,8 @@ from families.adversarial.patch import beside, shown
 from families.adversarial.terms import Scored
 from families.layers.convolutional import halving
 from families.layers.options import whole
-from families.layers.scaling import halved
+from families.layers.scaling import halved, scales
+from families.translation.blocks import convolution
 
 
 class GlobalCritic(nn.Module):
@@ -54,6 +55,43 @@ class GlobalCritic(nn.Module):
             sides, into = sides if plain else halved(sides, 1), out
         self.layers = nn.Sequential(*layers)
         self.logit = nn.Linear(into * math.prod(sides), 1)
+
+    def forward(self, images: Tensor, source: Tensor | None = None) -> Scored:
+        """Score images ``(B, C, H, W)``, behind their source in the channels if any: logits ``(B,)``."""
+        x, hidden = shown(self.layers, beside(images, source))
+        features = x.flatten(1)
+        return Scored(images, self.logit(features)[:, 0], features, hidden=hidden)
+
+
+class AlternatingCritic(nn.Module):
+    """A critic with one logit an image: 3×3 convolutions that keep the sides and halve them in turn (1609.04802).
+
+    The sides halve while the shorter one stays at least 4, and channels double behind each halving: 28, 14, 14 and 7
+    with w, w, 2w and 2w channels. LeakyReLU(0.2) between; an image of less than 8 px has one hidden layer.
+
+    Args:
+        channels: the channels of all that it sees, source and image together.
+        height: the height of the image.
+        breadth: the breadth of the image.
+        width: the channels behind the first convolution.
+        norm: a function that makes the normalisation behind every convolution but the first.
+
+    Raises:
+        ValueError: for a width below 1.
+    """
+
+    def __init__(self, channels: int, height: int, breadth: int, width: int, norm: Norm = nn.BatchNorm2d) -> None:
+        super().__init__()
+        whole(1, width=width)
+        times = scales(height, breadth)
+        layers: list[nn.Module] = []
+        for i in range(max(2 * times, 1)):
+            out = width << i // 2
+            own = norm if layers else unnormalised
+            layers += [convolution(channels, out, 3, own, stride=1 + i % 2), nn.LeakyReLU(0.2)]
+            channels = out
+        self.layers = nn.Sequential(*layers)
+        self.logit = nn.Linear(channels * math.prod(halved((height, breadth), times)), 1)
 
     def forward(self, images: Tensor, source: Tensor | None = None) -> Scored:
         """Score images ``(B, C, H, W)``, behind their source in the channels if any: logits ``(B,)``."""

@@ -32,6 +32,7 @@ class Alone:
             game against the generator as it stands.
         optimizer: a function that makes the optimiser, if it is another than in the game.
         schedule: a function from the fraction of the phase to the learning-rate factor.
+        part: the part of the generator that learns, ``(source, u)`` → image, where it is not the whole.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Alone:
     terms: Sequence[Term] | None = None
     optimizer: MakeOptimizer | None = None
     schedule: Schedule | None = None
+    part: nn.Module | None = None
 
 
 class OneWay(Translation):
@@ -55,6 +57,7 @@ class OneWay(Translation):
         decoys: weights, and what is made of target images on [-1, 1] under each.
         history: past fakes that are kept; once they are so many, half of those that the critic sees are of them.
         before: phases before the game, in their order; what is left of the budget is the game's.
+        phase: the name of the game's phase.
         penalty: the penalty added to the critic's loss.
         optimizer: a function that makes the generator's optimiser.
         critic_optimizer: a function that makes the critic's, if it is another.
@@ -78,6 +81,7 @@ class OneWay(Translation):
         decoys: Sequence[tuple[float, Callable[[Tensor], Tensor]]] = (),
         history: int = 0,
         before: Sequence[Alone] = (),
+        phase: str = "adversarial",
         penalty: Penalty | None = None,
         optimizer: MakeOptimizer,
         critic_optimizer: MakeOptimizer | None = None,
@@ -98,6 +102,7 @@ class OneWay(Translation):
         self.decoys = decoys
         self.history = ImagePool(history, spec.shape) if history else None
         self.before = before
+        self.phase = phase
         self.penalty = penalty
         self.optimizer = optimizer
         self.critic_optimizer = critic_optimizer or optimizer
@@ -128,23 +133,37 @@ class OneWay(Translation):
             return phases
         critic = self._turn("critic", self.critic_loss, self.critic_optimizer, self.schedule, self.critic_every)
         generator = self._turn("generator", self.generator_loss, self.optimizer, self.schedule, self.critic_steps)
-        return [*phases, Phase("adversarial", rest, [critic, generator])]
+        return [*phases, Phase(self.phase, rest, [critic, generator])]
 
     def _turn(
-        self, name: str, loss: TurnLoss, optimizer: MakeOptimizer, schedule: Schedule | None, every: int = 1
+        self,
+        name: str,
+        loss: TurnLoss,
+        optimizer: MakeOptimizer,
+        schedule: Schedule | None,
+        every: int = 1,
+        learns: Sequence[nn.Module] = (),
     ) -> Turn:
-        learns = self.game.critic_learns if name == "critic" else self.game.sides[name]
+        """Return a side's turn, in which all of it learns, or only what is said."""
+        learns = learns or (self.game.critic_learns if name == "critic" else self.game.sides[name])
         return Turn(name, learns, loss, optimizer, schedule, every, lambda logs, step: self.game.after(name, logs))
 
     def _alone(self, one: Alone) -> Turn:
         if one.terms is None:
             return self._turn("critic", self.critic_loss, one.optimizer or self.critic_optimizer, one.schedule)
-        loss = partial(self._terms_alone, one.terms)
-        return self._turn("generator", loss, one.optimizer or self.optimizer, one.schedule)
+        learns = [] if one.part is None else [one.part]
+        loss = partial(self._terms_alone, one.terms, one.part)
+        return self._turn("generator", loss, one.optimizer or self.optimizer, one.schedule, learns=learns)
 
-    def _terms_alone(self, terms: Sequence[Term], batch: Batch, step: Step) -> dict[str, Tensor]:
-        """Return what terms that read no score add up to."""
-        fake, target, source = self.translate(batch, step), self.target(batch), self.source(batch)
+    def _terms_alone(
+        self, terms: Sequence[Term], part: nn.Module | None, batch: Batch, step: Step
+    ) -> dict[str, Tensor]:
+        """Return what terms that read no score add up to, for what the generator or a part of it makes."""
+        target, source = self.target(batch), self.source(batch)
+        if part is None:
+            fake = self.translate(batch, step)
+        else:
+            fake = part(source, self.draw_noise(len(batch), step.generator))
         unscored = Scored(fake, fake.new_empty(0), fake.new_empty(len(fake), 0))
         seen = GameStep(step, unscored, source=source, target=target)
         added = merged(term.generator(self.game, seen) for term in terms)

@@ -5,6 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 RECIPES: dict[str, dict[str, Any]] = {
+    "gln": {
+        "target": "families.translation.gln:gln",
+        "family": "translation",
+        "title": "Global-local networks that enlarge faces",
+        "paper": "1603.07235",
+        "year": 2016,
+        "likelihood": "estimate",
+        "given": ("source",),
+        "needs": ("source", "pairs"),
+    },
     "pix2pix": {
         "target": "families.translation.pix2pix:pix2pix",
         "family": "translation",
@@ -24,5 +34,15 @@ RECIPES: dict[str, dict[str, Any]] = {
         "likelihood": "estimate",
         "given": ("source",),
         "needs": ("unpaired",),
+    },
+    "pan": {
+        "target": "families.translation.pan:pan",
+        "family": "translation",
+        "title": "Perceptual adversarial networks",
+        "paper": "1706.09138",
+        "year": 2017,
+        "likelihood": "estimate",
+        "given": ("source",),
+        "needs": ("source", "pairs"),
     },
 }

@@ -1,14 +1,18 @@
-"""Terms of a translator's loss that compare its image with what it was made of, or with what it should be."""
+"""Terms of a translator's loss: its image beside its source or its target, in pixels or as a critic sees both."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Literal
 
+import torch
 from torch import Tensor
 
-from families.adversarial.terms import GameStep, GameView, Term
+from families.adversarial.terms import GameStep, GameView, Scored, Term
+from families.layers.distances import l1
 from families.layers.options import positive_or_zero
+from families.outputs.base import at_least_single
 
 
 class Distance(Term):
@@ -48,3 +52,51 @@ class Distance(Term):
         if other is None:
             raise ValueError(f"{self.against}=None: the term {self.name!r} compares a translation with it")
         return {self.name: self.weight * self.between(step.fake.images, other)}
+
+
+class FeatureMatching(Term):
+    """``λ Σ_i |H_i(ŷ) - H_i(y)|`` over the critic's hidden layers, y each translation's own target; for pairs.
+
+    The generator makes it small, in the critic as it stands; the critic's loss has nothing of it. Every layer's
+    difference is a mean, logged together as ``features``, weight included.
+
+    Args:
+        weight: the weight λ.
+        option: the option whose value the weight is, if it is called otherwise.
+
+    Raises:
+        ValueError: for a negative weight.
+    """
+
+    needs_real = True
+
+    def __init__(self, weight: float, option: str = "features") -> None:
+        super().__init__()
+        positive_or_zero(**{option: weight})
+        self.weight = weight
+
+    @property
+    def setting(self) -> str:
+        """The term and its weight in words."""
+        return f"{self.weight:g} features"
+
+    def shares(self, layers: int) -> Sequence[float]:
+        """Return each layer's share of the sum: alike for all."""
+        return [1.0] * layers
+
+    def distance(self, fake: Scored, real: Scored | None) -> Tensor:
+        """Return the weighted sum over layers, in single precision or better.
+
+        Raises:
+            ValueError: where real images are not scored, or the critic shows no hidden layers.
+        """
+        if real is None or not real.hidden:
+            raise ValueError("hidden=(): features are matched in the layers of a critic that shows them")
+        layers = zip(self.shares(len(real.hidden)), fake.hidden, real.hidden, strict=True)
+        apart = [share * l1(at_least_single(one), at_least_single(other)) for share, one, other in layers]
+        return self.weight * torch.stack(apart).sum()
+
+    def generator(self, game: GameView, step: GameStep) -> dict[str, Tensor]:
+        """Return the weighted distance, whose real side is fixed."""
+        real = step.real and replace(step.real, hidden=tuple(layer.detach() for layer in step.real.hidden))
+        return {"features": self.distance(step.fake, real)}

@@ -13,6 +13,7 @@ CONDITIONAL = {f"{name} (conditional)": name for name in RECIPES if "conditional
 CASES = [*RECIPES, *CONDITIONAL]
 SPEC = DataSpec((1, 8, 8), levels=256, classes=4, source=(1, 8, 8))
 COLOUR = DataSpec((3, 8, 8), levels=17, classes=4, source=(1, 8, 8))
+ENLARGING = ("gln",)  # their source is the image at half its sides
 
 
 def data(spec, train=48, validation=16):
@@ -24,7 +25,9 @@ def data(spec, train=48, validation=16):
         noise = torch.rand(n, *spec.shape, generator=source)
         images = ((0.7 * smooth + 0.3 * noise) * spec.levels).to(torch.uint8)
         images[:, :, 0, 0] = 0  # in an end bin, where flows have noise of their own
-        edges = (images[:, :1] > spec.levels // 2).to(torch.uint8) * 255
+        channels, height, breadth = spec.source or (1, *spec.shape[1:])
+        seen = images[:, :channels, :: spec.shape[1] // height, :: spec.shape[2] // breadth]
+        edges = (seen > spec.levels // 2).to(torch.uint8) * 255
         edges = edges[torch.arange(n + more).roll(more) % n]  # unpaired training: another number, in another order
         rows = {"image": n, "source": n + more}
         fields = {
@@ -55,7 +58,8 @@ def spec_for(name, spec):
     asked = {*entry.needs, *entry.given}
     fields = {field: FIELDS[field] for field in FIELDS if field in asked}
     labelled = 12 if "labelled" in asked else None
-    return replace(spec, labelled=labelled, paired="unpaired" not in asked, fields=fields)
+    source = (spec.shape[0], spec.shape[1] // 2, spec.shape[2] // 2) if name in ENLARGING else spec.source
+    return replace(spec, labelled=labelled, source=source, paired="unpaired" not in asked, fields=fields)
 
 
 def build(case, spec=SPEC, seed=0):

@@ -2,6 +2,7 @@ import math
 
 import pytest
 import torch
+from torch import nn
 
 from families.adversarial.losses import NON_SATURATING
 from families.adversarial.penalties import GradientPenalty
@@ -11,6 +12,7 @@ from families.translation.one_way import Alone, OneWay
 from families.translation.paired import Paired
 from families.translation.terms import Distance
 from genbench import Budget, DataSpec, Field, FitConfig, Split, Splits
+from genbench.seed import normal
 from tests.families.translation.toy import PAIRS, UNPAIRED, Level, Times, adam, batch, gen, integers, ones, step
 
 
@@ -133,6 +135,16 @@ def test_a_phase_alone_may_have_an_optimiser_and_a_schedule_of_its_own():
     (phase,) = one_way(before=[own]).phases()
     assert (phase.turns[0].optimizer, phase.turns[0].schedule(0)) == (torch.optim.SGD, 0.5)
     assert one_way(before=[Alone("start", 0.0, [])]).phases()[0].name == "adversarial", "a share of 0 is left out"
+
+
+def test_a_part_of_the_generator_may_learn_alone():
+    network = nn.Sequential()
+    network.part, network.latents = Times(0.25, latents=2), 2
+    before = [Alone("start", 0.25, [Distance("far", 1.0, l1)], part=network.part)]
+    first, second = one_way(generator=network, before=before, phase="whole").phases()
+    assert (second.name, list(first.turns[0].learns)) == ("whole", [network.part])
+    given, fake = ones(), 0.25 + normal((3, 2), gen()).mean(1)
+    torch.testing.assert_close(first.turns[0].loss(given, step())["far"], (1 - fake).abs().mean())
 
 
 @pytest.mark.parametrize("shares", [(0.7, 0.5), (-0.1, 0.5)])
