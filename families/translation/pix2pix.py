@@ -45,7 +45,7 @@ def pix2pix(
         spec: the spec of the data, with a source of the image's height and width.
         width: channels at half the resolution; the paper's is 64.
         weight: the weight λ of the L1 distance; 0 for the critic alone.
-        dropout: the rate p.
+        dropout: the rate p; 0 for none, and one image of each source.
         lr: the learning rate.
 
     Raises:

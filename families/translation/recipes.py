@@ -15,4 +15,14 @@ RECIPES: dict[str, dict[str, Any]] = {
         "given": ("source",),
         "needs": ("source", "pairs"),
     },
+    "st-cgan": {
+        "target": "families.translation.st_cgan:st_cgan",
+        "family": "translation",
+        "title": "Stacked conditional GANs that detect and remove shadows",
+        "paper": "1712.02478",
+        "year": 2017,
+        "likelihood": "estimate",
+        "given": ("source",),
+        "needs": ("source", "pairs", "shadow"),
+    },
 }

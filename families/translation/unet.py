@@ -50,13 +50,13 @@ class UNet(nn.Module):
         source: channels of the source.
         shape: ``(C, H, W)`` of the image; the source has the same H and W.
         width: channels at half the resolution.
-        rate: the rate of dropout.
+        rate: the rate of dropout; 0 for none.
 
     Attributes:
         latents: units under dropout, the size Z of u.
 
     Raises:
-        ValueError: for a width below 1 or a rate outside (0, 1).
+        ValueError: for a width below 1 or a rate outside [0, 1).
     """
 
     def __init__(self, source: int, shape: tuple[int, int, int], width: int, rate: float) -> None:
@@ -74,10 +74,10 @@ class UNet(nn.Module):
         self.down = nn.ModuleList(down)
         bottom = sizes[-1] if sizes else (width, height, breadth)
         middle = nn.Conv2d(bottom[0] if sizes else source, bottom[0], 3, padding=1)
-        self.bottom = Block(middle, bottom[0], NoiseDropout(bottom, rate))
+        self.bottom = Block(middle, bottom[0], NoiseDropout(bottom, rate) if rate else None)
         up = []
         for i in range(times - 1, 0, -1):
-            into, noisy = sizes[i - 1], i >= 2 and times - i < NOISY_BLOCKS
+            into, noisy = sizes[i - 1], rate > 0 and i >= 2 and times - i < NOISY_BLOCKS
             double = doubling(sizes[i][0] * (1 if i == times - 1 else 2), into[0], halved(sides, i))
             up.append(Block(double, into[0], NoiseDropout(into, rate) if noisy else None))
         self.up = nn.ModuleList(up)

@@ -76,7 +76,7 @@ def test_dropout_keeps_units_where_phi_of_u_exceeds_the_rate_and_keeps_the_mean(
     assert torch.equal(layer.eval()(ones, u), out), "active at sampling too"
 
 
-@pytest.mark.parametrize("rate", [0.0, 1.0])
+@pytest.mark.parametrize("rate", [-0.1, 1.0])
 def test_a_dropout_rate_outside_its_range_is_refused(rate):
     with pytest.raises(ValueError, match="dropout="):
         build(dropout=rate)
