@@ -15,6 +15,16 @@ RECIPES: dict[str, dict[str, Any]] = {
         "given": ("source",),
         "needs": ("source", "pairs"),
     },
+    "tp-gan": {
+        "target": "families.translation.tp_gan:tp_gan",
+        "family": "translation",
+        "title": "Face rotation by a GAN of two pathways",
+        "paper": "1704.04086",
+        "year": 2017,
+        "likelihood": "estimate",
+        "given": ("source", "landmarks"),
+        "needs": ("source", "pairs", "landmarks", "identity"),
+    },
     "st-cgan": {
         "target": "families.translation.st_cgan:st_cgan",
         "family": "translation",
