@@ -24,7 +24,7 @@ from families.translation.blocks import convolution
 
 
 class GlobalCritic(nn.Module):
-    """A critic with one logit an image: 4×4 convolutions of stride 2 down to a side of 4, then a linear layer.
+    """A critic of whole images: 4×4 convolutions of stride 2 down to a side of 4, then a linear layer to one logit.
 
     LeakyReLU(0.2) between; 28 → 14 → 7 → 4 has three hidden layers, and an image of at most 4 px one, which halves
     nothing.
@@ -35,12 +35,22 @@ class GlobalCritic(nn.Module):
         breadth: the breadth of the image.
         width: the channels behind the first convolution, doubled with every further one.
         norm: a function that makes the normalisation behind every convolution but the first.
+        regions: whether there is a logit for each place of the last map, of a 3×3 convolution, instead of one.
 
     Raises:
         ValueError: for a width below 1.
     """
 
-    def __init__(self, channels: int, height: int, breadth: int, width: int, norm: Norm = unnormalised) -> None:
+    def __init__(
+        self,
+        channels: int,
+        height: int,
+        breadth: int,
+        width: int,
+        norm: Norm = unnormalised,
+        *,
+        regions: bool = False,
+    ) -> None:
         super().__init__()
         whole(1, width=width)
         sides, into = (height, breadth), channels
@@ -54,13 +64,15 @@ class GlobalCritic(nn.Module):
             layers.append(nn.LeakyReLU(0.2))
             sides, into = sides if plain else halved(sides, 1), out
         self.layers = nn.Sequential(*layers)
-        self.logit = nn.Linear(into * math.prod(sides), 1)
+        self.regions = regions
+        self.logit = nn.Conv2d(into, 1, 3, padding=1) if regions else nn.Linear(into * math.prod(sides), 1)
 
     def forward(self, images: Tensor, source: Tensor | None = None) -> Scored:
-        """Score images ``(B, C, H, W)``, behind their source in the channels if any: logits ``(B,)``."""
+        """Score images ``(B, C, H, W)``, behind their source in the channels if any: logits ``(B,)``, or a map."""
         x, hidden = shown(self.layers, beside(images, source))
         features = x.flatten(1)
-        return Scored(images, self.logit(features)[:, 0], features, hidden=hidden)
+        logits = self.logit(x) if self.regions else self.logit(features)[:, 0]
+        return Scored(images, logits, features, hidden=hidden)
 
 
 class AlternatingCritic(nn.Module):

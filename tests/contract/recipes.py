@@ -32,7 +32,7 @@ def data(spec, train=48, validation=16):
         rows = {"image": n, "source": n + more}
         fields = {
             name: torch.randint(one.levels, (rows[one.of], *one.shape), generator=values)
-            for name, one in spec.fields.items()
+            for name, one in sorted(spec.fields.items())  # a loaded spec may have them in another order
         }
         return Split(images, torch.arange(n) % spec.classes, edges, fields)
 
