@@ -197,6 +197,16 @@ def merged(parts: Iterable[Mapping[str, Tensor]]) -> dict[str, Tensor]:
     return out
 
 
+def combined(games: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """Return the summed ``loss`` of several games, and beside it what each logs.
+
+    Args:
+        games: what each game logs, by what stands before its names there, such as ``"back_"``.
+    """
+    logs = {f"{prefix}{name}": value for prefix, own in games.items() for name, value in own.items() if name != "loss"}
+    return {"loss": merged([{"loss": own["loss"]} for own in games.values()])["loss"], **logs}
+
+
 def _named(term: Term, values: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
     """Return what a term gives, unless a name in it is the game's own."""
     for name in values:

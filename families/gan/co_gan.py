@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 
 from families.adversarial.dcgan import Critic, unnormalised
 from families.adversarial.dcgan import Generator as Network
-from families.adversarial.game import Game, merged
+from families.adversarial.game import Game, combined
 from families.adversarial.losses import NON_SATURATING
 from families.gan.builder import ADAM, GANBuilder, gan_recipe
 from families.gan.codes import Code
@@ -23,6 +23,7 @@ from genbench.interface import Step
 from genbench.spec import SOURCE_LEVELS, Batch
 
 DOMAINS = 2  # images, then sources
+PREFIXES = ("", "source_")  # of what is logged
 END = 2  # layers that are a domain's own: the last convolution and its tanh, the first one and its rectifier
 
 
@@ -87,23 +88,22 @@ class CoGAN(GAN):
     def critic_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         """Return the sum of both critics' sides, each domain in passes of its own."""
         code = self.code(self.draw_noise(len(batch), step.generator), batch)
-        logs = []
+        logs = {}
         for domain, game in enumerate(self.games()):
             with torch.no_grad():
                 fakes = self.generator(code, domain)
             real = game.scored(self._shown(self._images(batch, domain), step))
-            logs.append(game.critic_loss(real, game.scored(self._shown(fakes, step)), step))
-        return _both(logs)
+            logs[PREFIXES[domain]] = game.critic_loss(real, game.scored(self._shown(fakes, step)), step)
+        return combined(logs)
 
     def generator_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         """Return the sum of both generators' sides, on fakes of the same z."""
         code = self.code(self.draw_noise(len(batch), step.generator), batch)
-        return _both(
-            [
-                game.generator_loss(game.scored(self._shown(self.generator(code, domain), step)), step)
-                for domain, game in enumerate(self.games())
-            ]
-        )
+        logs = {}
+        for domain, game in enumerate(self.games()):
+            fakes = self._shown(self.generator(code, domain), step)
+            logs[PREFIXES[domain]] = game.generator_loss(game.scored(fakes), step)
+        return combined(logs)
 
     def pairs(self, n: int, *, generator: Generator) -> tuple[Tensor, Tensor]:
         """Return images and the sources of the same z, uint8 ``(n, C, H, W)`` and ``(n, C', H, W)``."""
@@ -121,13 +121,6 @@ class CoGAN(GAN):
         if batch.sources is None:
             raise ValueError("sources=None: this model learns images and sources side by side")
         return to_unit(batch.sources, SOURCE_LEVELS).to(next(self.parameters()).dtype)
-
-
-def _both(logs: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-    """Return the summed loss, and beside it what each domain logs, the second one's behind a word."""
-    first, second = logs
-    named = {f"source_{name}": value for name, value in second.items() if name != "loss"}
-    return merged([first, {"loss": second["loss"]}, named])
 
 
 @gan_recipe(own_networks=True, lr=2e-4)

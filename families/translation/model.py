@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import cast
 
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
 
@@ -13,10 +13,13 @@ from families.adversarial.game import Game
 from families.layers.scaling import to_levels, to_unit
 from genbench.implicit import ImplicitModel
 from genbench.interface import Step
+from genbench.seed import generator as seeded
+from genbench.seed import normal
 from genbench.spec import SOURCE_LEVELS, Batch, DataSpec
 
 MakeOptimizer = Callable[[Iterable[Parameter]], Optimizer]
 Schedule = Callable[[float], float]
+TurnLoss = Callable[[Batch, Step], dict[str, Tensor]]
 
 
 class Translation(ImplicitModel):
@@ -27,12 +30,12 @@ class Translation(ImplicitModel):
 
     Args:
         spec: the spec of the data.
-        generator: ``(source, u)`` → image, with ``latents``, the size of u.
+        generator: ``(source, u)`` → image, with ``latents``, the size of u; 0 without them.
         given: what samples are conditioned on.
     """
 
     def __init__(self, spec: DataSpec, generator: nn.Module, given: tuple[str, ...] = ("source",)) -> None:
-        super().__init__(spec, cast("int", generator.latents), given)
+        super().__init__(spec, int(getattr(generator, "latents", 0)), given)
         self.generator = generator
 
     def source(self, batch: Batch) -> Tensor:
@@ -60,6 +63,22 @@ class Translation(ImplicitModel):
     def decode(self, u: Tensor, given: Batch) -> Tensor:
         """Map noise and what is given to images ``(B, C, H, W)`` in levels."""
         return to_levels(self.image(u, given), self.spec.levels)
+
+
+def made(network: nn.Module, images: Tensor, generator: Generator | None) -> Tensor:
+    """Return what a network with ``latents`` makes of images, under noise of its own; without one, under one for all.
+
+    Args:
+        network: ``(images, u)`` → images.
+        images: what it translates.
+        generator: the source of the noise; without one, one row of fixed noise goes with every image.
+    """
+    shape = (len(images), cast("int", network.latents))
+    if generator is None:
+        u = normal((1, shape[1]), seeded(0, "translation"), images.device).expand(shape)
+    else:
+        u = normal(shape, generator, images.device)
+    return network(images, u.to(images.dtype))
 
 
 def generator_side(

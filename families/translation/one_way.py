@@ -16,11 +16,9 @@ from families.adversarial.losses import Loss
 from families.adversarial.penalties import Penalty
 from families.adversarial.terms import GameStep, Scored, Term
 from families.layers.options import whole
-from families.translation.model import MakeOptimizer, Schedule, Translation, generator_side
+from families.translation.model import MakeOptimizer, Schedule, Translation, TurnLoss, generator_side
 from genbench.interface import Phase, Step, Turn
 from genbench.spec import Batch, DataSpec
-
-TurnLoss = Callable[[Batch, Step], dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -106,6 +104,14 @@ class OneWay(Translation):
         self.schedule = schedule
         self.critic_steps = critic_steps
         self.critic_every = critic_every
+
+    @property
+    def setting(self) -> str:
+        """What terms, penalty and history say of themselves, for a column of the table."""
+        terms = [term.setting for term in cast("Sequence[Term]", self.terms)]
+        penalty = [] if self.penalty is None else [self.penalty.setting]
+        history = [] if self.history is None else [f"history of {self.history.size}"]
+        return ", ".join([one for one in [*terms, *penalty, *history] if one])
 
     @property
     def game(self) -> Game:

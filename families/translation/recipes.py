@@ -15,6 +15,16 @@ RECIPES: dict[str, dict[str, Any]] = {
         "given": ("source",),
         "needs": ("source", "pairs"),
     },
+    "cyclegan": {
+        "target": "families.translation.cyclegan:cyclegan",
+        "family": "translation",
+        "title": "Cycle-consistent adversarial networks",
+        "paper": "1703.10593",
+        "year": 2017,
+        "likelihood": "estimate",
+        "given": ("source",),
+        "needs": ("unpaired",),
+    },
     "tp-gan": {
         "target": "families.translation.tp_gan:tp_gan",
         "family": "translation",

@@ -102,6 +102,14 @@ def test_the_penalty_is_added_to_the_critic_s_side():
     assert float(logs["penalty"]) == pytest.approx(10 * (3 / 8 - 1) ** 2), "a slope of 3/64 at each of 64 pixels"
 
 
+def test_the_setting_says_the_terms_the_penalty_and_the_history():
+    far = Distance("far", 2.5, l1)
+    assert one_way(terms=[far], penalty=GradientPenalty(10.0), history=4).setting == (
+        "2.5 far, gradient penalty 10, history of 4"
+    )
+    assert one_way().setting == ""
+
+
 def test_phases_before_the_game_move_one_side_alone():
     far = [Distance("far", 1.0, l1, "source")]
     model = one_way(critic=Level(slope=1.0), before=[Alone("refiner", 0.25, far), Alone("critic", 0.25)])

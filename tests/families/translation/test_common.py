@@ -1,0 +1,181 @@
+"""What holds of every translator of the catalogue: a new recipe says its weights here, and falls under all of it."""
+
+import inspect
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+import genbench
+from families.translation import model as of_translators
+from genbench import ImplicitModel, Step, catalog, implicit
+from genbench.likelihood.observation import discretised_gaussian
+from genbench.seed import normal
+from genbench.training.batches import Stream
+from tests.contract.recipes import SPEC, conditions, data, spec_for
+
+# The weights beside the game's, by option: a value under which each counts, and the name that it is logged by.
+WEIGHTS = {
+    "pix2pix": {"weight": (100.0, "l1")},
+    "cyclegan": {"cycle": (10.0, "cycle"), "identity": (0.5, "identity")},
+    "tp-gan": {
+        "weight": (1.0, "pixels"),
+        "symmetry": (0.3, "symmetry"),
+        "parts": (3.0, "parts"),
+        "identity": (3e-3, "identity"),
+        "classes": (1e-3, "classes"),
+        "smoothness": (1e-3, "smoothness"),
+    },
+    "st-cgan": {"mask": (1.0, "mask"), "weight": (5.0, "l1")},
+}
+RECIPES = sorted(name for name, entry in catalog.recipes().items() if entry.family == "translation")
+UNPAIRED = [name for name in RECIPES if "unpaired" in catalog.recipe(name).needs]
+WEIGHTED = [(name, option) for name in RECIPES for option in WEIGHTS.get(name, {})]
+
+
+def build(name, **options):
+    small = {"width": 8} if "width" in catalog.recipe(name).options() else {}
+    model = genbench.build(name, spec_for(name, SPEC), **small, **options)
+    splits = data(model.spec)
+    for phase in model.phases():  # what a phase's beginning sets, such as scales of features
+        if phase.enter is not None:
+            phase.enter(splits, step())
+    return model, Stream(splits.train, model.spec, 8, 0).batch(0)
+
+
+def step(seed=0):
+    return Step(0, 0.0, torch.Generator().manual_seed(seed))
+
+
+def turns(model, critics):
+    """The critics' turns of every phase, or the generators' of the last: all that a game is played in."""
+    phases = model.phases() if critics else model.phases()[-1:]
+    return [turn for phase in phases for turn in phase.turns if ("critic" in turn.name) == critics]
+
+
+def shaken(model, amount=0.3):
+    """The model with weights at which all that it could read counts."""
+    noise = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += amount * torch.randn(parameter.shape, generator=noise)
+    return model.eval()
+
+
+def test_every_translator_says_its_weights():
+    assert sorted(WEIGHTS) == RECIPES
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_an_image_depends_on_its_own_source_alone(name):
+    model = shaken(build(name)[0])
+    batch, told = data(model.spec).validation.rows(slice(4)), conditions(model, 4)
+    given = replace(batch, sources=told["sources"].clone())
+    u = model.draw_noise(4, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        before = model.decode(u, given)
+        given.sources[2] = 255 - given.sources[2]
+        after = model.decode(u, given)
+        given.images.zero_()
+        assert torch.equal(after, model.decode(u, given)), "a decoder must not read the images"
+    moved = (before != after).flatten(1).any(1)
+    assert moved.tolist() == [False, False, True, False]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_the_critics_turns_give_generators_no_gradient(name):
+    model, batch = build(name)
+    for turn in turns(model, critics=True):
+        own = {id(parameter) for module in turn.learns for parameter in module.parameters()}
+        model.zero_grad(set_to_none=True)
+        turn.loss(batch, step())["loss"].backward()
+        touched = [key for key, one in model.named_parameters() if one.grad is not None and id(one) not in own]
+        assert touched == []
+    assert turns(model, critics=True)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_with_all_other_weights_at_0_the_generators_still_learn_through_their_critics(name):
+    model, batch = build(name, **dict.fromkeys(WEIGHTS[name], 0.0))
+    for turn in turns(model, critics=False):
+        model.zero_grad(set_to_none=True)
+        turn.loss(batch, step())["loss"].backward()
+        for module in turn.learns:
+            assert any(bool(one.grad.any()) for one in module.parameters() if one.grad is not None), type(module)
+
+
+@pytest.mark.parametrize(("name", "option"), WEIGHTED)
+def test_a_doubled_weight_doubles_its_term_in_the_log(name, option):
+    value, logged = WEIGHTS[name][option]
+    one, two = (
+        sum(turn.loss(batch, step())[logged] for turn in turns(model, critics=False))
+        for model, batch in (build(name, **{option: factor * value}) for factor in (1, 2))
+    )
+    assert float(one.detach()) != 0
+    torch.testing.assert_close(2 * one, two)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_data_that_it_cannot_use_are_refused_in_one_line(name):
+    entry = catalog.recipe(name)
+    good = spec_for(name, SPEC)
+    bad = {
+        "source=None|needs a source": replace(good, source=None, fields={}),
+        f"source={(1, 5, 8)}".replace("(", r"\(").replace(")", r"\)"): replace(good, source=(1, 5, 8)),
+    }
+    if {"pairs", "unpaired"} & set(entry.needs):
+        bad[f"paired={not good.paired}"] = replace(good, paired=not good.paired)
+    for field in set(good.fields) & set(entry.needs):
+        bad[field] = replace(good, fields={key: one for key, one in good.fields.items() if key != field})
+    for message, spec in bad.items():
+        for make in (lambda spec: genbench.build(name, spec), entry.function()):
+            with pytest.raises(ValueError, match=message) as caught:
+                make(spec)
+            assert "\n" not in str(caught.value)
+    assert inspect.signature(entry.function()).parameters
+
+
+@pytest.mark.parametrize("name", UNPAIRED)
+def test_nothing_compares_a_translation_with_a_target(name, monkeypatch):
+    """The generators' loss stays as it is when images are permuted: evaluation mode, one noise for all rows."""
+
+    def alike(shape, source, device=None):
+        return normal((1, *shape[1:]), source, device).expand(tuple(shape))
+
+    for module in (of_translators, implicit):
+        monkeypatch.setattr(module, "normal", alike)
+    model, batch = build(name)
+    model.eval()
+    other = replace(batch, images=batch.images.flip(0))
+    for turn in turns(model, critics=False):
+        one, two = (turn.loss(given, step())["loss"] for given in (batch, other))
+        torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-6)
+        moved = replace(batch, images=255 - batch.images)
+        assert name in BLIND_TO_TARGETS or not torch.allclose(one, turn.loss(moved, step())["loss"])
+
+
+BLIND_TO_TARGETS = ()  # recipes whose generators read no image of the target domain at all
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_without_noise_the_likelihood_is_the_gaussian_round_the_output_and_all_samples_are_equal(name):
+    model = shaken(build(name)[0], 0.05)
+    assert isinstance(model, ImplicitModel)
+    if model.latents:
+        return
+    batch, told = data(model.spec).validation.rows(slice(4)), conditions(model, 4)
+    draws = [model.sample(4, generator=torch.Generator().manual_seed(seed), **told) for seed in (0, 1)]
+    assert torch.equal(*draws)
+    mean = model.decode(torch.empty(4, 0), batch).detach()
+    logs = discretised_gaussian(batch.images, mean, float(model.variance.sqrt()), model.spec.levels)
+    answer = model.log_likelihood(batch, draws=3, effort="paper")
+    torch.testing.assert_close(answer.nats, logs.flatten(1).sum(1, dtype=torch.float64))
+    assert (answer.method, answer.draws, answer.kind, answer.observation) == ("direct", 1, "estimate", "added")
+
+
+def test_no_normalisation_of_the_batch_stands_in_a_critic_under_a_penalty():
+    for name in RECIPES:
+        model, _ = build(name)
+        if getattr(model, "penalty", None) is not None:
+            assert not any(isinstance(one, nn.BatchNorm2d) for one in model.critic.modules()), name
