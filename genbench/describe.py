@@ -23,7 +23,7 @@ SMALL_FIELDS: Mapping[str, tuple[tuple[int, ...], int]] = {
     "caption": ((8,), 16),
     "domain": ((), 4),
     "shadow": ((1, 8, 8), 2),
-    "landmarks": ((5, 2), 8),
+    "landmarks": ((4, 2), 8),
     "identity": ((), 4),
 }
 HAD = {"label", "labelled", "source", "pairs", "unpaired", "caption"}  # what some data set has, as a run names it

@@ -60,9 +60,10 @@ class IdentityNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class Weights:
-    """What each term weighs beside the pixels' distance.
+    """What each term weighs.
 
     Args:
+        pixels: the distance from the target, at every scale.
         symmetry: the distance from the mirror image, at every scale.
         parts: the distance of each part's image.
         identity: the distance of what the identity network sees.
@@ -70,6 +71,7 @@ class Weights:
         smoothness: the total variation.
     """
 
+    pixels: float
     symmetry: float
     parts: float
     identity: float
@@ -144,7 +146,7 @@ class TPGAN(OneWay):
         paths = self.generator.paths()
         apart = [l1(image, path.part.frontal(target)) for image, path in zip(turned.parts, paths, strict=True)]
         return {
-            "pixels": pixels,
+            "pixels": self.weights.pixels * pixels,
             "symmetry": self.weights.symmetry * mirror,
             "parts": self.weights.parts * torch.stack(apart).sum(),
             "smoothness": self.weights.smoothness * total_variation(at_least_single(turned.images[0])),
@@ -171,6 +173,7 @@ def tp_gan(
     width: int = 16,
     code: int = 64,
     latents: int = 100,
+    weight: float = 1.0,
     symmetry: float = 0.3,
     parts: float = 3.0,
     game: float = 1e-3,
@@ -200,6 +203,7 @@ def tp_gan(
         width: channels at the image's sides, and of the critic's first convolution.
         code: the size of the encoder's code.
         latents: the size of the noise beside it.
+        weight: the weight of the distance from the target.
         symmetry: the weight of the distance from the mirror image.
         parts: the weight of the parts' distances.
         game: the weight of the game on the generator's side.
@@ -221,7 +225,7 @@ def tp_gan(
         )
     positive(lr=lr)
     weighed = {"symmetry": symmetry, "parts": parts, "identity": identity, "classes": classes, "smoothness": smoothness}
-    positive_or_zero(game=game, **weighed)
+    positive_or_zero(game=game, weight=weight, **weighed)
     whole(1, width=width, code=code, latents=latents)
     logistic = Loss(
         smoothed_critic(REAL),
@@ -234,7 +238,7 @@ def tp_gan(
         TwoPathway(source, spec.shape[0], width, code, latents, names),
         GlobalCritic(*spec.shape, width, regions=True),
         recogniser=IdentityNetwork(spec.shape[0], names) if identity else None,
-        weights=Weights(**weighed),
+        weights=Weights(pixels=weight, **weighed),
         loss=weighted_generator(logistic, game),
         optimizer=partial(torch.optim.Adam, lr=lr, betas=(0.9, 0.999)),
         critic_every=2,

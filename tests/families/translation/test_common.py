@@ -19,6 +19,15 @@ from tests.contract.recipes import SPEC, conditions, data, spec_for
 WEIGHTS = {
     "pix2pix": {"weight": (100.0, "l1")},
     "cyclegan": {"cycle": (10.0, "cycle"), "identity": (0.5, "identity")},
+    "tp-gan": {
+        "weight": (1.0, "pixels"),
+        "symmetry": (0.3, "symmetry"),
+        "parts": (3.0, "parts"),
+        "identity": (3e-3, "identity"),
+        "classes": (1e-3, "classes"),
+        "smoothness": (1e-3, "smoothness"),
+    },
+    "st-cgan": {"mask": (1.0, "mask"), "weight": (5.0, "l1")},
 }
 RECIPES = sorted(name for name, entry in catalog.recipes().items() if entry.family == "translation")
 UNPAIRED = [name for name in RECIPES if "unpaired" in catalog.recipe(name).needs]

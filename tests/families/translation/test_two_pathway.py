@@ -7,6 +7,13 @@ from tests.families.translation.toy import gen
 SIDES = (32, 32)
 
 
+@pytest.fixture(autouse=True)
+def same_weights():
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
+
+
 def randn(*shape, seed=0):
     return torch.randn(*shape, generator=gen(seed))
 
