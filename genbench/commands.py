@@ -64,6 +64,11 @@ def sample(
     truncation: Annotated[float | None, typer.Option(help="Noise within ±T: better images, fewer kinds.")] = None,
     complete: Annotated[bool, typer.Option("--complete", help="Test images, the top kept, the rest drawn.")] = False,
     keep: Annotated[int | None, typer.Option(help="Rows kept by --complete; half of them by default.")] = None,
+    source: Annotated[
+        Path | None, typer.Option(help="Image, or folder of images, to translate instead of test sources.")
+    ] = None,
+    domain: Annotated[int | None, typer.Option(help="Domain to translate --source into; by default each.")] = None,
+    source_domain: Annotated[int | None, typer.Option(help="Domain that --source comes from.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
     device: Device = "auto",
     data_dir: DataDir = None,
@@ -71,6 +76,20 @@ def sample(
     """Draw from a trained cell into a picture."""
     from genbench.runs import inference
 
+    if source is not None:
+        others = {"temperature": temperature, "pixels": pixels, "truncation": truncation, "keep": keep}
+        odd = [name for name, value in (others | {"complete": complete or None}).items() if value is not None]
+        if odd:
+            raise ValueError(f"--{odd[0]}: does not go with --source; leave one of them out")
+        from genbench.runs.translate import translate
+
+        told = {"domain": domain, "source_domain": source_domain, "label": label}
+        translate(cell, source, number, output, **told, seed=seed, device=chosen_device(device))
+        console().print(str(output), markup=False, highlight=False, soft_wrap=True)
+        return
+    for name, value in (("--domain", domain), ("--source-domain", source_domain)):
+        if value is not None:
+            raise ValueError(f"{name} {value}: says something of --source alone; give both, or neither")
     if keep is not None and not complete:
         raise ValueError(f"--keep {keep}: only --complete keeps rows of an image")
     if truncation is not None and complete:

@@ -47,6 +47,18 @@ def load(path: Path, size: int | None) -> Raw:
     return Raw(images, labels, classes=len(classes), test=test)
 
 
+def pictures(path: Path) -> Tensor:
+    """Return the image of a file, or every image below a folder in order, uint8 ``(N, 1 or 3, H, W)``.
+
+    Raises:
+        ValueError: where :func:`load` raises it.
+    """
+    if path.is_file():
+        return _tensors([(path, 0)], "L" if _mode(path) in GREY else "RGB", None)[0]
+    raw = load(path, None)
+    return raw.images if raw.test is None else torch.cat([raw.images, raw.test[0]])
+
+
 def _parts(path: Path) -> list[Path]:
     """Return the folders with images: ``train/`` and ``test/`` where there are any, else ``path`` itself."""
     if not (path / "train").is_dir():

@@ -33,7 +33,8 @@ PICTURES = (
     Picture(
         "reconstructions.png",
         "Reconstructions",
-        "The first 16 test images; below each, the model's image from its code. None was chosen.",
+        "The first 16 test images; below each, the model's image from its code: of a translator that goes both ways, "
+        "from the other domain back. None was chosen.",
         "reconstruct",
     ),
     Picture(
