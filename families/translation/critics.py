@@ -160,7 +160,7 @@ class Placed(Protocol):
 class MultiScale(nn.Module):
     """A critic of the image and one of each of its halvings (1711.11585, section 3.2).
 
-    Images and sources are halved by 3×3 means of stride 2, the frame not counted. Logits are those of all critics one
+    Images and sources are halved as :func:`half_size` does. Logits are those of all critics one
     behind the other, ``(B, P)``; :meth:`summed` makes the loss of them that is a sum over scales of means.
 
     Args:
@@ -200,7 +200,7 @@ class MultiScale(nn.Module):
         each, seen, given = [], images, source
         for i, critic in enumerate(self._critics()):
             if i:
-                seen, given = _halved(seen), None if given is None else _halved(given)
+                seen, given = half_size(seen), None if given is None else half_size(given)
             each.append(critic(seen, given))
         logits = torch.cat([one.logits.flatten(1) for one in each], 1)
         hidden = tuple(layer for one in each for layer in one.hidden)
@@ -210,5 +210,6 @@ class MultiScale(nn.Module):
         return iter(cast("Sequence[Placed]", self.critics))
 
 
-def _halved(images: Tensor) -> Tensor:
+def half_size(images: Tensor) -> Tensor:
+    """Return 3×3 means of stride 2, the frame not counted: sides halved, rounded up."""
     return F.avg_pool2d(images, 3, stride=2, padding=1, count_include_pad=False)

@@ -65,4 +65,14 @@ RECIPES: dict[str, dict[str, Any]] = {
         "given": ("source",),
         "needs": ("source", "pairs", "shadow"),
     },
+    "pix2pix-hd": {
+        "target": "families.translation.pix2pix_hd:pix2pix_hd",
+        "family": "translation",
+        "title": "Conditional GANs from coarse to fine",
+        "paper": "1711.11585",
+        "year": 2017,
+        "likelihood": "estimate",
+        "given": ("source",),
+        "needs": ("source", "pairs"),
+    },
 }

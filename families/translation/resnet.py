@@ -19,9 +19,9 @@ from families.translation.dropout import NoiseDropout
 HALVINGS = 2  # at most
 
 
-def coarsest(shape: Sequence[int], width: int) -> tuple[int, int, int]:
-    """Return the shape of a translator's smallest maps: sides halve twice at most, to 4 or more; channels double."""
-    times = min(HALVINGS, scales(*shape[1:]))
+def coarsest(shape: Sequence[int], width: int, halvings: int = HALVINGS) -> tuple[int, int, int]:
+    """Return the shape of a translator's smallest maps: sides halve so often at most, to 4 or more; channels double."""
+    times = min(halvings, scales(*shape[1:]))
     return (width << times, *halved(shape[1:], times))
 
 
@@ -76,6 +76,7 @@ class Encoder(nn.Module):
         kernel: the side of the kernels that halve, 3 or 4.
         activation: a function that makes an activation.
         dropout: the rate of dropout in each block, driven by u; 0 for none.
+        halvings: how often the sides halve at most.
 
     Attributes:
         latents: units under dropout.
@@ -95,10 +96,11 @@ class Encoder(nn.Module):
         kernel: int = 3,
         activation: Activation = nn.ReLU,
         dropout: float = 0.0,
+        halvings: int = HALVINGS,
     ) -> None:
         super().__init__()
         whole(1, width=width)
-        shape = coarsest(source, width)
+        shape = coarsest(source, width, halvings)
         layers: list[nn.Module] = [convolution(source[0], width, end_kernel(source), norm, pad), activation()]
         sides, own = source[1:], width
         while own < shape[0]:
@@ -125,6 +127,7 @@ class Decoder(nn.Module):
         kernel: the side of the kernels that double, 3 or 4.
         activation: a function that makes an activation.
         dropout: the rate of dropout in each block, driven by u; 0 for none.
+        halvings: how often the sides halve at most, as on the way down.
 
     Attributes:
         latents: units under dropout.
@@ -145,10 +148,11 @@ class Decoder(nn.Module):
         kernel: int = 3,
         activation: Activation = nn.ReLU,
         dropout: float = 0.0,
+        halvings: int = HALVINGS,
     ) -> None:
         super().__init__()
         whole(1, width=width)
-        coarse = coarsest(shape, width)
+        coarse = coarsest(shape, width, halvings)
         self.blocks = Blocks(coarse, blocks, norm, pad, activation, dropout)
         self.latents = self.blocks.latents
         layers: list[nn.Module] = []
