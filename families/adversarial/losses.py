@@ -241,6 +241,15 @@ def slow_critic(loss: Loss) -> Loss:
     )
 
 
+def weighted_generator(loss: Loss, weight: float) -> Loss:
+    """Return the loss with ``weight`` times the generator's side, for a game that is one term among others."""
+
+    def side(real: Tensor, fake: Tensor) -> Tensor:
+        return weight * loss.generator(real, fake)
+
+    return replace(loss, generator=side)
+
+
 def by_parts(loss: Loss, sizes: Sequence[int]) -> Loss:
     """Return the sum of a loss over parts of each image's logits ``(B, P)``, whose means stay apart.
 

@@ -2,7 +2,14 @@ import pytest
 import torch
 from torch import nn
 
-from families.adversarial.losses import LEAST_SQUARES_WHOLE, NON_SATURATING, RELATIVISTIC, by_parts, slow_critic
+from families.adversarial.losses import (
+    LEAST_SQUARES_WHOLE,
+    NON_SATURATING,
+    RELATIVISTIC,
+    by_parts,
+    slow_critic,
+    weighted_generator,
+)
 from families.adversarial.patch import PatchCritic
 from families.layers.instance_norm import instance
 from families.translation.critics import ClassifyingCritic, GlobalCritic, MultiScale
@@ -107,6 +114,13 @@ def test_the_loss_over_scales_is_a_sum_of_means_and_not_the_mean_of_all():
     torch.testing.assert_close(summed.on_real(real) + summed.on_fake(fake), expected)
     expected = sum((fake[:, cut] - 1).square().mean() for cut in cuts)
     torch.testing.assert_close(summed.generator(torch.empty(0), fake), expected)
+
+
+def test_a_weighted_generator_s_side_is_so_much_of_it_and_the_critic_s_is_whole():
+    real, fake = torch.randn(5), torch.randn(5)
+    light = weighted_generator(NON_SATURATING, 0.1)
+    torch.testing.assert_close(light.generator(real, fake), 0.1 * NON_SATURATING.generator(real, fake))
+    assert light.critic is NON_SATURATING.critic
 
 
 def test_half_the_critic_s_side_leaves_the_generator_s():
