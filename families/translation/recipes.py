@@ -75,4 +75,14 @@ RECIPES: dict[str, dict[str, Any]] = {
         "given": ("source",),
         "needs": ("source", "pairs"),
     },
+    "discogan": {
+        "target": "families.translation.discogan:discogan",
+        "family": "translation",
+        "title": "Relations between two domains, found by two coupled GANs",
+        "paper": "1703.05192",
+        "year": 2017,
+        "likelihood": "estimate",
+        "given": ("source",),
+        "needs": ("unpaired",),
+    },
 }

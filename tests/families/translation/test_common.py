@@ -28,6 +28,10 @@ WEIGHTS = {
         "smoothness": (1e-3, "smoothness"),
     },
     "st-cgan": {"mask": (1.0, "mask"), "weight": (5.0, "l1")},
+    "pan": {"weight": (1.0, "features")},
+    "gln": {"weight": (1.0, "l2")},
+    "pix2pix-hd": {"features": (10.0, "features")},
+    "discogan": {"start": (0.01, "cycle"), "features": (0.9, "features")},
 }
 RECIPES = sorted(name for name, entry in catalog.recipes().items() if entry.family == "translation")
 UNPAIRED = [name for name in RECIPES if "unpaired" in catalog.recipe(name).needs]
