@@ -54,7 +54,7 @@ def pictures(path: Path) -> Tensor:
         ValueError: where :func:`load` raises it.
     """
     if path.is_file():
-        return _tensors([(path, 0)], "L" if _mode(path) in GREY else "RGB", None)[0]
+        return pixels([path], common_mode([path]), None)
     raw = load(path, None)
     return raw.images if raw.test is None else torch.cat([raw.images, raw.test[0]])
 
