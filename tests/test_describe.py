@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from genbench import DataSpec, catalog
+from genbench import DataSpec, catalog, data
 from genbench.catalog import NEEDS, recipe, recipes
 from genbench.describe import SMALL_FIELDS, as_text, describe, first_paragraph, meanings
 from genbench.runs import runner
@@ -185,13 +185,29 @@ def test_a_field_of_every_need_is_in_the_small_images(third_party):
         assert describe("theirs").setting == name
 
 
-@pytest.mark.parametrize("facts", [{"needs": ("landmarks",)}, {"given": ("caption",)}, {"given": ("weather",)}])
+@pytest.mark.parametrize("facts", [{"needs": ("shadow", "caption")}, {"given": ("caption",)}, {"given": ("weather",)}])
 def test_no_example_is_shown_where_no_data_set_has_what_a_recipe_needs(third_party, genbench_, facts):
     third_party(f"{__name__}:spoken", **facts)
     assert describe("theirs").example is None
     status, out, _ = genbench_("describe", "theirs")
     assert status == 0
     assert "example" not in out
+
+
+@pytest.mark.parametrize(
+    ("facts", "name"),
+    [
+        ({"needs": ("domain",), "given": ("source", "domain")}, "colours:mnist5k"),
+        ({"needs": ("pairs", "shadow")}, "shadow:mnist5k"),
+        ({"needs": ("pairs", "landmarks", "identity")}, "profile:faces"),
+        ({"needs": ("unpaired",)}, "unpaired:edges:mnist5k"),
+    ],
+)
+def test_the_example_has_data_with_all_that_a_recipe_needs(third_party, facts, name):
+    third_party(f"{__name__}:spoken", **facts)
+    assert f"--dataset {name}" in describe("theirs").example
+    spec = data.load(name).spec
+    assert not [NEEDS[need].lacking(spec) for need in facts["needs"] if NEEDS[need].lacking(spec)]
 
 
 def documented():

@@ -94,7 +94,7 @@ def test_suffixes_may_differ(tmp_path):
         (lambda p: (p / "sources" / "04.png").unlink(), r"images/04\.png has no partner of that name in .*sources"),
         (lambda p: (p / "images").rename(p / "targets"), "there is no .*images; give sources/ and images/"),
         (lambda p: write(p / "sources" / "03.bmp", SOURCES[3]), "have one name; keep one of them"),
-        (lambda p: write(p / "images" / "03.png", IMAGES[3][:, :5]), r"03\.png is 5×4 and .*00\.png is 6×4; say --size"),
+        (lambda p: write(p / "images" / "03.png", IMAGES[3][:, :5]), r"03\.png is 5×4 and .*00\.png is 6×4; say --s"),
         (lambda p: (p / "images" / "03.png").write_bytes(b"none"), r"03\.png: cannot be read as an image"),
         (lambda p: write(p / "stray.png", IMAGES[0]), "pictures beside sources/ and images/, which would not be read"),
         (lambda p: apart(p / "train"), "train alone; give train and test, and val if there is one"),
