@@ -85,10 +85,10 @@ NEEDS: Mapping[str, Need] = {
         "say unpaired: in front of the data set's name",
     ),
     "caption": _field("caption", "say captions: in front of the data set's name"),
-    "domain": _field("domain", "choose a data set of several domains"),
-    "shadow": _field("shadow", "choose a data set with masks of shadows"),
-    "landmarks": _field("landmarks", "choose a data set with landmarks of its sources"),
-    "identity": _field("identity", "choose a data set of several pictures an identity"),
+    "domain": _field("domain", "say colours: or styles: in front of the name of a grey data set"),
+    "shadow": _field("shadow", "say shadow: in front of the data set's name"),
+    "landmarks": _field("landmarks", "choose one with landmarks, such as profile:faces"),
+    "identity": _field("identity", "choose one of several pictures an identity, such as profile:faces"),
 }
 
 

@@ -26,7 +26,16 @@ SMALL_FIELDS: Mapping[str, tuple[tuple[int, ...], int]] = {
     "landmarks": ((4, 2), 8),
     "identity": ((), 4),
 }
-HAD = {"label", "labelled", "source", "pairs", "unpaired", "caption"}  # what some data set has, as a run names it
+HAD = {"label", "labelled", "source", "pairs", "unpaired"}  # what some data set has, as a run names it
+# Data that have a field, by its name; {} stands for the suite's own.
+HAVING = {
+    "caption": "captions:{}",
+    "domain": "colours:{}",
+    "source_domain": "colours:{}",
+    "shadow": "shadow:{}",
+    "landmarks": "profile:faces",
+    "identity": "profile:faces",
+}
 ARXIV = re.compile(r"\d{4}\.\d{4,5}")
 HEADING = re.compile(r"(Args|Arguments|Parameters):\s*$")
 ENTRY = re.compile(r"(?P<names>\*{0,2}\w+(?:\s*,\s*\*{0,2}\w+)*)\s*(?:\([^)]*\))?:(?:\s+|$)(?P<text>.*)")
@@ -208,7 +217,7 @@ def _small_spec(entry: Recipe, needs: Sequence[str]) -> DataSpec:
 
 
 def _example(entry: Recipe, needs: Sequence[str], options: Sequence[Option]) -> str | None:
-    if {*entry.given, *needs} - HAD or any(option.required for option in options):
+    if {*entry.given, *needs} - HAD - HAVING.keys() or any(option.required for option in options):
         return None
     suite = tomllib.loads(texts()[SUITE])
     words = ["genbench", "run", SUITE, "--recipe", entry.name]
@@ -224,12 +233,12 @@ def _example(entry: Recipe, needs: Sequence[str], options: Sequence[Option]) -> 
 def _data(asked: set[str], dataset: str) -> list[str]:
     """Return the options of a run whose data have what is asked of them."""
     words: list[str] = []
-    if "unpaired" in asked:
+    if fields := [name for name in HAVING if name in asked]:
+        words += ["--dataset", HAVING[fields[0]].format(dataset)]
+    elif "unpaired" in asked:
         words += ["--dataset", f"unpaired:edges:{dataset}"]
     elif asked & {"source", "pairs"}:
         words += ["--dataset", f"edges:{dataset}"]
-    elif "caption" in asked:
-        words += ["--dataset", f"captions:{dataset}"]
     if "labelled" in asked:
         words += ["--labelled", "100"]
     return words

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from genbench import DataSpec, catalog
+from genbench import DataSpec, catalog, data
 from genbench.catalog import NEEDS, recipe, recipes
 from genbench.describe import SMALL_FIELDS, as_text, describe, first_paragraph, meanings
 from genbench.runs import runner
@@ -185,7 +185,7 @@ def test_a_field_of_every_need_is_in_the_small_images(third_party):
         assert describe("theirs").setting == name
 
 
-@pytest.mark.parametrize("facts", [{"needs": ("landmarks",)}, {"given": ("domain",)}, {"given": ("weather",)}])
+@pytest.mark.parametrize("facts", [{"needs": ("shadow", "weather")}, {"given": ("weather",)}])
 def test_no_example_is_shown_where_no_data_set_has_what_a_recipe_needs(third_party, genbench_, facts):
     third_party(f"{__name__}:spoken", **facts)
     assert describe("theirs").example is None
@@ -194,9 +194,21 @@ def test_no_example_is_shown_where_no_data_set_has_what_a_recipe_needs(third_par
     assert "example" not in out
 
 
-def test_an_example_of_captions_names_data_that_have_some(third_party):
-    third_party(f"{__name__}:spoken", given=("caption",))
-    assert "--dataset captions:mnist5k" in describe("theirs").example
+@pytest.mark.parametrize(
+    ("facts", "name"),
+    [
+        ({"needs": ("domain",), "given": ("source", "domain")}, "colours:mnist5k"),
+        ({"needs": ("pairs", "shadow")}, "shadow:mnist5k"),
+        ({"needs": ("pairs", "landmarks", "identity")}, "profile:faces"),
+        ({"needs": ("unpaired",)}, "unpaired:edges:mnist5k"),
+        ({"needs": (), "given": ("caption",)}, "captions:mnist5k"),
+    ],
+)
+def test_the_example_has_data_with_all_that_a_recipe_needs(third_party, facts, name):
+    third_party(f"{__name__}:spoken", **facts)
+    assert f"--dataset {name}" in describe("theirs").example
+    spec = data.load(name).spec
+    assert not [NEEDS[need].lacking(spec) for need in facts["needs"] if NEEDS[need].lacking(spec)]
 
 
 def documented():
