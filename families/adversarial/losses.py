@@ -241,6 +241,11 @@ def slow_critic(loss: Loss) -> Loss:
     )
 
 
+def weighted_generator(loss: Loss, weight: float) -> Loss:
+    """Return the loss with the generator's side under a weight, beside terms that have none."""
+    return replace(loss, generator=lambda real, fake: weight * loss.generator(real, fake))
+
+
 def by_parts(loss: Loss, sizes: Sequence[int]) -> Loss:
     """Return the sum of a loss over parts of each image's logits ``(B, P)``, whose means stay apart.
 
