@@ -73,7 +73,7 @@ SOURCES = {
         256,
         0,
         (3645, 206, 274),
-        where="inside packages, of the extra 'photos'",
+        where="packages of the extra 'photos'",
     ),
     "faces": Source(
         "Painted faces, 20 of each of 200 identities",
