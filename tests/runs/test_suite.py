@@ -41,6 +41,8 @@ def test_an_embedded_suite_is_whole(name):
         assert len(recipes) == len(suite.row)
     if name in ("gans", "gans-long"):
         assert recipes == {name for name, recipe in catalog.recipes().items() if recipe.family == "gan"}
+    if name in ("translation", "translation-quick"):
+        assert recipes == {name for name, recipe in catalog.recipes().items() if recipe.family == "translation"}
     if name in ("explicit", "explicit-long"):
         families = ("autoregressive", "autoencoder", "flow")
         assert recipes == {name for name, recipe in catalog.recipes().items() if recipe.family in families}
