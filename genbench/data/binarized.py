@@ -17,10 +17,12 @@ def binarized_spec(spec: DataSpec, _: int) -> DataSpec:
     """Return the spec with two levels.
 
     Raises:
-        ValueError: for data with sources.
+        ValueError: for data with sources, or with fields that say something of the pixels as they were.
     """
     if spec.source is not None:
         raise ValueError("images with sources are not binarised; say binarized: right in front of NAME")
+    if spec.fields:
+        raise ValueError(f"the fields {sorted(spec.fields)} are of the images as they were; say binarized: behind them")
     return replace(spec, levels=2)
 
 

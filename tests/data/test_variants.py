@@ -151,6 +151,7 @@ def test_each_prefix_is_found_by_its_name_and_no_other():
         ("unpaired:digits", "unpaired: there are no sources .*; say unpaired:edges:digits"),
         ("edges:negative:digits", "edges: it makes sources of images, and these have some already"),
         ("negative:unpaired:edges:digits", "negative: it makes sources"),
+        ("binarized:captions:digits", r"binarized: the fields \['caption'\] are of the images as they were"),
         ("binarized:unpaired:edges:digits", "binarized: images with .* say binarized: right in front of digits"),
         ("unpaired:unpaired:edges:digits", "a variant is asked for twice"),
         ("without-1:without-2:digits", "a variant is asked for twice"),
