@@ -28,6 +28,7 @@ WEIGHTS = {
         "classes": (1e-3, "classes"),
         "smoothness": (1e-3, "smoothness"),
     },
+    "deblurgan": {"content": (100.0, "content")},
     "st-cgan": {"mask": (1.0, "mask"), "weight": (5.0, "l1")},
 }
 RECIPES = sorted(name for name, entry in catalog.recipes().items() if entry.family == "translation")
