@@ -65,6 +65,16 @@ RECIPES: dict[str, dict[str, Any]] = {
         "given": ("source", "landmarks"),
         "needs": ("source", "pairs", "landmarks", "identity"),
     },
+    "deblurgan": {
+        "target": "families.translation.deblurgan:deblurgan",
+        "family": "translation",
+        "title": "Blind motion deblurring by a conditional Wasserstein GAN",
+        "paper": "1711.07064",
+        "year": 2017,
+        "likelihood": "estimate",
+        "given": ("source",),
+        "needs": ("source", "pairs"),
+    },
     "st-cgan": {
         "target": "families.translation.st_cgan:st_cgan",
         "family": "translation",

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from families.adversarial.losses import Loss, logistic_fake, smoothed_critic, smoothed_real, weighted_generator
 from families.layers.distances import l1, symmetry, total_variation
 from families.layers.options import positive, positive_or_zero, whole
+from families.layers.perceptual import Classifier
 from families.outputs.base import at_least_single
-from families.translation.blocks import convolution
 from families.translation.checks import needs, pairs
 from families.translation.critics import GlobalCritic
 from families.translation.model import generator_side
@@ -27,35 +27,7 @@ from genbench.spec import Batch, DataSpec
 SCALES = (1.0, 1.0, 1.5)  # weights of the image, of its half and of its quarter
 REAL = 0.9  # the target of a real image, on both sides of the game
 IDENTITY_SHARE, IDENTITY_RATE = 0.05, 1e-3  # of the phase in which faces are told apart
-
-
-class IdentityNetwork(nn.Module):
-    """A classifier that names faces, and shows its last two layers: 32 maps and 64 features.
-
-    3×3 convolutions of 16, 32 and 64 filters with 2×2 pooling between, means over places, a linear layer.
-
-    Args:
-        channels: the channels of the image.
-        identities: the number K of names.
-    """
-
-    def __init__(self, channels: int, identities: int) -> None:
-        super().__init__()
-        pool = nn.MaxPool2d(2, ceil_mode=True)
-        self.maps = nn.Sequential(
-            convolution(channels, 16, 3), nn.ReLU(), pool, convolution(16, 32, 3), nn.ReLU(), pool
-        )
-        self.features = nn.Sequential(convolution(32, 64, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
-        self.names = nn.Linear(64, identities)
-
-    def seen(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return maps ``(B, 32, H/4, W/4)`` and features ``(B, 64)`` of images on [-1, 1]."""
-        maps = self.maps(images)
-        return maps, self.features(maps)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Return logits ``(B, K)`` of names."""
-        return self.names(self.seen(images)[1])
+LAST = (1, 2)  # stages of the identity network that are compared
 
 
 @dataclass(frozen=True)
@@ -92,7 +64,7 @@ class TPGAN(OneWay):
     """
 
     generator: TwoPathway
-    recogniser: IdentityNetwork | None
+    recogniser: Classifier | None
 
     def __init__(
         self,
@@ -100,7 +72,7 @@ class TPGAN(OneWay):
         generator: TwoPathway,
         critic: nn.Module,
         *,
-        recogniser: IdentityNetwork | None,
+        recogniser: Classifier | None,
         weights: Weights,
         **options: Any,  # noqa: ANN401 - handed on
     ) -> None:
@@ -118,7 +90,7 @@ class TPGAN(OneWay):
 
     def identity_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         """Return the cross-entropy of the names that the identity network gives real images."""
-        names = cast("IdentityNetwork", self.recogniser)(self.target(batch))
+        names = cast("Classifier", self.recogniser)(self.target(batch))
         return {"loss": F.cross_entropy(names, batch.fields["identity"].long())}
 
     def turned(self, u: Tensor, batch: Batch) -> Frontal:
@@ -162,8 +134,9 @@ class TPGAN(OneWay):
         """
         added = {"classes": self.weights.classes * F.cross_entropy(turned.identities, identities)}
         if self.recogniser is not None:
-            seen = zip(self.recogniser.seen(turned.images[0]), self.recogniser.seen(target), strict=True)
-            added["identity"] = self.weights.identity * torch.stack([l1(fake, real) for fake, real in seen]).sum()
+            images = turned.images[0]
+            apart = [l1(self.recogniser(images, stage), self.recogniser(target, stage)) for stage in LAST]
+            added["identity"] = self.weights.identity * torch.stack(apart).sum()
         return added
 
 
@@ -237,7 +210,7 @@ def tp_gan(
         spec,
         TwoPathway(source, spec.shape[0], width, code, latents, names),
         GlobalCritic(*spec.shape, width, regions=True),
-        recogniser=IdentityNetwork(spec.shape[0], names) if identity else None,
+        recogniser=Classifier(spec.shape[0], names) if identity else None,
         weights=Weights(pixels=weight, **weighed),
         loss=weighted_generator(logistic, game),
         optimizer=partial(torch.optim.Adam, lr=lr, betas=(0.9, 0.999)),

@@ -28,6 +28,7 @@ WEIGHTS = {
         "classes": (1e-3, "classes"),
         "smoothness": (1e-3, "smoothness"),
     },
+    "deblurgan": {"content": (100.0, "content")},
     "st-cgan": {"mask": (1.0, "mask"), "weight": (5.0, "l1")},
     "pan": {"weight": (1.0, "features")},
     "gln": {"weight": (1.0, "l2")},

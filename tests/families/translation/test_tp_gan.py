@@ -93,8 +93,8 @@ def test_identity_is_the_distance_of_the_last_two_layers_and_the_code_s_cross_en
     made = frontal(model, torch.zeros_like(target))
     terms = model.recognised(made, target, torch.tensor([0, 3]))
     assert float(terms["classes"]) == pytest.approx(1e-3 * math.log(4))
-    fakes, reals = model.recogniser.seen(made.images[0]), model.recogniser.seen(target)
-    assert [tuple(layer.shape[1:]) for layer in reals] == [(32, 4, 4), (64,)]
+    fakes, reals = ([model.recogniser(images, stage) for stage in (1, 2)] for images in (made.images[0], target))
+    assert [tuple(layer.shape[1:]) for layer in reals] == [(32, 8, 8), (64, 4, 4)]
     wanted = 3e-3 * sum(l1(fake, real) for fake, real in zip(fakes, reals, strict=True))
     assert float(terms["identity"]) == pytest.approx(float(wanted))
     assert float(wanted) > 0
@@ -160,8 +160,8 @@ def test_identities_are_learned_first_and_by_their_network_alone():
         ("generator", [model.generator], 1),
     ]
     given = faces()
-    model.recogniser.names.weight.data.zero_()
-    model.recogniser.names.bias.data.zero_()
+    model.recogniser.head.weight.data.zero_()
+    model.recogniser.head.bias.data.zero_()
     assert float(first.turns[0].loss(given, step())["loss"]) == pytest.approx(math.log(4))
     other = replace(given, sources=255 - given.sources)
     torch.testing.assert_close(build().identity_loss(given, step()), build().identity_loss(other, step()))
