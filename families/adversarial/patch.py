@@ -23,6 +23,7 @@ class PatchCritic(nn.Module):
         breadth: the breadth of the image.
         width: the channels behind the first convolution.
         norm: a function that makes the normalisation.
+        bias: whether the last layer has a bias, which a game of differences could not learn.
 
     Attributes:
         patch: side of the patch.
@@ -32,7 +33,16 @@ class PatchCritic(nn.Module):
         ValueError: for a width below 1.
     """
 
-    def __init__(self, channels: int, height: int, breadth: int, width: int, norm: Norm = nn.BatchNorm2d) -> None:
+    def __init__(
+        self,
+        channels: int,
+        height: int,
+        breadth: int,
+        width: int,
+        norm: Norm = nn.BatchNorm2d,
+        *,
+        bias: bool = True,
+    ) -> None:
         super().__init__()
         whole(1, width=width)
         side = min(height, breadth)
@@ -48,7 +58,7 @@ class PatchCritic(nn.Module):
             nn.Conv2d(width, 2 * width, *later, bias=norm in (nn.BatchNorm2d, unnormalised)),
             norm(2 * width),
             nn.LeakyReLU(0.2),
-            nn.Conv2d(2 * width, 1, *later),
+            nn.Conv2d(2 * width, 1, *later, bias=bias),
         )
 
     def forward(self, images: Tensor, source: Tensor | None = None) -> Scored:

@@ -34,26 +34,28 @@ class GlobalCritic(nn.Module):
         breadth: the breadth of the image.
         width: the channels behind the first convolution, doubled with every further one.
         norm: a function that makes the normalisation behind every convolution but the first.
+        bias: whether the last layer has a bias, which a game of differences could not learn.
 
     Raises:
         ValueError: for a width below 1.
     """
 
-    def __init__(self, channels: int, height: int, breadth: int, width: int, norm: Norm = unnormalised) -> None:
+    def __init__(
+        self, channels: int, height: int, breadth: int, width: int, norm: Norm = unnormalised, *, bias: bool = True
+    ) -> None:
         super().__init__()
         whole(1, width=width)
         sides, into = (height, breadth), channels
         layers: list[nn.Module] = []
         while min(sides) > 4 or not layers:
             out = 2 * into if layers else width
-            plain = min(sides) <= 4
-            bias = norm is unnormalised or not layers
-            layers.append(nn.Conv2d(into, out, 3, padding=1) if plain else halving(into, out, sides, bias=bias))
+            plain, own = min(sides) <= 4, norm is unnormalised or not layers
+            layers.append(nn.Conv2d(into, out, 3, padding=1) if plain else halving(into, out, sides, bias=own))
             layers += [norm(out)] if len(layers) > 1 else []
             layers.append(nn.LeakyReLU(0.2))
             sides, into = sides if plain else halved(sides, 1), out
         self.layers = nn.Sequential(*layers)
-        self.logit = nn.Linear(into * math.prod(sides), 1)
+        self.logit = nn.Linear(into * math.prod(sides), 1, bias=bias)
 
     def forward(self, images: Tensor, source: Tensor | None = None) -> Scored:
         """Score images ``(B, C, H, W)``, behind their source in the channels if any: logits ``(B,)``."""

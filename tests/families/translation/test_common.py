@@ -20,6 +20,7 @@ WEIGHTS = {
     "pix2pix": {"weight": (100.0, "l1")},
     "cyclegan": {"cycle": (10.0, "cycle"), "identity": (0.5, "identity")},
     "discogan": {"start": (0.01, "cycle"), "features": (0.9, "features")},
+    "dualgan": {"cycle": (500.0, "cycle")},
 }
 RECIPES = sorted(name for name, entry in catalog.recipes().items() if entry.family == "translation")
 UNPAIRED = [name for name in RECIPES if "unpaired" in catalog.recipe(name).needs]
