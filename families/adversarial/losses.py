@@ -242,12 +242,8 @@ def slow_critic(loss: Loss) -> Loss:
 
 
 def weighted_generator(loss: Loss, weight: float) -> Loss:
-    """Return the loss with ``weight`` times the generator's side, for a game that is one term among others."""
-
-    def side(real: Tensor, fake: Tensor) -> Tensor:
-        return weight * loss.generator(real, fake)
-
-    return replace(loss, generator=side)
+    """Return the loss with the generator's side under a weight, beside terms that have none."""
+    return replace(loss, generator=lambda real, fake: weight * loss.generator(real, fake))
 
 
 def by_parts(loss: Loss, sizes: Sequence[int]) -> Loss:

@@ -49,15 +49,15 @@ def enlarges(spec: DataSpec, name: str) -> tuple[Shape, int]:
     """Return the source's shape, and how many times its sides are the image's: there must be pairs.
 
     Raises:
-        ValueError: for data without sources, without pairs, or with sources that are no smaller by a whole number.
+        ValueError: for data without sources or pairs, or whose image has not the source's sides times a whole number.
     """
     _paired(spec, name)
     source = _source(spec, name)
     factor = spec.shape[1] // source[1]
-    if spec.shape != (source[0], factor * source[1], factor * source[2]):
+    if spec.shape[1:] != (factor * source[1], factor * source[2]):
         raise ValueError(
-            f"source={source}: {name} enlarges by a whole number, the same both ways, and keeps the channels: give "
-            f"{spec.shape} divided by it, as lowres4:… does"
+            f"source={source}: {name} enlarges by a whole number, the same both ways: give {spec.shape[1:]} divided by "
+            "it, as lowres4:… does"
         )
     return source, factor
 

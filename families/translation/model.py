@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import cast
 
+import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
@@ -63,6 +64,18 @@ class Translation(ImplicitModel):
     def decode(self, u: Tensor, given: Batch) -> Tensor:
         """Map noise and what is given to images ``(B, C, H, W)`` in levels."""
         return to_levels(self.image(u, given), self.spec.levels)
+
+
+def copy_of(source: Tensor, shape: Sequence[int]) -> Tensor:
+    """Return what a translator that does nothing would give: sources, enlarged bicubically where they are smaller.
+
+    Args:
+        source: the sources ``(B, C', H', W')`` on [-1, 1].
+        shape: the shape ``(C, H, W)`` of an image; grey sources go into each of its channels.
+    """
+    if source.shape[2:] != tuple(shape[1:]):
+        source = F.interpolate(source, tuple(shape[1:]), mode="bicubic", align_corners=False).clamp(-1, 1)
+    return source if source.shape[1] == shape[0] else source.mean(1, keepdim=True).expand(-1, shape[0], -1, -1)
 
 
 def made(network: nn.Module, images: Tensor, generator: Generator | None) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
 
@@ -16,9 +16,10 @@ from families.adversarial.losses import Loss
 from families.adversarial.penalties import Penalty
 from families.adversarial.terms import GameStep, Scored, Term
 from families.layers.options import whole
-from families.translation.model import MakeOptimizer, Schedule, Translation, TurnLoss, generator_side
+from families.layers.perceptual import ROWS, Perceptual
+from families.translation.model import MakeOptimizer, Schedule, Translation, TurnLoss, copy_of, generator_side
 from genbench.interface import Phase, Step, Turn
-from genbench.spec import Batch, DataSpec
+from genbench.spec import Batch, DataSpec, Splits
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class OneWay(Translation):
         schedule: a function from the fraction of the game's phase to the learning-rate factor of both.
         critic_steps: the critic's steps for each of the generator's.
         critic_every: batches from one step of the critic to the next.
+        perception: the features that terms compare, which learn, and are brought to scale, before all else.
         given: what samples are conditioned on.
 
     Raises:
@@ -84,6 +86,7 @@ class OneWay(Translation):
         schedule: Schedule | None = None,
         critic_steps: int = 1,
         critic_every: int = 1,
+        perception: Perceptual | None = None,
         given: tuple[str, ...] = ("source",),
     ) -> None:
         super().__init__(spec, generator, given)
@@ -92,6 +95,8 @@ class OneWay(Translation):
         shares = {phase.name: phase.share for phase in before}
         if min(shares.values(), default=0) < 0 or sum(shares.values()) > 1:
             raise ValueError(f"{shares}: give shares of the budget that are 0 or more, and no more than 1 together")
+        self.perception = perception
+        self.perceptual = None if perception is None else perception.name
         self.critic = critic
         self.loss = loss
         self.terms = nn.ModuleList(terms)
@@ -107,11 +112,12 @@ class OneWay(Translation):
 
     @property
     def setting(self) -> str:
-        """What terms, penalty and history say of themselves, for a column of the table."""
+        """What terms, penalty, history and features say of themselves, for a column of the table."""
         terms = [term.setting for term in cast("Sequence[Term]", self.terms)]
         penalty = [] if self.penalty is None else [self.penalty.setting]
+        features = [] if self.perception is None else [self.perception.setting]
         history = [] if self.history is None else [f"history of {self.history.size}"]
-        return ", ".join([one for one in [*terms, *penalty, *history] if one])
+        return ", ".join([one for one in [*terms, *penalty, *history, *features] if one])
 
     @property
     def game(self) -> Game:
@@ -121,14 +127,35 @@ class OneWay(Translation):
         )
 
     def phases(self) -> Sequence[Phase]:
-        """Return the phases in which one side learns alone, then the game, a step of each side on a batch."""
+        """Return the phases in which one side learns alone, then the game, a step of each side on a batch.
+
+        In front of them stands what the features need, if there are some: the shares are of what that leaves.
+        """
         phases = [Phase(one.name, one.share, [self._alone(one)]) for one in self.before if one.share]
         rest = 1 - sum(phase.share for phase in phases)
-        if rest < 1e-9:  # shares of thirds sum to nearly 1
+        if rest > 1e-9:  # shares of thirds sum to nearly 1
+            phases.append(self._game_phase(rest))
+        if self.perception is None:
             return phases
+        self.perception.require()
+        first = list(self.perception.phases(self.target))
+        left = 1 - sum(phase.share for phase in first)
+        scaled = [replace(phase, share=left * phase.share) for phase in phases]
+        return [*first, replace(scaled[0], enter=self._bring_to_scale), *scaled[1:]]
+
+    def _game_phase(self, share: float) -> Phase:
         critic = self._turn("critic", self.critic_loss, self.critic_optimizer, self.schedule, self.critic_every)
         generator = self._turn("generator", self.generator_loss, self.optimizer, self.schedule, self.critic_steps)
-        return [*phases, Phase("adversarial", rest, [critic, generator])]
+        return Phase("adversarial", share, [critic, generator])
+
+    def _bring_to_scale(self, data: Splits, step: Step) -> None:
+        """Set the features' scale, and how large their distances are, by the first training images."""
+        perception = cast("Perceptual", self.perception)
+        images = self.target(Batch(data.train.images[:ROWS]).to(self.device))
+        perception.standardise(images)
+        if perception.calibrated:
+            source = self.source(data.train.rows(slice(ROWS)).to(self.device))
+            perception.calibrate(copy_of(source, self.spec.shape), images)
 
     def _turn(
         self, name: str, loss: TurnLoss, optimizer: MakeOptimizer, schedule: Schedule | None, every: int = 1

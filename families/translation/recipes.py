@@ -15,6 +15,16 @@ RECIPES: dict[str, dict[str, Any]] = {
         "given": ("source",),
         "needs": ("source", "pairs"),
     },
+    "srgan": {
+        "target": "families.translation.srgan:srgan",
+        "family": "translation",
+        "title": "Super-resolution with adversarial and perceptual losses",
+        "paper": "1609.04802",
+        "year": 2016,
+        "likelihood": "estimate",
+        "given": ("source",),
+        "needs": ("pairs",),
+    },
     "cyclegan": {
         "target": "families.translation.cyclegan:cyclegan",
         "family": "translation",

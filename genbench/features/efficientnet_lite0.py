@@ -9,17 +9,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from efficientnet_lite_pytorch import EfficientNet
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import interpolate
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from genbench.features.base import Extractor, TwoLayers, layers, register, to_rgb
 from genbench.files import file_digest
-from genbench.pretrained import efficientnet_lite0, reading
+from genbench.pretrained import EFFICIENTNET_SIDE, efficientnet_lite0, efficientnet_lite0_network
 
 NAME = "efficientnet-lite0"
-SIDE = 112
+SIDE = EFFICIENTNET_SIDE
 RESIZE = f"bilinear with antialiasing to {SIDE}×{SIDE}, grey three times over, (x - 127) / 128"
 
 
@@ -37,7 +35,7 @@ class EfficientNetLite0(TwoLayers):
         self, name: str, features_list: list[str], feature_extractor_weights_path: Path | None = None, **_: object
     ) -> None:
         super().__init__(name, features_list)
-        self.network = _network(efficientnet_lite0(feature_extractor_weights_path))
+        self.network = efficientnet_lite0_network(efficientnet_lite0(feature_extractor_weights_path))
 
     def both(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return the features and logits of uint8 images ``(N, 1 or 3, H, W)``."""
@@ -54,23 +52,3 @@ def make(weights: Path | None = None, device: torch.device | str = "cpu") -> Ext
     network = EfficientNetLite0(NAME, layers(EfficientNetLite0), path).requires_grad_(False).eval().to(device)
     # Sixteen images at 112 px stay in a core's cache: twice as fast as 64.
     return Extractor(NAME, file_digest(path), RESIZE, network, path, batch_size=16)
-
-
-def _network(path: Path) -> EfficientNet:
-    with torch.device("meta"):  # no random numbers are drawn, and no time is lost, for weights that are read
-        network = EfficientNet.from_name(NAME, image_size=SIDE)
-    with reading(NAME, path):
-        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), assign=True)
-    return _fused(network.eval().requires_grad_(False)).to(memory_format=torch.channels_last)
-
-
-def _fused(network: EfficientNet) -> EfficientNet:
-    """Fold each normalisation into its convolution: the same function, with channels last four times as fast."""
-    pairs = [(network, "_conv_stem", "_bn0"), (network, "_conv_head", "_bn1")]
-    for block in network._blocks:
-        pairs += [(block, "_expand_conv", "_bn0")] if hasattr(block, "_expand_conv") else []
-        pairs += [(block, "_depthwise_conv", "_bn1"), (block, "_project_conv", "_bn2")]
-    for module, convolution, normalisation in pairs:
-        setattr(module, convolution, fuse_conv_bn_eval(getattr(module, convolution), getattr(module, normalisation)))
-        setattr(module, normalisation, nn.Identity())
-    return network

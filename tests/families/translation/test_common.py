@@ -18,6 +18,7 @@ from tests.contract.recipes import SPEC, conditions, data, spec_for
 # The weights beside the game's, by option: a value under which each counts, and the name that it is logged by.
 WEIGHTS = {
     "pix2pix": {"weight": (100.0, "l1")},
+    "srgan": {"content": (1.0, "content")},
     "cyclegan": {"cycle": (10.0, "cycle"), "identity": (0.5, "identity")},
     "discogan": {"start": (0.01, "cycle"), "features": (0.9, "features")},
     "dualgan": {"cycle": (500.0, "cycle")},

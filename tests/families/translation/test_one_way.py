@@ -193,7 +193,7 @@ SMALL = DataSpec((3, 8, 8), source=(3, 4, 4))
         (enlarges, UNPAIRED, "paired=False"),
         (enlarges, DataSpec((3, 9, 9), source=(3, 4, 4)), r"source=\(3, 4, 4\): x enlarges by a whole number"),
         (enlarges, DataSpec((3, 8, 8), source=(3, 4, 2)), r"source=\(3, 4, 2\)"),
-        (enlarges, DataSpec((3, 8, 8), source=(1, 4, 4)), r"source=\(1, 4, 4\)"),
+        (enlarges, DataSpec((3, 8, 8), source=(3, 16, 16)), r"source=\(3, 16, 16\)"),
     ],
 )
 def test_data_that_a_translator_cannot_use_are_refused_in_one_line(check, spec, message):
@@ -205,6 +205,7 @@ def test_data_that_a_translator_cannot_use_are_refused_in_one_line(check, spec, 
 def test_data_that_will_do_give_the_source_s_shape():
     assert translates(UNPAIRED, "x") == unpaired(UNPAIRED, "x") == pairs(PAIRS, "x") == (1, 8, 8)
     assert enlarges(SMALL, "x") == ((3, 4, 4), 2)
+    assert enlarges(PAIRS, "x") == ((1, 8, 8), 1)
     told = DataSpec((1, 8, 8), fields={"shadow": Field((1, 8, 8), 2)})
     needs(told, "x", "shadow")
     with pytest.raises(ValueError, match=r"fields=\['shadow'\]: x needs a field 'identity'"):
