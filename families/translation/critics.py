@@ -36,6 +36,7 @@ class GlobalCritic(nn.Module):
         width: the channels behind the first convolution, doubled with every further one.
         norm: a function that makes the normalisation behind every convolution but the first.
         regions: whether there is a logit for each place of the last map, of a 3×3 convolution, instead of one.
+        bias: whether the last layer has a bias, which a game of differences could not learn.
 
     Raises:
         ValueError: for a width below 1.
@@ -50,6 +51,7 @@ class GlobalCritic(nn.Module):
         norm: Norm = unnormalised,
         *,
         regions: bool = False,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         whole(1, width=width)
@@ -57,15 +59,16 @@ class GlobalCritic(nn.Module):
         layers: list[nn.Module] = []
         while min(sides) > 4 or not layers:
             out = 2 * into if layers else width
-            plain = min(sides) <= 4
-            bias = norm is unnormalised or not layers
-            layers.append(nn.Conv2d(into, out, 3, padding=1) if plain else halving(into, out, sides, bias=bias))
+            plain, own = min(sides) <= 4, norm is unnormalised or not layers
+            layers.append(nn.Conv2d(into, out, 3, padding=1) if plain else halving(into, out, sides, bias=own))
             layers += [norm(out)] if len(layers) > 1 else []
             layers.append(nn.LeakyReLU(0.2))
             sides, into = sides if plain else halved(sides, 1), out
         self.layers = nn.Sequential(*layers)
         self.regions = regions
-        self.logit = nn.Conv2d(into, 1, 3, padding=1) if regions else nn.Linear(into * math.prod(sides), 1)
+        self.logit = (
+            nn.Conv2d(into, 1, 3, padding=1, bias=bias) if regions else nn.Linear(into * math.prod(sides), 1, bias=bias)
+        )
 
     def forward(self, images: Tensor, source: Tensor | None = None) -> Scored:
         """Score images ``(B, C, H, W)``, behind their source in the channels if any: logits ``(B,)``, or a map."""

@@ -96,9 +96,12 @@ class Cyclic(Translation):
 
     @property
     def setting(self) -> str:
-        """What the two directions are held together by, in words for a column of the table."""
-        pool = len(self.pools) and cast("ImagePool", self.pools[0]).size
-        return f"{self.cycle:g} cycle, {self.identity * self.cycle:g} identity" + (f", pools of {pool}" if pool else "")
+        """What holds the two directions together and the critics smooth, in words for a column of the table."""
+        said = [f"{self.cycle:g} cycle", f"{self.identity * self.cycle:g} identity"]
+        said += [f"pools of {cast('ImagePool', self.pools[0]).size}"] if len(self.pools) else []
+        said += [] if self.bound is None else [f"weights ±{self.bound:g}"]
+        said += [] if self.penalty is None else [self.penalty.setting]
+        return ", ".join(said)
 
     @property
     def games(self) -> Mapping[str, Game]:

@@ -105,4 +105,14 @@ RECIPES: dict[str, dict[str, Any]] = {
         "given": ("source",),
         "needs": ("unpaired",),
     },
+    "dualgan": {
+        "target": "families.translation.dualgan:dualgan",
+        "family": "translation",
+        "title": "Dual learning of two Wasserstein GANs",
+        "paper": "1704.02510",
+        "year": 2017,
+        "likelihood": "estimate",
+        "given": ("source",),
+        "needs": ("unpaired",),
+    },
 }

@@ -34,6 +34,7 @@ WEIGHTS = {
     "gln": {"weight": (1.0, "l2")},
     "pix2pix-hd": {"features": (10.0, "features")},
     "discogan": {"start": (0.01, "cycle"), "features": (0.9, "features")},
+    "dualgan": {"cycle": (500.0, "cycle")},
 }
 RECIPES = sorted(name for name, entry in catalog.recipes().items() if entry.family == "translation")
 UNPAIRED = [name for name in RECIPES if "unpaired" in catalog.recipe(name).needs]
