@@ -76,6 +76,7 @@ class Encoder(nn.Module):
         kernel: the side of the kernels that halve, 3 or 4.
         activation: a function that makes an activation.
         dropout: the rate of dropout in each block, driven by u; 0 for none.
+        twice: whether a 3×3 convolution follows each that halves, in front of its normalisation.
 
     Attributes:
         latents: units under dropout.
@@ -95,6 +96,7 @@ class Encoder(nn.Module):
         kernel: int = 3,
         activation: Activation = nn.ReLU,
         dropout: float = 0.0,
+        twice: bool = False,
     ) -> None:
         super().__init__()
         whole(1, width=width)
@@ -102,7 +104,7 @@ class Encoder(nn.Module):
         layers: list[nn.Module] = [convolution(source[0], width, end_kernel(source), norm, pad), activation()]
         sides, own = source[1:], width
         while own < shape[0]:
-            layers += [_down(own, 2 * own, sides, kernel, norm), activation()]
+            layers += [_down(own, 2 * own, sides, kernel, norm, twice), activation()]
             sides, own = halved(sides, 1), 2 * own
         self.down = nn.Sequential(*layers)
         self.blocks = Blocks(shape, blocks, norm, pad, activation, dropout)
@@ -125,6 +127,7 @@ class Decoder(nn.Module):
         kernel: the side of the kernels that double, 3 or 4.
         activation: a function that makes an activation.
         dropout: the rate of dropout in each block, driven by u; 0 for none.
+        twice: whether a 3×3 convolution follows each that doubles, in front of its normalisation.
 
     Attributes:
         latents: units under dropout.
@@ -145,6 +148,7 @@ class Decoder(nn.Module):
         kernel: int = 3,
         activation: Activation = nn.ReLU,
         dropout: float = 0.0,
+        twice: bool = False,
     ) -> None:
         super().__init__()
         whole(1, width=width)
@@ -154,7 +158,7 @@ class Decoder(nn.Module):
         layers: list[nn.Module] = []
         for own in reversed(range((coarse[0] // width).bit_length() - 1)):
             sides = halved(shape[1:], own)
-            layers += [_up(width << (own + 1), width << own, sides, kernel, norm), activation()]
+            layers += [_up(width << (own + 1), width << own, sides, kernel, norm, twice), activation()]
         self.up = nn.Sequential(*layers)
         self.last = convolution(width, shape[0], end_kernel(shape), pad=pad)
 
@@ -204,13 +208,17 @@ class Translator(nn.Module):
         return (source + made).clamp(-1, 1) if self.skip else made
 
 
-def _down(into: int, out: int, sides: Sequence[int], kernel: int, norm: Norm) -> nn.Module:
+def _down(into: int, out: int, sides: Sequence[int], kernel: int, norm: Norm, twice: bool = False) -> nn.Module:
+    if twice:
+        return nn.Sequential(_down(into, out, sides, kernel, unnormalised), convolution(out, out, 3, norm))
     if kernel == 3:
         return convolution(into, out, 3, norm, stride=2)
     return nn.Sequential(halving(into, out, sides, bias=norm is unnormalised), norm(out))
 
 
-def _up(into: int, out: int, sides: Sequence[int], kernel: int, norm: Norm) -> nn.Module:
+def _up(into: int, out: int, sides: Sequence[int], kernel: int, norm: Norm, twice: bool = False) -> nn.Module:
+    if twice:
+        return nn.Sequential(_up(into, out, sides, kernel, unnormalised), convolution(out, out, 3, norm))
     bias = norm is unnormalised
     if kernel == 4:
         return nn.Sequential(doubling(into, out, sides, bias=bias), norm(out))
