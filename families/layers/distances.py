@@ -44,7 +44,7 @@ def grey(images: Tensor) -> Tensor:
     """
     if images.shape[1] == 1:
         return images
-    return _rgb(images, "grey").mul(images.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    return _rgb(images, "grey").mul(torch.tensor(LUMA).to(images).view(1, 3, 1, 1)).sum(1, keepdim=True)
 
 
 def yuv(images: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ def smoothed_edges(images: Tensor) -> Tensor:
     Args:
         images: the images, ``(B, 1 or 3, H, W)`` on [-1, 1].
     """
-    across = images.new_tensor(SOBEL)
+    across = torch.tensor(SOBEL).to(images)
     kernels = torch.stack([across, across.T])[:, None]
     gradient = F.conv2d(_framed(grey(images)), kernels)
     edges = (gradient.norm(dim=1, keepdim=True) > STEEP * STEEPEST).to(images.dtype)

@@ -83,6 +83,21 @@ def wide(spec: DataSpec, name: str, least: int = 2) -> None:
         raise ValueError(f"shape={spec.shape}: {name} needs images of {least} px or more each way")
 
 
+def coloured(spec: DataSpec, name: str, *channels: int) -> None:
+    """Refuse images of another number of channels.
+
+    Args:
+        spec: the spec of the data.
+        name: the recipe's name.
+        channels: the numbers that will do.
+
+    Raises:
+        ValueError: naming the image's shape.
+    """
+    if spec.shape[0] not in channels:
+        raise ValueError(f"shape={spec.shape}: {name} draws images of {' or '.join(map(str, channels))} channels")
+
+
 def _source(spec: DataSpec, name: str) -> Shape:
     if spec.source is None:
         raise ValueError(f"source=None: {name} translates from a source image, and this data set has none")

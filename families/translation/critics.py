@@ -115,6 +115,44 @@ class AlternatingCritic(nn.Module):
         return Scored(images, self.logit(features)[:, 0], features, hidden=hidden)
 
 
+class DrawingCritic(nn.Module):
+    """A critic of small patches, by 3×3 convolutions of strides 1, 2, 1, 2, 1, 1 (CartoonGAN, CVPR 2018, figure 2).
+
+    Strides of 2 halve the shorter side to 4 or more, and are 1 where that is done. LeakyReLU(0.2) stands behind each
+    convolution, a normalisation behind the third, the fifth and the sixth; a 3×3 convolution gives the logits.
+
+    Args:
+        shape: the shape ``(C, H, W)``.
+        width: the channels behind the first convolution; 2, 4, 4, 8 and 8 times as many behind the others.
+        norm: a function that makes a normalisation.
+
+    Raises:
+        ValueError: for a width below 1.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], width: int, norm: Norm) -> None:
+        super().__init__()
+        whole(1, width=width)
+        strides = [2] * min(scales(*shape[1:]), 2) + [1, 1]
+        into, layers = shape[0], []
+        for times, stride, normalised in (
+            (1, 1, False),
+            (2, strides[0], False),
+            (4, 1, True),
+            (4, strides[1], False),
+            (8, 1, True),
+            (8, 1, True),
+        ):
+            layer = convolution(into, times * width, 3, norm if normalised else unnormalised, stride=stride)
+            layers += [layer, nn.LeakyReLU(0.2)]
+            into = times * width
+        self.layers = nn.Sequential(*layers, convolution(into, 1, 3))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images ``(B, C, H, W)`` to logits ``(B, 1, h, w)``."""
+        return self.layers(images)
+
+
 class ClassifyingCritic(nn.Module):
     """A critic of patches that tells an image's domain beside its score (1711.09020, table 5).
 

@@ -115,4 +115,14 @@ RECIPES: dict[str, dict[str, Any]] = {
         "given": ("source",),
         "needs": ("unpaired",),
     },
+    "cartoongan": {
+        "target": "families.translation.cartoongan:cartoongan",
+        "family": "translation",
+        "title": "Photographs into cartoons with clear edges",
+        "paper": "CVPR 2018",
+        "year": 2018,
+        "likelihood": "estimate",
+        "given": ("source",),
+        "needs": ("unpaired",),
+    },
 }

@@ -77,6 +77,7 @@ class Encoder(nn.Module):
         activation: a function that makes an activation.
         dropout: the rate of dropout in each block, driven by u; 0 for none.
         halvings: how often the sides halve at most.
+        twice: whether a 3×3 convolution follows each that halves, in front of its normalisation.
 
     Attributes:
         latents: units under dropout.
@@ -97,6 +98,7 @@ class Encoder(nn.Module):
         activation: Activation = nn.ReLU,
         dropout: float = 0.0,
         halvings: int = HALVINGS,
+        twice: bool = False,
     ) -> None:
         super().__init__()
         whole(1, width=width)
@@ -104,7 +106,7 @@ class Encoder(nn.Module):
         layers: list[nn.Module] = [convolution(source[0], width, end_kernel(source), norm, pad), activation()]
         sides, own = source[1:], width
         while own < shape[0]:
-            layers += [_down(own, 2 * own, sides, kernel, norm), activation()]
+            layers += [_down(own, 2 * own, sides, kernel, norm, twice), activation()]
             sides, own = halved(sides, 1), 2 * own
         self.down = nn.Sequential(*layers)
         self.blocks = Blocks(shape, blocks, norm, pad, activation, dropout)
@@ -128,6 +130,7 @@ class Decoder(nn.Module):
         activation: a function that makes an activation.
         dropout: the rate of dropout in each block, driven by u; 0 for none.
         halvings: how often the sides halve at most, as on the way down.
+        twice: whether a 3×3 convolution follows each that doubles, in front of its normalisation.
 
     Attributes:
         latents: units under dropout.
@@ -149,6 +152,7 @@ class Decoder(nn.Module):
         activation: Activation = nn.ReLU,
         dropout: float = 0.0,
         halvings: int = HALVINGS,
+        twice: bool = False,
     ) -> None:
         super().__init__()
         whole(1, width=width)
@@ -158,7 +162,7 @@ class Decoder(nn.Module):
         layers: list[nn.Module] = []
         for own in reversed(range((coarse[0] // width).bit_length() - 1)):
             sides = halved(shape[1:], own)
-            layers += [_up(width << (own + 1), width << own, sides, kernel, norm), activation()]
+            layers += [_up(width << (own + 1), width << own, sides, kernel, norm, twice), activation()]
         self.up = nn.Sequential(*layers)
         self.last = convolution(width, shape[0], end_kernel(shape), pad=pad)
 
@@ -208,13 +212,17 @@ class Translator(nn.Module):
         return (source + made).clamp(-1, 1) if self.skip else made
 
 
-def _down(into: int, out: int, sides: Sequence[int], kernel: int, norm: Norm) -> nn.Module:
+def _down(into: int, out: int, sides: Sequence[int], kernel: int, norm: Norm, twice: bool = False) -> nn.Module:
+    if twice:
+        return nn.Sequential(_down(into, out, sides, kernel, unnormalised), convolution(out, out, 3, norm))
     if kernel == 3:
         return convolution(into, out, 3, norm, stride=2)
     return nn.Sequential(halving(into, out, sides, bias=norm is unnormalised), norm(out))
 
 
-def _up(into: int, out: int, sides: Sequence[int], kernel: int, norm: Norm) -> nn.Module:
+def _up(into: int, out: int, sides: Sequence[int], kernel: int, norm: Norm, twice: bool = False) -> nn.Module:
+    if twice:
+        return nn.Sequential(_up(into, out, sides, kernel, unnormalised), convolution(out, out, 3, norm))
     bias = norm is unnormalised
     if kernel == 4:
         return nn.Sequential(doubling(into, out, sides, bias=bias), norm(out))

@@ -13,6 +13,7 @@ from families.adversarial.terms import GameStep, GameView, Scored, Term
 from families.layers.distances import l1
 from families.layers.options import positive_or_zero
 from families.outputs.base import at_least_single
+from families.translation.model import copy_of
 
 
 class Distance(Term):
@@ -22,7 +23,8 @@ class Distance(Term):
         name: the name that it is logged by.
         weight: the weight λ.
         between: the distance d, of two batches on [-1, 1].
-        against: what the translation is compared with: ``"target"``, where training is of pairs, or ``"source"``.
+        against: what the translation is compared with: ``"target"``, where training is of pairs, or ``"source"``, grey
+            ones in each of the image's channels.
         option: the option whose value the weight is, if it is called otherwise.
 
     Raises:
@@ -51,7 +53,9 @@ class Distance(Term):
         other = step.target if self.against == "target" else step.source
         if other is None:
             raise ValueError(f"{self.against}=None: the term {self.name!r} compares a translation with it")
-        return {self.name: self.weight * self.between(step.fake.images, other)}
+        fake = step.fake.images
+        other = other if self.against == "target" else copy_of(other, fake.shape[1:])
+        return {self.name: self.weight * self.between(fake, other)}
 
 
 class FeatureMatching(Term):
