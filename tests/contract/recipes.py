@@ -13,6 +13,7 @@ CONDITIONAL = {f"{name} (conditional)": name for name in RECIPES if "conditional
 CASES = [*RECIPES, *CONDITIONAL]
 SPEC = DataSpec((1, 8, 8), levels=256, classes=4, source=(1, 8, 8))
 COLOUR = DataSpec((3, 8, 8), levels=17, classes=4, source=(1, 8, 8))
+COLOURED = ("animegan",)  # they draw in colour alone
 
 
 def data(spec, train=48, validation=16):
@@ -55,7 +56,8 @@ def spec_for(name, spec):
     asked = {*entry.needs, *entry.given}
     fields = {field: FIELDS[field] for field in FIELDS if field in asked}
     labelled = 12 if "labelled" in asked else None
-    return replace(spec, labelled=labelled, paired="unpaired" not in asked, fields=fields)
+    shape = (3, *spec.shape[1:]) if name in COLOURED else spec.shape
+    return replace(spec, shape=shape, labelled=labelled, paired="unpaired" not in asked, fields=fields)
 
 
 def build(case, spec=SPEC, seed=0):
