@@ -54,6 +54,14 @@ def test_the_way_back_teaches_both_translators_and_the_identity_each_its_own():
     assert model.back.factor.grad is None
 
 
+@pytest.mark.parametrize("pool", [0, 3])
+def test_the_critics_turn_gives_the_translators_no_gradient(pool):
+    model = cyclic(critics=(Level(slope=1.0), Level(slope=1.0)), pool=pool)
+    model.critic_loss(batch(), step())["loss"].backward()
+    assert (model.generator.factor.grad, model.back.factor.grad) == (None, None)
+    assert float(model.critic.slope.grad) != 0
+
+
 def test_a_pool_of_two_gives_back_what_it_held_half_of_the_time_once_it_is_full():
     model, noise = cyclic(there=1.0, critics=(Level(slope=1.0), Level()), pool=2), gen()
     given, old = ones(2), []
