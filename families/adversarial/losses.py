@@ -227,18 +227,23 @@ RELATIVISTIC = Loss(relativistic_critic, relativistic_generator, relativistic=Tr
 RELATIVISTIC_AVERAGE = Loss(relativistic_average_critic, relativistic_average_generator, relativistic=True)
 
 
-def slow_critic(loss: Loss) -> Loss:
-    """Return the loss with half the critic's side, which slows it beside the generator (1611.07004, section 3.3)."""
+def weighted_critic(loss: Loss, weight: float) -> Loss:
+    """Return the loss with the critic's side under a weight, whatever is fake in it."""
 
-    def halved(side: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        return lambda *logits: side(*logits) / 2
+    def times(side: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        return lambda *logits: weight * side(*logits)
 
     return replace(
         loss,
-        critic=halved(loss.critic),
-        real_share=loss.real_share and halved(loss.real_share),
-        fake_share=loss.fake_share and halved(loss.fake_share),
+        critic=times(loss.critic),
+        real_share=loss.real_share and times(loss.real_share),
+        fake_share=loss.fake_share and times(loss.fake_share),
     )
+
+
+def slow_critic(loss: Loss) -> Loss:
+    """Return the loss with half the critic's side, which slows it beside the generator (1611.07004, section 3.3)."""
+    return weighted_critic(loss, 0.5)
 
 
 def weighted_generator(loss: Loss, weight: float) -> Loss:

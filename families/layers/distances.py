@@ -31,9 +31,13 @@ def huber(one: Tensor, other: Tensor) -> Tensor:
 
 
 def gram(maps: Tensor) -> Tensor:
-    """Return the Gram matrix of each image's maps, ``F Fᵀ / (C·h·w)`` with F ``(C, h·w)``: ``(B, C, C)``."""
-    flat = maps.flatten(2)
-    return flat @ flat.transpose(1, 2) / flat[0].numel()
+    """Return the Gram matrix of each image's maps, ``F Fᵀ / (C·h·w)`` with F ``(C, h·w)``.
+
+    It is ``(B, C, C)``, and of float32 at least, whatever the maps are.
+    """
+    with torch.autocast(maps.device.type, enabled=False):
+        flat = maps.flatten(2).to(torch.promote_types(maps.dtype, torch.float32))
+        return flat @ flat.transpose(1, 2) / flat[0].numel()
 
 
 def grey(images: Tensor) -> Tensor:

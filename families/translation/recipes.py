@@ -125,4 +125,14 @@ RECIPES: dict[str, dict[str, Any]] = {
         "given": ("source",),
         "needs": ("unpaired",),
     },
+    "animegan": {
+        "target": "families.translation.animegan:animegan",
+        "family": "translation",
+        "title": "Photographs into cartoons by a light network and grey styles",
+        "paper": "ISICA 2019",
+        "year": 2019,
+        "likelihood": "estimate",
+        "given": ("source",),
+        "needs": ("unpaired",),
+    },
 }

@@ -14,6 +14,7 @@ CASES = [*RECIPES, *CONDITIONAL]
 SPEC = DataSpec((1, 8, 8), levels=256, classes=4, source=(1, 8, 8))
 COLOUR = DataSpec((3, 8, 8), levels=17, classes=4, source=(1, 8, 8))
 ENLARGING = ("gln",)  # their source is the image at half its sides
+COLOURED = ("animegan",)  # they draw in colour alone
 
 
 def data(spec, train=48, validation=16):
@@ -58,8 +59,10 @@ def spec_for(name, spec):
     asked = {*entry.needs, *entry.given}
     fields = {field: FIELDS[field] for field in FIELDS if field in asked}
     labelled = 12 if "labelled" in asked else None
+    shape = (3, *spec.shape[1:]) if name in COLOURED else spec.shape
     source = (spec.shape[0], spec.shape[1] // 2, spec.shape[2] // 2) if name in ENLARGING else spec.source
-    return replace(spec, labelled=labelled, source=source, paired="unpaired" not in asked, fields=fields)
+    paired = "unpaired" not in asked
+    return replace(spec, shape=shape, labelled=labelled, source=source, paired=paired, fields=fields)
 
 
 def build(case, spec=SPEC, seed=0):

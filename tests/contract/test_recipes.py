@@ -19,7 +19,7 @@ from tests.contract.test_toys import Cut, same
 def test_samples_are_levels_and_depend_on_the_generator_alone(trained):
     _, model = trained
     images = draw(model)
-    assert images.shape == (6, *SPEC.shape)
+    assert images.shape == (6, *model.spec.shape)
     assert images.dtype == torch.uint8
     assert images.device == model.device
     assert int(images.max()) < SPEC.levels
@@ -69,10 +69,11 @@ def test_likelihood_is_what_the_catalogue_says(trained):
 def test_a_likelihood_refuses_in_one_line_what_the_data_cannot_be(trained):
     _, model = trained
     batch, labels = data(model.spec).validation.rows(slice(0, 4)), torch.arange(4)
+    channels = model.spec.shape[0]
     wrong = {
         "images are torch.float32: give uint8 levels from 0 to 255": replace(batch, images=batch.images / 255),
         "images are torch.int64": replace(batch, images=batch.images.long()),
-        r"images have shape \(1, 4, 8\): the model is made for \(1, 8, 8\)": replace(
+        rf"images have shape \({channels}, 4, 8\): the model is made for \({channels}, 8, 8\)": replace(
             batch, images=batch.images[:, :, :4]
         ),
         "images: there are none": batch.rows(slice(0, 0)),
@@ -204,12 +205,12 @@ def test_trains_in_bfloat16_with_losses_and_weights_in_float32(name, processor_w
     assert all(torch.isfinite(value) for value in losses.values())
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
     assert all(parameter.is_contiguous() for parameter in model.parameters())
-    assert draw(model).shape == (6, *SPEC.shape)
+    assert draw(model).shape == (6, *model.spec.shape)
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_draws_and_scores_in_float64(name):
     model = build(name).double().eval()
-    assert draw(model, 3).shape == (3, *SPEC.shape)
+    assert draw(model, 3).shape == (3, *model.spec.shape)
     nats = model.log_likelihood(data(model.spec).validation.rows(slice(0, 1)), generator=noise(3)).nats
     assert torch.isfinite(nats).all()

@@ -31,6 +31,9 @@ def test_the_gram_matrix_of_ones_is_one_over_the_channels():
     torch.testing.assert_close(gram(torch.ones(4, 2, 3, 1)), torch.full((4, 2, 2), 0.5))
     maps = torch.tensor([[[[1.0, 0.0]], [[2.0, 1.0]]]])
     torch.testing.assert_close(gram(maps), torch.tensor([[[1.0, 2.0], [2.0, 5.0]]]) / 4)
+    assert gram(maps.double()).dtype == torch.float64
+    with torch.autocast("cpu", torch.bfloat16):
+        assert gram(maps.bfloat16()).dtype == torch.float32
 
 
 def test_grey_weighs_the_channels_and_leaves_grey_as_it_is():

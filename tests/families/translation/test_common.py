@@ -36,6 +36,7 @@ WEIGHTS = {
     "discogan": {"start": (0.01, "cycle"), "features": (0.9, "features")},
     "dualgan": {"cycle": (500.0, "cycle")},
     "cartoongan": {"content": (10.0, "content")},
+    "animegan": {"content": (0.5, "content"), "style": (1.0, "style"), "colour": (0.1, "colour")},
 }
 RECIPES = sorted(name for name, entry in catalog.recipes().items() if entry.family == "translation")
 UNPAIRED = [name for name in RECIPES if "unpaired" in catalog.recipe(name).needs]

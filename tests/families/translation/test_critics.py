@@ -8,6 +8,7 @@ from families.adversarial.losses import (
     RELATIVISTIC,
     by_parts,
     slow_critic,
+    weighted_critic,
     weighted_generator,
 )
 from families.adversarial.patch import PatchCritic
@@ -121,6 +122,16 @@ def test_a_weighted_generator_s_side_is_so_much_of_it_and_the_critic_s_is_whole(
     light = weighted_generator(NON_SATURATING, 0.1)
     torch.testing.assert_close(light.generator(real, fake), 0.1 * NON_SATURATING.generator(real, fake))
     assert light.critic is NON_SATURATING.critic
+
+
+def test_a_weighted_critic_s_side_is_so_much_of_it_in_every_share():
+    real, fake = randn(6), randn(6, seed=1)
+    heavy = weighted_critic(LEAST_SQUARES_WHOLE, 3.0)
+    torch.testing.assert_close(heavy.critic(real, fake), 3 * LEAST_SQUARES_WHOLE.critic(real, fake))
+    torch.testing.assert_close(heavy.on_real(real) + heavy.on_fake(fake), heavy.critic(real, fake))
+    assert heavy.generator is LEAST_SQUARES_WHOLE.generator
+    with pytest.raises(ValueError, match="cannot be taken apart"):
+        weighted_critic(RELATIVISTIC, 3.0).on_real(real)
 
 
 def test_half_the_critic_s_side_leaves_the_generator_s():
