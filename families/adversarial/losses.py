@@ -227,18 +227,20 @@ RELATIVISTIC = Loss(relativistic_critic, relativistic_generator, relativistic=Tr
 RELATIVISTIC_AVERAGE = Loss(relativistic_average_critic, relativistic_average_generator, relativistic=True)
 
 
-def slow_critic(loss: Loss) -> Loss:
-    """Return the loss with half the critic's side, which slows it beside the generator (1611.07004, section 3.3)."""
-
-    def halved(side: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        return lambda *logits: side(*logits) / 2
-
+def _each_side(loss: Loss, change: Callable[[Callable[..., Tensor]], Callable[..., Tensor]]) -> Loss:
     return replace(
         loss,
-        critic=halved(loss.critic),
-        real_share=loss.real_share and halved(loss.real_share),
-        fake_share=loss.fake_share and halved(loss.fake_share),
+        critic=change(loss.critic),
+        generator=change(loss.generator),
+        real_share=loss.real_share and change(loss.real_share),
+        fake_share=loss.fake_share and change(loss.fake_share),
     )
+
+
+def slow_critic(loss: Loss) -> Loss:
+    """Return the loss with half the critic's side, which slows it beside the generator (1611.07004, section 3.3)."""
+    halved = _each_side(loss, lambda side: lambda *logits: side(*logits) / 2)
+    return replace(halved, generator=loss.generator)
 
 
 def weighted_generator(loss: Loss, weight: float) -> Loss:
@@ -260,10 +262,9 @@ def by_parts(loss: Loss, sizes: Sequence[int]) -> Loss:
     def summed(side: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return lambda *logits: torch.stack([side(*one) for one in zip(*map(parts, logits), strict=True)]).sum()
 
-    return replace(
-        loss,
-        critic=summed(loss.critic),
-        generator=summed(loss.generator),
-        real_share=loss.real_share and summed(loss.real_share),
-        fake_share=loss.fake_share and summed(loss.fake_share),
-    )
+    return _each_side(loss, summed)
+
+
+def over_places(loss: Loss) -> Loss:
+    """Return the loss summed over the places of each image's map of logits, where others take the mean."""
+    return _each_side(loss, lambda side: lambda *logits: logits[-1][0].numel() * side(*logits))
