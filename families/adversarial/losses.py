@@ -227,18 +227,20 @@ RELATIVISTIC = Loss(relativistic_critic, relativistic_generator, relativistic=Tr
 RELATIVISTIC_AVERAGE = Loss(relativistic_average_critic, relativistic_average_generator, relativistic=True)
 
 
-def weighted_critic(loss: Loss, weight: float) -> Loss:
-    """Return the loss with the critic's side under a weight, whatever is fake in it."""
-
-    def times(side: Callable[..., Tensor]) -> Callable[..., Tensor]:
-        return lambda *logits: weight * side(*logits)
-
+def _each_side(loss: Loss, change: Callable[[Callable[..., Tensor]], Callable[..., Tensor]]) -> Loss:
     return replace(
         loss,
-        critic=times(loss.critic),
-        real_share=loss.real_share and times(loss.real_share),
-        fake_share=loss.fake_share and times(loss.fake_share),
+        critic=change(loss.critic),
+        generator=change(loss.generator),
+        real_share=loss.real_share and change(loss.real_share),
+        fake_share=loss.fake_share and change(loss.fake_share),
     )
+
+
+def weighted_critic(loss: Loss, weight: float) -> Loss:
+    """Return the loss with the critic's side under a weight, whatever is fake in it."""
+    weighted = _each_side(loss, lambda side: lambda *logits: weight * side(*logits))
+    return replace(weighted, generator=loss.generator)
 
 
 def slow_critic(loss: Loss) -> Loss:
@@ -265,10 +267,9 @@ def by_parts(loss: Loss, sizes: Sequence[int]) -> Loss:
     def summed(side: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return lambda *logits: torch.stack([side(*one) for one in zip(*map(parts, logits), strict=True)]).sum()
 
-    return replace(
-        loss,
-        critic=summed(loss.critic),
-        generator=summed(loss.generator),
-        real_share=loss.real_share and summed(loss.real_share),
-        fake_share=loss.fake_share and summed(loss.fake_share),
-    )
+    return _each_side(loss, summed)
+
+
+def over_places(loss: Loss) -> Loss:
+    """Return the loss summed over the places of each image's map of logits, where others take the mean."""
+    return _each_side(loss, lambda side: lambda *logits: logits[-1][0].numel() * side(*logits))

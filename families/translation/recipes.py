@@ -35,6 +35,16 @@ RECIPES: dict[str, dict[str, Any]] = {
         "given": ("source",),
         "needs": ("pairs",),
     },
+    "simgan": {
+        "target": "families.translation.simgan:simgan",
+        "family": "translation",
+        "title": "Simulated and unsupervised learning",
+        "paper": "1612.07828",
+        "year": 2016,
+        "likelihood": "estimate",
+        "given": ("source",),
+        "needs": ("unpaired",),
+    },
     "cyclegan": {
         "target": "families.translation.cyclegan:cyclegan",
         "family": "translation",
