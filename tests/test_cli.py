@@ -39,7 +39,7 @@ def genbench_(monkeypatch, capsys):
         (["run", "smoke", "--imags", "3"], "--imags"),
         (["run", "smoke", "--device", "tpu"], "'tpu'"),
         (["run", "smoke", "--out", "/dev/null/x"], "--out /dev/null/x: cannot be written"),
-        (["run", "smoke", "--size", "9"], "size=9: only folder:PATH is resized"),
+        (["run", "smoke", "--size", "9"], "size=9: only folder:PATH and pairs:PATH are resized"),
         (["run", "no.toml"], "suite no.toml: cannot be read"),
         (["run", "smoke", "--dataset", "npz:none.npz"], "none.npz"),
         (["run", "smoke", "--dataset", "folder:none"], "folder none: there is none"),

@@ -163,7 +163,7 @@ def load(name: str, *, root: Path | None = None, size: int | None = None, downlo
         except ValueError as error:
             raise ValueError(f"data set {name!r}: {error}") from error
     elif size is not None and kind not in RESIZED:
-        raise ValueError(f"size={size}: only folder:PATH and pairs:PATH are, and {source} has the size that it has")
+        raise ValueError(f"size={size}: only folder:PATH and pairs:PATH are resized; {source} keeps its size")
     else:
         dataset = _split(_raw(source, path, data_dir(root), size, download), source)
     for asked, variant, number in reversed(variants):
