@@ -124,8 +124,9 @@ def test_sort_puts_the_best_first_the_absent_last_and_anchors_behind():
 
 
 def test_every_column_sorts():
+    few = list(quick())[::5]
     for key in set(table.KEYS) - table.UNSORTABLE:
-        assert len(table.rows(quick(), sort=key)) == 20
+        assert len(table.rows(few, sort=key)) == len(few) == 4
 
 
 def test_unknown_columns_and_formats_are_refused_with_the_nearest():
