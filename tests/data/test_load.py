@@ -176,7 +176,7 @@ def test_what_is_not_there_is_refused_in_one_line(name, message):
 
 
 def test_size_is_for_folders():
-    with pytest.raises(ValueError, match="size=16: only folder:PATH and pairs:PATH are, and digits"):
+    with pytest.raises(ValueError, match="size=16: only folder:PATH and pairs:PATH are resized; digits"):
         data.load("digits", size=16)
 
 
