@@ -18,7 +18,7 @@ from tests.commands import refused, script
 from tests.records import likelihood, lost, quality, record
 from tests.toys import cell, installed, run, suite
 
-SECONDS = {"seconds": 0.5}
+SECONDS = {"seconds": 1.5}
 
 
 @pytest.fixture(scope="module", autouse=True)
