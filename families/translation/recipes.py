@@ -145,4 +145,14 @@ RECIPES: dict[str, dict[str, Any]] = {
         "given": ("source",),
         "needs": ("unpaired",),
     },
+    "xgan": {
+        "target": "families.translation.xgan:xgan",
+        "family": "translation",
+        "title": "Many-to-many mappings by a shared code",
+        "paper": "1711.05139",
+        "year": 2017,
+        "likelihood": "estimate",
+        "given": ("source",),
+        "needs": ("unpaired",),
+    },
 }
