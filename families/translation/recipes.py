@@ -55,4 +55,14 @@ RECIPES: dict[str, dict[str, Any]] = {
         "given": ("source",),
         "needs": ("unpaired",),
     },
+    "stargan": {
+        "target": "families.translation.stargan:stargan",
+        "family": "translation",
+        "title": "One generator for several domains",
+        "paper": "1711.09020",
+        "year": 2017,
+        "likelihood": "estimate",
+        "given": ("source", "domain"),
+        "needs": ("domain",),
+    },
 }

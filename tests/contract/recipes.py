@@ -24,7 +24,7 @@ def data(spec, train=48, validation=16):
         noise = torch.rand(n, *spec.shape, generator=source)
         images = ((0.7 * smooth + 0.3 * noise) * spec.levels).to(torch.uint8)
         images[:, :, 0, 0] = 0  # in an end bin, where flows have noise of their own
-        edges = (images[:, :1] > spec.levels // 2).to(torch.uint8) * 255
+        edges = (images[:, : spec.source[0] if spec.source else 1] > spec.levels // 2).to(torch.uint8) * 255
         edges = edges[torch.arange(n + more).roll(more) % n]  # unpaired training: another number, in another order
         rows = {"image": n, "source": n + more}
         fields = {
@@ -55,7 +55,8 @@ def spec_for(name, spec):
     asked = {*entry.needs, *entry.given}
     fields = {field: FIELDS[field] for field in FIELDS if field in asked}
     labelled = 12 if "labelled" in asked else None
-    return replace(spec, labelled=labelled, paired="unpaired" not in asked, fields=fields)
+    source = spec.shape if "domain" in asked else spec.source  # domains of one shape
+    return replace(spec, labelled=labelled, source=source, paired="unpaired" not in asked, fields=fields)
 
 
 def build(case, spec=SPEC, seed=0):
