@@ -65,4 +65,14 @@ RECIPES: dict[str, dict[str, Any]] = {
         "given": ("source", "domain"),
         "needs": ("domain",),
     },
+    "combogan": {
+        "target": "families.translation.combogan:combogan",
+        "family": "translation",
+        "title": "An encoder and a decoder for each of several domains",
+        "paper": "1712.06909",
+        "year": 2017,
+        "likelihood": "estimate",
+        "given": ("source", "source_domain", "domain"),
+        "needs": ("domain",),
+    },
 }

@@ -23,6 +23,7 @@ WEIGHTS = {
     "cyclegan": {"cycle": (10.0, "cycle"), "identity": (0.5, "identity")},
     "xgan": {"reconstruct": (1.0, "reconstruct"), "domain": (1.0, "domain"), "semantic": (1.0, "semantic")},
     "stargan": {"reconstruct": (10.0, "reconstruct"), "classify": (1.0, "classes")},
+    "combogan": {"reconstruct": (10.0, "reconstruct"), "identity": (1.0, "identity")},
 }
 RECIPES = sorted(name for name, entry in catalog.recipes().items() if entry.family == "translation")
 UNPAIRED = [name for name in RECIPES if "unpaired" in catalog.recipe(name).needs]
