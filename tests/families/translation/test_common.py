@@ -21,7 +21,7 @@ WEIGHTS = {
     "srgan": {"content": (1.0, "content")},
     "simgan": {"regularisation": (0.1, "regularisation")},
     "cyclegan": {"cycle": (10.0, "cycle"), "identity": (0.5, "identity")},
-    "xgan": {"reconstruct": (1.0, "reconstruct"), "domain": (1.0, "domain"), "semantic": (1.0, "semantic")},
+    "xgan": {"reconstruct": (10.0, "reconstruct"), "domain": (1.0, "domain"), "semantic": (1.0, "semantic")},
     "stargan": {"reconstruct": (10.0, "reconstruct"), "classify": (1.0, "classes")},
     "combogan": {"reconstruct": (10.0, "reconstruct"), "identity": (1.0, "identity")},
 }
