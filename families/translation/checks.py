@@ -73,6 +73,27 @@ def needs(spec: DataSpec, name: str, *fields: str) -> None:
             raise ValueError(f"fields={sorted(spec.fields)}: {name} needs a field {field!r} with each image")
 
 
+def domains(spec: DataSpec, name: str, *fields: str) -> int:
+    """Return the number of domains; sources and images must be of one shape.
+
+    Args:
+        spec: the spec of the data.
+        name: the recipe's name.
+        fields: fields that it needs beside ``domain``.
+
+    Raises:
+        ValueError: for data without sources, with sources of another shape, without a field, or with a single domain.
+    """
+    source = translates(spec, name)
+    if source != spec.shape:
+        raise ValueError(f"source={source}: {name} translates between domains of one shape, the image's {spec.shape}")
+    needs(spec, name, "domain", *fields)
+    count = spec.fields["domain"].levels
+    if count < 2:
+        raise ValueError(f"fields['domain'] has {count} value: {name} translates between 2 domains or more")
+    return count
+
+
 def wide(spec: DataSpec, name: str, least: int = 2) -> None:
     """Refuse images with a side below ``least``.
 

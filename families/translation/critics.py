@@ -157,7 +157,8 @@ class ClassifyingCritic(nn.Module):
     """A critic of patches that tells an image's domain beside its score (1711.09020, table 5).
 
     4×4 convolutions of stride 2 with LeakyReLU(0.01) and no normalisation, while a side of 2 or more is left: 28 → 14 →
-    7 → 3. Behind them a 3×3 convolution for the scores of patches, and one of the whole map for the classes.
+    7 → 3. Behind them a 3×3 convolution for the scores of patches, and one of the whole map for the classes. The scores
+    have no bias, which a game of differences could not learn.
 
     Args:
         shape: the shape ``(C, H, W)``.
@@ -178,7 +179,7 @@ class ClassifyingCritic(nn.Module):
             layers += [nn.Conv2d(into, out, 4, 2, 1), nn.LeakyReLU(0.01)]
             sides, into = (sides[0] // 2, sides[1] // 2), out
         self.layers = nn.Sequential(*layers)
-        self.logits = nn.Conv2d(into, 1, 3, padding=1)
+        self.logits = nn.Conv2d(into, 1, 3, padding=1, bias=False)
         self.classes = nn.Conv2d(into, classes, sides)
 
     def forward(self, images: Tensor, domain: Tensor | None = None) -> Scored:

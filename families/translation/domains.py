@@ -52,6 +52,11 @@ class Classes(Term):
         positive_or_zero(classify=weight)
         self.weight = weight
 
+    @property
+    def setting(self) -> str:
+        """The weight in words."""
+        return f"{self.weight:g} classes"
+
     def critic(self, game: GameView, step: GameStep) -> dict[str, Tensor]:
         """Return the cross-entropy of real images' domains."""
         return self._told(cast("Scored", step.real))
@@ -69,7 +74,7 @@ class Classes(Term):
 class Domains(Translation):
     """One model of all domains: ``ŷ = G(x, c, c')`` of an image x of domain c should be of domain c'.
 
-    The translator minimises its side of the game, ``λ |G(ŷ, c', c) - x|``, and ``o |G(x, c, c) - x|``. What it learns
+    The translator minimises its side of the game, ``λ |G(ŷ, c', c) - x|``, and ``i |G(x, c, c) - x|``. What it learns
     from are the batch's images under their field ``domain``; sources are read in sampling alone, where they are
     translated from ``source_domain``, if that is given, into ``domain``.
 
@@ -80,7 +85,7 @@ class Domains(Translation):
         loss: both sides of the game.
         reconstruct: the weight λ.
         classify: the weight of the domain's cross-entropy on either side.
-        own: the weight o.
+        identity: the weight i.
         wanted: a function that draws the domains to translate into, :func:`permuted` or :func:`another`.
         given: what samples are conditioned on; without ``"source_domain"`` the translator is told None for it.
         pool: past fakes of each domain that the critic's turn exchanges some of its own for; 0 for none.
@@ -103,7 +108,7 @@ class Domains(Translation):
         loss: Loss,
         reconstruct: float,
         classify: float = 0.0,
-        own: float = 0.0,
+        identity: float = 0.0,
         wanted: Wanted = permuted,
         given: tuple[str, ...] = ("source", "domain"),
         pool: int = 0,
@@ -116,19 +121,27 @@ class Domains(Translation):
         super().__init__(spec, translator, given)
         if "domain" not in spec.fields:
             raise ValueError(f"fields={sorted(spec.fields)}: a model of several domains needs a field 'domain'")
-        positive_or_zero(reconstruct=reconstruct, own=own)
+        positive_or_zero(reconstruct=reconstruct, identity=identity)
         whole(0, pool=pool)
         whole(1, critic_steps=critic_steps)
         self.domains = spec.fields["domain"].levels
         self.critic = critic
         self.loss, self.penalty = loss, penalty
-        self.back, self.own = reconstruct, own
+        self.back, self.identity = reconstruct, identity
         classes = Classes(classify)
         self.terms = nn.ModuleList([classes] if classify else [])
         self.wanted = wanted
         self.pools = nn.ModuleList(ImagePool(pool, spec.shape) for _ in range(self.domains if pool else 0))
         self.optimizer, self.schedule = optimizer, schedule
         self.critic_steps, self.critic_first = critic_steps, critic_first
+
+    @property
+    def setting(self) -> str:
+        """What holds an image to its source, and what the game has beside it, for a column of the table."""
+        terms = [term.setting for term in cast("Sequence[Term]", self.terms)]
+        penalty = [] if self.penalty is None else [self.penalty.setting]
+        pools = [f"pools of {cast('ImagePool', self.pools[0]).size}"] if len(self.pools) else []
+        return ", ".join([f"{self.back:g} reconstruct", f"{self.identity:g} identity", *terms, *penalty, *pools])
 
     @property
     def game(self) -> Game:
@@ -170,8 +183,8 @@ class Domains(Translation):
         images, own, wanted, fakes = self._translated(batch, step)
         game = self.game
         added = {"reconstruct": self.back * l1(self.generator(fakes, wanted, own), images)}
-        if self.own:
-            added["own"] = self.own * l1(self.generator(images, own, own), images)
+        if self.identity:
+            added["identity"] = self.identity * l1(self.generator(images, own, own), images)
         real = game.scored(images, own) if game.needs_real else None
         logs = game.generator_loss(game.scored(fakes, wanted), step, real=real)
         return {**logs, "loss": sum(added.values(), logs["loss"]), **added}

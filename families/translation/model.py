@@ -74,7 +74,7 @@ def copy_of(source: Tensor, shape: Sequence[int]) -> Tensor:
         shape: the shape ``(C, H, W)`` of an image; grey sources go into each of its channels.
     """
     if source.shape[2:] != tuple(shape[1:]):
-        source = F.interpolate(source, tuple(shape[1:]), mode="bicubic", align_corners=False).clamp(-1, 1)
+        source = F.interpolate(source, tuple(shape[1:]), mode="bicubic", antialias=True).clamp(-1, 1)
     return source if source.shape[1] == shape[0] else source.mean(1, keepdim=True).expand(-1, shape[0], -1, -1)
 
 

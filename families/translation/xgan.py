@@ -217,7 +217,7 @@ def xgan(
     *,
     width: int = 16,
     code: int = 128,
-    reconstruct: float = 1.0,
+    reconstruct: float = 10.0,
     domain: float = 1.0,
     semantic: float = 1.0,
     game: float = 1.0,
@@ -225,15 +225,16 @@ def xgan(
 ) -> GenerativeModel:
     """XGAN (1711.05139): two autoencoders with one space of codes, two critics, and codes that translation keeps.
 
-    The translator minimises, both ways, ``‖x - d₁(e₁(x))‖² + |e₁(x) - e₂(d₂(e₁(x)))| + E softplus(-C(ŷ))``, and the
+    The translator minimises, both ways, ``10 ‖x - d₁(e₁(x))‖² + |e₁(x) - e₂(d₂(e₁(x)))| + E softplus(-C(ŷ))``, and the
     cross-entropy of a classifier of codes by domain behind a reversed gradient, ``ŷ = d₂(e₁(x))``; critics minimise
     ``E softplus(-C(y)) + E softplus(C(ŷ))``. A pixel is never compared across domains: what a source and its
     translation have in common is their code.
 
     Adam(1e-4, (0.5, 0.999)). Departures: 16 channels and codes of 128 numbers for the paper's 32 and 1,024, with three
-    halvings for images of its 64 px; the weights, which the paper does not tell, are 1; no teacher network, which the
-    paper has for faces; critics of whole images without normalisation. Codes are normalised, and the semantic term has
-    no gradient towards the source's own code: else both fade until all images have one code.
+    halvings for images of its 64 px; weights, which the paper does not tell, of 1, and of 10 for reconstructions, which
+    are means over pixels here and lose to the games at 1; no teacher network, which the paper has for faces; critics of
+    whole images without normalisation. Codes are normalised, and the semantic term has no gradient towards the source's
+    own code: else codes fade until all images have one.
 
     Args:
         spec: the spec of the data, two unpaired domains of one height and width.

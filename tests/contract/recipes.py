@@ -61,6 +61,8 @@ def spec_for(name, spec):
     labelled = 12 if "labelled" in asked else None
     shape = (3, *spec.shape[1:]) if name in COLOURED else spec.shape
     source = (spec.shape[0], spec.shape[1] // 2, spec.shape[2] // 2) if name in ENLARGING else spec.source
+    if "domain" in asked:
+        source = shape  # domains of one shape
     paired = "unpaired" not in asked
     return replace(spec, shape=shape, labelled=labelled, source=source, paired=paired, fields=fields)
 

@@ -38,7 +38,9 @@ WEIGHTS = {
     "dualgan": {"cycle": (500.0, "cycle")},
     "cartoongan": {"content": (10.0, "content")},
     "animegan": {"content": (0.5, "content"), "style": (1.0, "style"), "colour": (0.1, "colour")},
-    "xgan": {"reconstruct": (1.0, "reconstruct"), "domain": (1.0, "domain"), "semantic": (1.0, "semantic")},
+    "xgan": {"reconstruct": (10.0, "reconstruct"), "domain": (1.0, "domain"), "semantic": (1.0, "semantic")},
+    "stargan": {"reconstruct": (10.0, "reconstruct"), "classify": (1.0, "classes")},
+    "combogan": {"reconstruct": (10.0, "reconstruct"), "identity": (1.0, "identity")},
 }
 RECIPES = sorted(name for name, entry in catalog.recipes().items() if entry.family == "translation")
 UNPAIRED = [name for name in RECIPES if "unpaired" in catalog.recipe(name).needs]

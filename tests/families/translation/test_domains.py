@@ -93,9 +93,9 @@ def test_an_error_of_a_fifth_on_the_way_back_adds_two():
 
     logs = model(Lossy(0.1)).generator_loss(batch(), step())
     assert float(logs["reconstruct"]) == pytest.approx(2)
-    logs = model(Lossy(0.1), own=3.0).generator_loss(batch(), step())
-    assert float(logs["own"]) == pytest.approx(0.3)
-    assert "own" not in model().generator_loss(batch(), step())
+    logs = model(Lossy(0.1), identity=3.0).generator_loss(batch(), step())
+    assert float(logs["identity"]) == pytest.approx(0.3)
+    assert "identity" not in model().generator_loss(batch(), step())
 
 
 def test_four_equal_guesses_cost_ln_4_of_real_images_alone():
@@ -193,6 +193,12 @@ def test_data_of_one_domain_and_options_out_of_range_are_refused():
         Domains(
             DataSpec((1, 8, 8), source=(1, 8, 8)), Shift(), Judge(), loss=WASSERSTEIN, reconstruct=1.0, optimizer=adam
         )
-    for name, value in (("reconstruct", -1.0), ("classify", -1.0), ("own", -1.0), ("pool", -1), ("critic_steps", 0)):
+    for name, value in (
+        ("reconstruct", -1.0),
+        ("classify", -1.0),
+        ("identity", -1.0),
+        ("pool", -1),
+        ("critic_steps", 0),
+    ):
         with pytest.raises(ValueError, match=f"{name}={value}"):
             model(**{name: value})

@@ -10,6 +10,7 @@ from families.layers.perceptual import Perceptual
 from families.translation.model import copy_of
 from families.translation.srgan import Critic, SRResNet, late_tenth, primes
 from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits
+from genbench.runs.simple_translators import copy
 from tests.families.translation.toy import gen, integers, step
 
 SPEC = DataSpec((1, 8, 8), 256, classes=4, source=(1, 4, 4))
@@ -108,12 +109,18 @@ def test_content_is_calibrated_by_the_enlarged_sources_of_the_first_training_ima
 
 def test_a_copy_is_bicubic_and_keeps_to_the_range_and_goes_into_every_channel():
     small = torch.full((2, 1, 2, 2), 0.5)
-    assert torch.equal(copy_of(small, (1, 4, 4)), torch.full((2, 1, 4, 4), 0.5))
+    torch.testing.assert_close(copy_of(small, (1, 4, 4)), torch.full((2, 1, 4, 4), 0.5))
     edge = torch.tensor([[[[-1.0, -1.0, 1.0, 1.0]] * 4]])
     assert float(copy_of(edge, (1, 8, 8)).abs().max()) == 1
     assert copy_of(edge, (3, 4, 4)).shape == (1, 3, 4, 4)
     same = torch.randn(1, 3, 4, 4, generator=gen())
     assert copy_of(same, (3, 4, 4)) is same
+
+
+def test_a_copy_is_that_of_the_anchor():
+    sources = torch.randint(0, 256, (5, 1, 4, 4), generator=gen(), dtype=torch.uint8)
+    copied = (copy_of(sources.double() / 127.5 - 1, (1, 8, 8)) + 1) * 127.5
+    assert torch.equal(copied.round().to(torch.uint8), copy(sources, DataSpec((1, 8, 8), source=(1, 4, 4))))
 
 
 def test_without_the_second_phase_it_is_srresnet_with_neither_critic_nor_features():

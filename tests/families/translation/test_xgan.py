@@ -170,7 +170,7 @@ def test_the_turns_are_the_translator_s_and_the_critics():
     assert (translator.name, critics.name) == ("translator", "critics")
     assert list(translator.learns) == [model.generator]
     assert list(critics.learns) == [model.critic, model.back_critic]
-    assert model.setting == "1 reconstruction, 1 domain, 1 semantic"
+    assert model.setting == "10 reconstruction, 1 domain, 1 semantic"
 
 
 @pytest.mark.parametrize(("source", "shape"), [((1, 1, 1), (3, 1, 1)), ((3, 13, 17), (1, 13, 17))])
