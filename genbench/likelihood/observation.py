@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any, cast
 
 import torch
 from torch import Generator, Tensor
+from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 from genbench.seed import normal
 
@@ -13,33 +16,58 @@ from genbench.seed import normal
 def discretised_gaussian(x: Tensor, mean: Tensor, sigma: Tensor | float, levels: int) -> Tensor:
     """Return ``log[Φ((x + ½ - m) / σ) - Φ((x - ½ - m) / σ)]`` for integer levels x; the end bins are open.
 
-    A bin is mirrored so that it lies in the lower tail. With the bounds ``lo < hi`` in units of σ, and where
-    ``hi < 0``, ``Φ(hi) - Φ(lo) = ½ e^(-hi²/2) [erfcx(-hi/√2) - e^((hi² - lo²)/2) erfcx(-lo/√2)]``: nothing that the
-    logarithm needs underflows, so value and gradient stay finite however far out the bin is.
+    It has a first derivative by m, none by σ and no second one.
 
     Args:
-        x: the integers ``0 … levels-1``, of any dtype and shape.
+        x: the integers ``0 … levels-1``, of any dtype; its shape and the mean's broadcast.
         mean: the mean m in levels, float32 or float64; it sets the result's dtype.
         sigma: the deviation σ in levels, positive.
         levels: the number of levels.
     """
-    x = x.to(mean.dtype)
-    root = math.sqrt(0.5)
-    half = 0.5 / torch.as_tensor(sigma, dtype=mean.dtype, device=mean.device)
-    offset = (x - mean) * (2 * half)
-    bottom = x == 0
-    top = x == levels - 1
-    end = bottom | top
-    hi = half + torch.where(bottom, offset, torch.where(top, -offset, -offset.abs()))
+    x, mean = torch.broadcast_tensors(x, mean)
+    return cast("Tensor", LogBin.apply(x, mean, float(sigma), levels))
 
-    far = hi.clamp(max=0.0)  # each branch sees only arguments it can take, or its gradient would be 0 · ∞
-    rest = torch.exp(-2 * half * (half - far)) * torch.special.erfcx((2 * half - far) * root)
-    tail = torch.log(torch.special.erfcx(-far * root) - torch.where(end, 0.0, rest)) - far.square() / 2
 
-    near = hi.clamp(min=0.0)
-    below = torch.where(end, 1.0, -torch.erf((near - 2 * half) * root))
-    core = torch.log(torch.erf(near * root) + below)
-    return torch.where(hi < 0, tail, core) - math.log(2)
+class LogBin(Function):
+    """The logarithm of a Gaussian bin's probability and its slope, nothing of which underflows however far out it is.
+
+    A bin is mirrored so that it lies in the lower tail. With its bounds ``lo < hi`` in units of σ, and where ``hi <
+    0``, ``Φ(hi) - Φ(lo) = ½ e^(-hi²/2) [erfcx(-hi/√2) - e^((hi² - lo²)/2) erfcx(-lo/√2)]``; elsewhere it is ``½
+    [erf(hi/√2) - erf(lo/√2)]``. With s the bracket of either, the derivative by hi is ``√(2/π) e^(-max(hi, 0)²/2) [1 -
+    e^((hi² - lo²)/2)] / s``. Autograd would keep and differentiate both cases of every pixel; here only the pixels
+    that lie in a tail cost an erfcx.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, mean: Tensor, sigma: float, levels: int) -> Tensor:  # noqa: ANN401 - torch's own context
+        """Return the logarithms, of the shape of ``x`` and ``mean``."""
+        root, half = math.sqrt(0.5), 0.5 / sigma
+        levelled, centre = x.flatten(), mean.flatten()
+        offset = (levelled.to(mean.dtype) - centre) * (2 * half)
+        bottom, top = levelled == 0, levelled == levels - 1
+        end = bottom | top
+        mirrored = top | (offset > 0) & ~bottom
+        hi = half + torch.where(mirrored, -offset, offset)
+        near = hi.clamp(min=0.0)
+        bracket = torch.erf(near * root) - torch.erf((near - 2 * half) * root).masked_fill_(end, -1.0)
+
+        (tail,) = (hi < 0).nonzero(as_tuple=True)
+        far = hi[tail]
+        rest = torch.exp(-2 * half * (half - far)).masked_fill_(end[tail], 0.0)
+        bracket[tail] = torch.special.erfcx(-far * root) - rest * torch.special.erfcx((2 * half - far) * root)
+
+        if ctx.needs_input_grad[1]:
+            share = -torch.expm1(-2 * half * (half - hi)).masked_fill_(end, -1.0)
+            slope = torch.exp(-near.square() / 2) * share / bracket * (math.sqrt(2 / math.pi) / sigma)
+            ctx.save_for_backward(torch.where(mirrored, slope, -slope).view(mean.shape))
+        return (bracket.log() - hi.clamp(max=0.0).square() / 2 - math.log(2)).view(mean.shape)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None, None]:  # noqa: ANN401
+        """Return the gradient by the mean."""
+        (slope,) = ctx.saved_tensors
+        return None, gradient * slope, None, None
 
 
 def sharpness(x: Tensor, mean: Tensor, sigma: Tensor | float, levels: int) -> Tensor:

@@ -68,3 +68,14 @@ def test_gradient_agrees_with_the_exact_one_in_the_tails(dtype, tolerance):
         discretised_gaussian(torch.tensor(x), m, sigma, 256).backward()
         wanted = float(mpmath.diff(lambda v, x=x, s=sigma: reference(x, v, s, 256), float(m.detach())))
         assert float(m.grad) == pytest.approx(wanted, rel=tolerance)
+
+
+def test_slopes_are_those_of_the_values_wherever_a_bin_lies():
+    for levels, sigma in [(2, 0.3), (2, 4.0), (17, 1.3), (256, 0.1), (256, 40.0)]:
+        x = torch.arange(levels, dtype=torch.uint8)[:, None].expand(-1, 97)
+        mean = torch.linspace(-40, levels + 40, 97, dtype=torch.float64).expand(levels, -1).clone().requires_grad_()
+        value = discretised_gaussian(x, mean, sigma, levels)
+        (slope,) = torch.autograd.grad(value.sum(), mean)
+        h = 1e-5 * sigma
+        up, down = (discretised_gaussian(x, mean.detach() + d, sigma, levels) for d in (h, -h))
+        torch.testing.assert_close(slope, (up - down) / (2 * h), rtol=1e-5, atol=1e-5 / sigma)
