@@ -1,8 +1,18 @@
 import pytest
 
-from genbench import Budget, FitConfig
+from families.autoencoder import deterministic
+from genbench import Budget, FitConfig, implicit
 from genbench.likelihood.effort import EFFORTS, Effort
 from tests.contract.recipes import CASES, COLOUR, CONDITIONAL, RECIPES, build, data
+
+
+@pytest.fixture(scope="session", autouse=True)
+def short_searches():
+    """Searches for σ that go a little of their way, as chains do."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (implicit, deterministic):
+            patch.setattr(module, "SEARCH_STEPS", 4)
+        yield
 
 
 @pytest.fixture(scope="session", params=CASES)

@@ -70,7 +70,8 @@ def spec_for(name, spec):
 def build(case, spec=SPEC, seed=0):
     name = CONDITIONAL.get(case, case)
     options = {"conditional": True} if case in CONDITIONAL else {}
-    options |= {"width": 8} if "width" in catalog.recipe(name).options() else {}
+    small = {"width": 8, "steps": 5}  # steps of a search that detects: what it finds is tested beside the recipe
+    options |= {option: value for option, value in small.items() if option in catalog.recipe(name).options()}
     return genbench.build(name, spec_for(name, spec), seed=seed, **options)
 
 

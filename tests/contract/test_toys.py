@@ -204,7 +204,9 @@ torch.save(ends(model), out)
 """
 
 
-@pytest.mark.parametrize("toy", ["Pool", "Growing", "Prepared"])
+@pytest.mark.parametrize(
+    "toy", ["Growing", *(pytest.param(toy, marks=pytest.mark.slow) for toy in ("Pool", "Prepared"))]
+)
 def test_survives_sigkill_of_a_real_process(toy, tmp_path):
     def start(name):
         command = [sys.executable, "-c", SCRIPT, toy, tmp_path / f"{name}.pt", tmp_path / f"{name}.out"]

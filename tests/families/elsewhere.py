@@ -4,9 +4,10 @@ The numbers are on the CPU all the same, so that training, sampling and scoring 
 left out because it reads a value. What a GPU would refuse is refused here.
 """
 
+from collections.abc import ValuesView
+
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode, return_and_correct_aliasing
-from torch.utils._pytree import tree_flatten, tree_map_only
 
 ELSEWHERE = torch.device("lazy:0")  # of all kinds of device one whose backward pass needs no thread of its own
 CROSSING = {torch.ops.aten.copy_.default, torch.ops.aten._to_copy.default}
@@ -54,14 +55,29 @@ class Generator(torch.Generator):
         return PLACES[self._cdata]
 
 
+def among(values):
+    """The tensors among arguments, those in lists too."""
+    for value in values:
+        if isinstance(value, torch.Tensor):
+            yield value
+        elif isinstance(value, (list, tuple, ValuesView)):
+            yield from among(value)
+
+
+def replaced(value, kind, act):
+    """An argument or a result with what ``act`` gives in place of each tensor of a kind, in lists too."""
+    if isinstance(value, (list, tuple)):
+        return type(value)([replaced(each, kind, act) for each in value])
+    return act(value) if isinstance(value, kind) else value
+
+
 class Elsewhere(TorchDispatchMode):
     """Inside the block the device is there."""
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
         by_index = func.name().partition(".")[0] in BY_INDEX and isinstance(args[0], There)
-        leaves = tree_flatten((args[0], args[2:]) if by_index else (args, kwargs))[0]
-        tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+        tensors = list(among((args[0], args[2:]) if by_index else (args, kwargs.values())))
         there = any(isinstance(tensor, There) for tensor in tensors)
         asked, source = kwargs.get("device"), kwargs.get("generator")
         home = torch.device(asked) if asked is not None else ELSEWHERE if there else torch.device("cpu")
@@ -71,10 +87,11 @@ class Elsewhere(TorchDispatchMode):
             raise RuntimeError(f"{func}: a generator on {PLACES[source._cdata]} for numbers on {home}")
         if asked is not None:
             kwargs["device"] = torch.device("cpu")
-        unwrapped, options = tree_map_only(There, lambda tensor: tensor.inner, (args, kwargs))
+        unwrapped = replaced(args, There, lambda tensor: tensor.inner)
+        options = {name: replaced(value, There, lambda tensor: tensor.inner) for name, value in kwargs.items()}
         out = func(*unwrapped, **options)
         if home == ELSEWHERE:
-            out = tree_map_only(torch.Tensor, There, out)
+            out = replaced(out, torch.Tensor, There)
         return return_and_correct_aliasing(func, args, kwargs, out) if tensors else out
 
     def check(self, func, here):

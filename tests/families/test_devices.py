@@ -11,7 +11,7 @@ from genbench.likelihood import laplace
 from genbench.likelihood.effort import EFFORTS, Effort
 from genbench.plots import gallery
 from genbench.seed import generator
-from tests.contract.recipes import CASES, build, conditions, data
+from tests.contract.recipes import CONDITIONAL, RECIPES, build, conditions, data
 from tests.families.elsewhere import ELSEWHERE, Elsewhere, Generator
 
 
@@ -51,21 +51,25 @@ def slopes(decode, u):
     return image.flatten(1)[:, :, None] * u[:, None, :]
 
 
-@pytest.mark.parametrize("case", CASES)
+SLOWER = [pytest.param(case, marks=pytest.mark.slow) for case in CONDITIONAL]
+
+
+@pytest.mark.parametrize("case", [*RECIPES, *SLOWER])
 def test_all_that_a_recipe_makes_is_on_the_model_s_device(case, short_searches, monkeypatch):
     monkeypatch.setattr(seed, "Generator", Generator)
     monkeypatch.setattr(torch, "autocast", lambda *kind, **options: nullcontext())  # it has not heard of this device
     model = build(case)
-    splits, given = data(model.spec), conditions(model, 3)
+    splits, given, alone = data(model.spec), conditions(model, 3), conditions(model, 1)
+    turns = [turn for phase in model.phases() for turn in phase.turns]
+    steps = 2 if len(turns) == 1 else 5  # a turn of every kind: some wait for the fifth batch
     with Elsewhere():
         model.to(ELSEWHERE)
-        model.fit(
-            splits, FitConfig(Budget(steps=5), batch_size=8)
-        )  # a turn of every kind: some wait for the fifth batch
-        for source in (generator(0), generator(0, device=ELSEWHERE)):
-            images = model.sample(3, generator=source, **given)
-            answer = model.log_likelihood(splits.validation.rows(slice(2)), generator=source)
-            assert images.device == answer.nats.device == ELSEWHERE
+        model.fit(splits, FitConfig(Budget(steps=steps), batch_size=8))
+        images = model.sample(3, generator=generator(0), **given)
+        source = generator(0, device=ELSEWHERE)
+        answer = model.log_likelihood(splits.validation.rows(slice(2)), generator=source)
+        assert images.device == answer.nats.device == ELSEWHERE
+        assert model.sample(1, generator=source, **alone).device == ELSEWHERE
         drawn = [draw(model, splits.validation, source) for able, draw in gallery.DRAWN.items() if hasattr(model, able)]
         tensors = (*drawn, *model.parameters(), *model.buffers())
         assert {tensor.device for tensor in tensors} == {ELSEWHERE}

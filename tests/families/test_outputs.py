@@ -34,19 +34,19 @@ def test_bins_of_the_logistic_sum_to_one(levels, mean, raw, dtype):
 @pytest.mark.parametrize(("mean", "raw"), [(0.0, -1.0), (-1.7, -3.0), (5.0, -6.0), (40.0, 0.0), (0.3, 2.5)])
 def test_logistic_agrees_with_differences_of_its_distribution_function(levels, mean, raw):
     mpmath = pytest.importorskip("mpmath")  # comes with torch, through sympy
-    mpmath.mp.dps = 2000 if raw < -5 else 200
     cut = DiscretisedLogistic(levels)
-    scale = mpmath.exp(cut.floor + mpmath.log(1 + mpmath.exp(mpmath.mpf(raw) - cut.floor)))
-
-    def sigma(value):
-        return 1 / (1 + mpmath.exp(-(value - mpmath.mpf(mean)) / scale))
-
     nats = cut.log_prob(logistic_parameters(levels, mean, raw), all_levels(levels)).flatten().tolist()
-    for level in {0, 1, levels // 2, levels - 1}:
-        x, half = mpmath.mpf(2 * level) / (levels - 1) - 1, mpmath.mpf(1) / (levels - 1)
-        upper = 1 if level == levels - 1 else sigma(x + half)
-        lower = 0 if level == 0 else sigma(x - half)
-        assert nats[level] == pytest.approx(float(mpmath.log(upper - lower)), rel=1e-9, abs=1e-12)
+    with mpmath.workdps(2000 if raw < -5 else 200):
+        scale = mpmath.exp(cut.floor + mpmath.log(1 + mpmath.exp(mpmath.mpf(raw) - cut.floor)))
+
+        def sigma(value):
+            return 1 / (1 + mpmath.exp(-(value - mpmath.mpf(mean)) / scale))
+
+        for level in {0, 1, levels // 2, levels - 1}:
+            x, half = mpmath.mpf(2 * level) / (levels - 1) - 1, mpmath.mpf(1) / (levels - 1)
+            upper = 1 if level == levels - 1 else sigma(x + half)
+            lower = 0 if level == 0 else sigma(x - half)
+            assert nats[level] == pytest.approx(float(mpmath.log(upper - lower)), rel=1e-9, abs=1e-12)
 
 
 def test_tails_of_the_logistic_are_open():

@@ -4,7 +4,11 @@ import torch
 
 from genbench.likelihood.observation import discretised_gaussian
 
-mpmath.mp.dps = 60
+
+@pytest.fixture(autouse=True)
+def sixty_digits():
+    with mpmath.workdps(60):
+        yield
 
 
 def reference(x, mean, sigma, levels):
