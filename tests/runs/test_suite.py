@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from genbench import catalog
-from genbench.runs.suite import Suite, parse, read, slug, to_toml, validated
+from genbench.records.layout import slug
+from genbench.runs.suite import Suite, parse, read, to_toml, validated
 from genbench.runs.toml_values import to_value
 from genbench.suites import texts
 

@@ -16,7 +16,7 @@ from genbench.records.record import records
 from genbench.tables import page as report
 from genbench.tables import rows as table
 from genbench.tables.captions import by_dataset
-from genbench.tables.panels import cells, embedded
+from genbench.tables.panels import embedded
 from tests.records import anchor, lost, quality, quick, record, run
 
 TITLES = [picture.title for picture in PICTURES]
@@ -291,7 +291,7 @@ def test_half_written_cells_are_not_read(tmp_path):
     folder = run(tmp_path, [record("a")])
     cell = folder / "cells" / "mnist5k" / "a" / "seed-0"
     record("a", seed=1).write(cell.with_name("seed-1.part"))
-    assert len(cells(folder)) == 1
+    assert len(records(folder)) == 1
 
 
 def test_a_folder_without_records_is_refused_and_nothing_written(tmp_path):
