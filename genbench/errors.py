@@ -85,4 +85,4 @@ def shown(value: object) -> str:
     try:
         return SHOWN.repr(value)
     except ValueError:  # a number of so many digits that Python prints it nowhere
-        return f"a {type(value).__name__}"
+        return "…"

@@ -88,8 +88,8 @@ def _built(row: SuiteRow, dataset: Dataset, seed: int) -> GenerativeModel:
     except ValueError as error:
         raise ValueError(f"row {row.label!r} on {row.dataset}: {error}") from error
     except Exception as error:
-        said = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise ValueError(f"row {row.label!r} on {row.dataset} cannot be built with {row.options} ({said})") from error
+        said = f"cannot be built with {row.options} ({errors.reason(error)})"
+        raise ValueError(f"row {row.label!r} on {row.dataset} {said}") from error
 
 
 def _check_labels(rows: Sequence[SuiteRow], models: Sequence[GenerativeModel], datasets: Mapping[str, Dataset]) -> None:

@@ -52,9 +52,14 @@ def main(job: Job, setting: Setting, wire: Connection) -> None:
     try:
         do(job, setting, tell)
     except Exception as error:
-        trace = "" if out_of_memory(error) else traceback.format_exc()
-        wire.send(("failed", reason(error), trace, disk_full(error)))
+        wire.send(("failed", *failure(error)))
     wire.close()
+
+
+def failure(error: Exception) -> tuple[str, str, bool]:
+    """Return why a cell failed in a line, the traceback where that says more, and whether it was a full disk."""
+    trace = "" if out_of_memory(error) else "".join(traceback.format_exception(error))
+    return reason(error), trace, disk_full(error)
 
 
 def do(job: Job, setting: Setting, tell: Tell) -> None:

@@ -7,11 +7,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import genbench
+from genbench.cli import SAID
 from genbench.files import locked
 from genbench.records.record import Record
 from genbench.runs.anchors import names
@@ -50,6 +53,7 @@ def test_each_cell_ends_in_its_own_way_and_the_others_go_on(first):
     assert found["diverges"].reason == "the loss is not finite in turn 'pixels' at step 4"
     assert found["raises"].reason == "RuntimeError: it broke"
     assert "signal 9" in found["dies"].reason
+    assert "out of memory" in found["dies"].reason
     assert "in two lines" in (cell(out, "raises") / "error.txt").read_text()
     assert status == 1
     table = json.loads((out / "table.json").read_text())
@@ -221,28 +225,49 @@ def test_two_runs_in_one_folder_are_refused(tmp_path):
         run(suite(("good", {})), tmp_path)
 
 
-def test_a_killed_run_takes_its_cell_with_it_and_goes_on(tmp_path, site):
+def processes(session):
+    """Those of a session that are still at work, as the system lists them."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            words = stat.read_text().rpartition(")")[2].split()
+            if int(words[3]) == session and words[0] != "Z":
+                found.append(stat.parent.name)
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the system lists no processes")
+def test_a_killed_or_interrupted_run_takes_its_processes_with_it_and_goes_on(tmp_path, site):
     mine = tmp_path / "mine.toml"
-    mine.write_text(to_toml(suite(("good", {"sleep": 0.05}), steps=40)))
+    mine.write_text(to_toml(suite(("good", {"sleep": 0.05}), steps=60, anchors=False)))
     command = [sys.executable, "-m", "genbench.cli", "run", str(mine), "--out", str(tmp_path / "out")]
     env = os.environ | {"PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
-    child = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     part = cell(tmp_path / "out", "good").with_name("seed-0.part")
-    waited = time.monotonic()
-    while not (part / "checkpoint" / "training.pt").exists():
-        assert time.monotonic() - waited < 120
-        assert child.poll() is None, child.stderr.read()
-        time.sleep(0.05)
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    time.sleep(1.0)
-    written = (part / "checkpoint" / "training.pt").stat().st_mtime
-    time.sleep(0.5)
-    assert (part / "checkpoint" / "training.pt").stat().st_mtime == written, "the cell outlived its run"
-    status, said = run(suite(("good", {"sleep": 0.05}), steps=40), tmp_path / "out")
+    training = part / "checkpoint" / "training.pt"
+    for end, status in ((os.kill, -signal.SIGKILL), (os.killpg, 130)):
+        began = time.time()
+        child = subprocess.Popen(
+            command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+        waited = time.monotonic()
+        while not (training.exists() and training.stat().st_mtime > began):
+            assert time.monotonic() - waited < 120
+            assert child.poll() is None, child.stderr.read()
+            time.sleep(0.05)
+        end(child.pid, signal.SIGKILL if status < 0 else signal.SIGINT)
+        _, err = child.communicate()
+        assert child.returncode == status
+        assert err == ("" if status < 0 else f"{SAID}\n")
+        waited = time.monotonic()
+        while processes(child.pid):
+            assert time.monotonic() - waited < 5, "the run left processes"
+            time.sleep(0.05)
+    (part / ".history.csv.9.part").write_text("cut off")
+    status, said = run(suite(("good", {"sleep": 0.05}), steps=60, anchors=False), tmp_path / "out")
     assert status == 0
     assert "resumed: good" in said
-    assert Record.read(cell(tmp_path / "out", "good")).fit.steps == 40
+    assert Record.read(cell(tmp_path / "out", "good")).fit.steps == 60
+    assert not list(tmp_path.rglob("*.part"))
 
 
 @pytest.mark.slow
