@@ -236,7 +236,7 @@ def test_one_grid_a_row_and_every_image_as_large(tmp_path):
     assert any("seed 0, one of 2" in said for said in page.texts)
 
 
-def test_a_cell_without_picture_or_with_a_broken_history_is_no_fault(tmp_path):
+def test_a_cell_without_picture_is_no_fault_and_one_with_a_broken_history_says_so(tmp_path):
     folder = run(tmp_path, [record("a"), record("b")])
     for path in folder.glob("cells/*/a/seed-0/*"):
         if path.name == "samples.png":
@@ -246,6 +246,7 @@ def test_a_cell_without_picture_or_with_a_broken_history_is_no_fault(tmp_path):
     page = Page(report.write(folder).read_text())
     assert len(pictures(page)) == 1
     assert len(page.all("svg")) == 2
+    assert any(text.startswith("a has no curve: history ") for text in page.texts)
 
 
 def test_abilities_have_sections_laid_out_alike_and_say_where_they_failed(tmp_path):
