@@ -22,7 +22,10 @@ import os, signal, sys
 class Finder:
     def find_spec(self, name, path=None, target=None):
         if name == "typer":
-            os.kill(os.getpid(), signal.SIGINT)
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+            except BaseException:
+                pass  # as some imports do
 
 sys.meta_path.insert(0, Finder())
 from genbench.cli import main
@@ -90,6 +93,24 @@ def test_the_process_that_cells_are_forked_from_ends_with_its_parent(monkeypatch
     assert next(parents, None) is None
     assert not leash.preloading(), "here nothing follows anybody"
     assert spawn.PRELOAD[0] == leash.__name__, "before anything that takes long"
+
+
+TIED = """
+import os, time
+from genbench.runs.spawn import die_with_parent
+if os.fork() == 0:
+    die_with_parent()
+print("tied", flush=True)
+time.sleep(60)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others cannot")
+def test_a_process_that_is_tied_to_its_parent_ends_with_it_whatever_it_does():
+    parent = subprocess.Popen([sys.executable, "-c", TIED], stdout=subprocess.PIPE, text=True)
+    assert [parent.stdout.readline() for _ in range(2)] == ["tied\n"] * 2
+    parent.kill()
+    assert parent.communicate(timeout=5)[0] == "", "the pipe closes as the last who holds it ends"
 
 
 def test_closed_streams_are_opened_again_to_nowhere():
