@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False  # as typing has it: this is the console script's first import, and takes no time
 
 if TYPE_CHECKING:
     from genbench.catalog import build
@@ -64,6 +63,8 @@ __version__ = "0.1.0"
 
 def __getattr__(name: str) -> object:
     """Return a public name, imported now."""
+    from importlib import import_module
+
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     public = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
+import errno
 import json
+import os
 import sys
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO, cast
 
 import typer
 
@@ -18,15 +22,83 @@ DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Folder of MNIST, CIFAR-10 and the like; else $GENBENCH_DATA.")
 ]
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train and measure.")]
+READABLE = "genbench.readable"
+PLAIN = {
+    **{"×": "x", "·": ".", "−": "-", "–": "-", "…": "...", "±": "+-", "≤": "<=", "≥": ">=", "≈": "~", "∞": "inf"},
+    **{"→": "->", "←": "<-", "↓": "v", "↑": "^", "σ": "sigma", "Σ": "sum", "β": "beta", "κ": "kappa", "√": "sqrt"},
+    **{"‘": "'", "’": "'", "“": '"', "”": '"', "━": "-", "╸": "-", "╺": "-", "─": "-", "•": "*", "⚠": "!"},
+}
+GONE = (errno.EPIPE, errno.EIO)  # the reader of a pipe, a terminal
 CellPath = Annotated[Path, typer.Argument(help="Folder of a finished cell: DIR/cells/DATASET/LABEL/seed-N.")]
 
 
+class Lasting:
+    """A text stream that outlives its reader: once nobody reads on, the rest goes nowhere, and the work goes on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever a stream has
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        """Write a text, or lose it."""
+        try:
+            return self.stream.write(text)
+        except OSError as error:
+            return self._lost(error, len(text))
+
+    def flush(self) -> None:
+        """Hand on what was written, or lose it."""
+        try:
+            self.stream.flush()
+        except OSError as error:
+            self._lost(error, 0)
+
+    def _lost(self, error: OSError, count: int) -> int:
+        if error.errno not in GONE:
+            raise error
+        silence(self.stream)
+        return count
+
+
+def silence(stream: TextIO) -> None:
+    """Lead what is still written to a stream nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def readable(*streams: TextIO) -> None:
+    """Let streams replace the characters that their encoding lacks: × by x, − by -."""
+    for stream in streams:
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=READABLE)
+
+
+def _replaced(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    letters = error.object[error.start : error.end]
+    return "".join(map(_plain, letters)), error.end
+
+
+def _plain(letter: str) -> str:
+    """Return an ASCII text for a character: é is e, ² is 2; a question mark where none says it."""
+    plain = PLAIN.get(letter) or unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
+    return plain or "?"
+
+
+codecs.register_error(READABLE, _replaced)
+
+
 def console() -> Console:
-    """Return a console that prints to standard output."""
+    """Return a console that prints to standard output, in any encoding, and for as long as the work takes."""
     from rich.console import Console
 
+    readable(sys.stdout)
     # Elsewhere than on a terminal, a table's columns are not squeezed into the 80 that rich assumes.
-    return Console(width=None if sys.stdout.isatty() else 200)
+    return Console(file=cast("TextIO", Lasting(sys.stdout)), width=None if sys.stdout.isatty() else 200)
 
 
 def listed(title: str, rows: Sequence[dict[str, Any]], as_json: bool) -> None:

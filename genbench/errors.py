@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import difflib
 import errno
+import reprlib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
+
+SHOWN = reprlib.Repr()
+SHOWN.maxstring = SHOWN.maxother = 80
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
@@ -30,8 +38,27 @@ def disk_full(error: BaseException | None) -> bool:
     return False
 
 
+# What torch, CUDA's libraries and numpy say where memory runs out.
+MEMORY_WORDS = ("out of memory", "can't allocate memory", "Unable to allocate", "bad_alloc", "_STATUS_ALLOC_FAILED")
+LESS_MEMORY = "a smaller batch, width or number of samples takes less"
+
+
+def out_of_memory(error: BaseException | None) -> bool:
+    """Say whether an error, or its cause, is that of memory that ran out, be it the processor's or a GPU's."""
+    while error is not None:
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+            return True
+        if isinstance(error, RuntimeError) and any(words in str(error) for words in MEMORY_WORDS):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def reason(error: BaseException) -> str:
     """Return an error in one line, however many it has."""
+    if out_of_memory(error):
+        said = " ".join(str(error).split())[:160]
+        return f"out of memory{f' ({said})' if said else ''}; {LESS_MEMORY}"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     name = "" if isinstance(error, ValueError) and lines else f"{type(error).__name__}: "
     return (name + (lines[0] if lines else "")).removesuffix(": ")[:300]
@@ -41,3 +68,21 @@ def named(error: BaseException) -> str:
     """Return the first line of an error's message, cut to what a line holds."""
     first = (str(error).strip().splitlines() or [""])[0].partition(". ")[0][:120]
     return f"{type(error).__name__}: {first}" if first else type(error).__name__
+
+
+def complaint(error: ValidationError) -> str:
+    """Return the first complaint of a model in a line: the key by its dotted path, its value, and what would do."""
+    what = error.errors(include_url=False)[0]
+    path = ".".join(map(str, what["loc"]))
+    if what["type"] == "missing":
+        return f"key {path} is missing"
+    said = what["msg"].removeprefix("Value error, ")
+    return f"{path} = {shown(what['input'])}: {said}" if path else said
+
+
+def shown(value: object) -> str:
+    """Return a value as an error shows it, cut to what a line holds."""
+    try:
+        return SHOWN.repr(value)
+    except ValueError:  # a number of so many digits that Python prints it nowhere
+        return "…"

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
+from pydantic import TypeAdapter
 from torch import Generator, Tensor, nn
 from torch.nn import Parameter
 from torch.optim import Optimizer
@@ -155,9 +156,8 @@ class Origin:
 
     @classmethod
     def from_json(cls, text: str) -> Origin:
-        """Read an origin that :meth:`to_json` wrote."""
-        data = json.loads(text)
-        return cls(data["recipe"], DataSpec.from_dict(data["spec"]), data["seed"], data["options"])
+        """Read an origin that :meth:`to_json` wrote; pydantic's ``ValidationError`` where it holds something else."""
+        return TypeAdapter(cls).validate_json(text)
 
 
 class GenerativeModel(nn.Module):

@@ -14,7 +14,7 @@ from genbench.records import layout
 from genbench.records.record import records
 from genbench.runs.command import Replay
 from genbench.runs.overrides import Overrides, overridden
-from genbench.runs.suite import Suite, read, slug, validated
+from genbench.runs.suite import Suite, read, results_folder, validated
 from genbench.runs.toml_values import to_value
 from genbench.tables.captions import footnotes
 from genbench.tables.columns import columns
@@ -102,7 +102,7 @@ def run(
     if out is None and not named:
         raise ValueError("out is missing: a suite that is no file needs a folder for its run")
     whole = read(str(suite)) if isinstance(suite, str | Path) else validated(suite)
-    folder = Path(out) if out is not None else Path("results") / slug(Path(str(suite)).stem)
+    folder = Path(out) if out is not None else results_folder(str(suite), whole)
     words = [f"{name}={to_value(value)}" for name, value in (options or {}).items()]
     told = (dataset, size, tuple(recipes), words, tuple(seeds), budget, precision, labelled, effort)
     changes = Overrides(*told, measures=measures, anchors=anchors)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
@@ -88,13 +88,6 @@ class DataSpec:
             check_field_name(name)
             if wanted.of == "source" and self.source is None:
                 raise ValueError(f"field {name!r} is of the source, and source=None")
-
-    @classmethod
-    def from_dict(cls, facts: Mapping[str, Any]) -> Self:
-        """Return the spec of which ``facts`` is :func:`dataclasses.asdict`, as JSON hands it back."""
-        fields = {name: Field(**(one | {"shape": tuple(one["shape"])})) for name, one in facts["fields"].items()}
-        source = tuple(facts["source"]) if facts["source"] else None
-        return cls(**{**facts, "shape": tuple(facts["shape"]), "source": source, "fields": fields})
 
     @property
     def dimensions(self) -> int:

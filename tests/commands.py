@@ -1,5 +1,6 @@
 """The console script, run in this process."""
 
+import signal
 import sys
 
 import numpy as np
@@ -15,8 +16,12 @@ def script(monkeypatch, capsys):
 
     def call(*words):
         monkeypatch.setattr(sys, "argv", ["genbench", *map(str, words)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
+        before = signal.getsignal(signal.SIGINT)
+        try:
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        finally:
+            signal.signal(signal.SIGINT, before)
         said = capsys.readouterr()
         return ended.value.code, said.out, said.err
 

@@ -20,7 +20,7 @@ LINE = (
     ("plots",),
     ("tables",),
     ("runs",),
-    ("notebook", "cli", "commands", "completion", "describe", "doctor"),
+    ("notebook", "app", "cli", "commands", "completion", "describe", "doctor"),
 )
 BESIDE = {
     "check": {"spec"},
@@ -28,7 +28,8 @@ BESIDE = {
     "files": {"errors"},
     "pretrained": {"files", "errors"},
     "commands": {"completion", "describe"},
-    "cli": {"commands", "completion", "doctor"},
+    "app": {"commands", "completion", "doctor"},
+    "cli": {"app"},
 }
 PLACE = {name: place for place, names in enumerate(LINE) for name in names}
 LEFT = {name: {other for other in PLACE if PLACE[other] < place} for name, place in PLACE.items()}
@@ -55,6 +56,7 @@ NO_TORCH = (
     "genbench.plots",
     "genbench.likelihood",
     "genbench.suites",
+    "genbench.app",
     "genbench.cli",
     *(f"genbench.{name}" for name in ("catalog", "console", "errors", "files", "processor", "stats")),
     *(f"genbench.runs.{name}" for name in ("overrides", "spawn", "suite")),

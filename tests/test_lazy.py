@@ -19,7 +19,7 @@ def fresh(code):
     "code",
     [
         "import genbench",
-        "from genbench.cli import main",
+        "from genbench.app import call",
         "from genbench.catalog import recipes; recipes()",
         "from genbench.runs.suite import read; read('quick')",
         "import genbench.tables.rows, genbench.tables.page, genbench.records.record, genbench.plots.scatter",

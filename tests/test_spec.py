@@ -1,7 +1,6 @@
 """Data types and their checks: what does not fit is refused by name."""
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 import torch
@@ -116,9 +115,3 @@ def test_labels_are_one_number_a_row(labels, said):
         check_split(spec, Split(split().images, labels), "train")
     with pytest.raises(ValueError, match=f"^{said}"):
         check_batch(spec, ("label",), Batch(split().images, labels))
-
-
-def test_a_spec_comes_back_from_its_json():
-    assert DataSpec.from_dict(json.loads(json.dumps(asdict(SPEC)))) == SPEC
-    plain = DataSpec((3, 4, 4), classes=2, labelled=5)
-    assert DataSpec.from_dict(json.loads(json.dumps(asdict(plain)))) == plain

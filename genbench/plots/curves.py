@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from genbench.plots.drawing import COLOURS, STYLE, Target, literal, save
+from genbench.records.history import read_lines
 
 GRADIENT_NORM = "gradient_norm"  # what each turn logs beside its losses
 HistoryColumns = Mapping[str, NDArray[np.float64]]
@@ -22,18 +22,14 @@ HistoryColumns = Mapping[str, NDArray[np.float64]]
 def read_history(path: Path) -> HistoryColumns:
     """Read ``history.csv`` as columns: step, images, seconds, and the logs ``turn/name``; blanks are NaN.
 
+    A file without a line has no columns.
+
     Raises:
-        ValueError: for a file without a column of images, or with a cell that is no number.
+        ValueError: for a file that is no history.
     """
-    with path.open(newline="") as file:
-        lines = list(csv.DictReader(file))
+    lines = read_lines(path)
     names = [name for name in (lines[0] if lines else {}) if name != "phase"]
-    if "images" not in names:
-        raise ValueError(f"history {path}: no column of images, or no line")
-    try:
-        return {name: np.array([float(line[name] or "nan") for line in lines]) for name in names}
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"history {path}: {error}") from error
+    return {name: np.array([float(line[name] or "nan") for line in lines]) for name in names}
 
 
 def draw_curves(histories: Mapping[str, HistoryColumns], target: Target, *, fmt: str | None = None) -> None:

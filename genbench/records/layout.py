@@ -5,7 +5,13 @@ A run's folder holds :data:`SUITE`, :data:`RUNS`, the tables, and ``cells/DATASE
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
+from contextlib import suppress
 from pathlib import Path
+
+from genbench.files import unfinished_of
 
 SUITE = "suite.toml"  # of a run: what was asked for, resolved
 RUNS = "runs.json"  # of a run: when it was run, and how long its cells took
@@ -24,13 +30,60 @@ TENSORBOARD = "tensorboard"
 MODEL = Path("checkpoint") / "model.safetensors"
 TRAINING = Path("checkpoint") / "training.pt"
 
+LONGEST = 100  # characters of a name in a folder's
+CELL = re.compile(r"seed-\d+")
+
+
+def slug(name: str) -> str:
+    """Return ``name`` as a folder's name: lower case, letters, digits and single hyphens of ASCII.
+
+    A name that has others, or is longer than a folder's may be, ends in eight digits of its hash: names that differ in
+    nothing else are told apart.
+    """
+    plain = _plain(name)
+    if name.isascii() and len(plain) <= LONGEST:
+        return plain or "-"
+    return f"{plain[-LONGEST:]}-{hashlib.sha256(name.encode(errors='replace')).hexdigest()[:8]}".strip("-")
+
+
+def older_slug(name: str) -> str:
+    """Return the folder's name that ``name`` had when nothing told such names apart."""
+    return _plain(name)[-LONGEST:] or "-"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
 
 def cell_folder(run: Path, dataset: str, label: str, seed: int) -> Path:
-    """Return the folder of a cell, from the slugs of its data set and label."""
-    return run / CELLS / dataset / label / f"seed-{seed}"
+    """Return the folder of a cell; where a run has one by an older name already, that one."""
+    folders = [
+        run / CELLS / data / row / f"seed-{seed}"
+        for data in dict.fromkeys((slug(dataset), older_slug(dataset)))
+        for row in dict.fromkeys((slug(label), older_slug(label)))
+    ]
+    return next((folder for folder in folders[1:] if _is_of(folder, dataset, label)), folders[0])
+
+
+def _is_of(folder: Path, dataset: str, label: str) -> bool:
+    """Return whether a folder, whole or not, is of that data set and label: several had one older name."""
+    for path in (folder / RECORD, unfinished_of(folder) / CONFIGURATION):
+        with suppress(OSError, ValueError, RecursionError):
+            said = json.loads(path.read_bytes())
+            return isinstance(said, dict) and (said.get("dataset"), said.get("label")) == (dataset, label)
+    return False
 
 
 def record_files(run: Path) -> list[Path]:
-    """Return every record below a run's folder, in the order of their paths; unfinished cells have none that counts."""
-    paths = sorted((run / CELLS).glob(f"*/*/seed-*/{RECORD}"))
-    return [path for path in paths if not path.parent.name.endswith(".part")]
+    """Return the record of every cell below a run's folder, in the order of their paths; unfinished cells have none."""
+    return [path for path in _records(run) if CELL.fullmatch(path.parent.name)]
+
+
+def copies(run: Path) -> list[Path]:
+    """Return the folders beside cells that have a record and are no cells: ``seed-0.bak``, ``seed-0 (copy)``."""
+    folders = [path.parent for path in _records(run)]
+    return [path for path in folders if not (CELL.fullmatch(path.name) or path.name.endswith(".part"))]
+
+
+def _records(run: Path) -> list[Path]:
+    return sorted((run / CELLS).glob(f"*/*/[!.]*/{RECORD}"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+Count = Annotated[int, Field(ge=0, lt=2**63)]  # what other programs have numbers for
 
 
 class Part(BaseModel):
@@ -16,12 +18,12 @@ class Part(BaseModel):
 class Fit(Part):
     """The cost of training. ``seconds`` are in the loop; ``phase_steps`` are what reproducing replays."""
 
-    images: int
-    steps: int
-    phase_steps: dict[str, int]
+    images: Count
+    steps: Count
+    phase_steps: dict[str, Count]
     seconds: float
     finish_seconds: float
-    batch_size: int
+    batch_size: Count
 
 
 class Gap(Part):
@@ -36,8 +38,8 @@ class Gap(Part):
     standard_error: float | None
     least: float
     greatest: float
-    images: int
-    draws: int
+    images: Count
+    draws: Count
     acceptance: float
     backward_acceptance: float
 
@@ -52,9 +54,9 @@ class Parzen(Part):
     nats: float
     standard_error: float | None
     sigma: float
-    samples: int
-    images: int
-    validation: int
+    samples: Count
+    images: Count
+    validation: Count
 
 
 class Likelihood(Part):
@@ -71,12 +73,12 @@ class Likelihood(Part):
 
     bpd: float
     standard_error: float | None
-    images: int
+    images: Count
     kind: Literal["exact", "bound", "estimate"]
     given: tuple[str, ...] = ()
     method: str
     observation: Literal["own", "added"] = "own"
-    draws: int = 1
+    draws: Count = 1
     effort: str = "fast"
     moved: float | None = None
     converged: bool | None = None
@@ -109,8 +111,8 @@ class Quality(Part):
     coverage: float | None = None
     inception_score: float
     inception_score_std: float
-    images: int
-    reference_images: int
+    images: Count
+    reference_images: Count
     notes: tuple[str, ...] = ()
 
 
@@ -122,8 +124,8 @@ class Speed(Part):
     images_per_second: float
     throughput_quartiles: tuple[float, float]
     best_images_per_second: float
-    best_batch: int
-    runs: int
+    best_batch: Count
+    runs: Count
 
 
 class Agreement(Part):
@@ -152,7 +154,7 @@ class CaptionAgreement(Part):
     agreement: float
     standard_error: float | None
     attributes: dict[str, float]
-    images: int
+    images: Count
 
 
 class Collapse(Part):
@@ -168,14 +170,14 @@ class Collapse(Part):
     split, how many samples equal one of its images in every pixel; empty in older records.
     """
 
-    covered: int | None = None
-    classes: int | None = None
+    covered: Count | None = None
+    classes: Count | None = None
     divergence: float | None = None
     diversity: float | None = None
     duplicates: float
     copies: float
     distance: float | None
-    exact: dict[str, int] = {}
+    exact: dict[str, Count] = {}
 
 
 class Accuracy(Part):
@@ -183,7 +185,7 @@ class Accuracy(Part):
 
     accuracy: float
     standard_error: float | None
-    images: int
+    images: Count
 
 
 class DomainAccuracy(Accuracy):
@@ -211,7 +213,7 @@ class Paired(Part):
     l1_standard_error: float | None = None
     gradients: float | None = None
     gradients_standard_error: float | None = None
-    images: int
+    images: Count
 
 
 class Shadow(Part):
@@ -219,7 +221,7 @@ class Shadow(Part):
 
     rmse: float
     standard_error: float | None
-    images: int
+    images: Count
 
 
 class MaskError(Part):
@@ -227,7 +229,7 @@ class MaskError(Part):
 
     error: float
     standard_error: float | None
-    images: int
+    images: Count
 
 
 class Rank1(Part):
@@ -235,8 +237,8 @@ class Rank1(Part):
 
     share: float
     standard_error: float | None
-    images: int
-    identities: int
+    images: Count
+    identities: Count
 
 
 class Anomaly(Part):
@@ -249,8 +251,8 @@ class Anomaly(Part):
 
     auroc: float
     auroc_standard_error: float | None
-    normal: int
-    anomalous: int
+    normal: Count
+    anomalous: Count
 
 
 class Reconstruction(Part):
@@ -265,7 +267,7 @@ class Reconstruction(Part):
     distance_standard_error: float | None
     ratio: float | None
     ratio_standard_error: float | None
-    images: int
+    images: Count
 
 
 class Joint(Part):
@@ -280,4 +282,4 @@ class Joint(Part):
     kappa_standard_error: float | None
     agreement: float
     chance: float
-    pairs: int
+    pairs: Count

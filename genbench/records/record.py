@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
+from genbench.errors import complaint
 from genbench.files import written_whole
 from genbench.records import layout
 from genbench.records.parts import (
@@ -15,6 +18,7 @@ from genbench.records.parts import (
     Anomaly,
     CaptionAgreement,
     Collapse,
+    Count,
     DomainAccuracy,
     Fit,
     Joint,
@@ -29,6 +33,7 @@ from genbench.records.parts import (
     Shadow,
     Speed,
 )
+from genbench.records.protocol import Protocol
 
 Status = Literal["done", "diverged", "failed", "anchor", "evaluated"]
 
@@ -59,15 +64,15 @@ class Record(Part):
     recipe: str
     label: str
     family: str
-    seed: int
+    seed: Count
     options: dict[str, Any] = Field(default_factory=dict)
     given: tuple[str, ...] = ()
-    labelled: int | None = None
+    labelled: Count | None = None
     setting: str | None = None
     trained_on: str | None = None
     status: Status
     reason: str | None = None
-    params: int | None = None
+    params: Count | None = None
     fit: Fit | None = None
     test: Likelihood | None = None
     train: Likelihood | None = None
@@ -94,6 +99,13 @@ class Record(Part):
     digests: dict[str, str] = Field(default_factory=dict)
     stamp: dict[str, Any] = Field(default_factory=dict)
 
+    @field_validator("stamp")
+    @classmethod
+    def _stamp(cls, value: dict[str, Any]) -> dict[str, Any]:
+        """Check the parts of a stamp that anything is computed from, and keep it as it is."""
+        Protocol.model_validate(value)
+        return value
+
     def write(self, folder: Path) -> Path:
         """Write ``record.json`` into ``folder``, whole or not at all."""
         with written_whole(folder / layout.RECORD) as part:
@@ -105,31 +117,73 @@ class Record(Part):
         """Read ``record.json`` of a cell's ``folder``; ``ValueError`` names the file where it is not a record."""
         path = folder / layout.RECORD
         try:
-            return cls.model_validate_json(path.read_text(encoding="utf-8"))
-        except (ValidationError, OSError, UnicodeDecodeError) as error:
-            first = str(error).splitlines()[0]
-            raise ValueError(f"record {path}: cannot be read ({first})") from error
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise ValueError(f"record {path}: {complaint(error)}") from error
+        except OSError as error:
+            raise ValueError(f"record {path}: cannot be read ({error.strerror})") from error
 
 
-def records(*folders: Path) -> list[Record]:
+@dataclass(frozen=True)
+class StoredCell:
+    """A record with the folder that it was read from."""
+
+    record: Record
+    folder: Path
+
+
+class Records(list[Record]):
+    """The records of runs, in order; ``cells`` have their folders too, ``notes`` say what was left out, and why."""
+
+    def __init__(self, cells: Iterable[StoredCell] = (), notes: Iterable[str] = ()) -> None:
+        self.cells = list(cells)
+        self.notes = list(notes)
+        super().__init__(cell.record for cell in self.cells)
+
+
+def records(*folders: Path) -> Records:
     """Return every record below the runs' folders, folder by folder, in the order of their paths.
 
+    What cannot be read, and what lies beside the cells and is none, is left out and noted.
+
     Raises:
-        ValueError: for a folder without records.
+        ValueError: for a folder without records, or without one that can be read.
     """
-    kept: list[Record] = []
+    kept: list[StoredCell] = []
+    notes: list[str] = []
     anchors: dict[str, int] = {}
     for folder in {folder.resolve(): folder for folder in folders}.values():
-        paths = layout.record_files(folder)
-        if not paths:
-            raise ValueError(f"{folder}: no records below it; give the folder that `genbench run --out` wrote")
-        for record in (Record.read(path.parent) for path in paths):
+        found, said = _read(folder)
+        notes += said
+        for cell in found:
+            record = cell.record
             same = record.model_dump_json(include={"dataset", "label", "seed", "test", "train", "quality", "extractor"})
             if record.status != "anchor":
-                kept.append(record)
+                kept.append(cell)
             elif same not in anchors:  # runs on the same data share their anchors
                 anchors[same] = len(kept)
-                kept.append(record)
-            elif kept[anchors[same]].collapse is None:  # of a run from before it was measured
-                kept[anchors[same]] = record
-    return kept
+                kept.append(cell)
+            elif kept[anchors[same]].record.collapse is None:  # of a run from before it was measured
+                kept[anchors[same]] = cell
+    return Records(kept, notes)
+
+
+def _read(folder: Path) -> tuple[list[StoredCell], list[str]]:
+    """Return the cells of a run, and what is to be said of the others."""
+    cells: list[StoredCell] = []
+    notes: list[str] = []
+    for path in layout.record_files(folder):
+        try:
+            cell = StoredCell(Record.read(path.parent), path.parent)
+        except ValueError as error:
+            notes.append(f"Left out: {error}.")
+            continue
+        if cell.folder.name == f"seed-{cell.record.seed}":
+            cells.append(cell)
+        else:
+            notes.append(f"Left out: record {path}: of seed {cell.record.seed}, which another folder's name says.")
+    if not cells:
+        none = "no records below it; give the folder that `genbench run --out` wrote"
+        raise ValueError(notes[0].removeprefix("Left out: ").removesuffix(".") if notes else f"{folder}: {none}")
+    notes += [f"Left out: {path}, no cell: these are called seed-N." for path in layout.copies(folder)]
+    return cells, notes

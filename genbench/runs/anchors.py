@@ -24,7 +24,7 @@ from genbench.runs.clock import Clock, Tell
 from genbench.runs.conditions import asked_labels, of_translation, shown
 from genbench.runs.config import Cell, Setting
 from genbench.runs.stamping import stamped
-from genbench.runs.suite import ANCHOR_NAMES, TRANSLATORS, slug
+from genbench.runs.suite import ANCHOR_NAMES, TRANSLATORS
 from genbench.runs.translations import TranslationMeasures, translation_measures
 from genbench.seed import generator
 from genbench.spec import DataSpec
@@ -67,7 +67,7 @@ def work(cell: Cell, setting: Setting, folders: dict[str, Path], tell: Tell) -> 
     for name, unfinished in folders.items():
         clock.seconds = {}
         translates = name in TRANSLATORS
-        if not translates and (same := _of_twin(cell, unfinished)) is not None:
+        if not translates and (same := _of_twin(name, cell, unfinished)) is not None:
             judge = {"judge": same.stamp["judge"]["hash"]} if "judge" in same.stamp else {}
             extractor_info = same.stamp.get("extractor")
             stamp = stamped(cell, setting, dataset, extractor_info and extractor_info | judge)
@@ -98,11 +98,11 @@ def work(cell: Cell, setting: Setting, folders: dict[str, Path], tell: Tell) -> 
         )
 
 
-def _of_twin(cell: Cell, unfinished: Path) -> Record | None:
+def _of_twin(name: str, cell: Cell, unfinished: Path) -> Record | None:
     """Return the anchor of the data set with the same images, its picture copied; None where it was not measured."""
     if cell.twin is None:
         return None
-    folder = unfinished.parents[2] / slug(cell.twin) / unfinished.parent.name / unfinished.name.removesuffix(".part")
+    folder = layout.cell_folder(unfinished.parents[3], cell.twin, name, cell.seed)
     twin = Record.read(folder) if (folder / layout.RECORD).is_file() else None
     if twin is None or twin.status != "anchor" or older(twin) or lacks(twin, cell.measures):
         return None

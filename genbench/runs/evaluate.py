@@ -30,13 +30,15 @@ from genbench.runs.command import verbatim
 from genbench.runs.conditions import asked_labels, of_translation
 from genbench.runs.conditions import shown as shown_beside
 from genbench.runs.config import EVALUATED, Cell, Setting
+from genbench.runs.preflight import check_extractor, check_judged
 from genbench.runs.stamping import stamped
-from genbench.runs.suite import ANCHOR_NAMES, slug
+from genbench.runs.suite import ANCHOR_NAMES, SEEDS
 from genbench.runs.suite import read as read_suite
 from genbench.runs.translations import translation_measures
 from genbench.spec import Batch
 from genbench.tables import rows as tables
 from genbench.tables.view import View
+from genbench.training.precision import chosen_device
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -89,21 +91,26 @@ def evaluate(
     Raises:
         ValueError: in one line, for images that are not that, labels that do not fit, or a label that is taken.
     """
+    if not label.strip() or layout.slug(label) in {layout.slug(name) for name in ANCHOR_NAMES}:
+        raise ValueError(f"label {label!r} is {'an anchor' if label.strip() else 'nobody'}'s: give the row another")
+    if not 0 <= seed < SEEDS:
+        raise ValueError(f"seed {seed}: give a whole number from 0 to {SEEDS - 1}")
+    others = records(out) if layout.record_files(out) else []
+    extractor = extractor or next((r.extractor for r in others if r.extractor and r.status != "evaluated"), EXTRACTOR)
+    check_extractor(extractor)
+    chosen_device(device)
     known = data.load(dataset, root=root, size=size)
+    check_judged(extractor, known)
     came, own_labels = read(images, known.spec)
     whole = checked(came, known)
     if len(whole) < MINIMUM_IMAGES:
         raise ValueError(f"images: {len(whole)}, and measures of quality need {MINIMUM_IMAGES} or more")
     asked = _asked(own_labels if labels is None else labels, whole, known, translations)
-    others = records(out) if layout.record_files(out) else []
     wanted = _usual(others, dataset) or len(known.test)
-    extractor = extractor or next((r.extractor for r in others if r.extractor and r.status != "evaluated"), EXTRACTOR)
     n = min(len(whole), wanted)
     samples = whole[:n]
     asked = None if asked is None else asked[:n]
-    if slug(label) in {slug(name) for name in ANCHOR_NAMES}:
-        raise ValueError(f"label {label!r} is an anchor's: give the row another")
-    target = layout.cell_folder(out, slug(dataset), slug(label), seed)
+    target = layout.cell_folder(out, dataset, label, seed)
     given = of_translation(known.spec) if translations else ("label",) if asked is not None else ()
     cell = Cell(
         dataset=dataset, size=size, data=dict(known.hashes), recipe=EVALUATED, label=label, options={}, labelled=None,

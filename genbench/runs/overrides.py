@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from genbench.catalog import recipe
-from genbench.errors import nearest
+from genbench.errors import nearest, shown
 from genbench.runs.config import ANCHORS, GROUPS, checked_groups
 from genbench.runs.suite import Suite, SuiteRow, complaint
 
@@ -182,9 +182,9 @@ def literal(text: str) -> Any:  # noqa: ANN401 - any TOML value
     text = text.strip()
     try:
         (value,) = tomllib.loads(f"value = {text}").values()
-    except ValueError:  # not TOML, or more than one line of it
+    except (ValueError, RecursionError):  # not TOML, or more than one line of it
         value = text if re.fullmatch(r"[A-Za-z][\w.-]*", text) and text not in ("True", "False", "None") else None
     odd = isinstance(value, float) and not math.isfinite(value)
     if odd or not isinstance(value, str | bool | int | float | list):
-        raise ValueError(f'value {text!r}: give a TOML value such as 32, 1e-3, true, [1, 2] or "text"')
+        raise ValueError(f'value {shown(text)}: give a TOML value such as 32, 1e-3, true, [1, 2] or "text"')
     return value

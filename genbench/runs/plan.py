@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from pydantic import TypeAdapter, ValidationError
+
 from genbench.catalog import recipe
 from genbench.data.dataset import digest
+from genbench.errors import complaint
 from genbench.files import restore, unfinished_of
 from genbench.records import layout
+from genbench.records.history import read_lines
 from genbench.records.record import Record
 from genbench.records.stamp import lacks, older
 from genbench.runs import anchors
 from genbench.runs.config import ANCHORS, GROUPS, Cell
 from genbench.runs.preflight import built_models, checked_data, sample_count
-from genbench.runs.suite import Suite, SuiteRow, slug
+from genbench.runs.suite import Suite, SuiteRow
 from genbench.runs.time_estimate import fit_seconds, measure_seconds
 from genbench.spec import Batch
 from genbench.training.checkpoint import read_training
@@ -126,12 +129,14 @@ def plan(
         untrained = {"budget": {}, "batch_size": 0, "estimated": 0, "draws": 0, "timing": 0.0, "precision": "float32"}
         untrained |= {"effort": "fast"}
         cell = cell.model_copy(update=untrained | {"twin": twin if twin != name else None})
-        folders = {anchor: _folder(folder, name, anchor, cell.seed) for anchor in anchors.names(dataset.spec)}
+        folders = {
+            anchor: layout.cell_folder(folder, name, anchor, cell.seed) for anchor in anchors.names(dataset.spec)
+        }
         jobs.append(_job(cell, folders, fresh, measure_again, measure_seconds(cell, len(dataset.train))))
     for row, model in zip(suite.trained, models, strict=True):
         for seed in suite.seeds:
             cell = _cell(suite, row, datasets[row.dataset], seed, device, model.given)
-            folders = {row.label: _folder(folder, row.dataset, row.label, seed)}
+            folders = {row.label: layout.cell_folder(folder, row.dataset, row.label, seed)}
             seconds = measure_seconds(cell, len(datasets[row.dataset].train))
             jobs.append(_job(cell, folders, fresh, measure_again, seconds))
     if suite.budget.seconds is not None:
@@ -177,10 +182,6 @@ def _cell(suite: Suite, row: SuiteRow, dataset: Dataset, seed: int, device: str,
     )
 
 
-def _folder(folder: Path, dataset: str, label: str, seed: int) -> Path:
-    return layout.cell_folder(folder, slug(dataset), slug(label), seed)
-
-
 def _job(cell: Cell, folders: dict[str, Path], fresh: bool, measure_again: bool, measure_seconds: float) -> Job:
     """Lay out a cell: finished, cut off or to do. Another configuration's is refused where it is not done afresh."""
     finished = []
@@ -197,21 +198,42 @@ def _job(cell: Cell, folders: dict[str, Path], fresh: bool, measure_again: bool,
     for folder in folders.values():
         unfinished = unfinished_of(folder)
         if not fresh and (unfinished / layout.CONFIGURATION).is_file():
-            _same(cell, json.loads((unfinished / layout.CONFIGURATION).read_text()), unfinished)
+            _same(cell, _unfinished(unfinished / layout.CONFIGURATION), unfinished)
             how = "resume" if (unfinished / layout.TRAINING).is_file() else "run"
             if how == "resume":
-                try:
-                    read_training(unfinished / layout.TRAINING)
-                except ValueError as error:
-                    raise ValueError(f"{error}; delete it, and the cell begins again") from error
+                _check_resumable(unfinished)
     return Job(cell, folders, how, measure_seconds=measure_seconds)
+
+
+def _unfinished(path: Path) -> dict[str, Any]:
+    """Return the configuration of a cell that is not finished; ``ValueError`` where the file holds something else."""
+    try:
+        return TypeAdapter(dict[str, Any]).validate_json(path.read_bytes())
+    except ValidationError as error:
+        raise ValueError(f"{path}: {complaint(error)}; delete it, and the cell begins again") from error
+
+
+def _check_resumable(unfinished: Path) -> None:
+    """Refuse, in one line, a training or a history that cannot be gone on with."""
+    try:
+        read_training(unfinished / layout.TRAINING)
+    except ValueError as error:
+        raise ValueError(f"{error}; delete it, and the cell begins again") from error
+    if (unfinished / layout.HISTORY).is_file():
+        try:
+            read_lines(unfinished / layout.HISTORY)
+        except ValueError as error:
+            raise ValueError(f"{error}; delete it, and it begins where the training goes on") from error
 
 
 def _configuration(folder: Path) -> tuple[dict[str, Any], bool] | None:
     """Return the configuration of a folder with a record, and whether it is done; a failed cell is tried again."""
     if not (folder / layout.RECORD).is_file():
         return None
-    record = Record.read(folder)
+    try:
+        record = Record.read(folder)
+    except ValueError as error:
+        raise ValueError(f"{error}; put it right, or move {folder} away, and the cell is made again") from error
     return record.stamp.get("configuration", {}), record.status != "failed"
 
 

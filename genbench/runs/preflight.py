@@ -32,7 +32,7 @@ def checked_data(suite: Suite, load: Callable[[str], Dataset], device: str) -> d
         precision.check(precision.resolved(suite.precision, device), device)
     for row in suite.trained:
         catalog.recipe(row.recipe)
-    _check_extractor(suite)
+    check_extractor(suite.extractor)
     return {name: _checked(suite, load(name)) for name in suite.datasets}
 
 
@@ -52,12 +52,18 @@ def sample_count(suite: Suite, dataset: Dataset) -> int:
     return min(suite.samples or len(dataset.test), len(dataset.test))
 
 
-def _check_extractor(suite: Suite) -> None:
-    if suite.extractor not in features.NAMES:
-        near = errors.nearest(suite.extractor, features.NAMES)
-        raise ValueError(f"extractor = {suite.extractor!r} is unknown: {near}")
-    if suite.extractor == "inception-v3":
+def check_extractor(name: str) -> None:
+    """Refuse, in one line, an extractor that there is not, or whose weights are not at hand."""
+    if name not in features.NAMES:
+        raise ValueError(f"extractor = {name!r} is unknown: {errors.nearest(name, features.NAMES)}")
+    if name == "inception-v3":
         inception_v3()
+
+
+def check_judged(name: str, dataset: Dataset) -> None:
+    """Refuse, in one line, the extractor that learns from labels for data without them."""
+    if name == "classifier" and dataset.spec.classes < 2:
+        raise ValueError(f"extractor = 'classifier': {dataset.name} has no labels; say 'efficientnet-lite0'")
 
 
 def _checked(suite: Suite, dataset: Dataset) -> Dataset:
@@ -66,8 +72,7 @@ def _checked(suite: Suite, dataset: Dataset) -> Dataset:
     if dataset.aligned and min(dataset.spec.shape[1:]) < SMALLEST_SIDE:
         sides = "×".join(map(str, dataset.spec.shape[1:]))
         raise ValueError(f"{dataset.name}: images are {sides}, and SSIM of translations needs sides of {SMALLEST_SIDE}")
-    if suite.extractor == "classifier" and dataset.spec.classes < 2:
-        raise ValueError(f"extractor = 'classifier': {dataset.name} has no labels; say 'efficientnet-lite0'")
+    check_judged(suite.extractor, dataset)
     for split, count in (("samples", sample_count(suite, dataset)), ("training images", len(dataset.train))):
         if count < MINIMUM_IMAGES:
             raise ValueError(f"{dataset.name}: {count} {split}, and measures of quality need {MINIMUM_IMAGES} or more")
@@ -83,8 +88,8 @@ def _built(row: SuiteRow, dataset: Dataset, seed: int) -> GenerativeModel:
     except ValueError as error:
         raise ValueError(f"row {row.label!r} on {row.dataset}: {error}") from error
     except Exception as error:
-        said = f"{type(error).__name__}: {error}".splitlines()[0]
-        raise ValueError(f"row {row.label!r} on {row.dataset} cannot be built with {row.options} ({said})") from error
+        said = f"cannot be built with {row.options} ({errors.reason(error)})"
+        raise ValueError(f"row {row.label!r} on {row.dataset} {said}") from error
 
 
 def _check_labels(rows: Sequence[SuiteRow], models: Sequence[GenerativeModel], datasets: Mapping[str, Dataset]) -> None:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from pydantic import ValidationError
-from safetensors import safe_open
 
 from genbench import data
 from genbench.data.dataset import check_unchanged
@@ -27,9 +26,9 @@ from genbench.runs.command import verbatim
 from genbench.runs.config import EVALUATED, GROUPS, Cell, Setting
 from genbench.runs.plan import Job, Plan
 from genbench.runs.spawn import warm_up
-from genbench.runs.suite import slug
 from genbench.tables.columns import FIGURES
 from genbench.tables.comparable import said_of, short
+from genbench.training.checkpoint import read_tensors
 from genbench.training.config import Trace, read_fractions
 
 if TYPE_CHECKING:
@@ -129,7 +128,7 @@ def planned(before: Record, folder: Path, out: Path, root: Path | None, device: 
     cell = cell.model_copy(update={"device": device or cell.device})
     if cell.device == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"{folder}: made on cuda, and torch sees no CUDA device here; say --device cpu")
-    made = layout.cell_folder(out, slug(before.dataset), slug(before.label), before.seed)
+    made = layout.cell_folder(out, before.dataset, before.label, before.seed)
     if made.exists():
         raise ValueError(f"{made}: there already; give another --out")
     check_unchanged(data.load(cell.dataset, root=root, size=cell.size), cell.data)
@@ -154,10 +153,14 @@ def compared(before: Record, after: Record, was: Path, now: Path) -> Comparison:
         return Comparison([*lines, _same("reason", str(before.reason), str(after.reason), exact or None)], reasons)
     if before.fit is not None and after.fit is not None:
         lines.append(_same("steps", _steps(before), _steps(after), True))
-    ours = digests(before, was)
-    theirs = digests(after, now)
+    files = digests(was)
+    ours = files | before.digests
+    theirs = digests(now) | after.digests
     for name in theirs:
         lines.append(_same(name, ours.get(name), theirs[name], exact or None))
+    for name, found in files.items():  # a file that is not what was measured is a difference wherever the cell ran
+        if found != ours[name]:
+            lines.append(_same(f"file of {name}", ours[name], found, True))
     for figure in FIGURES:
         if not figure.path.startswith((*TIMINGS, "fit.")):
             one = figure.of(before)
@@ -171,14 +174,12 @@ def compared(before: Record, after: Record, was: Path, now: Path) -> Comparison:
     return Comparison(lines, reasons)
 
 
-def digests(record: Record, folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of weights and samples: the record's, or else of the files that lie beside it."""
-    known = dict(record.digests)
-    if "weights" not in known and (folder / layout.MODEL).is_file():
-        with safe_open(str(folder / layout.MODEL), framework="pt", device="cpu") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-            known["weights"] = digest(tensors)
-    if "samples" not in known and (folder / layout.SAMPLES).is_file():
+def digests(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of the weights and samples that lie in a cell's folder."""
+    known: dict[str, str] = {}
+    if (folder / layout.MODEL).is_file():
+        known["weights"] = digest(read_tensors(folder / layout.MODEL)[0])
+    if (folder / layout.SAMPLES).is_file():
         known["samples"] = digest({"samples": torch.from_numpy(np.load(folder / layout.SAMPLES, allow_pickle=False))})
     return known
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable, Mapping
 from multiprocessing import connection
@@ -15,17 +15,19 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from genbench import data, processor
-from genbench.files import locked, written_whole
-from genbench.records import layout
+from genbench.errors import LESS_MEMORY
+from genbench.files import locked, unfinished_of
+from genbench.records import layout, log
 from genbench.records.record import Record, records
 from genbench.records.stamp import revision
 from genbench.runs import worker
 from genbench.runs.config import Cell, Setting
 from genbench.runs.plan import Job, Plan, plan
 from genbench.runs.progress import ProgressDisplay, expected
-from genbench.runs.spawn import SPAWN, unnamed_main, warm_up
+from genbench.runs.spawn import SPAWN, uninterrupted, unnamed_main, warm_up
 from genbench.runs.suite import Suite
 from genbench.runs.suite import write as write_suite
+from genbench.runs.sweep import sweep
 from genbench.tables import rows
 from genbench.tables.view import View
 from genbench.training import logs
@@ -96,6 +98,9 @@ def run(
             fresh=fresh,
             measure_again=measure_again,
         )
+        sweep(out)
+        for folder in (folder for job in laid.jobs if not job.todo for folder in job.folders.values()):
+            shutil.rmtree(unfinished_of(folder), ignore_errors=True)
         write_suite(suite, out)
         _announce(laid, suite, console, busy)
         setting = Setting(suite.title, root, revision(), command, tensorboard=tensorboard)
@@ -105,7 +110,8 @@ def run(
         rows.write(out, measured, view)
         rows.show(measured, console, view=view)
         console.print(f"{out / 'table.md'}; genbench report {out} makes a page of it", markup=False, soft_wrap=True)
-        _log(out, laid, ended, began)
+        if said := _log(out, laid, ended, began):
+            console.print(said, markup=False, highlight=False, soft_wrap=True)
     return 1 if any(end.status == "failed" for end in ended.values()) else 0
 
 
@@ -152,14 +158,14 @@ def _one(job: Job, setting: Setting, display: ProgressDisplay) -> Ended:
     began = time.monotonic()
     if job.how in ("run", "measure"):
         for folder in job.folders.values():
-            shutil.rmtree(worker.unfinished_of(folder), ignore_errors=True)
+            shutil.rmtree(unfinished_of(folder), ignore_errors=True)
     here, there = SPAWN.Pipe(duplex=False)
     child = SPAWN.Process(target=worker.main, args=(job, setting, there), daemon=True)
-    with unnamed_main():
-        child.start()
-    there.close()
     failure: tuple[str, str, bool] | None = None
     try:
+        with unnamed_main(), uninterrupted():
+            child.start()
+        there.close()
         while True:
             connection.wait([here, child.sentinel])
             if here.poll():
@@ -188,9 +194,7 @@ def _ended(
     if failure is not None and failure[2]:
         raise DiskFull(f"{job.title}: {failure[0]}; make room and run again: what is done stays done")
     if failure is None and status != 0:
-        cause = f"signal {-status}" if status is not None and status < 0 else f"exit status {status}"
-        hint = " (memory?)" if status == -9 else ""
-        failure = (f"its process died of {cause}{hint}", "", False)
+        failure = (_cause(status), "", False)
     if failure is not None:
         worker.failed(job, setting, failure[0], failure[1] or None)
         return Ended("failed", f"failed: {failure[0]}", seconds)
@@ -202,27 +206,27 @@ def _ended(
     return Ended(finished[0].status, said, seconds)
 
 
-def _log(out: Path, laid: Plan, ended: dict[int, Ended], began: float) -> None:
-    """Add this run to ``runs.json``: how long it took in all, and which cells it did, from which overhead follows."""
-    path = out / layout.RUNS
-    try:
-        before: list[Any] = json.loads(path.read_text()) if path.is_file() else []
-    except ValueError:
-        before = []
+def _cause(status: int | None) -> str:
+    """Return what a process that said nothing died of."""
+    if status in (-signal.SIGKILL, 128 + signal.SIGKILL):
+        return f"its process was killed (signal 9), as a system does that is out of memory; {LESS_MEMORY}"
+    what = f"signal {-status}" if status is not None and status < 0 else f"exit status {status}"
+    return f"its process died of {what}"
+
+
+def _log(out: Path, laid: Plan, ended: dict[int, Ended], began: float) -> str | None:
+    """Add this run to ``runs.json``; return what is to be said of that."""
     cells = [
-        {
-            "folders": [str(folder.relative_to(out)) for folder in job.folders.values()],
-            "how": job.how,
-            "status": ended[i].status if i in ended else None,
-            "seconds": ended[i].seconds if i in ended else 0.0,
-        }
+        log.CellEntry(
+            folders=tuple(str(folder.relative_to(out)) for folder in job.folders.values()),
+            how=job.how,
+            status=ended[i].status if i in ended else None,
+            seconds=ended[i].seconds if i in ended else 0.0,
+        )
         for i, job in enumerate(laid.jobs)
     ]
-    before.append(
-        {"seconds": time.monotonic() - began, "start_up": _age() - (time.monotonic() - began), "cells": cells}
-    )
-    with written_whole(path) as part:
-        part.write_text(json.dumps(before, indent=1) + "\n")
+    seconds = time.monotonic() - began
+    return log.add(out, log.Entry(seconds=seconds, start_up=_age() - seconds, cells=tuple(cells)))
 
 
 def _age() -> float:

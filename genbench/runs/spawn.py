@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import forkserver
-from types import ModuleType
+from multiprocessing import forkserver, resource_tracker
+from types import FrameType, ModuleType
 
-PRELOAD = ["genbench.runs.worker", "genbench.features.efficientnet_lite0", "genbench.features.classifier"]
+RUNNER = "GENBENCH_RUNNER"  # in the environment: the number of the process that starts all others
+PRELOAD = [
+    *("genbench.runs.leash", "genbench.runs.worker"),
+    *("genbench.features.efficientnet_lite0", "genbench.features.classifier"),
+]
+PR_SET_PDEATHSIG = 1
 SPAWN = multiprocessing.get_context("forkserver")
 
 
@@ -24,8 +32,38 @@ def warm_up() -> None:
         os.environ.setdefault(name, str(size))
     # Python would look for modules in the working directory first: a checkout there is not what was asked to run.
     os.environ["PYTHONSAFEPATH"] = "1"
+    os.environ[RUNNER] = str(os.getpid())
     SPAWN.set_forkserver_preload(PRELOAD)
-    forkserver.ensure_running()
+    resource_tracker.ensure_running()  # which would let signals through again
+    with uninterrupted():
+        forkserver.ensure_running()
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Start processes within: they never hear of Ctrl-C, and this one does behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[tuple[int, FrameType | None]] = []
+    before = signal.signal(signal.SIGINT, lambda *told: heard.append(told))
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # processes inherit it
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, before)
+        if heard and callable(before):
+            before(*heard[0])
+
+
+def die_with_parent() -> None:
+    """Have the system end this process with the one that it was forked from, however that ends and whatever is at work.
+
+    Linux alone can; elsewhere a thread that waits for the runner has to do.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @contextmanager

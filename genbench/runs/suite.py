@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from genbench import errors
 from genbench.errors import nearest
 from genbench.files import written_whole
 from genbench.likelihood.effort import EFFORTS
 from genbench.records import layout
+from genbench.records.layout import older_slug, slug
 from genbench.runs.config import ANCHORS, GROUPS, checked_groups
 from genbench.runs.toml_values import lists_on_one_line, plain_mapping
 from genbench.suites import texts
@@ -23,6 +25,7 @@ from genbench.tables.view import checked
 from genbench.training.precision import AUTO, NAMES
 
 TRANSLATORS = ("copy", "linear", "nearest source", "affine")  # anchors of data with sources
+SEEDS = 2**32  # there are so many
 ANCHOR_NAMES = (
     *("real (test)", "noise", "pixel-gaussian", "pixel-histogram", "k-means"),
     *("uniform", "png", "webp", "jpeg-xl"),
@@ -154,21 +157,26 @@ class Suite(SuitePart):
     @model_validator(mode="after")
     def _rows(self) -> Suite:
         """Fill in labels and data sets; each row and seed has a folder of its own."""
-        if not all(0 <= seed < 2**32 for seed in self.seeds):
-            raise ValueError(f"seeds {list(self.seeds)}: give whole numbers from 0 to {2**32 - 1}")
+        if not all(0 <= seed < SEEDS for seed in self.seeds):
+            raise ValueError(f"seeds {list(self.seeds)}: give whole numbers from 0 to {SEEDS - 1}")
         if len(set(self.seeds)) < len(self.seeds):
             raise ValueError(f"seeds {list(self.seeds)}: each counts once")
         rows = [
             r.model_copy(update={"label": r.label or r.recipe, "dataset": r.dataset or self.dataset}) for r in self.row
         ]
         taken = {slug(anchor) for anchor in (*ANCHOR_NAMES, ANCHORS)}
+        datasets: dict[str, str] = {}
         seen: dict[tuple[str, str], SuiteRow] = {}
         for r in rows:
             if r.recipe == ANCHORS and r != SuiteRow(recipe=ANCHORS, label=ANCHORS, dataset=r.dataset):
                 raise ValueError(f"row {r.label!r}: nobody trains anchors; give them a data set and nothing else")
             if r.recipe != ANCHORS and slug(r.label) in taken:
                 raise ValueError(f"label {r.label!r} is an anchor's: give the row another")
-            other = seen.setdefault((slug(r.dataset), slug(r.label)), r)
+            if (known := datasets.setdefault(slug(r.dataset), r.dataset)) != r.dataset:
+                raise ValueError(f"data sets {known!r} and {r.dataset!r} differ in no letter or digit: rename one")
+            other = seen.setdefault((r.dataset, slug(r.label)), r)
+            if other.label != r.label:
+                raise ValueError(f"labels {other.label!r} and {r.label!r} differ in no letter or digit: rename one")
             if other is not r:
                 raise ValueError(f"two rows are labelled {r.label!r} on {r.dataset}: give each a label of its own")
         object.__setattr__(self, "row", tuple(rows))
@@ -185,11 +193,6 @@ class Suite(SuitePart):
         return [row for row in self.row if row.recipe != ANCHORS]
 
 
-def slug(name: str) -> str:
-    """Return ``name`` as a folder's name: lower case, letters, digits and single hyphens."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[-100:] or "-"
-
-
 def read(name: str) -> Suite:
     """Return the suite of that name, or in the file of that path.
 
@@ -202,20 +205,33 @@ def read(name: str) -> Suite:
     if not name.endswith(".toml"):
         raise ValueError(f"unknown suite {name!r}: {nearest(name, suites)} (or give the path of a .toml file)")
     try:
-        text = Path(name).read_text()
+        text = Path(name).read_text(encoding="utf-8-sig")  # some editors begin a file with a byte-order mark
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"suite {name}: cannot be read ({error})") from error
     return parse(text, name)
+
+
+def results_folder(name: str, suite: Suite) -> Path:
+    """Return the folder of a suite's run where none is asked for: by an older name if a run of it is there."""
+    stem = Path(name).stem
+    here, before = (Path("results") / called(stem) for called in (slug, older_slug))
+    if before != here and not here.exists():
+        with suppress(ValueError):
+            if read(str(before / layout.SUITE)).title == suite.title:
+                return before
+    return here
 
 
 def parse(text: str, name: str) -> Suite:
     """Return the suite that a TOML text holds; ``ValueError`` names the first key that is wrong."""
     try:
         return Suite.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"suite {name}: not TOML ({error})") from error
     except ValidationError as error:
         raise ValueError(f"suite {name}: {complaint(error)}") from error
+    except RecursionError as error:
+        raise ValueError(f"suite {name}: lists or tables are nested too deeply") from error
+    except ValueError as error:
+        raise ValueError(f"suite {name}: not TOML ({error})") from error
 
 
 def validated(raw: Mapping[str, Any] | Suite) -> Suite:
@@ -237,16 +253,17 @@ def complaint(error: ValidationError) -> str:
         parts: dict[str, type[BaseModel]] = {"row": SuiteRow, "budget": BudgetPart}
         owner = parts.get(path[0], Suite) if len(path) > 1 else Suite
         return f"unknown key {where}: {nearest(path[-1], owner.model_fields)}"
-    if what["type"] == "missing":
-        return f"key {where} is missing"
-    reason = what["msg"].removeprefix("Value error, ")
-    return f"{where} = {what['input']!r}: {reason}" if path and path != ["row"] else reason
+    if path[:1] == ["row"] and what["type"] in ("tuple_type", "model_type"):
+        return f"{where} = {errors.shown(what['input'])}: write each row as a table of its own, [[row]] with a recipe"
+    if path == ["budget"] and what["type"] == "model_type":
+        return f"budget = {errors.shown(what['input'])}: give a table, such as {{ seconds = 60 }}"
+    return errors.complaint(error)
 
 
 def write(suite: Suite, folder: Path) -> None:
     """Write the suite, resolved, as ``suite.toml`` into ``folder``."""
     with written_whole(folder / layout.SUITE) as part:
-        part.write_text(to_toml(suite))
+        part.write_text(to_toml(suite), encoding="utf-8")
 
 
 def to_toml(suite: Suite) -> str:

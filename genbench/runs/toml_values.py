@@ -7,6 +7,7 @@ from typing import Any
 
 import tomli_w
 
+DEEPEST = 20
 SINGLE = "give a number, a text, true, false or a list"
 
 
@@ -25,23 +26,26 @@ def to_value(value: Any) -> str:  # noqa: ANN401 - any TOML value
     )
 
 
-def plain_mapping(values: Mapping[str, Any]) -> dict[str, Any]:
+def plain_mapping(values: Mapping[str, Any], deep: int = 0) -> dict[str, Any]:
     """Return options with values in Python's own types; one of None is left out."""
-    return {name: _plain(value, f"option {name}") for name, value in values.items() if value is not None}
+    return {name: _plain(value, f"option {name}", deep=deep) for name, value in values.items() if value is not None}
 
 
-def _plain(value: Any, name: str, *, tables: bool = True) -> Any:  # noqa: ANN401 - any TOML value
+def _plain(value: Any, name: str, *, tables: bool = True, deep: int = 0) -> Any:  # noqa: ANN401 - any TOML value
     """Return a value in Python's own types, with lists for tuples, as it comes back from a file.
 
     Raises:
-        ValueError: for what TOML has no word for, and for mappings without ``tables``; it names ``name``.
+        ValueError: for what TOML has no word for, for mappings without ``tables``, and for what is nested more than
+            :data:`DEEPEST` times; it names ``name``.
     """
+    if deep > DEEPEST:
+        raise ValueError(f"{name}: nested more than {DEEPEST} deep")
     if hasattr(value, "tolist"):  # NumPy's, by what they answer: an import of it would slow down every command
         value = value.tolist()
     if isinstance(value, list | tuple):
-        return [_plain(part, name, tables=tables) for part in value]
+        return [_plain(part, name, tables=tables, deep=deep + 1) for part in value]
     if tables and isinstance(value, Mapping):
-        return plain_mapping(value)
+        return plain_mapping(value, deep + 1)
     if not isinstance(value, str | bool | int | float):
         raise ValueError(f"{name} {value!r}: {SINGLE}")
     return value

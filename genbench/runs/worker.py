@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 
-from genbench.errors import disk_full, reason
+from genbench.errors import disk_full, out_of_memory, reason
 from genbench.files import LOCK, settle, unfinished_of, written_whole
 from genbench.records import layout
 from genbench.records.record import Record
@@ -27,6 +27,8 @@ from genbench.runs import anchors, cell, stamping
 from genbench.runs.clock import Tell
 from genbench.runs.config import ANCHORS, Setting
 from genbench.runs.plan import Job
+from genbench.runs.spawn import die_with_parent
+from genbench.runs.sweep import tidy
 from genbench.training.turns import Diverged
 
 TELL_SECONDS = 0.1  # between two words of progress
@@ -36,6 +38,7 @@ WAIT_SECONDS = 10.0  # for the process of a killed run to let its folder go
 def main(job: Job, setting: Setting, wire: Connection) -> None:
     """Do ``job``. Sends ``("at", stage, fraction)`` on the way, and ``("failed", reason, trace, disk)`` if it fails."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal: the runner decides
+    die_with_parent()
     threading.Thread(target=_die_with_runner, daemon=True).start()
     told = 0.0
 
@@ -49,8 +52,14 @@ def main(job: Job, setting: Setting, wire: Connection) -> None:
     try:
         do(job, setting, tell)
     except Exception as error:
-        wire.send(("failed", reason(error), traceback.format_exc(), disk_full(error)))
+        wire.send(("failed", *failure(error)))
     wire.close()
+
+
+def failure(error: Exception) -> tuple[str, str, bool]:
+    """Return why a cell failed in a line, the traceback where that says more, and whether it was a full disk."""
+    trace = "" if out_of_memory(error) else "".join(traceback.format_exception(error))
+    return reason(error), trace, disk_full(error)
 
 
 def do(job: Job, setting: Setting, tell: Tell) -> None:
@@ -89,7 +98,7 @@ def failed(job: Job, setting: Setting, why: str, trace: str | None = None) -> No
     if job.how == "measure":
         shutil.rmtree(job.unfinished, ignore_errors=True)
         if trace is not None:
-            (job.folders[job.cell.label] / layout.ERROR).write_text(trace)
+            (job.folders[job.cell.label] / layout.ERROR).write_text(trace, encoding="utf-8", errors="backslashreplace")
         return
     for name, folder in job.folders.items():
         if job.cell.recipe == ANCHORS:
@@ -104,7 +113,7 @@ def failed(job: Job, setting: Setting, why: str, trace: str | None = None) -> No
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(parents=True)
         if trace is not None:
-            (fresh / layout.ERROR).write_text(trace)
+            (fresh / layout.ERROR).write_text(trace, encoding="utf-8", errors="backslashreplace")
         Record(**heading, status="failed", reason=why, stamp=stamping.stamped(job.cell, setting)).write(fresh)
         settle(fresh, folder)
 
@@ -116,10 +125,7 @@ def _whole(record: Record, unfinished: Path, folder: Path) -> None:
     """
     record.write(unfinished)
     settle(unfinished, folder)
-    for name in (layout.CONFIGURATION, layout.TRAINING, LOCK):
-        (folder / name).unlink(missing_ok=True)
-    for left in (folder / layout.TRAINING.parent).glob(".*.part"):  # of a write that was killed
-        left.unlink(missing_ok=True)
+    tidy(folder)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -21,8 +20,9 @@ from genbench.plots.pareto import pareto_front
 from genbench.plots.scatter import draw_scatter, drawable
 from genbench.plots.sheet import draw_sheet
 from genbench.records import layout
+from genbench.records.record import StoredCell, records
 from genbench.tables.columns import ALL, columns
-from genbench.tables.panels import StoredCell, cells, galleries, histories, samples
+from genbench.tables.panels import galleries, histories, samples
 from genbench.tables.render import environment, sections
 from genbench.tables.rows import rows
 from genbench.tables.texts import Row, phrase
@@ -40,13 +40,14 @@ def write(folder: Path, view: View | None = None, again: float | None = None) ->
     Raises:
         ValueError: for a folder without records, or with one that cannot be read.
     """
-    there = cells(folder)
+    found = records(folder)
     pages = []
     view = view or View()
-    for index, section in enumerate(sections(rows(cell.record for cell in there), replace(view, columns=(ALL,)))):
+    for index, section in enumerate(sections(rows(found), replace(view, columns=(ALL,)))):
         table = section["rows"]
         first = {column.key for column in columns(table, view.columns)}
-        mine = [cell for cell in there if cell.record.dataset == section["dataset"]]
+        mine = [cell for cell in found.cells if cell.record.dataset == section["dataset"]]
+        curves, curveless = histories(table, mine)
         pages.append(
             section
             | {
@@ -60,13 +61,14 @@ def write(folder: Path, view: View | None = None, again: float | None = None) ->
                 ],
                 "curves": [
                     {"index": place, "label": label, "svg": Markup(inline(draw_curves, {label: history}, name))}
-                    for place, (label, history) in histories(table, mine).items()
+                    for place, (label, history) in curves.items()
                     for name in [f"c{index}-{place}"]
                 ],
+                "curveless": curveless,
                 "stamps": [_stamp(row) for row in table],
             }
         )
-    titles = dict.fromkeys(str(cell.record.stamp["title"]) for cell in there if cell.record.stamp.get("title"))
+    titles = dict.fromkeys(str(cell.record.stamp["title"]) for cell in found.cells if cell.record.stamp.get("title"))
     text = (
         environment()
         .get_template("report.html")
@@ -104,11 +106,11 @@ def figures(folder: Path) -> list[Path]:
     Raises:
         ValueError: where :func:`write` raises it.
     """
-    there = cells(folder)
+    found = records(folder)
     written: list[Path] = []
-    for section in sections(rows(cell.record for cell in there), View()):
-        name = re.sub("[^a-z0-9]+", "-", section["dataset"].lower()).strip("-")
-        mine = [cell for cell in there if cell.record.dataset == section["dataset"]]
+    for section in sections(rows(found), View()):
+        name = layout.slug(section["dataset"])
+        mine = [cell for cell in found.cells if cell.record.dataset == section["dataset"]]
         for what, draw, data in _drawn(section["rows"], mine):
             written += files(draw, data, folder / FIGURES / f"{name}-{what}")
     return written
@@ -119,7 +121,7 @@ def _drawn(table: Sequence[Row], there: Sequence[StoredCell]) -> Iterator[tuple[
     scatters = list(_scatters(table))
     for scatter in scatters:
         yield "scatter" if len(scatters) == 1 else f"scatter-{scatter['extractor']}", draw_scatter, scatter["rows"]
-    if curves := dict(histories(table, there).values()):
+    if curves := dict(histories(table, there)[0].values()):
         yield "curves", draw_curves, curves
     for what, grids in [
         ("samples", samples(table, there)),

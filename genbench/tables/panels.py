@@ -6,7 +6,6 @@ import base64
 import io
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +14,8 @@ from PIL import Image
 from genbench.plots.curves import HistoryColumns, read_history
 from genbench.records import layout
 from genbench.records.pictures import PICTURES
-from genbench.records.record import Record, records
+from genbench.records.record import StoredCell
 from genbench.tables.texts import Row, bits, number, status
-
-
-@dataclass(frozen=True)
-class StoredCell:
-    """A record with the folder that it was read from."""
-
-    record: Record
-    folder: Path
-
-
-def cells(folder: Path) -> list[StoredCell]:
-    """Return every cell below a run's folder, by path; ``ValueError`` where there is none or one cannot be read."""
-    whole = records(folder)  # refuses a folder without records
-    paths = (path.parent for path in layout.record_files(folder))
-    return [StoredCell(*pair) for pair in zip(whole, (path for path in paths if path.suffix != ".part"), strict=True)]
 
 
 def pictures(table: Sequence[Row], there: Sequence[StoredCell], file: str) -> list[dict[str, Any]]:
@@ -103,19 +87,26 @@ def galleries(table: Sequence[Row], there: Sequence[StoredCell]) -> Iterator[dic
             yield {"title": picture.title, "hint": picture.hint, "name": name, "grids": grids, "failed": failed}
 
 
-def histories(table: Sequence[Row], there: Sequence[StoredCell]) -> dict[int, tuple[str, HistoryColumns]]:
-    """Return the training curves of each row that has some, by its place, with their label."""
+def histories(
+    table: Sequence[Row], there: Sequence[StoredCell]
+) -> tuple[dict[int, tuple[str, HistoryColumns]], list[str]]:
+    """Return the training curves of each row that has some, by its place, with their label; and why others have none.
+
+    A training that diverged before its first line has no curve, and nothing is to be said of it.
+    """
     curves: dict[int, tuple[str, HistoryColumns]] = {}
+    broken: list[str] = []
     for index, row in enumerate(table):
         cell = _cell(row, there)
         if cell is not None and (cell.folder / layout.HISTORY).is_file():
             named = {label for label, _ in curves.values()}
             label = row["label"] if row["label"] not in named else f"{row['label']}, {row['status']}"
             try:
-                curves[index] = (label, read_history(cell.folder / layout.HISTORY))
-            except ValueError:  # a run that diverged before its first line has no curve, and that is no fault
-                continue
-    return curves
+                if columns := read_history(cell.folder / layout.HISTORY):
+                    curves[index] = (label, columns)
+            except ValueError as error:
+                broken.append(f"{label} has no curve: {error}.")
+    return curves, broken
 
 
 def _cell(row: Row, there: Sequence[StoredCell]) -> StoredCell | None:

@@ -17,7 +17,7 @@ from genbench.errors import nearest
 from genbench.files import written_whole
 from genbench.records import layout
 from genbench.records.parts import Likelihood
-from genbench.records.record import Record
+from genbench.records.record import Record, Records
 from genbench.tables import render as texts
 from genbench.tables import terminal
 from genbench.tables.columns import ALL, DEFAULT, FIGURES, RANKED
@@ -48,7 +48,8 @@ def rows(records: Iterable[Record], sort: str | None = None) -> list[Row]:
     diverged or failed have a row of their own, so that no mean hides them, and ``seeds_run`` counts all. Seeds are
     never pooled across protocols. ``refused`` says what a row is not ranked with, and which part of the stamp differs
     (:mod:`genbench.tables.comparable`); it stands among the ``notes``. Where rows of a data set have one label,
-    ``label`` also says what differs between them, and ``plain_label`` is as it was. Absent is None; the keys are
+    ``label`` also says what differs between them, and ``plain_label`` is as it was. What was left out as the records
+    were read stands among the ``notes`` of every row. Absent is None; the keys are
     :data:`genbench.tables.keys.KEYS`.
 
     Args:
@@ -62,12 +63,13 @@ def rows(records: Iterable[Record], sort: str | None = None) -> list[Row]:
     sortable = [key for key in KEYS if key not in UNSORTABLE]
     if sort is not None and sort not in sortable:
         raise ValueError(f"sort={sort!r}: no such column; {nearest(sort, sortable)}")
+    left_out = records.notes if isinstance(records, Records) else []
     groups = _groups(records)
     labels = disambiguated(groups)
     table = [_row(cells, label) for cells, label in zip(groups, labels, strict=True)]
     for row, refused, said in zip(table, refusals(groups, labels), remarks(groups), strict=True):
         row["refused"] = refused or None
-        row["notes"] = [*(row["notes"] or ()), *refused, *said] or None
+        row["notes"] = [*(row["notes"] or ()), *refused, *said, *left_out] or None
     tried: dict[Hashable, set[int]] = {}
     lost: Counter[Hashable] = Counter()
     for cells in groups:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Generator
+from torch import Generator, Tensor
 from torch.optim import Optimizer
 
-from genbench.errors import named
+from genbench.errors import complaint, named, reason
 from genbench.files import written_whole
 from genbench.interface import GenerativeModel, Origin
+from genbench.training.config import State
 
 if TYPE_CHECKING:
-    from genbench.training.config import FitConfig, State
+    from genbench.training.config import FitConfig
 
 
 def save(path: Path | str, model: GenerativeModel) -> None:
@@ -39,6 +40,19 @@ def save(path: Path | str, model: GenerativeModel) -> None:
         save_file(tensors, part, metadata={"genbench": origin.to_json()})
 
 
+def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors of a safetensors file by name, and the texts of its header.
+
+    Raises:
+        ValueError: for a file that is missing, cut short or something else.
+    """
+    try:
+        with safe_open(str(path), framework="pt", device="cpu") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"checkpoint {path}: not a genbench model ({named(error)})") from error
+
+
 def load(path: Path | str, *, device: torch.device | str = "cpu") -> GenerativeModel:
     """Return the model that :func:`save` wrote, in evaluation mode.
 
@@ -47,14 +61,16 @@ def load(path: Path | str, *, device: torch.device | str = "cpu") -> GenerativeM
     """
     from genbench.catalog import build
 
+    tensors, header = read_tensors(path)
     try:
-        with safe_open(str(path), framework="pt", device="cpu") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
-        origin = Origin.from_json(metadata["genbench"])
-    except (SafetensorError, OSError, KeyError, TypeError, json.JSONDecodeError) as error:
-        raise ValueError(f"checkpoint {path}: not a genbench model ({named(error)})") from error
-    model = build(origin.recipe, origin.spec, seed=origin.seed, **origin.options)
+        origin = Origin.from_json(header["genbench"])
+    except (KeyError, ValidationError) as error:
+        why = complaint(error) if isinstance(error, ValidationError) else f"its header has no {error}"
+        raise ValueError(f"checkpoint {path}: not a genbench model ({why})") from error
+    try:
+        model = build(origin.recipe, origin.spec, seed=origin.seed, **origin.options)
+    except Exception as error:  # options of types that a recipe does not expect make it raise almost anything
+        raise ValueError(f"checkpoint {path}: cannot be built ({reason(error)})") from error
     try:
         model.load_state_dict(tensors)
     except RuntimeError as error:
@@ -97,10 +113,22 @@ def save_training(
         torch.save(whole, file)  # to an open file: a full disk is then an OSError
 
 
-TRAINING_KEYS = {"identity", "settings", "state", "model", "optimizers", "noise", "cpu", "cuda"}
+class Training(BaseModel):
+    """The content of a training's file."""
+
+    model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    identity: str
+    settings: dict[str, Any]
+    state: State
+    model: dict[str, Tensor]
+    optimizers: list[dict[str, Any]]
+    noise: Tensor
+    cpu: Tensor
+    cuda: Tensor | None
 
 
-def read_training(path: Path) -> dict[str, Any]:
+def read_training(path: Path) -> Training:
     """Return all that :func:`save_training` wrote; no code in the file is run.
 
     Raises:
@@ -110,9 +138,10 @@ def read_training(path: Path) -> dict[str, Any]:
         whole = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a cut file or another program's makes torch.load raise almost anything
         raise ValueError(f"checkpoint {path}: not a training of genbench ({named(error)})") from error
-    if not isinstance(whole, dict) or set(whole) != TRAINING_KEYS:
-        raise ValueError(f"checkpoint {path}: not a training of genbench (other contents)")
-    return whole
+    try:
+        return Training.model_validate(whole)
+    except ValidationError as error:
+        raise ValueError(f"checkpoint {path}: not a training of genbench ({complaint(error)})") from error
 
 
 def load_training(
@@ -124,20 +153,21 @@ def load_training(
         ValueError: for a file that is missing, cut short, another recipe's or another configuration's.
     """
     whole = read_training(path)
-    theirs = whole["identity"]
-    settings = whole["settings"]
-    if theirs != identity(model):
-        raise ValueError(f"checkpoint {path} is of {theirs}, not of {identity(model)}")
-    if settings != _settings(config):
-        raise ValueError(f"checkpoint {path} was trained under {settings}, not under {_settings(config)}")
+    if whole.identity != identity(model):
+        raise ValueError(f"checkpoint {path} is of {whole.identity}, not of {identity(model)}")
+    if whole.settings != _settings(config):
+        raise ValueError(f"checkpoint {path} was trained under {whole.settings}, not under {_settings(config)}")
     try:
-        model.load_state_dict(whole["model"])
+        model.load_state_dict(whole.model)
     except RuntimeError as error:  # weights of other names or shapes
         raise ValueError(f"checkpoint {path}: of another version's networks ({named(error)}); begin afresh") from error
     for item in fields(state):
-        setattr(state, item.name, whole["state"].get(item.name, getattr(state, item.name)))
-    noise.set_state(whole["noise"])
-    torch.set_rng_state(whole["cpu"])
-    if whole["cuda"] is not None and model.device.type == "cuda":
-        torch.cuda.set_rng_state(whole["cuda"])
-    return whole["optimizers"]
+        setattr(state, item.name, getattr(whole.state, item.name))
+    try:
+        noise.set_state(whole.noise)
+        torch.set_rng_state(whole.cpu)
+        if whole.cuda is not None and model.device.type == "cuda":
+            torch.cuda.set_rng_state(whole.cuda)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(f"checkpoint {path}: random states of another kind ({named(error)}); begin afresh") from error
+    return whole.optimizers

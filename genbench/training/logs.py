@@ -11,10 +11,10 @@ from typing import Any
 from torch import Tensor
 
 from genbench.files import written_whole
+from genbench.records.history import PLACE, read_lines
 from genbench.training.config import Progress
 
 ROWS = 200  # over the whole budget: enough for a curve, and nothing to write however many steps there are
-PLACE = ("phase", "step", "images", "seconds")
 
 
 class History:
@@ -29,8 +29,7 @@ class History:
         self.path = path
         self.rows: list[dict[str, str]] = []
         if path.is_file():
-            with path.open(newline="") as file:
-                self.rows = list(csv.DictReader(file))
+            self.rows = read_lines(path)
         self.sums: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
         self.place: int | None = None
@@ -59,7 +58,7 @@ class History:
             dict(zip(PLACE, map(str, here), strict=True)) | {name: f"{value:.6g}" for name, value in means.items()}
         )
         columns = dict.fromkeys(name for row in self.rows for name, value in row.items() if value != "")
-        with written_whole(self.path) as part, part.open("w", newline="") as file:
+        with written_whole(self.path) as part, part.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, list(columns), restval="", extrasaction="ignore")
             writer.writeheader()
             writer.writerows(self.rows)

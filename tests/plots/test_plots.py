@@ -167,13 +167,25 @@ def test_history_reads_columns_and_blanks(tmp_path):
     assert read["generator/loss"][1] == -0.001
 
 
-@pytest.mark.parametrize("text", ["", "phase,step,images\n", "a,b\n1,2\n", "images,x/y\n1,what\n", "images,x/y\n1\n"])
-def test_history_names_the_file_that_is_none(tmp_path, text):
-    if text == "images,x/y\n1\n":  # a short line is a line with blanks
-        assert np.isnan(read_history(history(tmp_path, text))["x/y"]).all()
-        return
-    with pytest.raises(ValueError, match=r"history .*history\.csv"):
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "no table of texts"),
+        ('phase,step,images,seconds\na,"1', "no table of texts"),
+        ("phase,step,images\n", "its columns are not phase, step, images, seconds"),
+        ("phase,step,images,seconds,x/y,x/y\na,1,1,1,1,1\n", "its columns are not"),
+        ("phase,step,images,seconds,x/y\na,1,1,1\n", "line 2: 4 columns, not 5"),
+        ("phase,step,images,seconds,x/y\na,1,1,1,what\n", "line 2: x/y = 'what' is no number"),
+        ("phase,step,images,seconds\na,1,1,1\na,1.5,1,1\n", "line 3: step = '1.5' is no number"),
+    ],
+)
+def test_a_history_that_is_none_is_named_with_its_line_and_column(tmp_path, text, said):
+    with pytest.raises(ValueError, match=rf"^history .*history\.csv.*{re.escape(said)}"):
         read_history(history(tmp_path, text))
+
+
+def test_a_history_without_a_line_yet_has_no_columns(tmp_path):
+    assert read_history(history(tmp_path, "phase,step,images,seconds\n")) == {}
 
 
 def test_curves_have_a_panel_a_cell_and_survive_what_diverges(tmp_path):

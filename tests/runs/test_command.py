@@ -5,7 +5,7 @@ import shlex
 import numpy as np
 import pytest
 
-from genbench import cli
+from genbench import app
 from genbench.records.record import Record
 from genbench.runs.command import Replay
 from genbench.runs.config import Cell
@@ -53,7 +53,7 @@ def ran(tmp_path_factory):
 
 
 def genbench(*words):
-    assert cli.app(list(words), standalone_mode=False) == 0
+    assert app.app(list(words), standalone_mode=False) == 0
 
 
 def cells(folder):

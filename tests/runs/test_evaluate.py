@@ -233,6 +233,16 @@ def test_translations_that_do_not_fit_are_refused(tmp_path, dataset, labels, cou
     assert said in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"extractor": "clasifier"}, {"seed": -1}, {"seed": 2**32}, {"label": " "}, {"label": "Noise"}]
+)
+def test_what_is_wrong_with_the_arguments_is_said_before_any_data_are_read(tmp_path, monkeypatch, wrong):
+    monkeypatch.setattr(data, "load", lambda *_, **__: pytest.fail("data were read"))
+    with pytest.raises(ValueError, match=f"^{next(iter(wrong))} "):
+        measured(np.zeros((N, 8, 8), np.uint8), tmp_path / "out", **wrong)
+    assert not (tmp_path / "out").exists()
+
+
 def test_no_trained_cell_is_ever_replaced(ran, drawn):
     before = Record.read(cell(ran, "told"))
     with pytest.raises(ValueError, match="a cell that was trained here; give another label"):

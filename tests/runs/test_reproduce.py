@@ -6,11 +6,13 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import genbench
-from genbench import cli
+from genbench.console import console
+from genbench.files import digest
 from genbench.interface import Phase
-from genbench.records.layout import FRACTIONS
+from genbench.records.layout import FRACTIONS, MODEL, SAMPLES
 from genbench.records.record import Record
 from genbench.runs import reproduce, runner
 from genbench.training.config import Budget, FitConfig, PhasePlan, State, Trace
@@ -46,7 +48,7 @@ def ran(tmp_path_factory):
 
 def again(folder, out):
     """Exit status and the lines of a reproduction, as the command has them."""
-    found, made = reproduce.reproduce(folder, out, cli.console())
+    found, made = reproduce.reproduce(folder, out, console())
     return found, made
 
 
@@ -62,7 +64,7 @@ def test_a_cell_comes_out_equal_bit_for_bit(ran, tmp_path, budget):
     assert all(torch.equal(models[0][name], models[1][name]) for name in models[0])
     assert (folder / FRACTIONS).is_file() == (budget == "seconds")
     before, after = Record.read(folder), Record.read(made)
-    assert after.digests == before.digests == reproduce.digests(before.model_copy(update={"digests": {}}), folder)
+    assert after.digests == before.digests == reproduce.digests(folder)
     assert after.stamp["configuration"] == before.stamp["configuration"]
     assert after.stamp["command"] == before.stamp["command"]
     assert after.stamp.get("course") == ("again, by the clock as it was" if budget == "seconds" else None)
@@ -129,7 +131,7 @@ def test_the_command_ends_with_0_where_equal_and_1_where_not(ran, tmp_path, monk
     (folder / "record.json").write_text(json.dumps(about))
     status, said, _ = genbench_("reproduce", folder, "--out", tmp_path / "b")
     assert status == 1
-    assert "NOT EQUAL in samples, all, image by image" in said
+    assert "NOT EQUAL in samples, file of samples, all, image by image" in said
     assert "there already; give another --out" in refused(genbench_("reproduce", folder, "--out", tmp_path / "a"))
     about["stamp"]["configuration"]["data"]["train"] = "0" * 64
     (folder / "record.json").write_text(json.dumps(about))
@@ -197,6 +199,24 @@ def test_here_the_last_bit_counts(tmp_path):
         assert not found.equal, fields
     timed = before.fit.model_copy(update={"seconds": 9.9})
     assert compare(tmp_path, before, fit=timed, peak_memory_mb=1.0).equal, "timings are not compared"
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_file_that_is_not_what_was_measured_is_a_difference_wherever_it_is_made_again(tmp_path, elsewhere):
+    known = {"samples": digest({"samples": torch.zeros(2, 1, 2, 2, dtype=torch.uint8)}), "weights": "a" * 64}
+    before = record(stamp=MACHINE | {"budget": {"steps": 9}}, digests=known)
+    after = before.model_copy(update={"stamp": before.stamp | ({"threads": 4} if elsewhere else {})})
+    for name in ("was", "now"):
+        (tmp_path / name).mkdir()
+    np.save(tmp_path / "was" / SAMPLES, np.zeros((2, 1, 2, 2), np.uint8))
+    assert reproduce.compared(before, after, tmp_path / "was", tmp_path / "now").equal
+    (tmp_path / "was" / MODEL).parent.mkdir()
+    save_file({"w": torch.ones(1)}, tmp_path / "was" / MODEL)
+    found = reproduce.compared(before, after, tmp_path / "was", tmp_path / "now")
+    assert [line.what for line in found.lines if line.equal is False] == ["file of weights"]
+    (tmp_path / "was" / MODEL).write_bytes(b"cut")
+    with pytest.raises(ValueError, match=r"^checkpoint .*model\.safetensors: not a genbench model"):
+        reproduce.compared(before, after, tmp_path / "was", tmp_path / "now")
 
 
 def test_an_older_record_is_compared_by_what_it_has(tmp_path):

@@ -1,12 +1,16 @@
+import re
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from genbench import catalog
-from genbench.runs.suite import Suite, parse, read, slug, to_toml, validated
+from genbench.records.layout import cell_folder, slug
+from genbench.runs.suite import Suite, parse, read, results_folder, to_toml, validated, write
 from genbench.runs.toml_values import to_value
 from genbench.suites import texts
+from tests.records import record
 
 TEXT = """
 title = "Two"
@@ -147,6 +151,12 @@ def test_what_is_no_single_toml_value_is_refused(value):
         ('title = "Two"', 'title = "Two"\nseeds = []', "seeds"),
         ('title = "Two"', 'title = "Two"\nseeds = [1, 1]', "each counts once"),
         ('title = "Two"', "title = Two", "not TOML"),
+        ('title = "Two"', f"title = {'[' * 5000}", "lists or tables are nested too deeply"),
+        ('recipe = "vae"', f'recipe = "vae"\noptions.x = {"[" * 30}{"]" * 30}', "option x: nested more than 20 deep"),
+        ('recipe = "vae"', f'recipe = "vae"\noptions{".x" * 30} = 1', "option x: nested more than 20 deep"),
+        ('title = "Two"', f"title = {'9' * 5000}", "not TOML"),
+        ('title = "Two"', f"title = 0x{'f' * 5000}", "title = …: .*valid string"),
+        ("budget = { steps = 3 }", "budget = 3", r"budget = 3: give a table, such as \{ seconds = 60 \}"),
         ('recipe = "pix2pix"\ndataset = "edges:digits"\nlabel = "pix2pix (no dropout)"', 'recipe = "vae"', "two rows"),
     ],
 )
@@ -156,6 +166,48 @@ def test_a_wrong_suite_is_refused_in_one_line(old, new, said):
         parse(TEXT.replace(old, new), "mine.toml")
     assert str(error.value).startswith("suite mine.toml: ")
     assert "\n" not in str(error.value)
+
+
+HEAD = 'title = "t"\ndataset = "digits"\nbudget = { steps = 1 }\n'
+
+
+@pytest.mark.parametrize("rows", ['row = "vae"', 'row = ["vae"]', '[row]\nrecipe = "vae"', "row = 3"])
+def test_a_row_that_is_no_table_of_its_own_is_told_how_to_be_one(rows):
+    with pytest.raises(ValueError, match=r"^suite x: row.* = .*: write each row as a table of its own, \[\[row\]\]"):
+        parse(HEAD + rows, "x")
+
+
+def test_a_byte_order_mark_is_no_part_of_a_suite(tmp_path):
+    (tmp_path / "s.toml").write_bytes(b"\xef\xbb\xbf" + TEXT.replace("\n", "\r\n").encode())
+    assert read(str(tmp_path / "s.toml")) == parse(TEXT, "two")
+
+
+def labelled(*labels):
+    return parse(HEAD + "".join(f'[[row]]\nrecipe = "vae"\nlabel = "{label}"\n' for label in labels), "x")
+
+
+def test_labels_that_differ_in_letters_outside_ascii_are_two_rows():
+    rows = labelled("漢字", "日本", "β-vae", "vae").row
+    assert len({slug(row.label) for row in rows}) == 4
+    for one, other in (("gan+", "gan"), ("A b", "a-B")):
+        with pytest.raises(ValueError, match=f"labels '{re.escape(one)}' and '{other}' differ in no letter or digit"):
+            labelled(one, other)
+    two = HEAD + '[[row]]\nrecipe = "vae"\ndataset = "folder:/a/b"\n[[row]]\nrecipe = "ae"\ndataset = "folder:/a-b"'
+    with pytest.raises(ValueError, match="data sets 'folder:/a/b' and 'folder:/a-b' differ in no letter or digit"):
+        parse(two, "x")
+
+
+def test_a_run_by_an_older_name_is_found(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    suite = labelled("vae")
+    here = results_folder("漢字.toml", suite)
+    assert results_folder("plain.toml", suite) == Path("results/plain")
+    assert here.name not in ("-", "")
+    write(suite, Path("results/-"))
+    assert results_folder("漢字.toml", suite) == Path("results/-")
+    assert results_folder("日本.toml", suite.model_copy(update={"title": "another"})).name != "-"
+    here.mkdir()
+    assert results_folder("漢字.toml", suite) == here
 
 
 def test_an_unknown_suite_names_the_nearest(tmp_path):
@@ -169,6 +221,27 @@ def test_slugs_are_folder_names():
     assert slug("f-gan (KL)") == "f-gan-kl"
     assert slug("folder:/a/B c") == "folder-a-b-c"
     assert slug("../..") == "-"
+    assert re.fullmatch(r"vae-[0-9a-f]{8}", slug("β-vae"))
+    assert re.fullmatch(r"[0-9a-f]{8}", slug("漢字"))
+    assert len(slug("x" * 300)) <= 110
+    assert slug("x" * 300) != slug("x" * 301)
+
+
+def test_a_cell_by_an_older_name_is_found_if_it_is_that_cell(tmp_path):
+    new = cell_folder(tmp_path, "digits", "漢字", 0)
+    assert new == tmp_path / "cells" / "digits" / slug("漢字") / "seed-0"
+    old = tmp_path / "cells" / "digits" / "-" / "seed-0"
+    record("漢字", dataset="digits").write(old)
+    assert cell_folder(tmp_path, "digits", "漢字", 0) == old
+    assert cell_folder(tmp_path, "digits", "漢字", 1) != old
+    assert cell_folder(tmp_path, "digits", "日本", 0).parent.name == slug("日本")
+    unfinished = tmp_path / "cells" / "digits" / "vae" / "seed-0.part"
+    unfinished.mkdir(parents=True)
+    (unfinished / "cell.json").write_text('{"dataset": "digits", "label": "β-vae"}')
+    assert cell_folder(tmp_path, "digits", "β-vae", 0) == unfinished.with_name("seed-0")
+    (unfinished / "cell.json").write_text("[" * 9999)
+    assert cell_folder(tmp_path, "digits", "β-vae", 0).parent.name == slug("β-vae")
+    assert cell_folder(tmp_path, "digits", "vae", 0) == unfinished.with_name("seed-0")
 
 
 @pytest.mark.parametrize(

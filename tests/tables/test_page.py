@@ -16,7 +16,7 @@ from genbench.records.record import records
 from genbench.tables import page as report
 from genbench.tables import rows as table
 from genbench.tables.captions import by_dataset
-from genbench.tables.panels import cells, embedded
+from genbench.tables.panels import embedded
 from tests.records import anchor, lost, quality, quick, record, run
 
 TITLES = [picture.title for picture in PICTURES]
@@ -236,7 +236,7 @@ def test_one_grid_a_row_and_every_image_as_large(tmp_path):
     assert any("seed 0, one of 2" in said for said in page.texts)
 
 
-def test_a_cell_without_picture_or_with_a_broken_history_is_no_fault(tmp_path):
+def test_a_cell_without_picture_is_no_fault_and_one_with_a_broken_history_says_so(tmp_path):
     folder = run(tmp_path, [record("a"), record("b")])
     for path in folder.glob("cells/*/a/seed-0/*"):
         if path.name == "samples.png":
@@ -246,6 +246,7 @@ def test_a_cell_without_picture_or_with_a_broken_history_is_no_fault(tmp_path):
     page = Page(report.write(folder).read_text())
     assert len(pictures(page)) == 1
     assert len(page.all("svg")) == 2
+    assert any(text.startswith("a has no curve: history ") for text in page.texts)
 
 
 def test_abilities_have_sections_laid_out_alike_and_say_where_they_failed(tmp_path):
@@ -291,7 +292,7 @@ def test_half_written_cells_are_not_read(tmp_path):
     folder = run(tmp_path, [record("a")])
     cell = folder / "cells" / "mnist5k" / "a" / "seed-0"
     record("a", seed=1).write(cell.with_name("seed-1.part"))
-    assert len(cells(folder)) == 1
+    assert len(records(folder)) == 1
 
 
 def test_a_folder_without_records_is_refused_and_nothing_written(tmp_path):

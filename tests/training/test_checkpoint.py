@@ -1,7 +1,10 @@
+import json
 import pickle
+import re
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import genbench
 from genbench import Budget, DataSpec, FitConfig, catalog, interface
@@ -73,6 +76,56 @@ def test_a_file_that_is_not_ours_is_refused_and_runs_no_code(read, content, toy_
     with pytest.raises(ValueError, match=r"^checkpoint .*file: not a (genbench model|training of genbench)"):
         genbench.load(path) if read == "model" else model.fit(toys.data(), config, resume=path)
     assert not touched.exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "new", "said"),
+    [
+        (("recipe",), 3, "recipe = 3: Input should be a valid string"),
+        (("spec", "shape"), [1, 8], "key spec.shape.2 is missing"),
+        (("spec", "levels"), "many", "spec.levels = 'many': "),
+        (("seed",), None, "seed = None: "),
+        (("options",), [], "options = []: "),
+        ((), None, "its header has no 'genbench'"),
+    ],
+)
+def test_a_models_header_of_other_types_is_named_by_key(toy_recipe, tmp_path, place, new, said):
+    header = json.loads(genbench.build("toy", toys.PLAIN).origin.to_json())
+    at = header
+    for name in place[:-1]:
+        at = at[name]
+    at |= dict.fromkeys(place[-1:], new)
+    save_file({"w": torch.ones(1)}, tmp_path / "m", metadata={"genbench": json.dumps(header)} if place else {"x": "y"})
+    with pytest.raises(ValueError, match=rf"^checkpoint .*m: not a genbench model \({re.escape(said)}"):
+        genbench.load(tmp_path / "m")
+
+
+def test_options_that_build_nothing_are_one_line(toy_recipe, tmp_path, monkeypatch):
+    genbench.save(tmp_path / "m", genbench.build("toy", toys.PLAIN))
+    monkeypatch.setattr(toys, "recipe", lambda spec: [] + 1)
+    with pytest.raises(ValueError, match=r"^checkpoint .*m: cannot be built \(TypeError: "):
+        genbench.load(tmp_path / "m")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"state": {"steps": "x"}}, "state.steps = 'x': "),
+        ({"noise": 3}, "noise = 3: "),
+        ({"optimizers": [[]]}, "optimizers.0 = []: "),
+        ({"more": 1}, "more = 1: Extra inputs"),
+        (None, "key identity is missing"),
+        ({"noise": torch.ones(3)}, "random states of another kind"),
+    ],
+)
+def test_a_training_of_other_types_is_named_by_key(toy_recipe, tmp_path, change, said):
+    path = tmp_path / "training.pt"
+    config = FitConfig(Budget(steps=2), 5, checkpoint=path)
+    genbench.build("toy", toys.PLAIN).fit(toys.data(), config)
+    torch.save({} if change is None else torch.load(path, weights_only=True) | change, path)
+    with pytest.raises(ValueError, match=rf"^checkpoint .*training\.pt: .*{re.escape(said)}") as error:
+        genbench.build("toy", toys.PLAIN).fit(toys.data(), config, resume=path)
+    assert "\n" not in str(error.value)
 
 
 def test_a_training_of_another_recipe_or_configuration_is_refused(toy_recipe, tmp_path):

@@ -1,0 +1,38 @@
+"""What killed runs leave behind, removed by the next."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from genbench.files import LOCK
+from genbench.records import layout
+
+PARTS = ".*.part"  # files that were being written
+
+
+def tidy(folder: Path) -> None:
+    """Remove from a whole cell what only an unfinished one needs, and what a write that was killed has left."""
+    for name in (layout.CONFIGURATION, layout.TRAINING, LOCK):
+        (folder / name).unlink(missing_ok=True)
+    _remove(folder.rglob(PARTS))
+
+
+def sweep(run: Path) -> None:
+    """Remove what killed runs left in a run's folder, whose lock this process holds; what can be gone on with stays."""
+    _remove(run.glob(PARTS))
+    for folder in (run / layout.CELLS).glob("*/*/seed-*"):
+        if layout.CELL.fullmatch(folder.name) and (folder / layout.RECORD).is_file():
+            tidy(folder)
+            shutil.rmtree(folder.with_name(f".{folder.name}.old"), ignore_errors=True)
+        elif folder.suffix == ".part" and not (folder / layout.CONFIGURATION).is_file():
+            shutil.rmtree(folder, ignore_errors=True)
+    for folder in (run / layout.CELLS).glob("*/*/.seed-*.failed"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        if not path.is_dir():
+            path.unlink(missing_ok=True)
