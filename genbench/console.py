@@ -18,6 +18,10 @@ DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Folder of MNIST, CIFAR-10 and the like; else $GENBENCH_DATA.")
 ]
 Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train and measure.")]
+Alpha = Annotated[
+    str | None,
+    typer.Option(help="Behind transparent pixels of images in folders: white (default), #rrggbb …, or refuse."),
+]
 CellPath = Annotated[Path, typer.Argument(help="Folder of a finished cell: DIR/cells/DATASET/LABEL/seed-N.")]
 
 

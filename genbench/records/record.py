@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
+from genbench.errors import made_printable
 from genbench.files import written_whole
 from genbench.records import layout
 from genbench.records.parts import (
@@ -93,6 +94,12 @@ class Record(Part):
     seconds: dict[str, float] = Field(default_factory=dict)
     digests: dict[str, str] = Field(default_factory=dict)
     stamp: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _printable(cls, value: Any) -> Any:  # noqa: ANN401 - whatever a field has
+        """Take the control characters out of a stranger's record, and of whatever else is said in one."""
+        return made_printable(value)
 
     def write(self, folder: Path) -> Path:
         """Write ``record.json`` into ``folder``, whole or not at all."""

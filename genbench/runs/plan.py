@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from genbench.catalog import recipe
 from genbench.data.dataset import digest
-from genbench.files import restore, unfinished_of
+from genbench.files import linked, restore, unfinished_of
 from genbench.records import layout
 from genbench.records.record import Record
 from genbench.records.stamp import lacks, older
@@ -155,6 +155,7 @@ def _cell(suite: Suite, row: SuiteRow, dataset: Dataset, seed: int, device: str,
     return Cell(
         dataset=row.dataset,
         size=suite.size,
+        alpha=suite.alpha,
         data=dict(dataset.hashes),
         recipe=row.recipe,
         label=row.label,
@@ -196,7 +197,7 @@ def _job(cell: Cell, folders: dict[str, Path], fresh: bool, measure_again: bool,
     how: How = "run"
     for folder in folders.values():
         unfinished = unfinished_of(folder)
-        if not fresh and (unfinished / layout.CONFIGURATION).is_file():
+        if not fresh and (unfinished / layout.CONFIGURATION).is_file() and not linked(unfinished):
             _same(cell, json.loads((unfinished / layout.CONFIGURATION).read_text()), unfinished)
             how = "resume" if (unfinished / layout.TRAINING).is_file() else "run"
             if how == "resume":

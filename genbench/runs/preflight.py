@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from genbench import catalog, errors, features
 from genbench.check import check_given, check_split
 from genbench.interface import GenerativeModel
+from genbench.likelihood.nll import check_draws
 from genbench.metrics.paired import SMALLEST_SIDE
 from genbench.metrics.quality import MINIMUM_IMAGES
 from genbench.pretrained import inception_v3
+from genbench.reserving import check_trained
 from genbench.runs.suite import Suite, SuiteRow
 from genbench.training import precision
 from genbench.training.config import Budget
@@ -42,7 +44,7 @@ def built_models(suite: Suite, datasets: Mapping[str, Dataset]) -> list[Generati
     Raises:
         ValueError: for a row that cannot be built, or rows that are to learn from few labels and need all.
     """
-    models = [_built(row, datasets[row.dataset], suite.seeds[0]) for row in suite.trained]
+    models = [_built(row, datasets[row.dataset], suite) for row in suite.trained]
     _check_labels(suite.trained, models, datasets)
     return models
 
@@ -74,9 +76,11 @@ def _checked(suite: Suite, dataset: Dataset) -> Dataset:
     return dataset
 
 
-def _built(row: SuiteRow, dataset: Dataset, seed: int) -> GenerativeModel:
+def _built(row: SuiteRow, dataset: Dataset, suite: Suite) -> GenerativeModel:
     try:
-        model = catalog.build(row.recipe, dataset.with_labels(row.labelled).spec, seed=seed, **row.options)
+        model = catalog.build(row.recipe, dataset.with_labels(row.labelled).spec, seed=suite.seeds[0], **row.options)
+        check_trained(model)
+        check_draws(model, suite.draws)
         if model.needs_every_label:
             check_given(model.given, dataset.train, "train")
         return model

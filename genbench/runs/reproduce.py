@@ -11,12 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from pydantic import ValidationError
 from safetensors import safe_open
 
-from genbench import data
+from genbench import array_file, data
 from genbench.data.dataset import check_unchanged
 from genbench.files import digest, locked
 from genbench.records import layout
@@ -132,7 +131,7 @@ def planned(before: Record, folder: Path, out: Path, root: Path | None, device: 
     made = layout.cell_folder(out, slug(before.dataset), slug(before.label), before.seed)
     if made.exists():
         raise ValueError(f"{made}: there already; give another --out")
-    check_unchanged(data.load(cell.dataset, root=root, size=cell.size), cell.data)
+    check_unchanged(data.load(cell.dataset, root=root, size=cell.size, alpha=cell.alpha), cell.data)
     trace = None
     if "seconds" in cell.budget and before.fit is not None:
         steps = tuple(before.fit.phase_steps.values())
@@ -179,7 +178,7 @@ def digests(record: Record, folder: Path) -> dict[str, str]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
             known["weights"] = digest(tensors)
     if "samples" not in known and (folder / layout.SAMPLES).is_file():
-        known["samples"] = digest({"samples": torch.from_numpy(np.load(folder / layout.SAMPLES, allow_pickle=False))})
+        known["samples"] = digest({"samples": torch.from_numpy(array_file.npy(folder / layout.SAMPLES))})
     return known
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from multiprocessing import connection
@@ -15,7 +14,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 
 from genbench import data, processor
-from genbench.files import locked, written_whole
+from genbench.files import locked, remove, written_whole
 from genbench.records import layout
 from genbench.records.record import Record, records
 from genbench.records.stamp import revision
@@ -91,7 +90,7 @@ def run(
         laid = plan(
             suite,
             out,
-            lambda name: data.load(name, root=root, size=suite.size, download=download),
+            lambda name: data.load(name, root=root, size=suite.size, alpha=suite.alpha, download=download),
             device=device,
             fresh=fresh,
             measure_again=measure_again,
@@ -152,7 +151,7 @@ def _one(job: Job, setting: Setting, display: ProgressDisplay) -> Ended:
     began = time.monotonic()
     if job.how in ("run", "measure"):
         for folder in job.folders.values():
-            shutil.rmtree(worker.unfinished_of(folder), ignore_errors=True)
+            remove(worker.unfinished_of(folder))
     here, there = SPAWN.Pipe(duplex=False)
     child = SPAWN.Process(target=worker.main, args=(job, setting, there), daemon=True)
     with unnamed_main():
