@@ -7,10 +7,12 @@ than :data:`MOST_PIXELS`. What has to be converted is, and said.
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,6 +42,8 @@ REFUSE = "refuse"  # in place of a ground: pictures with transparent pixels are 
 ORIENTATION = 0x0112  # the tag of EXIF
 RANGELESS = ("I", "F")  # 32 bits a pixel, of which no file says what is white
 TRANSPARENT = ("LA", "La", "PA", "RGBA", "RGBa")
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # else Python prints what Pillow logs of damaged files
 
 
 class _RefusedError(ValueError):
@@ -75,7 +79,8 @@ def opened(path: Path, formats: tuple[str, ...] = FORMATS) -> Iterator[Image]:
             # A file, not its name: Pillow would map it into memory, and turns what it maps wrongly.
             with path.open("rb") as file, Image.open(file, formats=formats) as image:
                 _check_size(*image.size)
-                yield image
+                with _silent() if image.format == "TIFF" else nullcontext():
+                    yield image
     except _RefusedError as error:
         raise ValueError(f"{path}: {error}") from error
     except UnidentifiedImageError as error:
@@ -133,6 +138,20 @@ def ground(alpha: str) -> tuple[int, int, int] | None:
         raise ValueError(f"alpha={alpha!r}: give white, black or another colour, #rrggbb, or refuse")
     red, green, blue = ImageColor.getrgb(alpha)[:3]
     return red, green, blue
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Keep what libtiff writes to standard error out of it: the one line of a refusal says enough."""
+    kept = os.dup(2)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
 
 
 def _check_size(width: int, height: int) -> None:

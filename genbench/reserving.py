@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from genbench.memory import check_fits
@@ -17,7 +16,7 @@ HINT = "make them smaller by the recipe's options"
 
 
 class BoundedBuilding(TorchDispatchMode):
-    """Within it, refuse (``ValueError``) a tensor that would bring all that are made above the machine's memory.
+    """Within it, refuse (``ValueError``) a tensor with which the training of all that are made would exceed memory.
 
     What is given back meanwhile counts too: networks keep nearly all that is made while they are built.
     """
@@ -39,14 +38,8 @@ class BoundedBuilding(TorchDispatchMode):
         if size is not None and torch.device(given.get("device") or "cpu").type != "meta":
             values = torch.empty((), dtype=given.get("dtype"), device="meta")
             self.reserved += math.prod(size) * values.element_size()
-            check_fits("its networks", self.reserved, HINT)
+            check_fits("training its networks", COPIES * self.reserved, HINT)
         return func(*args, **given)
-
-
-def check_trained(model: nn.Module) -> None:
-    """Refuse (``ValueError``) a model whose training would take more memory than the machine has."""
-    size = sum(weight.numel() * weight.element_size() for weight in model.parameters() if weight.requires_grad)
-    check_fits("training its networks", COPIES * size, HINT)
 
 
 def _size(func: Any, args: tuple[Any, ...]) -> Sequence[int] | None:  # noqa: ANN401 - an operator of torch's

@@ -77,7 +77,8 @@ def load(path: Path, size: int | None, alpha: str = WHITE) -> Raw:
     images = pixels([file for files, _ in parts for file, _ in files], reading)
     labels = [torch.tensor([label for _, label in files]) for files, _ in parts]
     split = list(zip(images.split([len(part) for part in labels]), labels, strict=True))
-    told = reading.said(f"{_counted(len(images), 'image')}, {len(classes) or 'no'} classes")
+    of_classes = "no classes" if not classes else "1 class" if len(classes) == 1 else f"{len(classes):,} classes"
+    told = reading.said(f"{_counted(len(images), 'image')}, {of_classes}")
     test = split[1] if len(split) > 1 else None
     return Raw(*split[0], classes=len(classes), test=test, told=told)
 

@@ -12,7 +12,6 @@ from genbench.likelihood.nll import check_draws
 from genbench.metrics.paired import SMALLEST_SIDE
 from genbench.metrics.quality import MINIMUM_IMAGES
 from genbench.pretrained import inception_v3
-from genbench.reserving import check_trained
 from genbench.runs.suite import Suite, SuiteRow
 from genbench.training import precision
 from genbench.training.config import Budget
@@ -79,7 +78,6 @@ def _checked(suite: Suite, dataset: Dataset) -> Dataset:
 def _built(row: SuiteRow, dataset: Dataset, suite: Suite) -> GenerativeModel:
     try:
         model = catalog.build(row.recipe, dataset.with_labels(row.labelled).spec, seed=suite.seeds[0], **row.options)
-        check_trained(model)
         check_draws(model, suite.draws)
         if model.needs_every_label:
             check_given(model.given, dataset.train, "train")

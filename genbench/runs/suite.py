@@ -142,7 +142,10 @@ class Suite(SuitePart):
     @field_validator("alpha")
     @classmethod
     def _alpha(cls, value: str) -> str:
-        ground(value)
+        try:
+            ground(value)
+        except ValueError as error:
+            raise ValueError(str(error).partition(": ")[2]) from error
         return value
 
     @field_validator("precision")
