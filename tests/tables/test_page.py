@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from genbench.plots.grid import draw_grid
-from genbench.plots.sheet import draw_sheet
 from genbench.records.parts import Parzen
 from genbench.records.pictures import NEIGHBOURS, PICTURES
 from genbench.records.record import records
@@ -172,17 +171,6 @@ def test_pictures_are_pixel_for_pixel_the_cells_and_ten_recipes_of_colour_are_be
         assert source.startswith("data:image/webp")
         assert seen(source) == pixels(path)
         assert wide == Image.open(path).width
-
-
-@pytest.mark.parametrize("fmt", ["EPS", "GIF", "JPEG"])
-def test_a_picture_of_another_format_than_its_name_says_is_refused_by_its_path(tmp_path, monkeypatch, fmt):
-    monkeypatch.setattr("subprocess.Popen", lambda *a, **k: pytest.fail("a program was started"))
-    path = tmp_path / "samples.png"
-    Image.new("L", (8, 8)).save(path, format=fmt)
-    with pytest.raises(ValueError, match=r"samples\.png: cannot be read as an image \(none of PNG\)"):
-        embedded(path)
-    with pytest.raises(ValueError, match=r"samples\.png: cannot be read as an image \(none of PNG\)"):
-        draw_sheet([("a", path)], tmp_path / "sheet.png")
 
 
 def test_figures_are_written_in_three_formats(tmp_path):
