@@ -54,6 +54,13 @@ def test_both_layouts_give_each_image_its_own_source(tmp_path):
     assert not set(row_of(unpaired).tolist()) & set((unpaired.images[:, 0, 0, 0].long() // 10).tolist())
 
 
+def test_a_picture_of_two_halves_is_converted_once(tmp_path):
+    beside(tmp_path)
+    Image.fromarray(np.concatenate([IMAGES[0], IMAGES[0]], 1)).convert("RGBA").save(tmp_path / "00.png")
+    Image.new("RGBA", (12, 4)).save(tmp_path / "01.png")
+    assert "1 image laid on white where transparent" in data.load(f"pairs:{tmp_path}").told
+
+
 @pytest.mark.parametrize("make", [beside, apart])
 def test_splits_that_a_folder_settles_are_kept(tmp_path, make):
     make(tmp_path / "train", range(12))
