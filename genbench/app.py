@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from genbench import commands, completion, processor
-from genbench.console import DataDir, Device, console, listed
+from genbench.console import Alpha, DataDir, Device, console, listed
+from genbench.image_file import WHITE
 from genbench.suites import titles
 from genbench.training.precision import chosen_device
 
@@ -47,13 +48,26 @@ def families(as_json: Json = False) -> None:
 
 
 @app.command()
-def datasets(as_json: Json = False, data_dir: DataDir = None) -> None:
-    """Every data set, whether it is at hand, and the prefixes that vary one."""
+def datasets(
+    name: Annotated[
+        str | None, typer.Argument(help="One to read now, by name: folder:PATH.", autocompletion=completion.datasets)
+    ] = None,
+    size: Annotated[int | None, typer.Option(help="Side that images in folders are cut and resized to.")] = None,
+    alpha: Alpha = None,
+    as_json: Json = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Every data set, whether it is at hand, and the prefixes that vary one; or what reading one of them finds."""
     from dataclasses import asdict
 
-    from genbench.data import listing
+    from genbench import data
 
-    listed("Data sets", [asdict(entry) for entry in listing(data_dir)], as_json)
+    if name is None and (size is not None or alpha is not None):
+        raise ValueError("--size, --alpha: say which data set is to be read: genbench datasets folder:PATH")
+    if name is None:
+        listed("Data sets", [asdict(entry) for entry in data.listing(data_dir)], as_json)
+    else:
+        listed(name, [data.load(name, root=data_dir, size=size, alpha=alpha or WHITE).facts], as_json)
 
 
 @app.command()
@@ -80,6 +94,7 @@ def run(
     fresh: Annotated[bool, typer.Option("--fresh", help="Do again what is done.")] = False,
     measure_again: Annotated[bool, typer.Option("--measure-again", help=AGAIN)] = False,
     size: Annotated[int | None, typer.Option(help="Side that images in folders are cut and resized to.")] = None,
+    alpha: Alpha = None,
     data_dir: DataDir = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch data sets that are missing.")] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Logs for TensorBoard too, in each cell.")] = False,
@@ -98,7 +113,7 @@ def run(
     whole = read(suite)
     groups = measured_groups(measures, left_out, whole.measures)
     told = (dataset, size, recipe or (), option or (), seed or (), budget, precision, labelled, effort)
-    changes = Overrides(*told, measures=groups, anchors=not no_anchors)
+    changes = Overrides(*told, measures=groups, anchors=not no_anchors, alpha=alpha)
     wanted = overridden(whole, changes)
     beside = processor.busy()
     # Nothing so far has imported torch: the process of the cells does that beside this one.

@@ -184,9 +184,11 @@ def build(name: str, spec: DataSpec, *, seed: int = 0, **options: Any) -> Genera
     """Make a model, its weights drawn from ``seed`` alone.
 
     Raises:
-        ValueError: for an unknown recipe or option, an option's bad value, or data that the recipe cannot take.
+        ValueError: for an unknown recipe or option, an option's bad value, data that the recipe cannot take, or
+            networks that memory cannot hold.
     """
     from genbench.interface import Origin
+    from genbench.reserving import BoundedBuilding
     from genbench.seed import derive, fork_rng
 
     entry = recipe(name)
@@ -200,7 +202,7 @@ def build(name: str, spec: DataSpec, *, seed: int = 0, **options: Any) -> Genera
     for word in entry.needs:
         if lacking := NEEDS[word].lacking(spec):
             raise ValueError(f"recipe {name!r}: {lacking}")
-    with fork_rng(derive(seed, "build")):
+    with fork_rng(derive(seed, "build")), BoundedBuilding():
         model = entry.function()(spec, **options)
     missing = [given for given in model.given if not spec.has(given)]
     if missing:

@@ -65,7 +65,9 @@ def _refused(message: str, error: BaseException) -> int:
     """Say in one line what is wrong."""
     if os.environ.get(DEBUG):
         raise error
-    print("genbench: " + " ".join(message.split()), file=sys.stderr)
+    from genbench.errors import printable
+
+    print("genbench: " + printable(" ".join(message.split())), file=sys.stderr)
     return REFUSED
 
 

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from genbench import completion
-from genbench.console import CellPath, DataDir, Device, console, listed
+from genbench.console import Alpha, CellPath, DataDir, Device, console, listed
+from genbench.image_file import WHITE
 from genbench.training.precision import chosen_device
 
 RecipeName = Annotated[str, typer.Argument(help="Name of a recipe.", autocompletion=completion.recipes)]
@@ -69,6 +70,7 @@ def sample(
     ] = None,
     domain: Annotated[int | None, typer.Option(help="Domain to translate --source into; by default each.")] = None,
     source_domain: Annotated[int | None, typer.Option(help="Domain that --source comes from.")] = None,
+    alpha: Alpha = None,
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
     device: Device = "auto",
     data_dir: DataDir = None,
@@ -84,10 +86,10 @@ def sample(
         from genbench.runs.translate import translate
 
         told = {"domain": domain, "source_domain": source_domain, "label": label}
-        translate(cell, source, number, output, **told, seed=seed, device=chosen_device(device))
+        translate(cell, source, number, output, **told, seed=seed, device=chosen_device(device), alpha=alpha or WHITE)
         console().print(str(output), markup=False, highlight=False, soft_wrap=True)
         return
-    for name, value in (("--domain", domain), ("--source-domain", source_domain)):
+    for name, value in (("--domain", domain), ("--source-domain", source_domain), ("--alpha", alpha)):
         if value is not None:
             raise ValueError(f"{name} {value}: says something of --source alone; give both, or neither")
     if keep is not None and not complete:
@@ -117,6 +119,7 @@ def score(
         str | None, typer.Option(help="Data set whose test split is scored.", autocompletion=completion.datasets)
     ] = None,
     images: Annotated[Path | None, typer.Option(help="Folder of images to score.")] = None,
+    alpha: Alpha = None,
     draws: Annotated[int | None, typer.Option(min=1, help="Importance weights, or chains, an image.")] = None,
     effort: Annotated[str | None, typer.Option(help=EFFORT)] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many images.")] = None,
@@ -129,7 +132,7 @@ def score(
 
     if (dataset is None) == (images is None):
         raise ValueError("score: give one of --dataset and --images")
-    how: dict[str, Any] = {"draws": draws, "effort": effort, "limit": limit, "seed": seed}
+    how: dict[str, Any] = {"draws": draws, "effort": effort, "limit": limit, "seed": seed, "alpha": alpha or WHITE}
     line = inference.score(cell, dataset, images, **how, device=chosen_device(device), root=data_dir)
     console().print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -165,6 +168,7 @@ def evaluate(
         bool, typer.Option("--translations", help="Sample i was made of test source i: adds PSNR and its kin.")
     ] = False,
     size: Annotated[int | None, typer.Option(help="Side that a folder data set's images are resized to.")] = None,
+    alpha: Alpha = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Do again what is done.")] = False,
     device: Device = "auto",
     data_dir: DataDir = None,
@@ -183,6 +187,7 @@ def evaluate(
         seed=seed,
         translations=translations,
         size=size,
+        alpha=alpha or WHITE,
         device=chosen_device(device),
         root=data_dir,
         fresh=fresh,

@@ -29,6 +29,10 @@ PLAIN = {
     **{"‘": "'", "’": "'", "“": '"', "”": '"', "━": "-", "╸": "-", "╺": "-", "─": "-", "•": "*", "⚠": "!"},
 }
 GONE = (errno.EPIPE, errno.EIO)  # the reader of a pipe, a terminal
+Alpha = Annotated[
+    str | None,
+    typer.Option(help="Behind transparent pixels of images in folders: white (default), #rrggbb …, or refuse."),
+]
 CellPath = Annotated[Path, typer.Argument(help="Folder of a finished cell: DIR/cells/DATASET/LABEL/seed-N.")]
 
 

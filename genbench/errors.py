@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import errno
 import reprlib
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -25,6 +26,9 @@ def nearest(name: str, names: Iterable[str]) -> str:
 # What a full disk says: a limit on the size of a file stops a write in the same way.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FULL_WORDS = ("No space left on device", "Disk quota exceeded", "File too large", "file write failed")
+
+# Marks that turn the direction in which the text behind them is written.
+TURNING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 def disk_full(error: BaseException | None) -> bool:
@@ -61,13 +65,42 @@ def reason(error: BaseException) -> str:
         return f"out of memory{f' ({said})' if said else ''}; {LESS_MEMORY}"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     name = "" if isinstance(error, ValueError) and lines else f"{type(error).__name__}: "
-    return (name + (lines[0] if lines else "")).removesuffix(": ")[:300]
+    return printable((name + (lines[0] if lines else "")).removesuffix(": ")[:300])
+
+
+def short(error: BaseException) -> str:
+    """Return the first line of an error's message, or its kind where it has none, to stand in brackets."""
+    return printable((str(error).splitlines() or [""])[0][:100] or type(error).__name__)
+
+
+def printable(text: str) -> str:
+    r"""Return a text that moves and colours nothing where it is printed: control characters as ``\x1b`` and the like.
+
+    So are marks that turn the direction of writing, and halves of pairs, which no encoding has. New lines and tabs
+    stay.
+    """
+    return "".join(c if c in "\n\t" or not _commands(c) else ascii(c)[1:-1] for c in text)
+
+
+def made_printable(value: Any) -> Any:  # noqa: ANN401 - anything that JSON has
+    """Return a value as JSON has it, every text in it :func:`printable`."""
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, Mapping):
+        return {made_printable(name): made_printable(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(made_printable, value))
+    return value
+
+
+def _commands(character: str) -> bool:
+    return unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") or character in TURNING
 
 
 def named(error: BaseException) -> str:
     """Return the first line of an error's message, cut to what a line holds."""
     first = (str(error).strip().splitlines() or [""])[0].partition(". ")[0][:120]
-    return f"{type(error).__name__}: {first}" if first else type(error).__name__
+    return printable(f"{type(error).__name__}: {first}" if first else type(error).__name__)
 
 
 def complaint(error: ValidationError) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -13,15 +15,18 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from genbench.errors import printable
+
 if TYPE_CHECKING:
     from torch import Tensor
 
+NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)  # Windows has none
 LOCK = ".lock"  # in a folder that a process is at work in; left there by one that was killed, it is free
 
 
 def held(folder: Path) -> bool:
     """Return whether a process holds the lock of ``folder``: see :func:`locked`."""
-    if not (folder / LOCK).is_file():
+    if not _own(folder / LOCK):
         return False
     lock = FileLock(folder / LOCK)
     try:
@@ -39,21 +44,26 @@ def locked(folder: Path) -> Iterator[None]:
     A folder that was made for the lock, and into which nothing was written, is removed in the end.
 
     Raises:
-        ValueError: where another process holds the lock, with its number; or for a folder that cannot be written.
+        ValueError: where another process holds the lock, with its number; for a folder that cannot be written; or for a
+            lock that is a link, or another file's second name: what stands in the folder is not written through.
     """
     new = [path for path in (folder, *folder.parents) if not path.exists()]
     held = folder / LOCK
     lock = FileLock(held)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if os.path.lexists(held) and not _own(held):
+            raise ValueError(f"{held}: is no file of its own, but a link or the like; remove it")
         lock.acquire(timeout=0)
     except Timeout as error:
         other = held.read_text().strip() or "another process"
-        raise ValueError(f"--out {folder}: process {other} runs in it; wait, or give another folder") from error
+        said = f"process {printable(other)[:20]} runs in it; wait, or give another folder"
+        raise ValueError(f"--out {folder}: {said}") from error
     except OSError as error:
         raise ValueError(f"--out {folder}: cannot be written ({error.strerror}); give another folder") from error
     try:
-        held.write_text(str(os.getpid()))
+        with open(held, "w", opener=lambda path, flags: os.open(path, flags | NOFOLLOW)) as file:
+            file.write(str(os.getpid()))
         yield
     finally:
         if [entry.name for entry in folder.iterdir()] == [LOCK]:  # refused: leave nothing
@@ -64,12 +74,38 @@ def locked(folder: Path) -> Iterator[None]:
         lock.release()
 
 
+def _own(path: Path) -> bool:
+    """Return whether a path is that of a regular file, by no link, and the only one of it."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+
+
+def check_regular(path: Path) -> None:
+    """Refuse (``ValueError``) what is no file that can be read to its end: a folder, a device, a pipe, or nothing."""
+    try:
+        kind = path.stat().st_mode
+    except FileNotFoundError as error:
+        raise ValueError(f"{path}: there is no such file") from error
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    if not stat.S_ISREG(kind):
+        raise ValueError(f"{path}: is no regular file; give one")
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Yield a path beside ``path`` that replaces it when the block ends well, and is removed when it does not."""
+    """Yield a path beside ``path`` that replaces it when the block ends well, and is removed when it does not.
+
+    Nobody can have put a link there: nobody knew its name, and there was nothing. A link at ``path`` itself is
+    replaced, not written through.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name[:200]}.{secrets.token_hex(8)}.part")
+    os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | NOFOLLOW, 0o666))  # less what the umask takes
     try:
         yield part
         with part.open("rb") as file:
@@ -87,11 +123,23 @@ def unfinished_of(folder: Path) -> Path:
 def settle(unfinished: Path, folder: Path) -> None:
     """Put ``unfinished``, now whole, in the place of ``folder``; what was there goes only once the new one stands."""
     old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
+    remove(old)
+    if os.path.lexists(folder):
         folder.rename(old)
     unfinished.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    remove(old)
+
+
+def linked(folder: Path) -> bool:
+    """Return whether a folder is a link or has one in it, through which what is written there would go elsewhere."""
+    return folder.is_symlink() or any(path.is_symlink() for path in folder.rglob("*"))
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder with all that is in it, or the link that stands in its place; what it leads to stays."""
+    if folder.is_symlink():
+        folder.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def restore(folder: Path) -> None:

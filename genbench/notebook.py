@@ -47,6 +47,7 @@ def run(
     measures: Sequence[str] | None = None,
     anchors: bool = True,
     size: int | None = None,
+    alpha: str | None = None,
     device: str = "auto",
     fresh: bool = False,
     measure_again: bool = False,
@@ -75,6 +76,7 @@ def run(
         measures: the groups of figures to measure, of ``"nll"``, ``"fid"`` and ``"speed"``; all by default.
         anchors: whether the rows that nobody trains are measured too.
         size: the side in pixels that a folder's images are resized to.
+        alpha: the ground behind their transparent pixels, a colour, or ``"refuse"``; white where nothing is said.
         device: the device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         fresh: whether what is done is done again.
         measure_again: whether cells that older measures measured are measured again, by their weights.
@@ -105,7 +107,7 @@ def run(
     folder = Path(out) if out is not None else results_folder(str(suite), whole)
     words = [f"{name}={to_value(value)}" for name, value in (options or {}).items()]
     told = (dataset, size, tuple(recipes), words, tuple(seeds), budget, precision, labelled, effort)
-    changes = Overrides(*told, measures=measures, anchors=anchors)
+    changes = Overrides(*told, measures=measures, anchors=anchors, alpha=alpha)
     where = None if root is None else Path(root)
     wanted = overridden(whole, changes)
     # A suite that is no file is in the run's folder as it was wanted, and asked for from there.
@@ -230,6 +232,7 @@ def evaluate(
     extractor: str | None = None,
     seed: int = 0,
     size: int | None = None,
+    alpha: str | None = None,
     device: str = "auto",
     root: str | Path | None = None,
     fresh: bool = False,
@@ -246,6 +249,7 @@ def evaluate(
         extractor: the name of the feature extractor; by default that of the rows in ``out``.
         seed: the seed of the row.
         size: the side in pixels that a folder data set's images are resized to.
+        alpha: the ground behind transparent pixels of a folder's images, or ``"refuse"``.
         device: the device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
         root: the folder of data sets.
         fresh: whether a row of this label is replaced.
@@ -267,6 +271,7 @@ def evaluate(
             extractor=extractor,
             seed=seed,
             size=size,
+            alpha=alpha or "white",
             device=_device(device),
             root=None if root is None else Path(root),
             fresh=fresh,

@@ -12,7 +12,10 @@ UNSHIPPED = sorted([*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglo
 
 # Packages and modules of genbench from left to right: each may import what stands to its left, and nothing else.
 LINE = (
-    ("spec", "check", "seed", "errors", "files", "stats", "console", "pretrained", "suites", "processor"),
+    (
+        *("spec", "check", "seed", "errors", "memory", "files", "image_file", "array_file", "stats", "console"),
+        *("reserving", "pretrained", "suites", "processor"),
+    ),
     ("interface", "abilities", "catalog", "records"),
     ("data", "features"),
     ("likelihood",),
@@ -26,6 +29,9 @@ BESIDE = {
     "check": {"spec"},
     "catalog": {"interface"},
     "files": {"errors"},
+    "image_file": {"files", "errors"},
+    "array_file": {"files", "errors", "memory"},
+    "reserving": {"memory"},
     "pretrained": {"files", "errors"},
     "commands": {"completion", "describe"},
     "app": {"commands", "completion", "doctor"},
@@ -59,6 +65,7 @@ NO_TORCH = (
     "genbench.app",
     "genbench.cli",
     *(f"genbench.{name}" for name in ("catalog", "console", "errors", "files", "processor", "stats")),
+    *(f"genbench.{name}" for name in ("image_file", "array_file", "memory")),
     *(f"genbench.runs.{name}" for name in ("overrides", "spawn", "suite")),
     "genbench.commands",
     "genbench.completion",
@@ -250,6 +257,15 @@ def test_every_package_has_a_place():
 def test_files_hold_one_concept():
     long = {module(path): n for path in [*FILES, *UNSHIPPED] if (n := len(path.read_text().splitlines())) > 300}
     assert not long
+
+
+# One reader of each kind of file that a stranger may have written: it names the formats, and believes no header.
+READERS = {"Image.open(": {"genbench.image_file"}, "np.load(": set(), "zipfile": {"genbench.array_file"}}
+
+
+def test_files_of_strangers_are_opened_in_one_place():
+    texts = {module(path): path.read_text() for path in FILES}
+    assert {call: {name for name, text in texts.items() if call in text} for call in READERS} == READERS
 
 
 def test_input_is_never_checked_by_assert():

@@ -40,6 +40,15 @@ def genbench_(monkeypatch, capsys):
         (["run", "smoke", "--device", "tpu"], "'tpu'"),
         (["run", "smoke", "--out", "/dev/null/x"], "--out /dev/null/x: cannot be written"),
         (["run", "smoke", "--size", "9"], "size=9: only folder:PATH and pairs:PATH are resized"),
+        (["run", "smoke", "--alpha", "red"], "alpha='red': only folder:PATH and pairs:PATH have transparent pixels"),
+        (["run", "smoke", "--alpha", "rde"], "alpha = 'rde': give white, black or another colour"),
+        (
+            ["run", "smoke", "--recipe", "vae", "--set", "width=1000000000"],
+            "row 'vae' on digits: training its networks",
+        ),
+        (["run", "smoke", "--dataset", "npz:/dev/zero"], "/dev/zero: is no regular file"),
+        (["datasets", "--size", "8"], "say which data set is to be read: genbench datasets folder:PATH"),
+        (["datasets", "folder:none"], "folder none: there is none"),
         (["run", "no.toml"], "suite no.toml: cannot be read"),
         (["run", "smoke", "--dataset", "npz:none.npz"], "none.npz"),
         (["run", "smoke", "--dataset", "folder:none"], "folder none: there is none"),
@@ -122,6 +131,17 @@ def test_lists_are_json_on_demand(genbench_):
     assert "mnist5k" in {entry["name"] for entry in json.loads(genbench_("datasets", "--json")[1])}
     assert "pixelcnn" in genbench_("families")[1]
     assert "mnist5k" in genbench_("datasets")[1]
+
+
+def test_what_reading_a_data_set_finds_is_listed(genbench_, tmp_path):
+    pictures(tmp_path / "a", 12, "RGBA")
+    (tmp_path / "a" / "Thumbs.db").write_bytes(b"")
+    status, out, _ = genbench_("datasets", f"folder:{tmp_path}", "--alpha", "refuse", "--size", 4, "--json")
+    (found,) = json.loads(out)
+    assert status == 0
+    assert found["read"] == "12 images, 1 class, 1 file skipped (1 .db)"
+    assert (found["shape"], found["classes"], found["train"]) == ([3, 4, 4], 1, 8)
+    assert "1 file skipped" in " ".join(genbench_("datasets", f"folder:{tmp_path}")[1].split())
 
 
 def test_the_doctor_says_what_is_there_and_what_is_missing(genbench_, tmp_path):

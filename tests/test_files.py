@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from genbench.files import LOCK, held, locked
+from genbench.files import LOCK, held, linked, locked, remove, settle, unfinished_of, written_whole
 
 HOLD = """
 import sys, time
@@ -85,3 +85,65 @@ def test_whether_a_folder_is_held_is_seen_without_holding_it(tmp_path, holder):
     assert not (tmp_path / "no run").exists()
     with locked(tmp_path / "run"):
         pass
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_lock_that_is_another_file_s_name_is_refused_and_that_file_stays(tmp_path, link):
+    (tmp_path / "mine").write_text("precious")
+    (tmp_path / "run").mkdir()
+    link(tmp_path / "mine", tmp_path / "run" / LOCK)
+    with pytest.raises(ValueError, match=r"run/\.lock: is no file of its own"), locked(tmp_path / "run"):
+        pass
+    assert not held(tmp_path / "run"), "nobody waits for it"
+    assert (tmp_path / "mine").read_text() == "precious"
+
+
+def test_what_is_written_goes_through_no_link_and_by_no_name_that_is_known_before(tmp_path):
+    (tmp_path / "mine").write_text("precious")
+    path = tmp_path / "report.html"
+    path.symlink_to(tmp_path / "mine")
+    names = set()
+    for _ in range(2):
+        with written_whole(path) as part:
+            assert part.parent == tmp_path
+            assert part.match(".report.html.*.part")
+            assert not part.is_symlink()
+            names.add(part.name)
+            part.write_text("<p>")
+    assert len(names) == 2
+    assert (path.is_symlink(), path.read_text(), (tmp_path / "mine").read_text()) == (False, "<p>", "precious")
+    assert path.stat().st_mode & 0o777 == 0o666 & ~umask(), "as others may read as of any file"
+    assert not list(tmp_path.glob("*.part"))
+
+
+def umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def test_a_name_for_a_part_that_is_taken_is_not_written_to(tmp_path, monkeypatch):
+    monkeypatch.setattr("genbench.files.secrets.token_hex", lambda _: "0")
+    (tmp_path / ".a.0.part").symlink_to(tmp_path / "mine")
+    with pytest.raises(FileExistsError), written_whole(tmp_path / "a"):
+        pass
+    assert not (tmp_path / "mine").exists()
+
+
+def test_folders_that_are_links_are_replaced_and_what_they_lead_to_stays(tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "a").write_text("precious")
+    folder = tmp_path / "seed-0"
+    assert not linked(mine)
+    for name in ("seed-0", ".seed-0.old"):
+        (tmp_path / name).symlink_to(mine)
+    unfinished_of(folder).mkdir()
+    (unfinished_of(folder) / "a").write_text("new")
+    settle(unfinished_of(folder), folder)
+    assert (folder / "a").read_text() == "new"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "seed-0"]
+    (folder / "checkpoint").symlink_to(mine)
+    assert linked(folder)
+    remove(folder)
+    assert (mine / "a").read_text() == "precious"

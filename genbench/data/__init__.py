@@ -21,6 +21,7 @@ from genbench.data.domains import joined
 from genbench.data.variants import VARIANTS, Variant, variant_named
 from genbench.errors import nearest
 from genbench.files import cache_dir
+from genbench.image_file import WHITE, ground
 from genbench.seed import generator
 from genbench.spec import Split
 
@@ -94,7 +95,7 @@ PATHS = {
     "pairs": "a folder of pairs: side by side, or of one name in sources/ and images/",
     "npz": "arrays in an .npz file",
 }
-RESIZED = ("folder", "pairs")
+PICTURES = ("folder", "pairs")  # read from files of images, which may be resized
 DOMAINS = "domains"  # in front of two data sets
 
 
@@ -141,7 +142,14 @@ def listing(root: Path | None = None) -> list[Listed]:
     return lines
 
 
-def load(name: str, *, root: Path | None = None, size: int | None = None, download: bool = False) -> Dataset:
+def load(
+    name: str,
+    *,
+    root: Path | None = None,
+    size: int | None = None,
+    alpha: str = WHITE,
+    download: bool = False,
+) -> Dataset:
     """Return a data set by name, split the same way each time.
 
     Args:
@@ -149,23 +157,29 @@ def load(name: str, *, root: Path | None = None, size: int | None = None, downlo
             variants in front: ``edges:mnist5k``.
         root: the data folder; see :func:`data_dir`.
         size: the side in pixels that images in folders are resized and cropped to.
+        alpha: what is behind the transparent pixels of images in folders, a colour, or ``"refuse"`` where there are to
+            be none: see :func:`genbench.image_file.ground`.
         download: whether torchvision may fetch files that are missing.
 
     Raises:
-        ValueError: in one line, for an unknown name, data that are missing or damaged, or a size where none applies.
+        ValueError: in one line, for an unknown name, data that are missing or damaged, or a size or ``alpha`` where
+            none applies.
     """
+    ground(alpha)
     variants, source = _parsed(name)
     kind, _, path = source.partition(":")
     if kind == DOMAINS:
-        a, b = (load(one, root=root, size=size, download=download) for one in _two(path))
+        a, b = (load(one, root=root, size=size, alpha=alpha, download=download) for one in _two(path))
         try:
             dataset = joined(a, b)
         except ValueError as error:
             raise ValueError(f"data set {name!r}: {error}") from error
-    elif size is not None and kind not in RESIZED:
+    elif size is not None and kind not in PICTURES:
         raise ValueError(f"size={size}: only folder:PATH and pairs:PATH are resized; {source} keeps its size")
+    elif alpha != WHITE and kind not in PICTURES:
+        raise ValueError(f"alpha={alpha!r}: only folder:PATH and pairs:PATH have transparent pixels; leave it out")
     else:
-        dataset = _split(_raw(source, path, data_dir(root), size, download), source)
+        dataset = _split(_raw(source, path, data_dir(root), size, alpha, download), source)
     for asked, variant, number in reversed(variants):
         try:
             dataset = variant.of(dataset, number)
@@ -229,15 +243,15 @@ def _two(names: str) -> tuple[str, str]:
     return found[0]
 
 
-def _raw(source: str, path: str, root: Path, size: int | None, download: bool) -> Raw:
+def _raw(source: str, path: str, root: Path, size: int | None, alpha: str, download: bool) -> Raw:
     if source in SOURCES:
         entry = SOURCES[source]
         module = import_module(f"genbench.data.{entry.module}")
         return module.load() if entry.argument is None else module.load(root, entry.argument, download)
     kind = source.partition(":")[0]
     read: Callable[..., Raw] = import_module(f"genbench.data.{kind}").load
-    if kind in RESIZED:
-        read = partial(read, size=size)
+    if kind in PICTURES:
+        read = partial(read, size=size, alpha=alpha)
     return read(Path(path).expanduser())
 
 
@@ -270,4 +284,5 @@ def _split(raw: Raw, source: str) -> Dataset:
         splits.append(Split(images[order], labels[order] if raw.classes and labels is not None else None))
     train, validation, test = splits
     title = SOURCES[source].title if source in SOURCES else source
-    return Dataset(source, title, raw.spec, train, validation, test, {}, aligned=raw.sources is not None)
+    aligned = raw.sources is not None
+    return Dataset(source, title, raw.spec, train, validation, test, {}, aligned=aligned, told=raw.told)

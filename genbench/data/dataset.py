@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,6 +32,7 @@ class Raw:
         sources: the sources, uint8 ``(N, C', H', W')``: image i is translated from source i.
         fields: the fields, a tensor of integers ``(N, …)`` for each name in ``kinds``.
         kinds: the shape, levels and owner of each field, by name.
+        told: what was read, skipped and converted, in a line, where files of all sorts are read.
 
     Raises:
         ValueError: for numbers of rows that differ, fields of another shape than their kind's, parts that overlap, are
@@ -46,6 +48,7 @@ class Raw:
     sources: Tensor | None = None
     fields: Mapping[str, Tensor] = field(default_factory=dict)
     kinds: Mapping[str, Field] = field(default_factory=dict)
+    told: str = ""
 
     def __post_init__(self) -> None:
         count = len(self.images)
@@ -103,6 +106,7 @@ class Dataset:
         anomalous: the held-out images of a class that no split has, for what detects them.
         source_of: the map from uint8 images ``(N, C, H, W)`` to their sources, where sources are known maps of images.
         vocabulary: the words of captions, where these are made of the images and their labels.
+        told: what was read of files, skipped and converted, in a line; empty where there is nothing to say.
     """
 
     name: str
@@ -116,6 +120,7 @@ class Dataset:
     anomalous: Split | None = None
     source_of: Callable[[Tensor], Tensor] | None = None
     vocabulary: Vocabulary | None = None
+    told: str = ""
 
     @property
     def splits(self) -> Splits:
@@ -124,6 +129,14 @@ class Dataset:
             return Splits(self.train, self.validation)
         kept = {name: v for name, v in self.validation.fields.items() if self.spec.fields[name].of == "image"}
         return Splits(self.train, replace(self.validation, sources=None, fields=kept))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What ``genbench datasets`` shows of it: shape, levels, classes, counts, and what was read of files."""
+        counts = {name: len(getattr(self, name)) for name in ("train", "validation", "test")}
+        spec = self.spec
+        of_images = {"shape": spec.shape, "levels": spec.levels, "classes": spec.classes, "sources": spec.source}
+        return {"name": self.name, "title": self.title, **of_images, **counts, "read": self.told or None}
 
     def each(self, change: Callable[[Split, str], Split]) -> Dataset:
         """Return the data with ``change(split, name)`` in place of each split that there is, anomalous images too."""

@@ -98,4 +98,5 @@ def joined(a: Dataset, b: Dataset) -> Dataset:
         return Split(images.images, images.labels, to_bytes(sources.images, a.spec.levels), fields)
 
     title = f"{a.title} to {b.title}"
-    return Dataset(f"{a.name}+{b.name}", title, spec, split("train"), split("validation"), split("test"), {})
+    told = "; ".join(f"{one.name}: {one.told}" for one in (a, b) if one.told)
+    return Dataset(f"{a.name}+{b.name}", title, spec, split("train"), split("validation"), split("test"), {}, told=told)

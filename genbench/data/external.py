@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genbench import array_file
 from genbench.data import folder as folders
+from genbench.image_file import WHITE
 from genbench.spec import DataSpec
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from genbench.data import Dataset
 
 
-def read(images: Tensor | ArrayLike | Path | str, spec: DataSpec) -> tuple[Tensor, Any]:
+def read(images: Tensor | ArrayLike | Path | str, spec: DataSpec, alpha: str = WHITE) -> tuple[Tensor, Any]:
     """Return images and labels wherever they are; the labels are None where nothing says any.
 
     Raises:
@@ -30,17 +30,12 @@ def read(images: Tensor | ArrayLike | Path | str, spec: DataSpec) -> tuple[Tenso
         return images.detach().cpu() if isinstance(images, Tensor) else _tensor(np.asarray(images), "images"), None
     path = Path(images).expanduser()
     if path.is_dir():
-        return _folder(path, spec)
-    if path.suffix not in (".npz", ".npy") or not path.is_file():
+        return _folder(path, spec, alpha)
+    if path.suffix not in (".npz", ".npy") or not path.exists():
         raise ValueError(f"{path}: give a folder of images, an .npz with an array 'images', or an .npy")
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return _tensor(loaded, str(path)), None
-        with loaded:
-            arrays = {name: loaded[name] for name in ("images", "labels") if name in loaded.files}
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path}: not a file of plain arrays, or damaged ({str(error).splitlines()[0]})") from error
+    if path.suffix == ".npy":
+        return _tensor(array_file.npy(path), str(path)), None
+    arrays, _ = array_file.npz(path, lambda name: name in ("images", "labels"))
     if "images" not in arrays:
         raise ValueError(f"{path}: no array 'images'; save one with numpy.savez({path.name!r}, images=…)")
     return _tensor(arrays["images"], str(path)), arrays.get("labels")
@@ -50,14 +45,14 @@ def _tensor(array: np.ndarray, name: str) -> Tensor:
     if array.dtype.kind not in "buif":
         raise ValueError(f"{name}: an array of {array.dtype}; give uint8")
     try:
-        return torch.from_numpy(array.copy())
+        return torch.from_numpy(np.ascontiguousarray(array).copy())
     except (TypeError, ValueError):  # torch lacks some types of numpy's, and none of these is wanted
         return torch.from_numpy(array.astype(np.float64, copy=True))
 
 
-def _folder(path: Path, spec: DataSpec) -> tuple[Tensor, Tensor | None]:
+def _folder(path: Path, spec: DataSpec, alpha: str) -> tuple[Tensor, Tensor | None]:
     """Return every image below a folder, grey ones in as many channels as the data set has, and their labels."""
-    raw = folders.load(path, None)
+    raw = folders.load(path, None, alpha)
     if raw.test is not None:
         raise ValueError(f"folder {path}: holds train/ and test/; give the folder of the samples")
     images = raw.images.expand(-1, spec.shape[0], -1, -1) if raw.images.shape[1] == 1 else raw.images

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -10,52 +13,85 @@ import torch
 from torch import Tensor
 
 from genbench.data.dataset import Raw
+from genbench.errors import printable
+from genbench.image_file import SUFFIXES, WHITE, decoded
+from genbench.memory import check_fits
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
-GREY = {"1", "L"}
-DEEP = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}  # more than 8 bits, which a conversion would clip at white
+SHOWN = 5  # reasons for which files were skipped, by name
 
 
-def load(path: Path, size: int | None) -> Raw:
-    """Read every image below ``path``; labels are the class folders in alphabetical order.
+@dataclass
+class Reading:
+    """How folders are read, and what came of it.
+
+    Args:
+        size: the side in pixels that pictures are resized and cropped to, if any.
+        alpha: the ground that transparent pixels lie on: see :func:`genbench.image_file.ground`.
+        skipped: how many files were left out, by reason.
+        done: how many pictures were converted, by conversion.
+
+    Raises:
+        ValueError: for a size below 1.
+    """
+
+    size: int | None = None
+    alpha: str = WHITE
+    skipped: Counter[str] = field(default_factory=Counter)
+    done: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        if self.size is not None and self.size < 1:
+            raise ValueError(f"size={self.size}: give the side in pixels, at least 1")
+
+    def said(self, counts: str) -> str:
+        """Return ``counts``, what was skipped and why, and what was converted, in a line."""
+        parts = [counts]
+        if self.skipped:
+            first = self.skipped.most_common(SHOWN)
+            left = self.skipped.total() - sum(count for _, count in first)
+            why = ", ".join([*(f"{count} {why}" for why, count in first), *([f"{left} others"] if left else [])])
+            parts.append(f"{_counted(self.skipped.total(), 'file')} skipped ({why})")
+        parts += [f"{_counted(count, 'image')} {what}" for what, count in self.done.items()]
+        return printable(", ".join(parts))
+
+
+def load(path: Path, size: int | None, alpha: str = WHITE) -> Raw:
+    """Read every image below ``path``; labels are the class folders in alphabetical order, with all below them.
 
     With ``size`` each image is resized, its shorter side to ``size``, and cropped to the centre; without it all must
-    have one size. Where every file is grey the images have one channel, else three.
+    have one size. Where every image is grey, in whatever colours it is stored, they have one channel, else three.
+    Hidden files and those without an image's suffix are skipped, and counted.
 
     Raises:
         ValueError: for a missing or empty folder, a corrupt image (with its path), images of several sizes, training
             and test classes that differ.
     """
+    reading = Reading(size, alpha)
     if not path.is_dir():
         raise ValueError(f"folder {path}: there is none; give the folder that holds the images")
-    if size is not None and size < 1:
-        raise ValueError(f"size={size}: give the side in pixels, at least 1")
-    parts = [_files(part) for part in _parts(path)]
+    parts = [_files(part, reading) for part in _parts(path)]
     classes = parts[0][1]
     for _, others in parts[1:]:
         if others != classes:
             raise ValueError(f"folder {path}: classes of test/ {others} are not those of train/ {classes}")
-    mode = common_mode([file for files, _ in parts for file, _ in files])
-    loaded = [
-        (pixels([file for file, _ in files], mode, size), torch.tensor([label for _, label in files]))
-        for files, _ in parts
-    ]
-    images, labels = loaded[0]
-    test = loaded[1] if len(loaded) > 1 else None
-    if test is not None and test[0].shape[1:] != images.shape[1:]:
-        raise _sizes(parts[0][0][0][0], images.shape, parts[1][0][0][0], test[0].shape)
-    return Raw(images, labels, classes=len(classes), test=test)
+    images = pixels([file for files, _ in parts for file, _ in files], reading)
+    labels = [torch.tensor([label for _, label in files]) for files, _ in parts]
+    split = list(zip(images.split([len(part) for part in labels]), labels, strict=True))
+    of_classes = "no classes" if not classes else "1 class" if len(classes) == 1 else f"{len(classes):,} classes"
+    told = reading.said(f"{_counted(len(images), 'image')}, {of_classes}")
+    test = split[1] if len(split) > 1 else None
+    return Raw(*split[0], classes=len(classes), test=test, told=told)
 
 
-def pictures(path: Path) -> Tensor:
+def pictures(path: Path, alpha: str = WHITE) -> Tensor:
     """Return the image of a file, or every image below a folder in order, uint8 ``(N, 1 or 3, H, W)``.
 
     Raises:
         ValueError: where :func:`load` raises it.
     """
-    if path.is_file():
-        return pixels([path], common_mode([path]), None)
-    raw = load(path, None)
+    if not path.is_dir():
+        return pixels([path], Reading(alpha=alpha))
+    raw = load(path, None, alpha)
     return raw.images if raw.test is None else torch.cat([raw.images, raw.test[0]])
 
 
@@ -69,94 +105,115 @@ def _parts(path: Path) -> list[Path]:
     return [path / name for name in ("train", "test") if name in beside]
 
 
-def _files(path: Path) -> tuple[list[tuple[Path, int]], list[str]]:
+def _files(path: Path, reading: Reading) -> tuple[list[tuple[Path, int]], list[str]]:
     """Return the images with class numbers, and the classes; a flat folder has none."""
+    own = image_files(path, reading)
     folders = sorted(child for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
-    own = [(file, 0) for file in image_files(path)]
-    if own and folders and any(True for folder in folders for _ in image_files(folder)):
+    below = {folder.name: image_files(folder, reading, deep=True) for folder in folders}
+    kept = {name: files for name, files in below.items() if files}
+    if own and kept:
         raise ValueError(f"folder {path}: images both beside and inside class folders; keep one of the two")
-    if own:
-        return own, []
-    kept = [folder for folder in folders if any(True for _ in image_files(folder))]
-    files = [(file, label) for label, folder in enumerate(kept) for file in image_files(folder)]
-    if not files:
+    if not own and not kept:
         raise ValueError(f"folder {path}: no images in it (looked for {', '.join(sorted(SUFFIXES))})")
-    return files, [folder.name for folder in kept]
+    files = [(file, label) for label, inside in enumerate(kept.values()) for file in inside]
+    return files or [(file, 0) for file in own], list(kept)
 
 
-def image_files(folder: Path) -> list[Path]:
-    """Return the images that lie in a folder itself, by name."""
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file())
+def image_files(folder: Path, reading: Reading | None = None, *, deep: bool = False) -> list[Path]:
+    """Return the images that lie in a folder itself, or all that are ``deep`` below it, by path.
 
-
-def common_mode(files: Sequence[Path]) -> str:
-    """Return ``"L"`` where every file is grey, else ``"RGB"``.
+    Which are images their suffixes say. Hidden files, such as the ``._a.png`` that macOS leaves, are none; hidden
+    folders, and links to folders, are not entered. ``reading`` counts what is skipped.
 
     Raises:
-        ValueError: for a file that cannot be read, or has more than 8 bits.
+        ValueError: for a folder that cannot be read.
     """
-    modes = {_mode(file) for file in files}  # of every file: each may be refused
-    return "L" if modes <= GREY else "RGB"
-
-
-def _mode(file: Path) -> str:
-    from PIL import Image
-
+    skipped = Counter[str]() if reading is None else reading.skipped
+    found = []
     try:
-        with Image.open(file) as image:
-            mode = image.mode
-    except Exception as error:  # a decoder fails in many ways on a damaged file
-        raise ValueError(f"{file}: cannot be read as an image ({_short(error)}); repair or remove it") from error
-    if mode in DEEP:
-        raise ValueError(f"{file}: has pixels of more than 8 bits ({mode}); convert it to 8 bits")
-    return mode
+        for place, folders, names in os.walk(folder, onerror=_raise):
+            folders[:] = [name for name in folders if deep and not name.startswith(".")]
+            for file in (Path(place, name) for name in names):
+                if why := _no_image(file):
+                    skipped[why] += 1
+                else:
+                    found.append(file)
+    except OSError as error:
+        raise ValueError(f"folder {error.filename}: cannot be read ({error.strerror})") from error
+    return sorted(found)
 
 
-def pixels(files: Sequence[Path], mode: str, size: int | None, half: int | None = None) -> Tensor:
-    """Return the pictures of all files, uint8 ``(N, C, H, W)``.
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _no_image(file: Path) -> str | None:
+    """Return why a file is none of the images, in a word or two; None for one that is."""
+    if file.name.startswith("."):
+        return "hidden"
+    if file.suffix.lower() not in SUFFIXES:
+        return file.suffix.lower() or "without suffix"
+    return None if file.is_file() else "no regular files"
+
+
+def pixels(files: Sequence[Path], reading: Reading, half: int | None = None) -> Tensor:
+    """Return the pictures of all files, uint8 ``(N, C, H, W)``: of one channel where all are grey, else of three.
 
     Args:
         files: the files.
-        mode: the mode that they are brought to, ``"L"`` or ``"RGB"``.
-        size: the side in pixels that they are resized and cropped to, if any.
+        reading: how they are read; it counts what is converted.
         half: 0 or 1, for the left or right half of each alone.
 
     Raises:
-        ValueError: for files that cannot be read, sizes that differ, or widths that cannot be halved.
+        ValueError: for files that cannot be read, sizes that differ, widths that cannot be halved, or more images than
+            memory holds.
     """
+    size = reading.size
+    if size is not None:
+        _check_memory(len(files), size * size, f"size={size}")
     arrays: list[np.ndarray] = []
+    stored_grey = 0
     for file in files:
-        arrays.append(_array(file, mode, size, half))
-        if arrays[-1].shape != arrays[0].shape:
-            a, b = ("×".join(map(str, array.shape[1::-1])) for array in (arrays[0], arrays[-1]))
+        array, done = _array(file, reading, half)
+        reading.done.update(done if half != 1 else ())  # a picture of two halves is one
+        stored_grey += array.ndim == 2
+        if array.ndim == 3 and bool((array == array[..., :1]).all()):
+            array = array[..., 0].copy()
+        if not arrays:
+            _check_memory(len(files), array.size, f"{len(files)} images as large as {file}")
+        arrays.append(array)
+        if array.shape[:2] != arrays[0].shape[:2]:
+            a, b = ("×".join(map(str, one.shape[1::-1])) for one in (arrays[0], array))
             raise ValueError(f"{file} is {b} and {files[0]} is {a}; say --size N to resize and crop all")
-    images = torch.from_numpy(np.stack(arrays))
-    return images[:, None] if images.dim() == 3 else images.permute(0, 3, 1, 2).contiguous()
+    grey = all(array.ndim == 2 for array in arrays)
+    if grey and len(arrays) > stored_grey:
+        reading.done["stored in colour and grey in every pixel"] += len(arrays) - stored_grey
+    images = torch.empty((len(arrays), 1 if grey else 3, *arrays[0].shape[:2]), dtype=torch.uint8)
+    for image, array in zip(images, arrays, strict=True):
+        image.copy_(torch.from_numpy(array if array.ndim == 2 else array.transpose(2, 0, 1)))
+    return images
 
 
-def _array(file: Path, mode: str, size: int | None, half: int | None) -> np.ndarray:
+def _array(file: Path, reading: Reading, half: int | None) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Return a picture's pixels, ``(H, W)`` of a grey one or ``(H, W, 3)``, and how it was converted."""
     from PIL import Image, ImageOps
 
-    try:
-        with Image.open(file) as image:
-            image.load()
-            picture = image.convert(mode)
-    except Exception as error:  # as above
-        raise ValueError(f"{file}: cannot be read as an image ({_short(error)}); repair or remove it") from error
+    known = decoded(file, reading.alpha)
+    picture = known.image
     if half is not None:
         width, height = picture.size
         if width % 2:
             raise ValueError(f"{file}: is {width} pixels wide, which two pictures side by side cannot be")
         picture = picture.crop((half * width // 2, 0, (half + 1) * width // 2, height))
-    if size is not None:
-        picture = ImageOps.fit(picture, (size, size), Image.Resampling.BICUBIC)
-    return np.asarray(picture, dtype=np.uint8).copy()
+    if reading.size is not None:
+        picture = ImageOps.fit(picture, (reading.size, reading.size), Image.Resampling.BICUBIC)
+    return np.asarray(picture, dtype=np.uint8).copy(), known.done
 
 
-def _sizes(first: Path, shape: torch.Size, second: Path, other: torch.Size) -> ValueError:
-    a, b = (f"{size[3]}×{size[2]}" for size in (shape, other))
-    return ValueError(f"{second} is {b} and {first} is {a}; say --size N to resize and crop all")
+def _check_memory(count: int, values: int, what: str) -> None:
+    """Refuse so many images of so many values, which are in memory twice while they are read."""
+    check_fits(what, 2 * count * values, "give fewer, or a smaller --size")
 
 
-def _short(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:100]
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}" + "s" * (number != 1)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from genbench import array_file
 from genbench.data.dataset import Raw
-
-KINDS = {0x08: torch.uint8}  # IDX type code of unsigned bytes, the only one that these sets use
 
 
 def load(root: Path, folder: str, download: bool) -> Raw:
@@ -53,24 +50,10 @@ def read(path: Path, dimensions: int) -> Tensor:
         ValueError: see :func:`load`.
     """
     zipped = path.with_name(path.name + ".gz")
-    try:
-        if path.is_file():
-            data = path.read_bytes()
-        elif zipped.is_file():
-            path = zipped
-            data = gzip.decompress(zipped.read_bytes())
-        else:
-            raise ValueError(f"{path}: missing, gzipped or not; give its folder by --data-dir, or say --download")
-    except (OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path}: damaged ({error}); get it again") from error
-    if len(data) < 4 or data[:2] != b"\0\0" or data[2] not in KINDS or data[3] != dimensions:
-        raise ValueError(f"{path}: not an IDX file of bytes in {dimensions} dimensions; get it again")
-    shape = [int.from_bytes(data[4 + 4 * i : 8 + 4 * i], "big") for i in range(dimensions)]
-    body = data[4 + 4 * dimensions :]
-    expected = int(torch.tensor(shape).prod())
-    if len(body) != expected or expected == 0:
-        raise ValueError(f"{path}: {len(body)} bytes for shape {tuple(shape)}, cut short or damaged; get it again")
-    return torch.frombuffer(bytearray(body), dtype=torch.uint8).view(shape)
+    there = next((one for one in (path, zipped) if one.exists()), None)
+    if there is None:
+        raise ValueError(f"{path}: missing, gzipped or not; give its folder by --data-dir, or say --download")
+    return torch.from_numpy(array_file.idx(there, dimensions))
 
 
 def _there(raw: Path) -> bool:

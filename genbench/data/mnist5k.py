@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from genbench import array_file
 from genbench.data.dataset import Raw
 from genbench.files import cache_dir, written_whole
 
@@ -39,10 +40,9 @@ def _parsed() -> tuple[np.ndarray, np.ndarray]:
 def _cached(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
     """Return what the cache holds, or None where it is missing or not what was written."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            images = file["images"]
-            labels = file["labels"]
-    except Exception:  # a damaged archive fails in many ways, each of which means: make it again
+        arrays, _ = array_file.npz(path)
+        images, labels = arrays["images"], arrays["labels"]
+    except (ValueError, KeyError):  # make it again
         return None
     return (images, labels) if digest(images, labels) == SHA256 else None
 

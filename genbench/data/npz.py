@@ -14,8 +14,6 @@ An array by another name is refused, since it would be one that is misspelt.
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -25,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genbench import array_file
 from genbench.data.dataset import Raw
 from genbench.spec import Field, check_field_name
 
@@ -85,20 +84,7 @@ def _arrays(path: Path) -> Mapping[str, np.ndarray]:
     Raises:
         ValueError: for a file that is missing or damaged, and for arrays by other names.
     """
-    try:
-        if not zipfile.is_zipfile(path):
-            path.stat()
-            raise ValueError("no zip archive")
-        with np.load(path, allow_pickle=False) as file:
-            known = [name for name in file.files if name in PLAIN + PARTS or name.startswith(tuple(FIELDS))]
-            arrays = {name: file[name] for name in known}
-            strange = [name for name in file.files if name not in arrays]
-    except FileNotFoundError as error:
-        raise ValueError(f"{path}: there is no such file") from error
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
-        raise ValueError(f"{path}: not an .npz file, or damaged ({error})") from error
-    except ValueError as error:
-        raise ValueError(f"{path}: not an .npz file of plain arrays ({str(error).splitlines()[0]})") from error
+    arrays, strange = array_file.npz(path, lambda name: name in PLAIN + PARTS or name.startswith(tuple(FIELDS)))
     if strange and "images" in arrays:
         raise ValueError(f"{path}: {_unread(strange)}")
     return arrays

@@ -16,13 +16,14 @@ from torch import Tensor
 
 from genbench.data import folder
 from genbench.data.dataset import HELD_OUT, Raw, stratified
+from genbench.image_file import WHITE
 from genbench.seed import generator
 
 APART = ("sources", "images")
 SPLITS = ("train", "val", "test")
 
 
-def load(path: Path, size: int | None) -> Raw:
+def load(path: Path, size: int | None, alpha: str = WHITE) -> Raw:
     """Read all pairs below ``path``. With ``size`` each source and each image is resized and cropped to a square.
 
     Sources have one channel where all of them are grey, else three, and so have images.
@@ -30,31 +31,27 @@ def load(path: Path, size: int | None) -> Raw:
     Raises:
         ValueError: for a folder without pairs, names without a partner, odd widths, sizes that differ, damaged files.
     """
+    reading = folder.Reading(size, alpha)
     if not path.is_dir():
         raise ValueError(f"pairs {path}: there is no such folder; give the one that holds the pairs")
-    if size is not None and size < 1:
-        raise ValueError(f"size={size}: give the side in pixels, at least 1")
     there = {name: path / name for name in SPLITS if (path / name).is_dir()}
     if there and {"train", "test"} - there.keys():
         raise ValueError(f"pairs {path}: {', '.join(there)} alone; give train and test, and val if there is one")
     if there and folder.image_files(path):
         raise ValueError(f"pairs {path}: pictures beside train/, which would not be read; move them away")
-    parts = [_pairs(part) for part in there.values()] or [_pairs(path)]
+    parts = [_pairs(part, reading) for part in there.values()] or [_pairs(path, reading)]
     apart = {side for side, _, _ in parts}
     if len(apart) > 1:
         raise ValueError(f"pairs {path}: side by side in one split and apart in another; keep one of the two")
     sources = [file for _, files, _ in parts for file in files]
     images = [file for _, _, files in parts for file in files]
     halves = (0, 1) if apart == {"beside"} else (None, None)
-    source, image = (
-        folder.pixels(files, folder.common_mode(files), size, half)
-        for files, half in zip((sources, images), halves, strict=True)
-    )
+    source, image = (folder.pixels(files, reading, half) for files, half in zip((sources, images), halves, strict=True))
     try:
         rows = _rows({name: len(files) for name, (_, files, _) in zip(there, parts, strict=True)}) if there else None
     except ValueError as error:
         raise ValueError(f"pairs {path}: {error}") from error
-    return Raw(image, sources=source, parts=rows)
+    return Raw(image, sources=source, parts=rows, told=reading.said(f"{len(image):,} pairs"))
 
 
 def _rows(counts: dict[str, int]) -> tuple[Tensor, Tensor, Tensor]:
@@ -71,17 +68,17 @@ def _rows(counts: dict[str, int]) -> tuple[Tensor, Tensor, Tensor]:
     return rows["train"], rows["val"], rows["test"]
 
 
-def _pairs(path: Path) -> tuple[str, list[Path], list[Path]]:
+def _pairs(path: Path, reading: folder.Reading) -> tuple[str, list[Path], list[Path]]:
     """Return how the pairs of a folder lie, the files of its sources and, in the same order, those of its images."""
     folders = [path / name for name in APART]
-    files = folder.image_files(path)
+    files = folder.image_files(path, reading)
     if not any(one.is_dir() for one in folders):
         if not files:
             raise ValueError(f"pairs {path}: no pictures side by side, and no folders sources/ and images/")
         return "beside", files, files
     if files:
         raise ValueError(f"pairs {path}: pictures beside sources/ and images/, which would not be read; move them away")
-    sources, images = (_by_name(one) for one in folders)
+    sources, images = (_by_name(one, reading) for one in folders)
     for one, other, beside in ((sources, images, folders[1]), (images, sources, folders[0])):
         for name in one:
             if name not in other:
@@ -91,12 +88,12 @@ def _pairs(path: Path) -> tuple[str, list[Path], list[Path]]:
     return "apart", list(sources.values()), [images[stem] for stem in sources]
 
 
-def _by_name(path: Path) -> dict[str, Path]:
+def _by_name(path: Path, reading: folder.Reading) -> dict[str, Path]:
     """Return the pictures of a folder by their names without suffix."""
     if not path.is_dir():
         raise ValueError(f"pairs: there is no {path}; give sources/ and images/, or pictures side by side")
     files: dict[str, Path] = {}
-    for file in folder.image_files(path):
+    for file in folder.image_files(path, reading):
         if file.stem in files:
             raise ValueError(f"pairs: {file} and {files[file.stem].name} have one name; keep one of them")
         files[file.stem] = file

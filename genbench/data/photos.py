@@ -18,6 +18,7 @@ from torch import Tensor
 from genbench.data.dataset import Raw
 from genbench.data.sources import grey
 from genbench.files import file_digest
+from genbench.image_file import decoded
 from genbench.seed import generator
 
 SIDE = 32
@@ -126,16 +127,13 @@ def _patches(split: str) -> Iterator[Tensor]:
 
 
 def _pixels(photograph: Photograph) -> Tensor:
-    from PIL import Image
-
     path = photograph.path()
     if path is None:
         where = f"{photograph.package}/{photograph.file}"
         raise ValueError(f"photos: {where} is in no installed package; pip install 'genbench[photos]'")
     if file_digest(path) != photograph.sha256:
         raise ValueError(f"photos: {path} is another file than the splits are made of; pip install 'genbench[photos]'")
-    with Image.open(path) as image:
-        return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
+    return torch.from_numpy(np.array(decoded(path).image.convert("RGB"))).permute(2, 0, 1)
 
 
 def halved(pixels: Tensor) -> Tensor:

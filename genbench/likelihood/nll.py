@@ -9,9 +9,13 @@ import torch
 from torch import Generator, Tensor
 
 from genbench.interface import GenerativeModel, LogLikelihood, frozen
+from genbench.memory import check_fits
 from genbench.records.parts import Likelihood
 from genbench.spec import Batch
 from genbench.stats import mean, spread, standard_error
+
+BATCH = 64  # images a call
+DRAW_BYTES = 32  # four numbers of 64 bits
 
 
 def bits_per_dim(nats: Tensor, dimensions: int) -> Tensor:
@@ -24,6 +28,15 @@ def uniform_bpd(levels: int) -> float:
     return math.log2(levels)
 
 
+def check_draws(model: GenerativeModel, draws: int, batch_size: int = BATCH) -> None:
+    """Refuse (``ValueError``) more draws an image than memory holds: of each a weight, and an implicit model's latents.
+
+    Chains have their places, momenta and gradients beside each other, and weights their images' rows.
+    """
+    values = max(1, getattr(model, "latents", 1))
+    check_fits(f"draws={draws}", draws * batch_size * values * DRAW_BYTES, "give fewer")
+
+
 def nll(
     model: GenerativeModel,
     split: Batch,
@@ -32,7 +45,7 @@ def nll(
     draws: int = 1,
     effort: str = "fast",
     limit: int | None = None,
-    batch_size: int = 64,
+    batch_size: int = BATCH,
     generator: Generator | None,
 ) -> Likelihood:
     """Return the bits per dimension of a split, by what ``model.log_likelihood`` answers.
@@ -58,6 +71,7 @@ def nll(
     rows = spread(len(split), limit)
     if batch_size < 1:
         raise ValueError(f"batch_size={batch_size}: give at least 1")
+    check_draws(model, draws, min(batch_size, len(rows)))
     answers = []
     with frozen(model), torch.no_grad():
         for part in rows.split(batch_size):

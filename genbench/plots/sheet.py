@@ -8,8 +8,8 @@ from pathlib import Path
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from PIL import Image
 
+from genbench.image_file import decoded
 from genbench.plots.drawing import STYLE, Target, literal, save
 
 ACROSS = 4  # pictures a line
@@ -25,11 +25,11 @@ def draw_sheet(pictures: Sequence[tuple[str, Path]], target: Target, *, fmt: str
         fmt: the format, ``png``, ``svg`` or ``pdf``; by default the path's ending, or ``png``.
 
     Raises:
-        ValueError: for no pictures.
+        ValueError: for no pictures, or a file that is none.
     """
     if not pictures:
         raise ValueError("pictures: there are none to draw")
-    images = [Image.open(path).convert("RGB") for _, path in pictures]
+    images = [decoded(path, formats=("PNG",)).image.convert("RGB") for _, path in pictures]
     across = min(ACROSS, len(images))
     lines = [images[start : start + across] for start in range(0, len(images), across)]
     widest = max(image.width for image in images)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
 
-from genbench.errors import complaint
+from genbench.errors import complaint, made_printable
 from genbench.files import written_whole
 from genbench.records import layout
 from genbench.records.parts import (
@@ -105,6 +105,12 @@ class Record(Part):
         """Check the parts of a stamp that anything is computed from, and keep it as it is."""
         Protocol.model_validate(value)
         return value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _printable(cls, value: Any) -> Any:  # noqa: ANN401 - whatever a field has
+        """Take the control characters out of a stranger's record, and of whatever else is said in one."""
+        return made_printable(value)
 
     def write(self, folder: Path) -> Path:
         """Write ``record.json`` into ``folder``, whole or not at all."""

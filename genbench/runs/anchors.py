@@ -62,7 +62,7 @@ def work(cell: Cell, setting: Setting, folders: dict[str, Path], tell: Tell) -> 
 
     clock = Clock(tell)
     with clock("load"):
-        dataset = data.load(cell.dataset, root=setting.root, size=cell.size)
+        dataset = data.load(cell.dataset, root=setting.root, size=cell.size, alpha=cell.alpha)
     check_unchanged(dataset, cell.data)
     for name, unfinished in folders.items():
         clock.seconds = {}

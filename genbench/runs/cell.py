@@ -77,7 +77,7 @@ def work(cell: Cell, setting: Setting, unfinished: Path, tell: Tell, finished: P
         torch.backends.cudnn.deterministic = True
     clock = Clock(tell)
     with clock("load"):
-        dataset = data.load(cell.dataset, root=setting.root, size=cell.size)
+        dataset = data.load(cell.dataset, root=setting.root, size=cell.size, alpha=cell.alpha)
     check_unchanged(dataset, cell.data)
     with clock("build"):
         learned = dataset.with_labels(cell.labelled)

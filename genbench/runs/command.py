@@ -46,7 +46,8 @@ class Replay:
         anchors do without.
         """
         asked = self.overrides
-        given: dict[str, Any] = {"dataset": asked.dataset, "size": asked.size, "data-dir": self.root}
+        given: dict[str, Any] = {"dataset": asked.dataset, "size": asked.size, "alpha": asked.alpha}
+        given |= {"data-dir": self.root}
         given |= {"recipe": self._name(cell), "seed": cell.seed}
         options: list[str] = []
         if cell.recipe != ANCHORS:

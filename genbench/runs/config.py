@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from genbench.image_file import WHITE
 from genbench.records.stamp import EARLIER
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ class Cell(BaseModel):
     """The configuration of a cell: two runs of equal cells are the same experiment.
 
     Args:
-        dataset: the data set's name, as asked; ``size`` and ``data``, the hash of each split, say what that was.
+        dataset: the data set's name, as asked; ``size``, ``alpha`` and ``data``, the hash of each split, say what that
+            was.
         recipe: the catalogue's name, or :data:`ANCHORS`.
         label: the label of the row.
         options: the recipe's options.
@@ -69,6 +71,7 @@ class Cell(BaseModel):
 
     dataset: str
     size: int | None
+    alpha: str = WHITE
     data: dict[str, str]
     recipe: str
     label: str

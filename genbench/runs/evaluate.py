@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import shlex
-import shutil
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
@@ -18,7 +17,8 @@ from torch import Tensor
 from genbench import data
 from genbench.check import check_labels
 from genbench.data.external import checked, read
-from genbench.files import digest, locked, settle, unfinished_of
+from genbench.files import digest, locked, remove, settle, unfinished_of
+from genbench.image_file import WHITE
 from genbench.metrics.quality import MINIMUM_IMAGES
 from genbench.plots import sample_grid
 from genbench.records import layout
@@ -32,7 +32,7 @@ from genbench.runs.conditions import shown as shown_beside
 from genbench.runs.config import EVALUATED, Cell, Setting
 from genbench.runs.preflight import check_extractor, check_judged
 from genbench.runs.stamping import stamped
-from genbench.runs.suite import ANCHOR_NAMES, SEEDS
+from genbench.runs.suite import ANCHOR_NAMES, SEEDS, checked_label
 from genbench.runs.suite import read as read_suite
 from genbench.runs.translations import translation_measures
 from genbench.spec import Batch
@@ -61,6 +61,7 @@ def evaluate(
     extractor: str | None = None,
     seed: int = 0,
     size: int | None = None,
+    alpha: str = WHITE,
     device: str = "cpu",
     root: Path | None = None,
     fresh: bool = False,
@@ -84,6 +85,7 @@ def evaluate(
         extractor: the name of the feature extractor; by default that of the run's other rows.
         seed: the seed of the row: that of the model's training, where several are evaluated.
         size: the side that a folder data set's images are resized to; the samples never are.
+        alpha: the ground behind transparent pixels of a folder's images, or ``"refuse"``; of samples too.
         device: the device of the extractor, ``"cpu"`` or ``"cuda"``.
         root: the folder of data sets.
         fresh: whether a row of this label is replaced.
@@ -91,6 +93,10 @@ def evaluate(
     Raises:
         ValueError: in one line, for images that are not that, labels that do not fit, or a label that is taken.
     """
+    try:
+        checked_label(label)
+    except ValueError as error:
+        raise ValueError(f"label = {label!r}: {error}") from error
     if not label.strip() or layout.slug(label) in {layout.slug(name) for name in ANCHOR_NAMES}:
         raise ValueError(f"label {label!r} is {'an anchor' if label.strip() else 'nobody'}'s: give the row another")
     if not 0 <= seed < SEEDS:
@@ -99,9 +105,9 @@ def evaluate(
     extractor = extractor or next((r.extractor for r in others if r.extractor and r.status != "evaluated"), EXTRACTOR)
     check_extractor(extractor)
     chosen_device(device)
-    known = data.load(dataset, root=root, size=size)
+    known = data.load(dataset, root=root, size=size, alpha=alpha)
     check_judged(extractor, known)
-    came, own_labels = read(images, known.spec)
+    came, own_labels = read(images, known.spec, alpha)
     whole = checked(came, known)
     if len(whole) < MINIMUM_IMAGES:
         raise ValueError(f"images: {len(whole)}, and measures of quality need {MINIMUM_IMAGES} or more")
@@ -113,8 +119,8 @@ def evaluate(
     target = layout.cell_folder(out, dataset, label, seed)
     given = of_translation(known.spec) if translations else ("label",) if asked is not None else ()
     cell = Cell(
-        dataset=dataset, size=size, data=dict(known.hashes), recipe=EVALUATED, label=label, options={}, labelled=None,
-        given=given, seed=seed, budget={}, batch_size=0, extractor=extractor,
+        dataset=dataset, size=size, alpha=alpha, data=dict(known.hashes), recipe=EVALUATED, label=label, options={},
+        labelled=None, given=given, seed=seed, budget={}, batch_size=0, extractor=extractor,
         precision="float32", samples=n, likelihoods=0, draws=0, estimated=0, timing=0.0, device=device,
     )  # fmt: skip
     view = _view(out)
@@ -128,13 +134,13 @@ def evaluate(
             if not fresh:
                 raise ValueError(f"{target}: there already; give another label, or replace it with fresh (--fresh)")
         unfinished = unfinished_of(target)
-        shutil.rmtree(unfinished, ignore_errors=True)
+        remove(unfinished)
         unfinished.mkdir(parents=True)
         try:
             record = _measured(samples, asked, cell, setting, known, unfinished)
             _remarked(record, _remarks(label, whole, samples, wanted, known)).write(unfinished)
         except BaseException:
-            shutil.rmtree(unfinished, ignore_errors=True)
+            remove(unfinished)
             for left in (target.parent, target.parents[1], target.parents[2]):
                 if not any(left.iterdir()):
                     left.rmdir()
@@ -242,7 +248,8 @@ def _command(path: str | None, cell: Cell, root: Path | None, labelled: bool) ->
         arguments = ", ".join(f"{name}={value!r}" for name, value in named.items())
         return f"genbench.evaluate({path or layout.SAMPLES!r}, labels=…, {arguments}, out='again')"
     words = {"dataset": cell.dataset, "label": cell.label, "extractor": cell.extractor, "seed": cell.seed}
-    words |= {"size": cell.size, "device": cell.device, "data-dir": root, "out": "again"}
+    words |= {"size": cell.size, "alpha": None if cell.alpha == WHITE else cell.alpha}
+    words |= {"device": cell.device, "data-dir": root, "out": "again"}
     options = [word for name, value in words.items() if value is not None for word in (f"--{name}", str(value))]
     options += ["--translations"] * ("source" in cell.given)
     return shlex.join(["genbench", "evaluate", path or layout.SAMPLES, *options])

@@ -15,9 +15,11 @@ from genbench.check import check_given, check_split
 from genbench.data import folder
 from genbench.data.captions import FIELD
 from genbench.data.vocabulary import Vocabulary
+from genbench.image_file import WHITE
 from genbench.interface import GenerativeModel
 from genbench.likelihood.effort import check_effort, effort_named
 from genbench.likelihood.nll import nll
+from genbench.memory import check_fits
 from genbench.plots import sample_grid
 from genbench.records import layout
 from genbench.records.record import Record
@@ -29,6 +31,7 @@ from genbench.training import checkpoint
 
 PIXELS = "pixels"  # the attribute of models that show them in several ways
 LEAST_DIAL = 1e-3  # what is divided by less leaves the range of numbers
+SAMPLE_BYTES = 16  # a value of a sample is drawn in 32 bits, kept in 8 and enlarged into a picture
 MARKS = {"exact": "=", "bound": "≤", "estimate": "~"}
 
 
@@ -61,7 +64,8 @@ def data_of(cell: Path, number: int, root: Path | None) -> data.Dataset:
         raise ValueError(f"{cell}: give the cell's folder, whose record names the data set to start from")
     record = Record.read(cell)
     configuration = record.stamp.get("configuration", {})
-    dataset = data.load(record.dataset, root=root, size=configuration.get("size"))
+    how = {"size": configuration.get("size"), "alpha": configuration.get("alpha", WHITE)}
+    dataset = data.load(record.dataset, root=root, **how)
     if dict(dataset.hashes) != configuration.get("data"):
         raise ValueError(f"{record.dataset}: not the images that {cell} was trained on; give theirs by --data-dir")
     if number > len(dataset.test):
@@ -151,6 +155,7 @@ def sample(
     name = origin_of(model, cell).recipe
     given = model.given
     spec = model.spec
+    check_fits(f"-n {number}", number * spec.dimensions * SAMPLE_BYTES, "give fewer")
     check_label(model, name, label)
     set_pixels(model, name, pixels)
     set_dials(model, name, temperature=temperature, truncation=truncation)
@@ -222,6 +227,7 @@ def score(
     seed: int,
     device: str,
     root: Path | None = None,
+    alpha: str = WHITE,
 ) -> str:
     """Return the bits per dimension of a data set's test split, or of a folder's images, in a line that says how.
 
@@ -239,9 +245,10 @@ def score(
     if images is not None:
         name = str(images)
         aligned = False
-        split, theirs = in_folder(images, spec)
+        split, theirs = in_folder(images, spec, alpha)
     else:
-        loaded = data.load(dataset or "", root=root, size=spec.shape[1] if "folder:" in (dataset or "") else None)
+        size = spec.shape[1] if "folder:" in (dataset or "") else None
+        loaded = data.load(dataset or "", root=root, size=size, alpha=alpha)
         name = loaded.name
         aligned = loaded.aligned
         split = loaded.test
@@ -281,9 +288,9 @@ def score(
     )
 
 
-def in_folder(path: Path, spec: DataSpec) -> tuple[Split, DataSpec]:
+def in_folder(path: Path, spec: DataSpec, alpha: str = WHITE) -> tuple[Split, DataSpec]:
     """Return every image below a folder, at the model's size, with the classes of its folders."""
-    raw = folder.load(path, size=spec.shape[1])
+    raw = folder.load(path, size=spec.shape[1], alpha=alpha)
     parts = [(raw.images, raw.labels)] + ([raw.test] if raw.test is not None else [])
     images = torch.cat([part for part, _ in parts])
     if images.shape[1] == 1:  # grey files are as good as colour ones with three equal channels

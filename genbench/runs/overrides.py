@@ -38,6 +38,7 @@ class Overrides:
     effort: str | None = None
     measures: Sequence[str] | None = None
     anchors: bool = True
+    alpha: str | None = None
 
 
 def overridden(suite: Suite, overrides: Overrides) -> Suite:
@@ -58,6 +59,7 @@ def overridden(suite: Suite, overrides: Overrides) -> Suite:
         rows = [row if row.recipe == ANCHORS else row.model_copy(update=told) for row in rows]
     raw = suite.model_dump() | {"row": [row.model_dump() for row in rows]}
     raw |= {"size": overrides.size} if overrides.size is not None else {}
+    raw |= {"alpha": overrides.alpha} if overrides.alpha is not None else {}
     raw |= {"seeds": tuple(overrides.seeds)} if overrides.seeds else {}
     raw |= {"budget": dict(overrides.budget)} if overrides.budget else {}
     raw |= {"effort": overrides.effort} if overrides.effort is not None else {}

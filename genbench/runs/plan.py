@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from genbench.catalog import recipe
 from genbench.data.dataset import digest
 from genbench.errors import complaint
-from genbench.files import restore, unfinished_of
+from genbench.files import linked, restore, unfinished_of
 from genbench.records import layout
 from genbench.records.history import read_lines
 from genbench.records.record import Record
@@ -160,6 +160,7 @@ def _cell(suite: Suite, row: SuiteRow, dataset: Dataset, seed: int, device: str,
     return Cell(
         dataset=row.dataset,
         size=suite.size,
+        alpha=suite.alpha,
         data=dict(dataset.hashes),
         recipe=row.recipe,
         label=row.label,
@@ -197,7 +198,7 @@ def _job(cell: Cell, folders: dict[str, Path], fresh: bool, measure_again: bool,
     how: How = "run"
     for folder in folders.values():
         unfinished = unfinished_of(folder)
-        if not fresh and (unfinished / layout.CONFIGURATION).is_file():
+        if not fresh and (unfinished / layout.CONFIGURATION).is_file() and not linked(unfinished):
             _same(cell, _unfinished(unfinished / layout.CONFIGURATION), unfinished)
             how = "resume" if (unfinished / layout.TRAINING).is_file() else "run"
             if how == "resume":

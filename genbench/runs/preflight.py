@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from genbench import catalog, errors, features
 from genbench.check import check_given, check_split
 from genbench.interface import GenerativeModel
+from genbench.likelihood.nll import check_draws
 from genbench.metrics.paired import SMALLEST_SIDE
 from genbench.metrics.quality import MINIMUM_IMAGES
 from genbench.pretrained import inception_v3
@@ -42,7 +43,7 @@ def built_models(suite: Suite, datasets: Mapping[str, Dataset]) -> list[Generati
     Raises:
         ValueError: for a row that cannot be built, or rows that are to learn from few labels and need all.
     """
-    models = [_built(row, datasets[row.dataset], suite.seeds[0]) for row in suite.trained]
+    models = [_built(row, datasets[row.dataset], suite) for row in suite.trained]
     _check_labels(suite.trained, models, datasets)
     return models
 
@@ -79,9 +80,10 @@ def _checked(suite: Suite, dataset: Dataset) -> Dataset:
     return dataset
 
 
-def _built(row: SuiteRow, dataset: Dataset, seed: int) -> GenerativeModel:
+def _built(row: SuiteRow, dataset: Dataset, suite: Suite) -> GenerativeModel:
     try:
-        model = catalog.build(row.recipe, dataset.with_labels(row.labelled).spec, seed=seed, **row.options)
+        model = catalog.build(row.recipe, dataset.with_labels(row.labelled).spec, seed=suite.seeds[0], **row.options)
+        check_draws(model, suite.draws)
         if model.needs_every_label:
             check_given(model.given, dataset.train, "train")
         return model

@@ -11,11 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from pydantic import ValidationError
 
-from genbench import data
+from genbench import array_file, data
 from genbench.data.dataset import check_unchanged
 from genbench.files import digest, locked
 from genbench.records import layout
@@ -131,7 +130,7 @@ def planned(before: Record, folder: Path, out: Path, root: Path | None, device: 
     made = layout.cell_folder(out, before.dataset, before.label, before.seed)
     if made.exists():
         raise ValueError(f"{made}: there already; give another --out")
-    check_unchanged(data.load(cell.dataset, root=root, size=cell.size), cell.data)
+    check_unchanged(data.load(cell.dataset, root=root, size=cell.size, alpha=cell.alpha), cell.data)
     trace = None
     if "seconds" in cell.budget and before.fit is not None:
         steps = tuple(before.fit.phase_steps.values())
@@ -180,7 +179,7 @@ def digests(folder: Path) -> dict[str, str]:
     if (folder / layout.MODEL).is_file():
         known["weights"] = digest(read_tensors(folder / layout.MODEL)[0])
     if (folder / layout.SAMPLES).is_file():
-        known["samples"] = digest({"samples": torch.from_numpy(np.load(folder / layout.SAMPLES, allow_pickle=False))})
+        known["samples"] = digest({"samples": torch.from_numpy(array_file.npy(folder / layout.SAMPLES))})
     return known
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import time
 from collections.abc import Callable, Mapping
@@ -16,7 +15,7 @@ from rich.console import Console
 
 from genbench import data, processor
 from genbench.errors import LESS_MEMORY
-from genbench.files import locked, unfinished_of
+from genbench.files import locked, remove, unfinished_of
 from genbench.records import layout, log
 from genbench.records.record import Record, records
 from genbench.records.stamp import revision
@@ -93,14 +92,14 @@ def run(
         laid = plan(
             suite,
             out,
-            lambda name: data.load(name, root=root, size=suite.size, download=download),
+            lambda name: data.load(name, root=root, size=suite.size, alpha=suite.alpha, download=download),
             device=device,
             fresh=fresh,
             measure_again=measure_again,
         )
         sweep(out)
         for folder in (folder for job in laid.jobs if not job.todo for folder in job.folders.values()):
-            shutil.rmtree(unfinished_of(folder), ignore_errors=True)
+            remove(unfinished_of(folder))
         write_suite(suite, out)
         _announce(laid, suite, console, busy)
         setting = Setting(suite.title, root, revision(), command, tensorboard=tensorboard)
@@ -158,7 +157,7 @@ def _one(job: Job, setting: Setting, display: ProgressDisplay) -> Ended:
     began = time.monotonic()
     if job.how in ("run", "measure"):
         for folder in job.folders.values():
-            shutil.rmtree(unfinished_of(folder), ignore_errors=True)
+            remove(unfinished_of(folder))
     here, there = SPAWN.Pipe(duplex=False)
     child = SPAWN.Process(target=worker.main, args=(job, setting, there), daemon=True)
     failure: tuple[str, str, bool] | None = None

@@ -104,6 +104,7 @@ def stamped(
         splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
         spec = dataset.spec
         protocol["data"] |= {"shape": spec.shape, "levels": spec.levels, "classes": spec.classes}
+        protocol["data"] |= {"read": dataset.told} if dataset.told else {}
         protocol["split"] = "fixed: trained on train, measured on test"
         if dataset.vocabulary is not None:
             protocol["captions"] = asdict(dataset.vocabulary)

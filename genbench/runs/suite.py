@@ -12,8 +12,9 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from genbench import errors
-from genbench.errors import nearest
+from genbench.errors import nearest, printable
 from genbench.files import written_whole
+from genbench.image_file import WHITE, ground
 from genbench.likelihood.effort import EFFORTS
 from genbench.records import layout
 from genbench.records.layout import older_slug, slug
@@ -60,6 +61,11 @@ class SuiteRow(SuitePart):
     def _options(cls, value: Any) -> Any:  # noqa: ANN401 - whatever a caller gives, which pydantic then checks
         return plain_mapping(value) if isinstance(value, Mapping) else value
 
+    @field_validator("label", "dataset")
+    @classmethod
+    def _plain(cls, value: str) -> str:
+        return checked_label(value)
+
     @property
     def name(self) -> str:
         """The name ``LABEL on DATASET``, which no other row of a suite has."""
@@ -90,7 +96,8 @@ class Suite(SuitePart):
 
     Args:
         title: the title over the table.
-        dataset: the data set of every row that names none; ``size`` is the side that a folder's images are resized to.
+        dataset: the data set of every row that names none; ``size`` is the side that a folder's images are resized to,
+            and ``alpha`` what is behind their transparent pixels, a colour or ``"refuse"``.
         budget: the budget of every row: ``images``, ``steps`` or ``seconds`` of training.
         batch_size: the number of images a batch.
         seeds: the seeds; each row is trained once with each.
@@ -113,6 +120,7 @@ class Suite(SuitePart):
     title: str
     dataset: str
     size: int | None = Field(None, gt=0)
+    alpha: str = WHITE
     budget: BudgetPart
     batch_size: int = Field(64, gt=0)
     seeds: tuple[int, ...] = Field((0,), min_length=1, strict=False)
@@ -128,6 +136,20 @@ class Suite(SuitePart):
     measures: tuple[str, ...] = Field(GROUPS, strict=False)
     anchors: bool = True
     row: tuple[SuiteRow, ...] = Field(min_length=1, strict=False)
+
+    @field_validator("title", "dataset")
+    @classmethod
+    def _plain(cls, value: str) -> str:
+        return checked_label(value)
+
+    @field_validator("alpha")
+    @classmethod
+    def _alpha(cls, value: str) -> str:
+        try:
+            ground(value)
+        except ValueError as error:
+            raise ValueError(str(error).partition(": ")[2]) from error
+        return value
 
     @field_validator("precision")
     @classmethod
@@ -191,6 +213,17 @@ class Suite(SuitePart):
     def trained(self) -> list[SuiteRow]:
         """The rows without those that ask for anchors."""
         return [row for row in self.row if row.recipe != ANCHORS]
+
+
+def checked_label(text: str) -> str:
+    """Return a label, or another text that tables and terminals show.
+
+    Raises:
+        ValueError: for one with characters that move or colour a terminal.
+    """
+    if printable(text) != text:
+        raise ValueError("holds control characters; take them out")
+    return text
 
 
 def read(name: str) -> Suite:

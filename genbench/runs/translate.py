@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from genbench.data import folder
+from genbench.image_file import WHITE
 from genbench.interface import GenerativeModel
 from genbench.plots import sample_grid
 from genbench.plots.grid import draw_grid
@@ -30,6 +31,7 @@ def translate(
     label: int | None = None,
     seed: int,
     device: str,
+    alpha: str = WHITE,
 ) -> None:
     """Write the first ``number`` images of a file or folder, and below each what the cell makes of it.
 
@@ -51,7 +53,7 @@ def translate(
     if SOURCE_DOMAIN in model.given and source_domain is None:
         raise ValueError(f"--source {path}: {name} is told which domain images come from; say --source-domain K")
     coming = _domains(model, name, SOURCE_DOMAIN, source_domain)
-    sources = _sources(path, model.spec.source)[:number]
+    sources = _sources(path, model.spec.source, alpha)[:number]
     n = len(sources)
     rows = [sample_grid.like(sources, torch.empty((n, *model.spec.shape)))]
     told = {SOURCE_DOMAIN: torch.full((n,), coming[0])} if coming else {}
@@ -77,20 +79,18 @@ def _domains(model: GenerativeModel, name: str, field: str, wanted: int | None) 
     return list(range(levels)) if wanted is None else [wanted]
 
 
-def _sources(path: Path, shape: tuple[int, int, int]) -> Tensor:
-    """Return a user's images as sources of ``shape``: grey ones in its channels, colour ones of equal channels as grey.
+def _sources(path: Path, shape: tuple[int, int, int], alpha: str) -> Tensor:
+    """Return a user's images as sources of ``shape``: grey ones, however they are stored, in its channels.
 
     Raises:
         ValueError: for images of another size, or colour where sources are grey.
     """
     channels, height, width = shape
-    images = folder.pictures(path)
+    images = folder.pictures(path, alpha)
     found, *sides = images.shape[1:]
     if sides != [height, width]:
         theirs = f"{sides[1]}×{sides[0]}"
         raise ValueError(f"--source {path}: images are {theirs}; this cell translates {width}×{height}; resize them")
-    if channels == 1 and bool((images == images[:, :1]).all()):
-        images = images[:, :1]
     if images.shape[1] not in (1, channels):
         raise ValueError(f"--source {path}: {found} channels where this cell translates {channels}; convert them")
     return images.expand(-1, channels, -1, -1).contiguous()

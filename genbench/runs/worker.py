@@ -20,7 +20,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from genbench.errors import disk_full, out_of_memory, reason
-from genbench.files import LOCK, settle, unfinished_of, written_whole
+from genbench.files import LOCK, remove, settle, unfinished_of, written_whole
 from genbench.records import layout
 from genbench.records.record import Record
 from genbench.runs import anchors, cell, stamping
@@ -96,9 +96,10 @@ def failed(job: Job, setting: Setting, why: str, trace: str | None = None) -> No
     What was to be measured again stays as it was, with the trace beside it.
     """
     if job.how == "measure":
-        shutil.rmtree(job.unfinished, ignore_errors=True)
+        remove(job.unfinished)
         if trace is not None:
-            (job.folders[job.cell.label] / layout.ERROR).write_text(trace, encoding="utf-8", errors="backslashreplace")
+            with written_whole(job.folders[job.cell.label] / layout.ERROR) as file:
+                file.write_text(trace, encoding="utf-8", errors="backslashreplace")
         return
     for name, folder in job.folders.items():
         if job.cell.recipe == ANCHORS:
@@ -110,7 +111,7 @@ def failed(job: Job, setting: Setting, why: str, trace: str | None = None) -> No
             heading = stamping.heading(job.cell)
         # Not the .part: that holds what the next run goes on from.
         fresh = folder.with_name(f".{folder.name}.failed")
-        shutil.rmtree(fresh, ignore_errors=True)
+        remove(fresh)
         fresh.mkdir(parents=True)
         if trace is not None:
             (fresh / layout.ERROR).write_text(trace, encoding="utf-8", errors="backslashreplace")

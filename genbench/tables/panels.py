@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
+from genbench.image_file import opened
 from genbench.plots.curves import HistoryColumns, read_history
 from genbench.records import layout
 from genbench.records.pictures import PICTURES
@@ -39,15 +38,12 @@ def embedded(path: Path) -> tuple[str, int]:
     """Return a PNG as a data URI, lossless WebP where that is shorter, and its width in pixels.
 
     Raises:
-        ValueError: for a file that is no picture.
+        ValueError: for a file that is no such picture.
     """
-    try:
-        with Image.open(path) as picture:
-            shorter = io.BytesIO()
-            picture.save(shorter, format="WEBP", lossless=True, exact=True, method=2)
-            wide = picture.width
-    except OSError as error:
-        raise ValueError(f"picture {path}: cannot be read ({error})") from error
+    with opened(path, ("PNG",)) as picture:
+        shorter = io.BytesIO()
+        picture.save(shorter, format="WEBP", lossless=True, exact=True, method=2)
+        wide = picture.width
     kind, data = min(("png", path.read_bytes()), ("webp", shorter.getvalue()), key=lambda form: len(form[1]))
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}", wide
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from genbench import array_file
 from genbench.interface import Phase
 from genbench.training import precision
 
@@ -73,8 +74,17 @@ def write_fractions(path: Path, fractions: Sequence[float]) -> None:
 
 
 def read_fractions(path: Path) -> list[float]:
-    """Return the fractions that :func:`write_fractions` wrote; none where there is no such file."""
-    return np.load(path, allow_pickle=False).tolist() if path.is_file() else []
+    """Return the fractions that :func:`write_fractions` wrote; none where there is no such file.
+
+    Raises:
+        ValueError: for a file of anything else.
+    """
+    if not path.exists():
+        return []
+    fractions = array_file.npy(path)
+    if fractions.dtype != np.float64 or fractions.ndim != 1 or not np.isfinite(fractions).all():
+        raise ValueError(f"{path}: {fractions.dtype} {fractions.shape}; give the finite numbers that a training wrote")
+    return [float(fraction) for fraction in fractions]
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from genbench import data
@@ -105,13 +106,6 @@ def test_a_folder_with_train_and_no_test_is_split_in_three(tmp_path):
     assert (len(found.train), len(found.validation), len(found.test), found.spec.classes) == (14, 2, 4, 2)
 
 
-def test_sixteen_bits_are_refused_and_not_clipped(tmp_path):
-    for i in range(10):
-        write(tmp_path / f"{i}.png", np.full((4, 4), 1000 * i, np.uint16))
-    with pytest.raises(ValueError, match=r"0\.png: has pixels of more than 8 bits"):
-        data.load(f"folder:{tmp_path}")
-
-
 def test_train_and_test_of_two_sizes_are_refused_by_two_files(tmp_path):
     for part, side in (("train", 4), ("test", 5)):
         for i in range(10):
@@ -120,16 +114,80 @@ def test_train_and_test_of_two_sizes_are_refused_by_two_files(tmp_path):
         data.load(f"folder:{tmp_path}")
 
 
-def test_an_image_too_large_to_open_is_refused_by_its_path(tmp_path, monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 4)
-    write(tmp_path / "0.png", pixels(1, 8, 8)[0])
-    with pytest.raises(ValueError, match=r"0\.png: cannot be read as an image"):
-        data.load(f"folder:{tmp_path}")
+def test_sixteen_bits_become_the_eight_that_hold_them_and_it_is_said(tmp_path):
+    for i in range(10):
+        write(tmp_path / f"{i}.png", np.full((4, 4), 256 * 20 * i + 255, np.uint16))
+    found = data.load(f"folder:{tmp_path}")
+    images = torch.cat([found.train.images, found.validation.images, found.test.images])
+    assert sorted(images[:, 0, 0, 0].tolist()) == [20 * i for i in range(10)]
+    assert found.told == "10 images, no classes, 10 images brought from 16 bits to 8"
 
 
-def test_a_deep_image_among_colour_ones_is_refused_too(tmp_path):
-    for i, image in enumerate(pixels(3, 4, 4, 3)):
+def test_grey_in_colour_files_is_one_channel_unless_one_image_has_a_colour(tmp_path):
+    for i, image in enumerate(pixels(9, 4, 4)):
+        write(tmp_path / f"{i}.png", image[..., None].repeat(3, 2) if i % 2 else image)
+    found = data.load(f"folder:{tmp_path}")
+    assert found.spec.shape == (1, 4, 4)
+    assert found.told == "9 images, no classes, 4 images stored in colour and grey in every pixel"
+    write(tmp_path / "9.png", pixels(1, 4, 4, 3)[0])
+    found = data.load(f"folder:{tmp_path}")
+    assert found.spec.shape == (3, 4, 4)
+    assert found.told == "10 images, no classes"
+    rows = torch.cat([found.train.images, found.validation.images, found.test.images])
+    assert sum(bool((image == image[:1]).all()) for image in rows) == 9
+
+
+def test_files_that_are_no_images_are_skipped_and_counted_and_folders_in_classes_are_read(tmp_path):
+    for name in ("apple/red", "apple/green/small", "bee"):
+        for i, image in enumerate(pixels(5, 4, 4)):
+            write(tmp_path / name / f"{i}.png", image)
+    (tmp_path / "bee" / "4.png").rename(tmp_path / "bee" / "4.PNG")
+    Image.fromarray(pixels(1, 4, 4)[0]).save(tmp_path / "bee" / "5.jfif", format="JPEG")
+    for junk in ("apple/._0.png", ".DS_Store", "bee/Thumbs.db", "notes.TXT", "bee/README", "__MACOSX/._a.png"):
+        (tmp_path / junk).parent.mkdir(exist_ok=True)
+        (tmp_path / junk).write_bytes(b"junk")
+    (tmp_path / "bee" / "gone.png").symlink_to(tmp_path / "nowhere")
+    write(tmp_path / "bee" / ".cache" / "0.png", pixels(1, 9, 9)[0])
+    (tmp_path / "bee" / "round").symlink_to(tmp_path)
+    found = data.load(f"folder:{tmp_path}")
+    assert (found.spec.classes, found.train.labels.bincount().tolist()) == (2, [7, 4])
+    skipped = "7 files skipped (3 hidden, 1 .txt, 1 .db, 1 without suffix, 1 no regular files)"
+    assert sorted(found.told) == sorted(f"16 images, 2 classes, {skipped}")
+    assert found.told.startswith("16 images, 2 classes, 7 files skipped (3 hidden, 1 .")
+
+
+def test_a_picture_with_transparency_lies_on_white_or_as_was_said(tmp_path):
+    clear = np.full((4, 4, 4), 0, np.uint8)
+    for i in range(10):
+        write(tmp_path / f"{i}.png", clear)
+    for alpha, level in (("white", 255), ("black", 0), ("#808080", 128)):
+        found = data.load(f"folder:{tmp_path}", alpha=alpha)
+        assert (found.spec.shape, int(found.train.images.min())) == ((1, 4, 4), level)
+        assert f"10 images laid on {alpha} where transparent" in found.told
+    with pytest.raises(ValueError, match=r"0\.png: has transparent pixels; say --alpha white"):
+        data.load(f"folder:{tmp_path}", alpha="refuse")
+    with pytest.raises(ValueError, match=r"alpha='whit': give white, black"):
+        data.load(f"folder:{tmp_path}", alpha="whit")
+    with pytest.raises(ValueError, match=r"alpha='black': only folder:PATH and pairs:PATH have transparent"):
+        data.load("digits", alpha="black")
+
+
+def test_more_than_memory_holds_is_refused_before_it_is_made(tmp_path, monkeypatch):
+    for i, image in enumerate(pixels(10, 4, 4)):
         write(tmp_path / f"{i}.png", image)
-    write(tmp_path / "z.png", np.full((4, 4), 12800, np.uint16))
-    with pytest.raises(ValueError, match=r"z\.png: has pixels of more than 8 bits"):
+    with pytest.raises(ValueError, match=r"size=10000000 would take about .* GiB of memory, and there are"):
+        data.load(f"folder:{tmp_path}", size=10_000_000)
+    monkeypatch.setattr("genbench.memory.total", lambda: 300)
+    with pytest.raises(ValueError, match=r"10 images as large as .*0\.png would take about"):
         data.load(f"folder:{tmp_path}")
+
+
+def test_what_reading_found_is_in_the_listing_and_in_a_join(tmp_path):
+    for part in "ab":
+        for i, image in enumerate(pixels(10, 4, 4, seed=ord(part))):
+            write(tmp_path / part / f"{i}.png", image)
+    (tmp_path / "b" / "x.txt").write_text("")
+    a, b = f"folder:{tmp_path}/a", f"folder:{tmp_path}/b"
+    assert data.load(f"edges:{b}").facts["read"] == "10 images, no classes, 1 file skipped (1 .txt)"
+    found = data.load(f"domains:{a}+{b}").told
+    assert found == f"{a}: 10 images, no classes; {b}: 10 images, no classes, 1 file skipped (1 .txt)"

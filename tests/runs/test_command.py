@@ -137,3 +137,5 @@ def test_a_command_says_where_the_data_are():
     words = command("pixelcnn", "cold", "folder:a b", dataset="folder:a b", size=8, budget={"seconds": 60.0})
     row = ["--recipe", "cold", "--seed", "0", "--seconds", "60.0"]
     assert words == ["--dataset", "folder:a b", "--size", "8", *row]
+    words = command("pixelcnn", "cold", "folder:a b", dataset="folder:a b", alpha="#010203", budget={"seconds": 60.0})
+    assert words == ["--dataset", "folder:a b", "--alpha", "#010203", *row]

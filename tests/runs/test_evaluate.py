@@ -178,7 +178,7 @@ def test_the_command_measures_and_refuses(monkeypatch, capsys, drawn, tmp_path):
     assert "is an anchor's" in refused(genbench_("evaluate", path, *words[:3], "noise", *words[4:]))
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    assert "not a file of plain arrays, or damaged" in refused(genbench_("evaluate", path, *words, "--fresh"))
+    assert "not an .npz file of plain arrays, or damaged" in refused(genbench_("evaluate", path, *words, "--fresh"))
     np.savez(path, pictures=drawn)
     assert "no array 'images'" in refused(genbench_("evaluate", path, *words, "--fresh"))
     assert "give a folder of images" in refused(genbench_("evaluate", tmp_path / "none", *words))
@@ -267,7 +267,7 @@ def test_a_damaged_compressed_file_and_a_device_that_is_not_there_are_one_line(m
     whole = bytearray(path.read_bytes())
     whole[len(whole) // 2 : len(whole) // 2 + 40] = bytes(40)
     path.write_bytes(whole)
-    assert "not a file of plain arrays, or damaged" in refused(genbench_("evaluate", path, *words))
+    assert "not an .npz file of plain arrays, or damaged" in refused(genbench_("evaluate", path, *words))
 
 
 def test_the_extractor_and_the_columns_are_those_of_the_run(ran, drawn):

@@ -168,6 +168,11 @@ def test_scoring_says_how_and_takes_every_image_of_a_folder(genbench_, model, tm
     assert status == 0
     assert out.startswith("≤ ")
     assert re.search(r"bits/dim \(bound, iwae, draws 3 \([\d.]+ effective\); 4 images of", out)
+    clear = tmp_path / "clear.png"
+    Image.new("LA", (8, 8)).save(clear)
+    clear.rename(folder / "3.png")
+    assert genbench_("score", model, "--images", folder, "--limit", 2, "--alpha", "black")[0] == 0
+    assert "3.png: has transparent" in refused(genbench_("score", model, "--images", folder, "--alpha", "refuse"))
     colour = pictures(tmp_path / "colour", 4, "RGB")
     assert "images of (3, 8, 8)" in refused(genbench_("score", model, "--images", colour))
     assert "17 levels; the model was trained on (1, 8, 8) with 256" in refused(

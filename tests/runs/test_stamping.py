@@ -1,5 +1,6 @@
 """Every part of a stamp is there: what a figure rests on, and how its row is made again."""
 
+from dataclasses import replace
 from functools import partial
 
 from genbench import data
@@ -17,16 +18,33 @@ WANTED = {
 EXTRACTOR = {"name": "classifier", "hash": "c" * 64, "resize": "none", "judge": "e" * 64}
 
 
-def stamped(recipe, test, trace=None, **fields):
-    digits = data.load("digits")
-    cell = Cell(
+def cell_of(recipe, digits, **fields):
+    return Cell(
         dataset="digits", size=None, data=dict(digits.hashes), recipe=recipe, label=recipe, options={}, labelled=None,
         given=("label",), seed=3, budget={"seconds": 1.0}, batch_size=8, extractor="classifier", precision="bfloat16",
-        samples=100, likelihoods=20, draws=7, estimated=2, timing=1.5, device="cpu",
+        samples=100, likelihoods=20, draws=7, estimated=2, timing=1.5, device="cpu", **fields,
     )  # fmt: skip
+
+
+def stamped(recipe, test, trace=None, told=""):
+    digits = replace(data.load("digits"), told=told)
+    cell = cell_of(recipe, digits)
     setting = Setting("Toys", None, "d" * 40, partial(verbatim, "genbench run toys"), trace)
     report = FitReport(64, 8, 1.0, 0.0, {"a": 5, "b": 3}, [0.0] * 8) if test is not None else None
     return stamping.stamped(cell, setting, digits, EXTRACTOR, report, test=test)
+
+
+def test_what_was_read_of_files_and_the_ground_of_their_transparency_are_in_the_stamp():
+    found = stamped("vae", likelihood(), told="9 images, 2 files skipped (2 hidden)")
+    assert found["data"]["read"] == "9 images, 2 files skipped (2 hidden)"
+    assert found["configuration"]["alpha"] == "white"
+
+
+def test_another_ground_is_another_configuration_and_none_is_that_of_before_there_was_a_choice():
+    digits = data.load("digits")
+    before = {key: value for key, value in cell_of("vae", digits).configuration.items() if key != "alpha"}
+    assert cell_of("vae", digits).differences(before) == []
+    assert cell_of("vae", digits, alpha="black").differences(before) == ["alpha was 'white' and is now 'black'"]
 
 
 def test_a_trained_cells_stamp_is_whole():

@@ -26,6 +26,23 @@ options = { dropout = 0.0 }
 """
 
 
+@pytest.mark.parametrize("key", ["label", "dataset", "title"])
+def test_control_characters_are_refused_in_what_is_shown(key):
+    raw = {"title": "x", "dataset": "digits", "budget": {"steps": 1}, "row": [{"recipe": "vae"}]}
+    (raw["row"][0] if key == "label" else raw)[key] = chr(27) + "[31mred"
+    with pytest.raises(ValueError, match=rf"{key} = .*: holds control characters; take them out"):
+        validated(raw)
+
+
+def test_the_ground_behind_transparent_pixels_is_a_colour_or_refuse():
+    raw = {"title": "x", "dataset": "digits", "budget": {"steps": 1}, "row": [{"recipe": "vae"}]}
+    assert validated(raw).alpha == "white"
+    for alpha in ("black", "#00ff00", "refuse"):
+        assert parse(to_toml(validated(raw | {"alpha": alpha})), "again").alpha == alpha
+    with pytest.raises(ValueError, match=r"alpha = 'no colour': give white"):
+        validated(raw | {"alpha": "no colour"})
+
+
 def test_rows_are_resolved():
     suite = parse(TEXT, "two")
     assert [(row.recipe, row.label, row.dataset) for row in suite.row] == [

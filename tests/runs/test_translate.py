@@ -101,7 +101,7 @@ def test_what_cannot_be_translated_is_refused_in_one_line(genbench_, cell, their
 
     Image.fromarray(np.zeros((6, 9), np.uint8)).save(tmp_path / "wide.png")
     assert "images are 9×6; this cell translates 8×8" in said(cell(SPEC), "--source", tmp_path / "wide.png")
-    assert "there is none" in said(cell(SPEC), "--source", tmp_path / "nowhere")
+    assert "nowhere: there is no such file" in said(cell(SPEC), "--source", tmp_path / "nowhere")
     assert "--domain 1: turner is told no domain" in said(cell(SPEC), "--source", folder, "--domain", 1)
     assert "--domain 3: this model knows 0 to 2" in said(cell(DOMAINS), "--source", folder, "--domain", 3)
     assert "says something of --source alone" in said(cell(DOMAINS), "--domain", 1)

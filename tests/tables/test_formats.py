@@ -9,6 +9,7 @@ import re
 import pytest
 from rich.console import Console
 
+from genbench.records.record import records as read_records
 from genbench.tables import rows as table
 from genbench.tables.view import View
 from tests.records import anchor, likelihood, quality, quick, record
@@ -51,6 +52,31 @@ def test_csv_reads_back_the_same():
             assert got[key] == "" if row[key] is None else float(got[key]) == row[key]
         assert got["seeds"] == " ".join(map(str, row["seeds"]))
         assert got["label"] == row["label"]
+
+
+@pytest.mark.parametrize("label", ["=1+1", "+1", "-1", "@sum(a1)", "\t=1"])
+def test_csv_holds_no_formula_and_numbers_stay_numbers(label):
+    cells = [record(label, test=likelihood((-1.0, -1.5)), options={"a": -1})]
+    (got,) = csv.DictReader(io.StringIO(table.render(cells, "csv")))
+    assert got["label"] == f"'{label}"
+    assert float(got["nll_bpd"]) == -1.25
+    assert json.loads(got["options"]) == {"a": -1}
+    (row,) = json.loads(table.render(cells, "json"))
+    assert row["label"] == label
+
+
+@pytest.mark.parametrize("fmt", ["md", "csv", "tex", "json", "html"])
+def test_a_label_of_a_stranger_s_record_commands_no_terminal(fmt, tmp_path):
+    esc = chr(27)
+    record("plain", reason="x", stamp={"title": "title"}).write(tmp_path / "cells" / "a" / "b" / "seed-0")
+    path = tmp_path / "cells" / "a" / "b" / "seed-0" / "record.json"
+    for word in ("plain", "title", "mnist5k"):
+        path.write_text(path.read_text().replace(f'"{word}"', json.dumps(f"{esc}[31m{word}{esc}]0;x{chr(7)}")))
+    cells = read_records(tmp_path)
+    assert cells[0].label == "\\x1b[31mplain\\x1b]0;x\\x07"
+    shown = io.StringIO()
+    table.show(cells, Console(file=shown, width=200))
+    assert esc not in table.render(cells, fmt) + shown.getvalue()
 
 
 NASTY = '50% & co_$x$ #1 {a} ~b^c \\d <script>alert(1)</script> | *bold* "q"'

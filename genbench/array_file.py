@@ -1,0 +1,140 @@
+"""Files of arrays, read in one place: ``.npy``, ``.npz`` and IDX, by whatever hand.
+
+A header is believed as far as the file bears it out: what it declares must be what is there, byte for byte, and fit in
+memory, before any of it is reserved. Nothing is unpickled. Arrays come in C order and the machine's own byte order.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from genbench.errors import printable, short
+from genbench.files import check_regular
+from genbench.memory import check_fits
+
+NUMBERS = "buifcSU"  # kinds of types without a pointer in them; of texts, what reads them says that it wants numbers
+DEFLATED = 1032  # times as long as its bytes in an archive: no deflated stream comes to more
+HEADER = 4096  # characters of an array's header, of which numpy writes 128
+CHUNK = 2**24
+HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+IDX_BYTES = b"\0\0\x08"  # and the number of dimensions: how an IDX file of unsigned bytes begins
+
+
+class _RefusedError(ValueError):
+    """What is wrong with an array; path and member are put in front."""
+
+
+def npy(path: Path) -> np.ndarray:
+    """Return the array of an ``.npy`` file.
+
+    Raises:
+        ValueError: with the path, for a file that is missing, unreadable, damaged, or of other things than numbers.
+    """
+    with _reading(path, "not an .npy file of plain arrays, or damaged"), path.open("rb") as file:
+        return _array(file, path.stat().st_size, str(path))
+
+
+def npz(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Return the arrays of an ``.npz`` file whose names are ``wanted``, and the names of all others.
+
+    Raises:
+        ValueError: with the path and the array's name, where :func:`npy` raises it.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    others: list[str] = []
+    said = "not an .npz file of plain arrays, or damaged"
+    with _reading(path, said), path.open("rb") as whole, zipfile.ZipFile(whole) as archive:
+        for entry in archive.infolist():
+            name = entry.filename.removesuffix(".npy")
+            if name in arrays or name in others:
+                raise _RefusedError(f"it has two arrays {name!r}")
+            if not wanted(name):
+                others.append(name)
+                continue
+            with _reading(path, f"{said}: array {name!r}"), archive.open(entry) as member:
+                if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise _RefusedError("packed in a way that numpy does not write")
+                packed = min(entry.compress_size, path.stat().st_size)
+                if entry.file_size > packed * (DEFLATED if entry.compress_type else 1):
+                    raise _RefusedError(f"{packed} bytes in the archive cannot be {entry.file_size}")
+                arrays[name] = _array(member, entry.file_size, f"{path}: {name}")
+    return arrays, others
+
+
+def idx(path: Path, dimensions: int) -> np.ndarray:
+    """Return the unsigned bytes of an IDX file with so many dimensions, gzipped where its name ends in ``.gz``.
+
+    Raises:
+        ValueError: with the path, where :func:`npy` raises it, or for an IDX file of anything else.
+    """
+    zipped = path.suffix == ".gz"
+    with _reading(path, "damaged; get it again"), (gzip.open if zipped else open)(path, "rb") as file:
+        head = file.read(4 + 4 * dimensions)
+        if len(head) < 4 + 4 * dimensions or head[:4] != IDX_BYTES + bytes([dimensions]):
+            raise ValueError(f"{path}: not an IDX file of bytes in {dimensions} dimensions; get it again")
+        shape = tuple(int.from_bytes(head[4 * i : 4 * i + 4], "big") for i in range(1, dimensions + 1))
+        there = path.stat().st_size * (DEFLATED if zipped else 1) - len(head)
+        expected = math.prod(shape)
+        if expected == 0 or expected > there or (not zipped and expected < there):
+            raise ValueError(f"{path}: {there} bytes for shape {shape}, cut short or damaged; get it again")
+        array = _filled(file, shape, np.dtype(np.uint8), str(path))
+        if file.read(1):
+            raise ValueError(f"{path}: more bytes than shape {shape} has; get it again")
+        return array
+
+
+@contextmanager
+def _reading(path: Path, said: str) -> Iterator[None]:
+    """Turn whatever reading a file raises inside into one line with its path; ``said`` is what that mostly means."""
+    check_regular(path)
+    try:
+        yield
+    except _RefusedError as error:
+        raise ValueError(f"{path}: {printable(said)}: {error}") from error
+    except PermissionError as error:
+        raise ValueError(f"{path}: cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        if str(error).startswith(f"{path}: "):
+            raise
+        raise ValueError(f"{path}: {printable(said)} ({short(error)})") from error
+    except Exception as error:  # damaged archives and headers raise nearly anything
+        raise ValueError(f"{path}: {printable(said)} ({short(error)})") from error
+
+
+def _array(file: IO[bytes], size: int, name: str) -> np.ndarray:
+    """Return the array in a stream of ``size`` bytes as numpy saves one."""
+    version = np.lib.format.read_magic(file)
+    if version not in HEADERS:  # (3, 0) is for names of fields beyond Latin-1, which no array of numbers has
+        raise _RefusedError(f"saved in a format of numpy's, {version}, that plain arrays do not have")
+    shape, fortran, dtype = HEADERS[version](file, max_header_size=HEADER)
+    if dtype.hasobject or dtype.kind not in NUMBERS or not dtype.itemsize:
+        raise _RefusedError(f"an array of {dtype}; give numbers")
+    there = size - file.tell()
+    if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != there:
+        raise _RefusedError(f"{there} bytes for shape {shape} of {dtype}: cut short or damaged")
+    array = _filled(file, shape[::-1] if fortran else shape, dtype, name)
+    return (array.T if fortran else array).astype(dtype.newbyteorder("="), order="C", copy=False)
+
+
+def _filled(file: IO[bytes] | gzip.GzipFile, shape: tuple[int, ...], dtype: np.dtype, name: str) -> np.ndarray:
+    """Return the next values of a stream as an array in C order."""
+    expected = math.prod(shape) * dtype.itemsize
+    check_fits(f"{name}: an array of {expected} bytes", 2 * expected, "give a smaller one")
+    array = np.empty(shape, dtype)
+    flat = array.reshape(-1).view(np.uint8) if expected else array
+    begin = 0
+    while begin < expected:
+        got = file.read(min(expected - begin, CHUNK))
+        if not got:
+            raise _RefusedError(f"{expected - begin} of {expected} bytes are missing: cut short or damaged")
+        flat[begin : begin + len(got)] = np.frombuffer(got, np.uint8)
+        begin += len(got)
+    return array

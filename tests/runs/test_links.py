@@ -1,0 +1,48 @@
+"""Links that a stranger left in a run's folder: nothing is written through one."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from genbench import data
+from genbench.records import layout
+from genbench.runs import plan, worker
+from tests.runs.test_stamping import cell_of
+
+
+@pytest.fixture
+def precious(tmp_path):
+    (tmp_path / "mine").write_text("precious")
+    return tmp_path / "mine"
+
+
+def test_why_measuring_again_failed_is_written_beside_the_cell_and_through_no_link(tmp_path, precious):
+    folder = tmp_path / "seed-0"
+    folder.mkdir()
+    (folder / layout.ERROR).symlink_to(precious)
+    cell = SimpleNamespace(label="a")
+    worker.failed(
+        SimpleNamespace(how="measure", unfinished=tmp_path / "x", folders={"a": folder}, cell=cell), None, "", "trace"
+    )
+    assert (precious.read_text(), (folder / layout.ERROR).read_text()) == ("precious", "trace")
+
+
+def test_an_unfinished_cell_with_a_link_in_it_is_begun_again(tmp_path, monkeypatch, precious):
+    monkeypatch.setattr(plan, "read_training", lambda path: None)
+    cell = cell_of("vae", data.load("digits"))
+    folder = tmp_path / "seed-3"
+    unfinished = tmp_path / "seed-3.part"
+    (unfinished / layout.TRAINING).parent.mkdir(parents=True)
+    (unfinished / layout.TRAINING).write_text("")
+    (unfinished / layout.CONFIGURATION).write_text(json.dumps(cell.configuration))
+
+    def how():
+        return plan._job(cell, {cell.label: folder}, False, False, 0.0).how
+
+    assert how() == "resume"
+    (unfinished / layout.SAMPLES).symlink_to(precious)
+    assert how() == "run"
+    unfinished.rename(tmp_path / "elsewhere")
+    unfinished.symlink_to(tmp_path / "elsewhere")
+    assert how() == "run"
