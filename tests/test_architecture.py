@@ -17,6 +17,7 @@ LINE = (
     ("data", "features"),
     ("likelihood",),
     ("implicit", "metrics", "training"),
+    ("contract",),
     ("plots",),
     ("tables",),
     ("runs",),
