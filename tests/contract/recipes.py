@@ -3,7 +3,7 @@
 import genbench
 from genbench import DataSpec, catalog
 from genbench.contract import tiny
-from genbench.contract.tiny import noise
+from genbench.contract.tiny import noise as noise
 from genbench.contract.tiny import splits as data
 
 RECIPES = list(catalog.recipes())
@@ -40,6 +40,3 @@ def conditions(model, n):
 
 def draw(model, n=6, seed=1):
     return tiny.draw(model, data(model.spec).validation.rows(slice(n)), seed)
-
-
-__all__ = ["CASES", "COLOUR", "CONDITIONAL", "RECIPES", "SPEC", "build", "conditions", "data", "draw", "noise"]

@@ -7,9 +7,20 @@ import pytest
 import torch
 
 from genbench import Budget, FitConfig, ImplicitModel, catalog
-from genbench.contract import answers, learning, samples
+from genbench.contract import answers, checks, learning, samples
 from genbench.training import precision
-from tests.contract.recipes import CASES, COLOUR, RECIPES, build, conditions, data, draw, noise
+from tests.contract.recipes import (
+    CASES,
+    COLOUR,
+    CONDITIONAL,
+    RECIPES,
+    build,
+    conditions,
+    data,
+    draw,
+    noise,
+    options,
+)
 from tests.contract.test_toys import same
 
 
@@ -166,3 +177,10 @@ def test_draws_and_scores_in_float64(name):
     assert draw(model, 3).shape == (3, *model.spec.shape)
     nats = model.log_likelihood(data(model.spec).validation.rows(slice(0, 1)), generator=noise(3)).nats
     assert torch.isfinite(nats).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_passes_every_check_that_others_recipes_have_to(case):
+    outcomes = list(checks.check_recipe(CONDITIONAL.get(case, case), options(case)))
+    assert {one.check: one.found for one in outcomes if one.result != "passed"} == {}
