@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any
 
 from genbench.errors import nearest
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 
 GROUP = "genbench.families"
+OWN = "genbench"  # the package whose recipes its own tests check
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ class Recipe:
         likelihood: the kind that ``log_likelihood`` answers.
         given: what samples and likelihoods are conditioned on: ``"label"``, ``"source"``, a field.
         needs: what training needs of the data, beside what is given, in words of :data:`NEEDS`.
+        package: the installed package that declares the recipe.
     """
 
     name: str
@@ -117,6 +119,12 @@ class Recipe:
     likelihood: Kind
     given: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    package: str = OWN
+
+    @property
+    def own(self) -> bool:
+        """Whether the recipe is genbench's own, which its tests check; others are checked before they are run."""
+        return self.package == OWN
 
     def function(self) -> Callable[..., GenerativeModel]:
         """Return the recipe itself, imported now.
@@ -151,8 +159,8 @@ def recipes() -> Mapping[str, Recipe]:
         ValueError: where two packages declare one name, or an entry lacks a fact or has an unknown one.
     """
     known: dict[str, Recipe] = {}
-    wanted = {item.name for item in fields(Recipe)} - {"name"}
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.value):
+    wanted = {item.name for item in fields(Recipe)} - {"name", "package"}
+    for point in sorted(entry_points(group=GROUP), key=lambda point: (_package(point) != OWN, point.value)):
         try:
             declared = point.load()
         except Exception as error:
@@ -169,8 +177,21 @@ def recipes() -> Mapping[str, Recipe]:
                     raise ValueError(f"recipe {name!r} of {point.value} needs {need!r}: {nearest(need, NEEDS)}")
             if name in known and known[name].target != facts["target"]:
                 raise ValueError(f"recipe {name!r} is declared twice: {known[name].target} and {facts['target']}")
-            known[name] = Recipe(name=name, **facts)
+            known.setdefault(name, Recipe(name=name, **facts, package=_package(point)))
     return known
+
+
+def _package(point: EntryPoint) -> str:
+    """Return the name of the installed package that declares an entry point; empty where none does."""
+    declared_by = getattr(point, "dist", None)
+    return declared_by.name if declared_by is not None else ""
+
+
+@cache
+def own_names() -> frozenset[str]:
+    """Return the names of genbench's own recipes, whatever other packages declare."""
+    points = [point for point in entry_points(group=GROUP) if _package(point) == OWN]
+    return frozenset(name for point in points for name in point.load())
 
 
 def recipe(name: str) -> Recipe:

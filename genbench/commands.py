@@ -14,6 +14,7 @@ from genbench.image_file import WHITE
 from genbench.training.precision import chosen_device
 
 RecipeName = Annotated[str, typer.Argument(help="Name of a recipe.", autocompletion=completion.recipes)]
+CHECKED = "Name of a recipe, or folder of a finished cell."
 EFFORT = "Effort of annealed importance sampling: fast, standard or paper."
 
 
@@ -50,6 +51,34 @@ def describe(
         for option in description.options
     ]
     listed("Options", rows, False)
+
+
+def check(
+    what: Annotated[
+        str, typer.Argument(metavar="RECIPE|CELL", help=CHECKED, autocompletion=completion.recipes, show_default=False)
+    ],
+    option: Annotated[list[str] | None, typer.Option("--set", help="option=value of the recipe; repeat.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Whether a recipe, or the model of a cell, keeps what every model promises: exit status 0, else 1."""
+    from dataclasses import asdict
+
+    from genbench.catalog import recipes
+    from genbench.contract.checks import check_model, check_recipe
+    from genbench.runs.inference import model_of
+    from genbench.runs.overrides import literal, option_name
+
+    options = {option_name(item): literal(item.partition("=")[2]) for item in option or ()}
+    cell = Path(what)
+    if what in recipes() or not cell.exists():
+        outcomes = list(check_recipe(what, options))
+    elif options:
+        raise ValueError(f"--set {', '.join(options)}: the model of {cell} was made with its own options; leave it out")
+    else:
+        outcomes = list(check_model(model_of(cell, "cpu")))
+    rows = [asdict(outcome) | {"seconds": round(outcome.seconds, 2)} for outcome in outcomes]
+    listed(f"Checks of {what}", rows, as_json)
+    raise typer.Exit(1 if any(outcome.result == "failed" for outcome in outcomes) else 0)
 
 
 def sample(

@@ -27,6 +27,7 @@ STAMP = {
     "budget": {"seconds": 60.0},
     "batch_size": 64,
     "checkpoint": "last",
+    "checked": {"by": "the tests of genbench"},
     "precision": "float32",
     "extractor": {"name": "efficientnet-lite0", "hash": "c" * 64, "resize": "bilinear to 112, antialiased"},
     "reference": {"split": "train", "images": 3500},

@@ -20,6 +20,7 @@ LINE = (
     ("data", "features"),
     ("likelihood",),
     ("implicit", "metrics", "training"),
+    ("contract",),
     ("plots",),
     ("tables",),
     ("runs",),

@@ -1,6 +1,7 @@
 import inspect
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -95,8 +96,9 @@ def test_needs_are_those_that_the_page_of_adding_a_family_lists():
 
 
 class Point:
-    def __init__(self, value, facts):
+    def __init__(self, value, facts, package=None):
         self.value, self.facts = value, facts
+        self.dist = package and SimpleNamespace(name=package)
 
     def load(self):
         return {"x": self.facts}
@@ -109,6 +111,7 @@ FACTS = {"target": "a:b", "family": "f", "title": "t", "paper": "p", "year": 202
     ("points", "message"),
     [
         ([Point("m", {**FACTS, "colour": 1})], r"recipe 'x' of m: missing or unknown facts \['colour'\]"),
+        ([Point("m", {**FACTS, "package": "genbench"})], r"missing or unknown facts \['package'\]"),
         ([Point("m", {"target": "a:b"})], "missing or unknown facts"),
         ([Point("m", {**FACTS, "needs": ("captions",)})], r"recipe 'x' of m needs 'captions': did you mean caption"),
         ([Point("m", FACTS), Point("n", {**FACTS, "target": "c:d"})], "declared twice: a:b and c:d"),
@@ -118,3 +121,18 @@ def test_bad_declarations_are_refused(points, message, monkeypatch):
     monkeypatch.setattr(catalog, "entry_points", lambda group: points)
     with pytest.raises(ValueError, match=message):
         catalog.recipes.__wrapped__()
+
+
+def test_a_recipe_knows_the_package_that_declares_it_first_and_ours_come_before_others(monkeypatch):
+    assert all(entry.own for entry in catalog.recipes().values())
+    assert catalog.own_names() == set(catalog.recipes())
+    ours, theirs = Point("z", FACTS, "genbench"), Point("a", {**FACTS, "title": "better"}, "theirs")
+    for points, title, own in (
+        ([theirs, ours], "t", True),
+        ([theirs], "better", False),
+        ([Point("a", FACTS)], "t", False),
+    ):
+        monkeypatch.setattr(catalog, "entry_points", lambda group, points=points: points)
+        entry = catalog.recipes.__wrapped__()["x"]
+        assert (entry.title, entry.own) == (title, own)
+        assert catalog.own_names.__wrapped__() == ({"x"} if own else set())

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from genbench.contract import checks
 from tests.installing import install
 
 ROOT = Path(__file__).parents[1]
@@ -33,6 +34,8 @@ def test_the_documented_package_adds_a_recipe_by_entry_point(tmp_path):
     rows = {row["label"]: row for row in json.loads((tmp_path / "out" / "table.json").read_text())}
     row = rows["histogram"]
     assert row["status"] == "done"
+    assert row["stamp"]["checked"] == {"by": checks.BY, "passed": ["training", *checks.CHECKS]}
+    assert row["checked"] is True
     assert row["nll_kind"] == "exact"
     assert 1.5 < row["nll_bpd"] < rows["uniform"]["nll_bpd"]
     assert row["fid"] < rows["noise"]["fid"]

@@ -12,6 +12,7 @@ AXES = (("nll_bpd", 1), ("fid", 1), ("images_per_second", -1))  # key, and the s
 def pareto_front(rows: Sequence[Mapping[str, Any]]) -> list[int]:
     """Return the places of rows that no row comparable in all three figures equals or beats in all and beats in one.
 
+    Rows that nothing ranks, since their recipes did not pass their checks, are neither on a front nor push others off.
     Figures are taken as they stand, without regard to chance, among rows of the same seeds. A row that compares with no
     other is on no front, and neither is one whose likelihood did not converge: nobody knows where it is. It may push
     others off, since where it really is can be expected to be no worse than what it shows.
@@ -22,7 +23,7 @@ def pareto_front(rows: Sequence[Mapping[str, Any]]) -> list[int]:
     groups: dict[Hashable, dict[int, tuple[float, ...]]] = {}
     for index, row in enumerate(rows):
         point = tuple(sign * math.nan if row[key] is None else sign * row[key] for key, sign in AXES)
-        if row["status"] == "done" and all(map(math.isfinite, point)):
+        if row["status"] == "done" and row.get("checked") is not False and all(map(math.isfinite, point)):
             groups.setdefault((row["alike"], *row["seeds"]), {})[index] = point
     return sorted(
         index

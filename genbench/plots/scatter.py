@@ -38,7 +38,7 @@ def draw_scatter(rows: Sequence[Mapping[str, Any]], target: Target, *, fmt: str 
     Where all rows are of one family and few, each has a colour of its own; where there are many, points are numbered in
     the order of the rows and named beside the drawing. Speeds that hardly differ are not explained.
 
-    Hollow markers are conditional, starred names unconverged; rings are round the rows of
+    Hollow markers are conditional, starred names unconverged, names with † are not ranked; rings are round the rows of
     :func:`~genbench.plots.pareto.pareto_front`; a dashed line is the FID of real test images. Rows without both figures
     are left out. The lower left corner is where one wants to be.
 
@@ -92,11 +92,17 @@ def draw_scatter(rows: Sequence[Mapping[str, Any]], target: Target, *, fmt: str 
                 textcoords="offset points", fontsize=8,
             )  # fmt: skip
         axes.margins(0.16, 0.16)
-        names = [row["label"] + ("*" if row["nll_converged"] is False else "") for row in shown]
+        names = [_name(row) for row in shown]
         _legend(figure, {} if alone else colours, shown, bool(ringed), names if many else [])
         figure.draw_without_rendering()
         _label(figure, axes, shown, [str(place) for place in range(1, len(names) + 1)] if many else names)
         save(figure, target, fmt)
+
+
+def _name(row: Mapping[str, Any]) -> str:
+    """Return a row's label with its marks."""
+    doubted = " †" if row.get("checked") is False else ""
+    return row["label"] + doubted + ("*" if row["nll_converged"] is False else "")
 
 
 def _area(speed: float | None, many: bool) -> float:
@@ -129,6 +135,8 @@ def _legend(
         entries.append(entry("Pareto front", "o", INK, 11, fill=False))
     if any(row["nll_converged"] is False for row in rows):
         entries.append(entry("* unconverged", "", INK, 6))
+    if any(row.get("checked") is False for row in rows):
+        entries.append(entry("† not ranked", "", INK, 6))
     speeds = [row["images_per_second"] for row in rows if row["images_per_second"]]
     if speeds and math.log10(max(speeds) / min(speeds)) > APART:
         entries += [

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from genbench import catalog, files
+from genbench.contract.checks import check_recipe, verdict
 from genbench.data.dataset import check_unchanged
 from genbench.interface import GenerativeModel
 from genbench.metrics.memory import peak_memory
@@ -82,6 +83,10 @@ def work(cell: Cell, setting: Setting, unfinished: Path, tell: Tell, finished: P
     with clock("build"):
         learned = dataset.with_labels(cell.labelled)
         model = catalog.build(cell.recipe, learned.spec, seed=cell.seed, **cell.options).to(cell.device)
+    checked = None
+    if not catalog.recipe(cell.recipe).own:
+        with clock("check"):
+            checked = verdict(check_recipe(cell.recipe, cell.options))
     before = None
     if finished is None:
         report = train(cell, setting, model, learned, unfinished, tell)
@@ -113,7 +118,7 @@ def work(cell: Cell, setting: Setting, unfinished: Path, tell: Tell, finished: P
     prescribed = getattr(model, "setting", None)
     temperature, pixels = (getattr(model, name, None) for name in ("temperature", "pixels"))
     features = result.of_samples.extractor_info
-    stamp = stamped(cell, setting, dataset, features, report, temperature, result.test, pixels)
+    stamp = stamped(cell, setting, dataset, features, report, temperature, result.test, pixels, checked)
     made = Record(
         **heading(cell),
         status="done",

@@ -35,6 +35,7 @@ STAGES = {
 }
 SAY_SECONDS = 60.0  # between two lines of progress where there is no terminal: a log file, a notebook
 VERBS = {"fit": "training", "nll": "likelihood", "load": "loading", "build": "building", "sample": "sampling"}
+VERBS["check"] = "checking its promises"
 
 
 def duration(seconds: float) -> str:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 UNTRAINED = (ANCHORS, EVALUATED)
+BY_TESTS = "the tests of genbench"
 
 
 def drawn(given: tuple[str, ...]) -> str:
@@ -44,6 +45,7 @@ def stamped(
     temperature: float | None = None,
     test: Likelihood | None = None,
     pixels: str | None = None,
+    checked: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the protocol of a cell: everything that its figures rest on, as far as the cell came.
 
@@ -57,6 +59,7 @@ def stamped(
         temperature: the temperature that the model's samples were drawn at.
         test: the likelihood of the test split, which says how it was measured.
         pixels: the way in which samples show pixels, ``"median"`` or ``"drawn"``; None for models with one way.
+        checked: what :func:`genbench.contract.checks.verdict` says of a recipe that is not genbench's own.
     """
     spent = {"steps": report.steps} if report is not None else cell.budget
     protocol: dict[str, Any] = {
@@ -72,6 +75,10 @@ def stamped(
         "configuration": cell.configuration,
     }
     if cell.recipe not in UNTRAINED:
+        if catalog.recipe(cell.recipe).own:
+            protocol["checked"] = {"by": BY_TESTS}
+        elif checked is not None:
+            protocol["checked"] = dict(checked)
         protocol |= {"budget": cell.budget, "batch_size": cell.batch_size, "checkpoint": "last"}
         protocol["timing"] = {"dtype": "float32", "seconds": cell.timing}
         if cell.labelled is not None:

@@ -18,7 +18,7 @@ def deviation(rows: Sequence[Row]) -> Iterator[str]:
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column("label", "Recipe", lambda row: str(row["label"]), right=False, usual=True, tooltip=tooltips.recipe),
+    Column("label", "Recipe", texts.label, right=False, usual=True, tooltip=tooltips.recipe),
     Column("family", "Family", lambda row: str(row["family"]), right=False, drop=6),
     Column("given", "Given", conditions, right=False, drop=1, usual=True),
     Column(

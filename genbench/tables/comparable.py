@@ -16,6 +16,7 @@ from typing import Any
 from genbench.records.record import Record
 from genbench.records.stamp import of_training
 from genbench.tables.columns import RANKED
+from genbench.tables.doubts import doubt
 from genbench.tables.figure import at, blind
 from genbench.tables.groups import LIKELIHOOD, MACHINE, QUALITY, SPEED, FigureGroup
 
@@ -89,7 +90,9 @@ def alike(record: Record, groups: Sequence[FigureGroup] = (LIKELIHOOD, QUALITY, 
 
 
 def measured(record: Record, group: FigureGroup) -> bool:
-    """Return whether the record has figures of this group that stamps may keep apart."""
+    """Return whether the record has figures of this group that stamps may keep apart, of a model that is believed."""
+    if doubt(record):
+        return False
     if group == LIKELIHOOD:
         return record.test is not None and record.test.converged is not False
     return getattr(record, group.part) is not None and not blind(record, group)

@@ -52,6 +52,7 @@ FACTS: dict[str, Fact] = {
     "seeds_run": Fact(int),
     "reason": Fact(str),
     "notes": Fact(str, many=True),
+    "checked": Fact(bool),
     "refused": Fact(str, many=True),
     "alike": Fact(str),
     "pixels": Fact(str),

@@ -22,11 +22,12 @@ from genbench.tables import render as texts
 from genbench.tables import terminal
 from genbench.tables.columns import ALL, DEFAULT, FIGURES, RANKED
 from genbench.tables.comparable import GROUPS, HEADS, alike, parts, refusals, remarks
+from genbench.tables.doubts import doubt, of_copies, of_likelihood, unranked
 from genbench.tables.figure import blind
 from genbench.tables.keys import BETTER_HIGH, FACTS, KEYS, UNSORTABLE
 from genbench.tables.labels import disambiguated
 from genbench.tables.ranks import ranks
-from genbench.tables.texts import Row, number
+from genbench.tables.texts import Row
 from genbench.tables.view import View
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 FIRM = {"exact": 0, "bound": 0, "estimate": 1, None: 2}  # what is guaranteed comes before what is not
 OF_EXTRACTOR = {figure.key for figure in RANKED if figure.group is not None and figure.group.per_extractor}
-CHANCE = 1.96  # standard errors that a difference must have to be more than chance, in 19 of 20 cases
-WIDE_GAP = 0.15  # bits/dim; at the least effort the bound on the other side is itself about 0.1 from the truth
 JUDGE = "classifier"  # the kind of network that says which class a sample is of
 WHOLE = ("csv", "json", "parquet")  # formats that hold every key of every row
 STATUSES = {"done": 0, "evaluated": 0, "diverged": 1, "failed": 2}
@@ -133,6 +132,7 @@ def _row(cells: Sequence[Record], label: str) -> Row:
         "seeds": [record.seed for record in cells],
         "reason": "; ".join(f"seed {s}: {why}" if len(cells) > 1 else why for s, why in reasons.items()) or None,
         "notes": list(dict.fromkeys(note for r in cells for note in _notes(r, label))) or None,
+        "checked": not any(map(doubt, cells)) if first.status == "done" else None,
         "alike": alike(first),
         "pixels": first.stamp.get("pixels"),
         "stamp": _merged([record.stamp for record in cells]),
@@ -156,6 +156,7 @@ def _row(cells: Sequence[Record], label: str) -> Row:
 
 def _notes(record: Record, label: str) -> Iterator[str]:
     """Yield what a reader of the figures has to know."""
+    yield from unranked(record, label)
     if record.quality is not None:
         yield from record.quality.notes
     for group in GROUPS:
@@ -169,51 +170,13 @@ def _notes(record: Record, label: str) -> Iterator[str]:
             f"{label}: trained on the features of a {JUDGE} of the same data; the judge of its agreement is another "
             "network of that kind, so what pleases one may please the other."
         )
-    yield from _doubts(record, label)
-    yield from _copied(record, label)
+    yield from of_likelihood(record, label)
+    yield from of_copies(record, label)
     if record.status == "evaluated":
         yield f"{label}: samples from elsewhere. What their model was trained with is not known, so nothing ranks them."
     for ability, said in record.abilities.items():
         if said.startswith("failed"):
             yield f"{label}, seed {record.seed}: {ability} {said}"
-
-
-def _doubts(record: Record, label: str) -> Iterator[str]:
-    """Yield what is odd about a likelihood: that guessing does better, or that unseen images seem seen."""
-    test = record.test
-    train = record.train
-    levels = (record.stamp.get("data") or {}).get("levels")
-    if test is None or record.status == "anchor":
-        return
-    if levels and test.bpd > math.log2(levels):
-        yield (
-            f"{label}: bits/dim above the {number(math.log2(levels))} of the uniform model, to which all images are "
-            "equally likely."
-        )
-    if test.converged and test.gap is not None and test.gap.bpd > WIDE_GAP:
-        yield (
-            f"{label}: the estimate held still when the work doubled, and yet the gap is above {WIDE_GAP} "
-            "bits/dim: longer chains (--effort) may move it and its rank."
-        )
-    if train is None or test.standard_error is None or train.standard_error is None:
-        return
-    if train.bpd - test.bpd > CHANCE * math.hypot(test.standard_error, train.standard_error):
-        yield (
-            f"{label}: test images take fewer bits/dim than training images, by more than chance; either they are "
-            "easier or they have been learned from."
-        )
-
-
-def _copied(record: Record, label: str) -> Iterator[str]:
-    """Yield how many samples are images of the data themselves, of which FID and its kin then say nothing."""
-    if record.collapse is None or record.quality is None or record.status == "anchor":
-        return
-    for split, count in record.collapse.exact.items():
-        if count:
-            yield (
-                f"{label}: {count:,} of {record.quality.images:,} samples are images of the {split} split, pixel by "
-                "pixel; FID and its kin do not tell copies from new images."
-            )
 
 
 def _mean(values: Sequence[float]) -> float | None:
@@ -240,7 +203,8 @@ def _order(row: Row, sort: str | None) -> tuple[Any, ...]:
         fid = math.inf if row["fid"] is None else row["fid"]
         if row["status"] == "anchor":
             return fid, bits
-        return FIRM[row["nll_kind"]], bits, fid, row["family"], row["plain_label"], STATUSES[row["status"]]
+        firm = FIRM[row["nll_kind"] if row["checked"] is not False else None]
+        return firm, bits, fid, row["family"], row["plain_label"], STATUSES[row["status"]]
     value = row[sort]
     if value is None or value == []:
         return (1,)

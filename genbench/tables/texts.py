@@ -9,6 +9,7 @@ Row = dict[str, Any]
 
 ABSENT = "–"
 UNCONVERGED = "unconverged"
+MARK = "†"  # behind the label of a row that nothing ranks
 MARKS = {"exact": "=", "bound": "≤", "estimate": "~"}
 KINDS = {"exact": "exact", "bound": "an upper bound", "estimate": "an estimate"}
 
@@ -57,6 +58,11 @@ def phrase(value: Any, name: str = "") -> str:  # noqa: ANN401 - anything that J
     if isinstance(value, float) and value.is_integer():
         return f"{value:,.0f}"
     return "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def label(row: Row) -> str:
+    """Return the row's label, with a mark behind it where nothing ranks what its model says."""
+    return f"{row['label']} {MARK}" if row["checked"] is False else str(row["label"])
 
 
 def status(row: Row) -> str:

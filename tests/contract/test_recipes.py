@@ -6,35 +6,39 @@ from dataclasses import replace
 import pytest
 import torch
 
-import genbench
 from genbench import Budget, FitConfig, ImplicitModel, catalog
-from genbench.interface import Step
+from genbench.contract import answers, checks, learning, samples
 from genbench.training import precision
-from genbench.training.batches import Stream
-from genbench.training.turns import TurnRunner, restored
-from tests.contract.recipes import CASES, COLOUR, RECIPES, SPEC, build, conditions, data, draw, noise
-from tests.contract.test_toys import Cut, same
+from tests.contract.recipes import (
+    CASES,
+    COLOUR,
+    CONDITIONAL,
+    RECIPES,
+    build,
+    conditions,
+    data,
+    draw,
+    noise,
+    options,
+)
+from tests.contract.test_toys import same
 
 
 def test_samples_are_levels_and_depend_on_the_generator_alone(trained):
     _, model = trained
-    images = draw(model)
-    assert images.shape == (6, *model.spec.shape)
-    assert images.dtype == torch.uint8
-    assert images.device == model.device
-    assert int(images.max()) < SPEC.levels
-    before = copy.deepcopy(model.state_dict())
-    torch.manual_seed(5)
-    model.train()
-    state = torch.get_rng_state()
-    again = draw(model)
-    assert model.training, "sampling must leave the mode as it was"
-    model.eval()
-    assert torch.equal(images, again)
-    assert torch.equal(state, torch.get_rng_state()), "sampling must not touch the global generator"
-    assert same(before, model.state_dict()), "sampling must not change the model"
+    batch = data(model.spec).validation.rows(slice(6))
+    samples.levels(model, batch)
+    samples.generator_alone(model, batch)
     silent = isinstance(model, ImplicitModel) and model.latents == 0
-    assert torch.equal(images, draw(model, seed=2)) == silent
+    assert torch.equal(draw(model), draw(model, seed=2)) == silent
+
+
+def test_a_likelihood_is_of_the_image_alone(trained):
+    _, model = trained
+    batch = data(model.spec).validation.rows(slice(5))
+    answers.repeated(model, batch)
+    answers.alone(model, batch)
+    answers.untold(model, batch)
 
 
 def test_likelihood_is_what_the_catalogue_says(trained):
@@ -92,61 +96,20 @@ def test_a_likelihood_refuses_in_one_line_what_the_data_cannot_be(trained):
 
 def test_a_saved_model_answers_the_same(trained, tmp_path):
     _, model = trained
-    genbench.save(tmp_path / "model.safetensors", model)
-    again = genbench.load(tmp_path / "model.safetensors")
-    assert same(model.state_dict(), again.state_dict())
-    assert again.given == model.given
-    assert torch.equal(draw(model), draw(again))
+    learning.kept(model, data(model.spec).validation.rows(slice(6)), tmp_path)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_each_parameter_moves_in_exactly_the_turns_that_learn_it(case):
     model = build(case)
-    splits = data(model.spec)
-    stream = Stream(splits.train, model.spec, 8, 0)
-    noise = torch.Generator().manual_seed(0)
-    everywhere = set()
-    for phase in model.phases():
-        model.train()
-        if phase.enter is not None:
-            phase.enter(splits, Step(0, 0.0, noise))
-        runners = [TurnRunner.make(replace(turn, after=None)) for turn in phase.turns]
-        moved = [set() for _ in runners]
-        with restored({p: p.requires_grad for p in model.parameters()}):
-            for k in range(5):
-                for runner, seen in zip(runners, moved, strict=True):
-                    before = {p: p.detach().clone() for p in model.parameters()}
-                    runner.step(model, stream.batch(k), Step(k, k / 5, noise), k)
-                    seen |= {p for p, old in before.items() if not torch.equal(p, old)}
-        names = {p: n for n, p in model.named_parameters()}
-        for runner, seen in zip(runners, moved, strict=True):
-            learns = set(runner.parameters)
-            assert {names[p] for p in seen} == {names[p] for p in learns}, runner.turn.name
-            everywhere |= learns
-    rest = {n for n, p in model.named_parameters() if p.requires_grad and p not in everywhere}
-    assert not rest, f"no turn learns {rest}"
+    turns = learning.movements(model, data(model.spec))
+    assert {turn.turn: turn.moved for turn in turns} == {turn.turn: turn.learns for turn in turns}
+    learning.owned(model, turns)
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_resumes_bit_for_bit(name, tmp_path):
-    whole = build(name)
-    splits = data(whole.spec)
-    whole.fit(splits, FitConfig(Budget(steps=7), batch_size=8, seed=2))
-    path = tmp_path / "training.pt"
-    config = FitConfig(Budget(steps=7), batch_size=8, seed=2, checkpoint=path, checkpoint_seconds=0)
-
-    def cut(progress):
-        if progress.step == 5:
-            raise Cut
-
-    with pytest.raises(Cut):
-        build(name).fit(splits, config, callbacks=[cut])
-    torch.rand(3)
-    rest = build(name, seed=9)
-    rest.origin = replace(rest.origin, seed=0)  # other weights to begin with: all of it must come from the checkpoint
-    rest.fit(splits, config, resume=path)
-    assert same(whole.state_dict(), rest.state_dict())
-    assert torch.equal(draw(whole), draw(rest))
+    learning.resumed(lambda seed: build(name, seed=seed), tmp_path)
 
 
 def test_colour_images_of_few_levels(coloured):
@@ -214,3 +177,10 @@ def test_draws_and_scores_in_float64(name):
     assert draw(model, 3).shape == (3, *model.spec.shape)
     nats = model.log_likelihood(data(model.spec).validation.rows(slice(0, 1)), generator=noise(3)).nats
     assert torch.isfinite(nats).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", CASES)
+def test_passes_every_check_that_others_recipes_have_to(case):
+    outcomes = list(checks.check_recipe(CONDITIONAL.get(case, case), options(case)))
+    assert {one.check: one.found for one in outcomes if one.result != "passed"} == {}

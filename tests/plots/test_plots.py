@@ -253,6 +253,18 @@ def test_rows_that_do_not_compare_never_push_each_other_off_the_front():
     worst = likelihood((3.0,) * 3, "estimate", "ais", converged=False)
     both = [record("a", **worse | {"test": worst}), record("b", **better | {"test": estimate})]
     assert [table.rows(both)[i]["label"] for i in pareto_front(table.rows(both))] == ["b"]
+    liar = record("c", **better | {"stamp": {"checked": {"by": "genbench check", "failed": {"sum": "2"}}}})
+    there = table.rows([liar, record("a", **better), record("b", **worse)])
+    assert [there[i]["label"] for i in pareto_front(there)] == ["a"]
+    assert pareto_front(table.rows([liar, record("b", **worse)])) == [], "what is not believed pushes nobody off"
+
+
+def test_a_row_that_nothing_ranks_is_marked_in_the_drawing():
+    liar = record("liar", stamp={"checked": {"by": "genbench check", "failed": {"sum": "2"}}})
+    text = inline(draw_scatter, table.rows([liar, record("b", quality=quality(80.0))]), "x")
+    assert ">liar †<" in text
+    assert ">† not ranked<" in text
+    assert "†" not in inline(draw_scatter, table.rows([record("b", quality=quality(80.0))]), "x")
 
 
 def test_colours_stand_out_on_white_and_on_dark_paper():

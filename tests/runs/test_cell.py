@@ -1,6 +1,7 @@
 """What a whole cell holds: its files, its stamp, its figures, and the anchors beside it."""
 
 import json
+import math
 import shutil
 
 import numpy as np
@@ -8,11 +9,14 @@ import pytest
 
 import genbench
 from genbench import catalog, data
+from genbench.contract import checks
 from genbench.records.record import Record
+from genbench.runs import cell as runs_cell
 from genbench.runs.cell import work
 from genbench.runs.command import Replay
 from genbench.runs.config import Cell, Setting
 from genbench.runs.progress import STAGES
+from genbench.tables import rows
 from genbench.training import precision
 from tests.records import everything
 from tests.toys import cell, installed, run, suite
@@ -190,6 +194,42 @@ def test_bfloat16_is_trained_in_and_stamped(tmp_path):
     assert Record.read(cell(tmp_path, "good")).stamp["precision"] == "bfloat16"
     with pytest.raises(ValueError, match="precision was 'bfloat16' and is now 'float32'"):
         run(suite(("good", {})), tmp_path)
+
+
+def alone(recipe, out, **more):
+    """The record of one row of a step, in this process."""
+    given = {"dataset": "digits", "size": None, "data": dict(data.load("digits").hashes), "recipe": recipe}
+    given |= {"label": recipe, "options": {}, "labelled": None, "given": (), "seed": 0, "budget": {"steps": 1}}
+    given |= {"batch_size": 8, "extractor": "classifier", "precision": "float32", "samples": 20, "likelihoods": 2}
+    given |= {"draws": 1, "estimated": 1, "timing": 0.01, "device": "cpu", "measures": ("nll",)}
+    setting = Setting("Toys", None, None, Replay("toys", suite(row=[{"recipe": recipe}])).command)
+    out.mkdir()
+    (out / "checkpoint").mkdir()
+    return work(Cell(**given | more), setting, out, lambda stage, fraction: None)
+
+
+def test_a_recipe_that_is_not_ours_is_checked_before_it_is_run_and_a_liar_is_not_ranked(tmp_path, monkeypatch):
+    import toyfamily
+
+    monkeypatch.setattr(runs_cell, "verdict", checks.verdict)
+    honest = alone("toy", tmp_path / "honest")
+    assert honest.stamp["checked"] == {"by": checks.BY, "passed": ["training", *checks.CHECKS]}
+    true = toyfamily.Toy.nats
+    monkeypatch.setattr(toyfamily.Toy, "nats", lambda self, images: true(self, images) + math.log(2))
+    liar = alone("toy", tmp_path / "liar")
+    assert list(liar.stamp["checked"]["failed"]) == ["sum"]
+    cells = [honest.model_copy(update={"label": name}) for name in "ab"] + [liar.model_copy(update={"label": "c"})]
+    found = {row["label"]: row["nll_ranked"] for row in rows.rows(cells)}
+    assert found == {"a": 2, "b": 2, "c": None}
+    text = rows.render(cells, "md")
+    assert "c †" in text
+    assert "c: † nothing ranks it: its recipe fails sum: probabilities sum to 2.0000 over the 16 images" in text
+
+
+def test_our_own_recipes_are_checked_by_our_tests_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs_cell, "check_recipe", None)
+    record = alone("nice", tmp_path / "nice", options={"width": 4})
+    assert record.stamp["checked"] == {"by": "the tests of genbench"}
 
 
 def test_progress_passes_every_stage_behind_training_in_order(tmp_path):

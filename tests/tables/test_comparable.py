@@ -28,7 +28,7 @@ FIGURE |= {"anomaly": "auroc", "reconstruction": "reconstruction", "joint": "joi
 # Of a stamp: what a cell is called, what became of it, and what is said without parting any figures.
 PARTS_NOTHING = {
     *("title", "seed", "command", "configuration", "spent", "likelihood", "judge", "labelled", "measures", "course"),
-    *("pixels",),
+    *("pixels", "checked"),
     *("revision", "timing.seconds"),
     *(f"versions.{name}" for name in ("genbench", "torchvision", "torchmetrics", "nflows", "numpy", "scipy", "pillow")),
 }

@@ -2,9 +2,10 @@ import math
 
 import pytest
 
+from genbench.tables import rows
 from genbench.tables.columns import FIGURES
 from genbench.tables.ranks import interval, ranks
-from tests.records import likelihood, lost, quality, record
+from tests.records import anchor, likelihood, lost, quality, record
 
 NLL, FID, RECALL, LATENCY = (
     next(figure for figure in FIGURES if figure.key == key) for key in ("nll_bpd", "fid", "recall", "latency_ms")
@@ -17,6 +18,10 @@ def bits(label, per_image, stamp=None, **fields):
 
 def fids(label, values, stamp=None, **fields):
     return [record(label, seed=s, quality=quality(v, **fields), stamp=stamp) for s, v in values.items()]
+
+
+def of(recipe, cells):
+    return [cell.model_copy(update={"recipe": recipe}) for cell in cells]
 
 
 def places(found):
@@ -101,6 +106,46 @@ def test_unconverged_estimates_are_not_ranked():
     a, b = bits("a", (1, 1, 1), **common, converged=True), bits("b", (3, 4, 5), **common, converged=True)
     c = bits("c", (0, 0, 0.1), **common, converged=False)
     assert places(ranks([c, a, b], NLL)) == [None, 1, 2]
+
+
+BAD = (
+    ({"by": "genbench check", "failed": {"sum": "probabilities sum to 2"}}, "its recipe fails sum: probabilities sum"),
+    ({"by": "genbench check", "unchecked": {"sum": "too large"}}, "its recipe could not be checked: sum: too large"),
+    ({"by": "genbench check", "passed": [], "failed": "all"}, "its recipe fails all"),
+    (None, "nobody checked its recipe; `genbench check theirs` does"),
+    ({}, "nobody checked its recipe"),
+    ("passed", "nobody checked its recipe"),
+)
+
+
+@pytest.mark.parametrize(("checked", "why"), BAD, ids=str)
+def test_nothing_ranks_a_model_that_broke_a_promise_or_was_not_checked(checked, why):
+    stamp = {"checked": checked}
+    a, b = bits("a", (1, 1.1, 1)), bits("b", (3, 4, 5))
+    c = of("theirs", bits("c", (0, 0, 0.1), stamp))
+    assert places(ranks([c, a, b], NLL)) == [None, 1, 2]
+    d = of("theirs", fids("d", {0: 1, 1: 1.1}, stamp))
+    assert places(ranks([d, fids("e", {0: 10, 1: 10.1}), fids("f", {0: 20, 1: 20.1})], FID)) == [None, 1, 2]
+    table = {row["label"]: row for row in rows.rows([*c, *a, *b])}
+    assert [row["checked"] for row in table.values()] == [True, True, False], "and it stands last"
+    assert any(f"† nothing ranks it: {why}" in note for note in table["c"]["notes"])
+    assert table["c"]["refused"] is None, "it is held against nobody"
+    assert "c †" in rows.render([*c, *a, *b], "md")
+    assert r"c $\dagger$" in rows.render([*c, *a, *b], "tex")
+
+
+def test_one_seed_that_was_not_checked_takes_its_row_with_it():
+    a, b = fids("a", {0: 10, 1: 10.1}), fids("b", {0: 20, 1: 20.1})
+    c = of("theirs", [*fids("c", {0: 1}), *fids("c", {1: 1.1}, {"checked": None})])
+    assert places(ranks([c, a, b], FID)) == [None, 1, 2]
+
+
+def test_records_of_our_own_recipes_from_before_checks_are_ranked():
+    a, b = of("vae", bits("a", (1, 1.1, 1), {"checked": None})), bits("b", (3, 4, 5))
+    assert places(ranks([a, b], NLL)) == [1, 2]
+    assert all(row["checked"] for row in rows.rows([*a, *b]))
+    (anchor_row,) = rows.rows([anchor("uniform", test=likelihood(), stamp={"checked": None})])
+    assert anchor_row["checked"] is None
 
 
 def test_what_samples_are_given_decides_too():
