@@ -173,7 +173,10 @@ def report(
         console().print(str(path), markup=False, highlight=False, soft_wrap=True)
 
 
-for _command in (commands.describe, commands.sample, commands.score, commands.reproduce, commands.evaluate):
+for _command in (
+    *(commands.describe, commands.sample, commands.score, commands.reproduce, commands.evaluate),
+    *(commands.compare, commands.reference),
+):
     app.command()(_command)
 
 

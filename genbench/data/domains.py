@@ -98,4 +98,5 @@ def joined(a: Dataset, b: Dataset) -> Dataset:
         return Split(images.images, images.labels, to_bytes(sources.images, a.spec.levels), fields)
 
     title = f"{a.title} to {b.title}"
-    return Dataset(f"{a.name}+{b.name}", title, spec, split("train"), split("validation"), split("test"), {})
+    train, validation, test = (split(name) for name in ("train", "validation", "test"))
+    return Dataset(f"{a.name}+{b.name}", title, spec, train, validation, test, {}, class_names=b.class_names)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ import torch
 from torch import Tensor
 
 from genbench.data import folder as folders
-from genbench.spec import DataSpec
+from genbench.data import npz
+from genbench.data.classes import UNKNOWN, names_of, numbers
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -20,30 +22,47 @@ if TYPE_CHECKING:
     from genbench.data import Dataset
 
 
-def read(images: Tensor | ArrayLike | Path | str, spec: DataSpec) -> tuple[Tensor, Any]:
-    """Return images and labels wherever they are; the labels are None where nothing says any.
+@dataclass(frozen=True)
+class Samples:
+    """Samples as they came.
+
+    Args:
+        images: the images, of any type and shape.
+        labels: an integer for each, -1 where it has no label; None where nothing says any.
+        notes: what a reader of their figures has to know of their labels.
+    """
+
+    images: Tensor
+    labels: Any = None
+    notes: tuple[str, ...] = ()
+
+
+def read(images: Tensor | ArrayLike | Path | str, known: Dataset) -> Samples:
+    """Return samples wherever they are; class folders are matched with the classes of ``known`` by name.
 
     Raises:
         ValueError: for a file or folder that holds no such thing.
     """
     if not isinstance(images, Path | str):
-        return images.detach().cpu() if isinstance(images, Tensor) else _tensor(np.asarray(images), "images"), None
+        return Samples(images.detach().cpu() if isinstance(images, Tensor) else _tensor(np.asarray(images), "images"))
     path = Path(images).expanduser()
     if path.is_dir():
-        return _folder(path, spec)
+        return _folder(path, known)
     if path.suffix not in (".npz", ".npy") or not path.is_file():
         raise ValueError(f"{path}: give a folder of images, an .npz with an array 'images', or an .npy")
     try:
         loaded = np.load(path, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
-            return _tensor(loaded, str(path)), None
+            return Samples(_tensor(loaded, str(path)))
         with loaded:
-            arrays = {name: loaded[name] for name in ("images", "labels") if name in loaded.files}
+            arrays = {
+                name: loaded[own] for own, name in npz.named(loaded.files).items() if name in ("images", "labels")
+            }
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path}: not a file of plain arrays, or damaged ({str(error).splitlines()[0]})") from error
     if "images" not in arrays:
         raise ValueError(f"{path}: no array 'images'; save one with numpy.savez({path.name!r}, images=…)")
-    return _tensor(arrays["images"], str(path)), arrays.get("labels")
+    return Samples(_tensor(arrays["images"], str(path)), npz.flat(arrays["labels"]) if "labels" in arrays else None)
 
 
 def _tensor(array: np.ndarray, name: str) -> Tensor:
@@ -55,15 +74,32 @@ def _tensor(array: np.ndarray, name: str) -> Tensor:
         return torch.from_numpy(array.astype(np.float64, copy=True))
 
 
-def _folder(path: Path, spec: DataSpec) -> tuple[Tensor, Tensor | None]:
+def _folder(path: Path, known: Dataset) -> Samples:
     """Return every image below a folder, grey ones in as many channels as the data set has, and their labels."""
+    spec = known.spec
     raw = folders.load(path, None)
     if raw.test is not None:
         raise ValueError(f"folder {path}: holds train/ and test/; give the folder of the samples")
     images = raw.images.expand(-1, spec.shape[0], -1, -1) if raw.images.shape[1] == 1 else raw.images
-    if raw.classes and raw.classes != spec.classes:
-        raise ValueError(f"folder {path}: {raw.classes} class folders for {spec.classes} classes; put all into one")
-    return images, raw.labels if raw.classes else None
+    if raw.labels is None or not raw.classes or not spec.classes:
+        return Samples(images)
+    found, names = raw.class_names, names_of(known.class_names, spec.classes)
+    number, notes = numbers(found, names), []
+    if set(number) == {UNKNOWN} and not known.class_names and len(found) == spec.classes:
+        number = list(range(spec.classes))
+        notes.append(
+            f"its class folders {', '.join(found)} are taken for the classes {', '.join(names)}, in this order"
+        )
+    elif set(number) == {UNKNOWN}:
+        theirs = f"{', '.join(found)}: none is a class of {known.name} ({', '.join(names)})"
+        raise ValueError(f"folder {path}: class folders {theirs}; rename them, or put all images into one")
+    labels = torch.tensor(number)[raw.labels]
+    if foreign := [name for name, k in zip(found, number, strict=True) if k == UNKNOWN]:
+        unasked = int((labels == UNKNOWN).sum())
+        notes.append(f"no class of the data is called {', '.join(foreign)}: {unasked:,} samples count without a label")
+    if missing := [name for k, name in enumerate(names) if k not in number]:
+        notes.append(f"no samples of {', '.join(missing)}, of {len(names)} classes: a collapse")
+    return Samples(images, labels, tuple(notes))
 
 
 def _described(images: Tensor) -> str:

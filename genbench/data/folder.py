@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genbench.data.classes import in_order
 from genbench.data.dataset import Raw
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
@@ -17,7 +18,7 @@ DEEP = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}  # more than 8 bits, which 
 
 
 def load(path: Path, size: int | None) -> Raw:
-    """Read every image below ``path``; labels are the class folders in alphabetical order.
+    """Read every image below ``path``; labels are the class folders in alphabetical order, numbers by their value.
 
     With ``size`` each image is resized, its shorter side to ``size``, and cropped to the centre; without it all must
     have one size. Where every file is grey the images have one channel, else three.
@@ -44,7 +45,7 @@ def load(path: Path, size: int | None) -> Raw:
     test = loaded[1] if len(loaded) > 1 else None
     if test is not None and test[0].shape[1:] != images.shape[1:]:
         raise _sizes(parts[0][0][0][0], images.shape, parts[1][0][0][0], test[0].shape)
-    return Raw(images, labels, classes=len(classes), test=test)
+    return Raw(images, labels, classes=len(classes), test=test, class_names=tuple(classes))
 
 
 def pictures(path: Path) -> Tensor:
@@ -71,7 +72,8 @@ def _parts(path: Path) -> list[Path]:
 
 def _files(path: Path) -> tuple[list[tuple[Path, int]], list[str]]:
     """Return the images with class numbers, and the classes; a flat folder has none."""
-    folders = sorted(child for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
+    names = in_order(child.name for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
+    folders = [path / name for name in names]
     own = [(file, 0) for file in image_files(path)]
     if own and folders and any(True for folder in folders for _ in image_files(folder)):
         raise ValueError(f"folder {path}: images both beside and inside class folders; keep one of the two")

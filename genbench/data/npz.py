@@ -1,12 +1,13 @@
 """Arrays in an .npz file: ``images``, and beside them ``labels``, ``sources``, fields and splits, if there are any.
 
 ======================  ==========================================================================================
-``images``              uint8 N×H×W or N×H×W×C
-``labels``              N integers, numbered from 0
+``images``              uint8 N×H×W, N×H×W×C, or N×C×H×W where the last axis has not 1 or 3; ``arr_0`` too
+``labels``              N integers, numbered from 0; ``arr_1`` or ``y`` too
 ``sources``             uint8, as images are, of any size: source i is what image i is translated from
 ``field_NAME``          N integers, or N×…: a field of the image by that name; its levels are as many as occur
 ``source_field_NAME``   the same of the source
-``train``               rows of the training split, and likewise ``validation`` and ``test``: all three, or none
+``train``               rows of the training split, and likewise ``validation`` and ``test``: all three, or none; they
+                        come in random order, with sources in their own
 ======================  ==========================================================================================
 
 An array by another name is refused, since it would be one that is misspelt.
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
@@ -26,10 +27,13 @@ import torch
 from torch import Tensor
 
 from genbench.data.dataset import Raw
+from genbench.seed import generator
 from genbench.spec import Field, check_field_name
 
 PLAIN = ("images", "labels", "sources")
 PARTS = ("train", "validation", "test")
+ALIASES = {"arr_0": "images", "arr_1": "labels", "y": "labels"}  # what other programs call them
+CHANNELS = (1, 3)
 MOST_LEVELS = 65_536  # of a field: more are identifiers, of which a network would have to hold a row each
 SHOWN = 5  # names in a refusal
 FIELDS: dict[str, Literal["image", "source"]] = {"field_": "image", "source_field_": "source"}
@@ -72,11 +76,43 @@ def load(path: Path) -> Raw:
         if len(given) < len(PARTS):
             raise ValueError(f"{path}: rows of {' and '.join(given)}; give train, validation and test, or none of them")
         train, validation, test = (_integers(arrays[name], path, name) for name in PARTS)
+        if sources is None:  # with sources a translation is known by its row
+            train, validation, test = (
+                rows[torch.randperm(len(rows), generator=generator(0, "npz", name))]
+                for name, rows in zip(PARTS, (train, validation, test), strict=True)
+            )
         parts = train, validation, test
     try:
         return Raw(images, labels, classes=classes, parts=parts, sources=sources, fields=fields, kinds=kinds)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def load_array(path: Path) -> Tensor:
+    """Return the images of an ``.npy``, uint8 ``(N, C, H, W)``.
+
+    Raises:
+        ValueError: for a file that is damaged, or no such array.
+    """
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, EOFError, ValueError) as error:
+        raise ValueError(f"{path}: not an array, or damaged ({str(error).splitlines()[0]})") from error
+    return _images(array, path, "images")
+
+
+def named(names: Sequence[str]) -> dict[str, str]:
+    """Return what each array of a file is here, by its name there: an alias counts where nothing has its own name."""
+    meant: dict[str, str] = {}
+    for name in sorted(names, key=lambda name: name in ALIASES):
+        alias = ALIASES.get(name, name)
+        meant[name] = name if alias in meant.values() else alias
+    return meant
+
+
+def flat(labels: np.ndarray) -> np.ndarray:
+    """Return labels ``(N, 1)`` as ``(N,)``, others as they are."""
+    return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
 
 
 def _arrays(path: Path) -> Mapping[str, np.ndarray]:
@@ -90,9 +126,10 @@ def _arrays(path: Path) -> Mapping[str, np.ndarray]:
             path.stat()
             raise ValueError("no zip archive")
         with np.load(path, allow_pickle=False) as file:
-            known = [name for name in file.files if name in PLAIN + PARTS or name.startswith(tuple(FIELDS))]
-            arrays = {name: file[name] for name in known}
-            strange = [name for name in file.files if name not in arrays]
+            called = named(file.files)
+            known = [name for name in called if called[name] in PLAIN + PARTS or name.startswith(tuple(FIELDS))]
+            arrays = {called[name]: file[name] for name in known}
+            strange = [name for name in file.files if name not in known]
     except FileNotFoundError as error:
         raise ValueError(f"{path}: there is no such file") from error
     except (OSError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
@@ -118,16 +155,19 @@ def _images(images: np.ndarray, path: Path, name: str) -> Tensor:
     """Return images, or sources, as uint8 ``(N, C, H, W)``."""
     if images.dtype != np.uint8:
         raise ValueError(f"{path}: {name} are {images.dtype}; give uint8 levels from 0 to 255")
-    if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
-        raise ValueError(f"{path}: {name} have shape {images.shape}; give N×H×W, or N×H×W×C with 1 or 3 channels")
+    last = images.ndim == 4 and images.shape[3] in CHANNELS
+    if images.ndim not in (3, 4) or not (images.ndim == 3 or last or images.shape[1] in CHANNELS):
+        axes = "N×H×W, N×H×W×C or N×C×H×W with 1 or 3 channels"
+        raise ValueError(f"{path}: {name} have shape {images.shape}; give {axes}")
     if images.size == 0:
         raise ValueError(f"{path}: {name} have shape {images.shape}, so there are none")
     tensor = torch.from_numpy(images)
-    return tensor[:, None] if tensor.dim() == 3 else tensor.permute(0, 3, 1, 2).contiguous()
+    return tensor[:, None] if tensor.dim() == 3 else tensor.permute(0, 3, 1, 2).contiguous() if last else tensor
 
 
 def _labels(labels: np.ndarray, count: int, path: Path) -> Tensor:
     """Return the labels, int64 ``(N,)``: each class from 0 to the last occurs."""
+    labels = flat(labels)
     if labels.shape != (count,) or labels.dtype.kind not in "iu":
         raise ValueError(f"{path}: labels are {labels.dtype} {labels.shape}; give one integer for each of {count}")
     present = np.unique(labels)

@@ -15,8 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genbench import data
+from genbench import data, stats
 from genbench.check import check_labels
+from genbench.data.classes import UNKNOWN
+from genbench.data.dataset import chosen
 from genbench.data.external import checked, read
 from genbench.files import digest, locked, settle, unfinished_of
 from genbench.metrics.quality import MINIMUM_IMAGES
@@ -65,8 +67,8 @@ def evaluate(
 ) -> Record:
     """Measure samples with everything that a cell's samples are measured with, and write their row into a run.
 
-    As many are measured as of the other rows of the run, else as the test split has images, the first: their number
-    moves FID.
+    As many are measured as of the other rows of the run, else as the test split has images, since their number moves
+    FID: of more, some that are drawn at random, each label in its share; of translations the first, as of other rows.
 
     Args:
         images: the samples, uint8 ``(N, C, H, W)``, ``(N, H, W, C)`` or ``(N, H, W)``, of the data set's size and
@@ -74,7 +76,8 @@ def evaluate(
             an ``.npy``.
         dataset: the data set that they are to look like: its training split is the reference.
         out: the folder of a run, new or not; its table is written again.
-        labels: integers ``(N,)``, the class that each sample was asked for. A folder's class folders say it too.
+        labels: integers ``(N,)``, the class that each sample was asked for, -1 for none. Class folders say it too, by
+            their names.
         translations: whether sample i was made of the test split's source i, in the domain of test image i where there
             are several, so that each is asked for a class where one is known, and has a target of its own where source
             and image belong together.
@@ -90,17 +93,18 @@ def evaluate(
         ValueError: in one line, for images that are not that, labels that do not fit, or a label that is taken.
     """
     known = data.load(dataset, root=root, size=size)
-    came, own_labels = read(images, known.spec)
-    whole = checked(came, known)
+    came = read(images, known)
+    whole = checked(came.images, known)
     if len(whole) < MINIMUM_IMAGES:
         raise ValueError(f"images: {len(whole)}, and measures of quality need {MINIMUM_IMAGES} or more")
-    asked = _asked(own_labels if labels is None else labels, whole, known, translations)
+    asked = _asked(came.labels if labels is None else labels, whole, known, translations)
     others = records(out) if layout.record_files(out) else []
     wanted = _usual(others, dataset) or len(known.test)
     extractor = extractor or next((r.extractor for r in others if r.extractor and r.status != "evaluated"), EXTRACTOR)
     n = min(len(whole), wanted)
-    samples = whole[:n]
-    asked = None if asked is None else asked[:n]
+    some = torch.arange(n) if translations else chosen(len(whole), n, asked, seed)
+    samples = whole[some]
+    asked = None if asked is None else asked[some]
     if slug(label) in {slug(name) for name in ANCHOR_NAMES}:
         raise ValueError(f"label {label!r} is an anchor's: give the row another")
     target = layout.cell_folder(out, slug(dataset), slug(label), seed)
@@ -125,7 +129,9 @@ def evaluate(
         unfinished.mkdir(parents=True)
         try:
             record = _measured(samples, asked, cell, setting, known, unfinished)
-            _remarked(record, _remarks(label, whole, samples, wanted, known)).write(unfinished)
+            remarks = _remarks(label, whole, samples, wanted, known, translations)
+            remarks += [f"{label}: {note}" for note in came.notes]
+            _remarked(record, remarks).write(unfinished)
         except BaseException:
             shutil.rmtree(unfinished, ignore_errors=True)
             for left in (target.parent, target.parents[1], target.parents[2]):
@@ -157,7 +163,7 @@ def _asked(labels: Tensor | ArrayLike | None, images: Tensor, known: Dataset, tr
     if array.shape != (len(images),) or array.dtype.kind not in "iu":
         raise ValueError(f"labels are {array.dtype} {array.shape}: give an integer for each of {len(images)} images")
     asked = torch.from_numpy(array.astype(np.int64))
-    check_labels(asked, known.spec.classes)
+    check_labels(asked[asked != UNKNOWN], known.spec.classes)
     return asked
 
 
@@ -166,12 +172,17 @@ def _measured(
 ) -> Record:
     clock = Clock(lambda stage, fraction: None)
     rows = known.test.rows(slice(len(samples)))
-    shown = shown_beside(rows, cell.given, known) if "source" in cell.given else Batch(samples, asked)
+    some: Tensor | slice = slice(sample_grid.SHOWN)  # the same sources as in other rows
+    beside = shown_beside(rows, cell.given, known) if "source" in cell.given else Batch(samples, asked)
+    if "source" not in cell.given:  # they may come class by class
+        some = stats.spread(len(samples), sample_grid.SHOWN)
     with clock("write"):
         array = io.BytesIO()
         np.save(array, samples.numpy())
         (unfinished / layout.SAMPLES).write_bytes(array.getvalue())
-        sample_grid.write(unfinished / layout.GRID, samples, known.spec.levels, shown)
+        sample_grid.write(
+            unfinished / layout.GRID, samples[some], known.spec.levels, beside.rows(some), names=known.class_names
+        )
     of_samples = measures.sample_measures(samples, asked, cell, known, unfinished, clock)
     of_translations = translation_measures(samples, rows, cell.given, cell, known, clock)
     stamp = stamped(cell, setting, known, of_samples.extractor_info)
@@ -206,11 +217,12 @@ def _usual(others: Sequence[Record], dataset: str) -> int | None:
     return counts.most_common(1)[0][0] if counts else None
 
 
-def _remarks(label: str, given: Tensor, samples: Tensor, wanted: int, known: Dataset) -> list[str]:
+def _remarks(label: str, given: Tensor, samples: Tensor, wanted: int, known: Dataset, translations: bool) -> list[str]:
     """Return what is odd about samples: more or fewer than rows have, or a few of the levels that the data use."""
     notes = []
     if len(given) > wanted:
-        notes.append(f"{label}: the first {wanted:,} of {len(given):,} samples, as many as other rows have")
+        drawn = "the first" if translations else "a random"
+        notes.append(f"{label}: {drawn} {wanted:,} of {len(given):,} samples, as many as other rows have")
     elif len(given) < wanted:
         notes.append(f"{label}: {len(given):,} samples where {wanted:,} are usual; fewer raise FID")
     used, usual = (len(images.unique()) for images in (samples, known.train.images))

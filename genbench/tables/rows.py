@@ -169,6 +169,8 @@ def _notes(record: Record, label: str) -> Iterator[str]:
         )
     yield from _doubts(record, label)
     yield from _copied(record, label)
+    if record.collapse is not None and record.collapse.missing and record.status != "anchor":
+        yield f"{label}: hardly a sample of {', '.join(record.collapse.missing)}."
     if record.status == "evaluated":
         yield f"{label}: samples from elsewhere. What their model was trained with is not known, so nothing ranks them."
     for ability, said in record.abilities.items():
