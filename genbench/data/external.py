@@ -66,18 +66,16 @@ def read(images: Tensor | ArrayLike | Path | str, known: Dataset) -> Samples:
 
 
 def _tensor(array: np.ndarray, name: str) -> Tensor:
-    if array.dtype.kind not in "buif":
-        raise ValueError(f"{name}: an array of {array.dtype}; give uint8")
     try:
-        return torch.from_numpy(array.copy())
-    except (TypeError, ValueError):  # torch lacks some types of numpy's, and none of these is wanted
-        return torch.from_numpy(array.astype(np.float64, copy=True))
+        return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=True))
+    except TypeError as error:  # words, objects, numbers of sixteen bytes
+        raise ValueError(f"{name}: an array of {array.dtype}; give uint8") from error
 
 
 def _folder(path: Path, known: Dataset) -> Samples:
     """Return every image below a folder, grey ones in as many channels as the data set has, and their labels."""
     spec = known.spec
-    raw = folders.load(path, None)
+    raw = folders.load_as_it_is(path)
     if raw.test is not None:
         raise ValueError(f"folder {path}: holds train/ and test/; give the folder of the samples")
     images = raw.images.expand(-1, spec.shape[0], -1, -1) if raw.images.shape[1] == 1 else raw.images
@@ -126,6 +124,8 @@ def _to(images: Tensor, levels: int) -> str:
         return f"({top} * (x + 1) / 2).round().astype('uint8')"
     if low >= 0 and high <= top:
         return "x.round().astype('uint8')"
+    if low > -1 and high < levels:  # where something was resized, or decoded from less
+        return f"x.round().clip(0, {top}).astype('uint8')"
     return f"bring them to 0 … {top} first"
 
 

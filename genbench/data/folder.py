@@ -14,6 +14,7 @@ from genbench.data.dataset import Raw
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 GREY = {"1", "L"}
+ADVICE = "say --size N to resize and crop all"
 DEEP = {"I", "F", "I;16", "I;16B", "I;16L", "I;16N"}  # more than 8 bits, which a conversion would clip at white
 
 
@@ -48,6 +49,18 @@ def load(path: Path, size: int | None) -> Raw:
     return Raw(images, labels, classes=len(classes), test=test, class_names=tuple(classes))
 
 
+def load_as_it_is(path: Path) -> Raw:
+    """Return what :func:`load` returns without a size, for those who resize nothing: nor does their advice.
+
+    Raises:
+        ValueError: where :func:`load` raises it.
+    """
+    try:
+        return load(path, None)
+    except ValueError as error:
+        raise ValueError(str(error).replace(ADVICE, "bring them to one size")) from error
+
+
 def pictures(path: Path) -> Tensor:
     """Return the image of a file, or every image below a folder in order, uint8 ``(N, 1 or 3, H, W)``.
 
@@ -56,7 +69,7 @@ def pictures(path: Path) -> Tensor:
     """
     if path.is_file():
         return pixels([path], common_mode([path]), None)
-    raw = load(path, None)
+    raw = load_as_it_is(path)
     return raw.images if raw.test is None else torch.cat([raw.images, raw.test[0]])
 
 
@@ -131,7 +144,7 @@ def pixels(files: Sequence[Path], mode: str, size: int | None, half: int | None 
         arrays.append(_array(file, mode, size, half))
         if arrays[-1].shape != arrays[0].shape:
             a, b = ("×".join(map(str, array.shape[1::-1])) for array in (arrays[0], arrays[-1]))
-            raise ValueError(f"{file} is {b} and {files[0]} is {a}; say --size N to resize and crop all")
+            raise ValueError(f"{file} is {b} and {files[0]} is {a}; {ADVICE}")
     images = torch.from_numpy(np.stack(arrays))
     return images[:, None] if images.dim() == 3 else images.permute(0, 3, 1, 2).contiguous()
 
@@ -157,7 +170,7 @@ def _array(file: Path, mode: str, size: int | None, half: int | None) -> np.ndar
 
 def _sizes(first: Path, shape: torch.Size, second: Path, other: torch.Size) -> ValueError:
     a, b = (f"{size[3]}×{size[2]}" for size in (shape, other))
-    return ValueError(f"{second} is {b} and {first} is {a}; say --size N to resize and crop all")
+    return ValueError(f"{second} is {b} and {first} is {a}; {ADVICE}")
 
 
 def _short(error: Exception) -> str:

@@ -79,7 +79,7 @@ def grid(
 
 def _captioned(picture: Image.Image, captions: Sequence[str], pitch: int) -> Image.Image:
     """Return a picture with a text to the left of each of its lines, which are ``pitch`` pixels apart."""
-    texts = [text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…" for text in captions]
+    texts = [text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..." for text in captions]
     font = ImageFont.load_default()
     boxes = [font.getbbox(text) for text in texts]
     margin = math.ceil(max(right for _, _, right, _ in boxes)) + 2 * GAP

@@ -51,7 +51,7 @@ def write(
     elif given is not None and given.labels is not None:
         labels = given.labels[:most]
         shown, columns = by_class(shown, labels)
-        captions = [names[k] if k >= 0 else "–" for k in labels.unique().tolist()] if names else ()
+        captions = [names[k] if k >= 0 else "?" for k in labels.unique().tolist()] if names else ()
     draw_grid(shown.numpy(), path, levels=levels, columns=columns, captions=captions)
 
 

@@ -129,7 +129,10 @@ def read(source: str, size: int | None = None, root: Path | None = None) -> Imag
     """
     path = Path(source).expanduser()
     if not path.exists():
-        loaded = data.load(source, root=root, size=size)
+        try:
+            loaded = data.load(source, root=root, size=size)
+        except ValueError as error:
+            raise ValueError(f"{source}: no folder or file, and no data set either ({error})") from error
         found = ImageSet(source, loaded.train.images, loaded.spec.levels, loaded.train.labels, loaded.spec.classes)
     elif path.is_dir():
         raw = folder.load(path, size)

@@ -99,7 +99,8 @@ def evaluate(
         raise ValueError(f"images: {len(whole)}, and measures of quality need {MINIMUM_IMAGES} or more")
     asked = _asked(came.labels if labels is None else labels, whole, known, translations)
     others = records(out) if layout.record_files(out) else []
-    wanted = _usual(others, dataset) or len(known.test)
+    usual = _usual(others, dataset)
+    wanted = max(usual or len(known.test), MINIMUM_IMAGES)
     extractor = extractor or next((r.extractor for r in others if r.extractor and r.status != "evaluated"), EXTRACTOR)
     n = min(len(whole), wanted)
     some = torch.arange(n) if translations else chosen(len(whole), n, asked, seed)
@@ -129,7 +130,11 @@ def evaluate(
         unfinished.mkdir(parents=True)
         try:
             record = _measured(samples, asked, cell, setting, known, unfinished)
-            remarks = _remarks(label, whole, samples, wanted, known, translations)
+            remarks = _remarks(label, samples, wanted, known)
+            if n < len(whole):
+                drawn = "the first" if translations else "a random"
+                like = "other rows have" if usual else "the test split has images"
+                remarks.insert(0, f"{label}: {drawn} {n:,} of {len(whole):,} samples, as many as {like}")
             remarks += [f"{label}: {note}" for note in came.notes]
             _remarked(record, remarks).write(unfinished)
         except BaseException:
@@ -217,14 +222,11 @@ def _usual(others: Sequence[Record], dataset: str) -> int | None:
     return counts.most_common(1)[0][0] if counts else None
 
 
-def _remarks(label: str, given: Tensor, samples: Tensor, wanted: int, known: Dataset, translations: bool) -> list[str]:
-    """Return what is odd about samples: more or fewer than rows have, or a few of the levels that the data use."""
+def _remarks(label: str, samples: Tensor, wanted: int, known: Dataset) -> list[str]:
+    """Return what is odd about samples: fewer than rows have, or a few of the levels that the data use."""
     notes = []
-    if len(given) > wanted:
-        drawn = "the first" if translations else "a random"
-        notes.append(f"{label}: {drawn} {wanted:,} of {len(given):,} samples, as many as other rows have")
-    elif len(given) < wanted:
-        notes.append(f"{label}: {len(given):,} samples where {wanted:,} are usual; fewer raise FID")
+    if len(samples) < wanted:
+        notes.append(f"{label}: {len(samples):,} samples where {wanted:,} are usual; fewer raise FID")
     used, usual = (len(images.unique()) for images in (samples, known.train.images))
     if used * FEW <= usual:
         notes.append(

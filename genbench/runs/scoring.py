@@ -109,7 +109,8 @@ def side(spec: DataSpec) -> int | None:
 
 def in_folder(path: Path, spec: DataSpec) -> tuple[Split, DataSpec, tuple[str, ...]]:
     """Return every image below a folder, at the model's size, their spec, and the names of their classes."""
-    raw = folder.load(path, size=side(spec))
+    square = side(spec)
+    raw = folder.load_as_it_is(path) if square is None else folder.load(path, square)
     parts = [(raw.images, raw.labels)] + ([raw.test] if raw.test is not None else [])
     images = torch.cat([part for part, _ in parts])
     if images.shape[1] == 1:  # grey files are as good as colour ones with three equal channels

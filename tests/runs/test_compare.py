@@ -157,7 +157,9 @@ def test_a_classifier_learns_the_reference_s_classes_and_labels_go_with_images(e
 def test_what_is_no_set_is_refused_in_one_line(genbench_, sets, tmp_path):
     few = folder(tmp_path / "few", images(3, 0))
     assert f"{few}: 3 images, and measures of quality need" in refused(genbench_("compare", sets[0], few))
-    assert "unknown data set" in refused(genbench_("compare", sets[0], tmp_path / "none"))
+    assert "none: no folder or file, and no data set either" in refused(
+        genbench_("compare", sets[0], tmp_path / "none")
+    )
     np.save(tmp_path / "x.npy", images(50, 1, 60))
     assert compare.compare(sets[2], [str(tmp_path / "x.npy")])[0]["fid"] == 0
     np.save(tmp_path / "x.npy", images(50, 1).astype(float))

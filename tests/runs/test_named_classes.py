@@ -118,6 +118,37 @@ def test_images_are_scored_under_the_class_of_their_folder_s_name(animals, genbe
     assert "no class of this model is called wolf: it knows cat, dog, fox" in said
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        (np.array([3, 255.0]), "float64 from 3 to 255: give uint8, integer levels 0 to 255; x.round().astype('uint8')"),
+        (np.array([-0.3, 255.4]), "levels 0 to 255; x.round().clip(0, 255).astype('uint8')"),
+        (np.array([0.25, 1], ">f4"), "float32 from 0.25 to 1: give uint8, integer levels 0 to 255; (255 * x).round()"),
+        (np.array([1, 300], ">u2"), "uint16 from 1 to 300: give uint8, integer levels 0 to 255; bring them to 0"),
+        (np.array([1, 2], np.longdouble), f"an array of {np.dtype(np.longdouble)}; give uint8"),
+    ],
+)
+def test_advice_names_the_type_that_came_and_what_its_range_needs(animals, values, said):
+    images = np.broadcast_to(values.repeat(15)[:, None, None], (30, 9, 9))
+    known = data.load(f"folder:{animals}")
+    with pytest.raises(ValueError, match="uint8") as error:
+        external.checked(external.read(images, known).images, known)
+    assert said in str(error.value)
+
+
+def test_sizes_that_differ_are_told_of_size_where_there_is_such_an_option(genbench_, cell, animals, tmp_path):
+    mixed = drawn(tmp_path / "mixed", NAMES, 5)
+    Image.new("L", (5, 5)).save(mixed / "cat" / "99.png")
+    words = ("--dataset", f"folder:{animals}", "--label", "mine", "--out", tmp_path / "out")
+    evaluated = refused(genbench_("evaluate", mixed, *words))
+    assert "99.png is 5×5" in evaluated
+    assert evaluated.endswith("; bring them to one size\n")
+    with pytest.raises(ValueError, match="bring them to one size"):
+        data.folder.pictures(mixed)
+    with pytest.raises(ValueError, match="say --size N to resize and crop all"):
+        data.load(f"folder:{mixed}")
+
+
 def test_a_grid_says_the_name_of_each_row(tmp_path):
     samples = torch.arange(6, dtype=torch.uint8)[:, None, None, None].expand(6, 1, 8, 8).contiguous()
     given = genbench.Batch(samples, torch.tensor([0, 1, 2, 0, 1, -1]))
