@@ -113,8 +113,7 @@ def test_samples_that_come_class_by_class_are_measured_in_every_class(ran):
     assert np.bincount([asked[image.tobytes()] for image in kept]).tolist() == [4] * 10
     assert (found.quality.images, found.collapse.covered, found.collapse.classes) == (N, 10, 10)
     assert found.agreement.agreement > 0.8, "labels go with their samples"
-    unlabelled = measured(test.images[order], ran, label="ordered too")
-    assert unlabelled.collapse.covered >= 8
+    assert measured(test.images[order], ran, label="ordered too").collapse.covered >= 8
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from PIL import Image
 import genbench
 from genbench import DataSpec, data
 from genbench.data import external
+from genbench.metrics.quality import MINIMUM_IMAGES
 from genbench.plots import grid, sample_grid
 from genbench.records.record import Record
 from genbench.runs.evaluate import evaluate
@@ -57,6 +58,21 @@ def test_samples_are_matched_by_the_names_of_their_folders(animals, tmp_path):
     assert "mine: no samples of cat, of 3 classes: a collapse" in said
     assert "mine: hardly a sample of cat." in said
     assert record.stamp["class_names"] == list(NAMES)
+
+
+def test_the_picture_of_samples_that_come_class_by_class_shows_every_class(animals, tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(sample_grid, "SHOWN", 6)
+    monkeypatch.setattr(sample_grid, "write", lambda *given, names: shown.append((given[3].labels.tolist(), names)))
+    record = measured(drawn(tmp_path / "mine", NAMES, 5), animals, tmp_path / "out")
+    assert (record.quality.images, shown) == (15, [([0, 0, 1, 1, 2, 2], NAMES)])
+
+
+def test_more_are_measured_than_a_tiny_test_split_has(tmp_path):
+    known = drawn(tmp_path / "known", NAMES, 10)
+    assert len(data.load(f"folder:{known}").test) == 6
+    record = measured(drawn(tmp_path / "mine", NAMES, 5), known, tmp_path / "out")
+    assert record.quality.images == MINIMUM_IMAGES
 
 
 def test_class_folders_that_none_of_the_classes_have_are_refused(animals, tmp_path):
