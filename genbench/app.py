@@ -187,7 +187,7 @@ def report(
 
 for _command in (
     *(commands.describe, commands.check, commands.sample, commands.score),
-    *(commands.reproduce, commands.evaluate),
+    *(commands.reproduce, commands.evaluate, commands.compare, commands.reference),
 ):
     app.command()(_command)
 

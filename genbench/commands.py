@@ -15,6 +15,9 @@ from genbench.training.precision import chosen_device
 
 RecipeName = Annotated[str, typer.Argument(help="Name of a recipe.", autocompletion=completion.recipes)]
 CHECKED = "Name of a recipe, or folder of a finished cell."
+OUTPUT = "One picture, grid.png; samples.npz; or a PNG each, img_%03d.png or FOLDER/."
+SET = "Folder of images, .npz or .npy of them, or data set"
+EXTRACTOR = "efficientnet-lite0"
 EFFORT = "Effort of annealed importance sampling: fast, standard or paper."
 
 
@@ -84,8 +87,8 @@ def check(
 def sample(
     cell: CellPath,
     number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many.")] = 64,
-    output: Annotated[Path, typer.Option("-o", "--output", help="PNG to write.")] = Path("grid.png"),
-    label: Annotated[int | None, typer.Option(help="Class to draw; by default all, row by row.")] = None,
+    output: Annotated[Path, typer.Option("-o", "--output", help=OUTPUT)] = Path("grid.png"),
+    label: Annotated[str | None, typer.Option(help="Class to draw, its name or number; by default all.")] = None,
     caption: Annotated[str | None, typer.Option(help="Caption to draw; by default those of the test split.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Below 1: nearer to what is likeliest.")] = None,
     pixels: Annotated[
@@ -104,9 +107,11 @@ def sample(
     device: Device = "auto",
     data_dir: DataDir = None,
 ) -> None:
-    """Draw from a trained cell into a picture."""
-    from genbench.runs import inference
+    """Draw from a trained cell: a picture, an .npz, or a PNG each."""
+    from genbench.runs import inference, outputs
 
+    if source is not None or complete:
+        outputs.check_picture(output, "--complete" if complete else "--source")
     if source is not None:
         others = {"temperature": temperature, "pixels": pixels, "truncation": truncation, "keep": keep}
         odd = [name for name, value in (others | {"complete": complete or None}).items() if value is not None]
@@ -114,9 +119,11 @@ def sample(
             raise ValueError(f"--{odd[0]}: does not go with --source; leave one of them out")
         from genbench.runs.translate import translate
 
-        told = {"domain": domain, "source_domain": source_domain, "label": label}
-        translate(cell, source, number, output, **told, seed=seed, device=chosen_device(device), alpha=alpha or WHITE)
-        console().print(str(output), markup=False, highlight=False, soft_wrap=True)
+        told: dict[str, Any] = {"domain": domain, "source_domain": source_domain, "label": label}
+        told |= {"seed": seed, "device": chosen_device(device), "alpha": alpha or WHITE}
+        shown, found = translate(cell, source, number, output, **told)
+        few = f": {shown:,} of {found:,} images, evenly spread" if shown < found else ""
+        console().print(f"{output}{few}", markup=False, highlight=False, soft_wrap=True)
         return
     for name, value in (("--domain", domain), ("--source-domain", source_domain), ("--alpha", alpha)):
         if value is not None:
@@ -157,12 +164,12 @@ def score(
     data_dir: DataDir = None,
 ) -> None:
     """Bits per dimension of images under a trained cell, with how they were measured."""
-    from genbench.runs import inference
+    from genbench.runs import scoring
 
     if (dataset is None) == (images is None):
         raise ValueError("score: give one of --dataset and --images")
     how: dict[str, Any] = {"draws": draws, "effort": effort, "limit": limit, "seed": seed, "alpha": alpha or WHITE}
-    line = inference.score(cell, dataset, images, **how, device=chosen_device(device), root=data_dir)
+    line = scoring.score(cell, dataset, images, **how, device=chosen_device(device), root=data_dir)
     console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -222,3 +229,43 @@ def evaluate(
         fresh=fresh,
     )
     tables.show(records(out), console())
+
+
+def compare(
+    reference: Annotated[str, typer.Argument(help=f"{SET}; or statistics that `genbench reference` wrote.")],
+    others: Annotated[list[str], typer.Argument(metavar="SET...", help="The same, each measured against REFERENCE.")],
+    extractor: Annotated[str, typer.Option(help="Feature extractor.")] = EXTRACTOR,
+    size: Annotated[int | None, typer.Option(min=1, help="Side that images in folders are cut and resized to.")] = None,
+    fmt: Annotated[Literal["table", "json"], typer.Option("--format", help="What is printed.")] = "table",
+    seed: Annotated[int, typer.Option(help="Seed of the images that KID takes of large sets.")] = 0,
+    device: Device = "auto",
+    data_dir: DataDir = None,
+) -> None:
+    """FID and its kin of all images of folders, files or data sets against a reference; nothing is trained."""
+    from genbench.runs import compare as comparison
+
+    rows = comparison.compare(
+        reference, others, extractor=extractor, size=size, seed=seed, device=chosen_device(device), root=data_dir
+    )
+    if fmt == "json":
+        print(json.dumps(rows, indent=1))
+        return
+    count = rows[0]["reference_images"]
+    listed(f"Against {reference}{f', {count:,} images' if count else ''}, {extractor}", comparison.table(rows), False)
+
+
+def reference(
+    source: Annotated[str, typer.Argument(metavar="SET", help=SET)],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The .npz to write.")] = Path("ref.npz"),
+    extractor: Annotated[str, typer.Option(help="Feature extractor.")] = EXTRACTOR,
+    size: Annotated[int | None, typer.Option(min=1, help="Side that images in folders are cut and resized to.")] = None,
+    device: Device = "auto",
+    data_dir: DataDir = None,
+) -> None:
+    """Statistics of a set of images, which `genbench compare` takes in its place."""
+    from genbench.runs import compare as comparison
+
+    chosen = chosen_device(device)
+    made = comparison.write_reference(source, output, extractor=extractor, size=size, device=chosen, root=data_dir)
+    said = f"{output}: {made.count:,} images, {len(made.mean):,} features of {extractor}"
+    console().print(said, markup=False, highlight=False, soft_wrap=True)

@@ -156,6 +156,9 @@ class Split(Batch):
 class Splits:
     """The splits that a model may see: test data never reach it.
 
+    Both come in random order, as :func:`genbench.data.load` has them: what looks at a few images, such as the search
+    for the noise of a model without a density, takes the first.
+
     Args:
         train: the split that a model learns from.
         validation: the split seen in training, and learned from by no gradient. A source that stands here belongs to

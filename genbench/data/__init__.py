@@ -43,6 +43,7 @@ class Source:
         counts: the numbers of images in training, validation and test split.
         argument: the argument of the module's ``load`` and ``found``, for sources in the data folder.
         where: the place that the images come from, for the others.
+        class_names: the name of each class, where they have names.
     """
 
     title: str
@@ -53,8 +54,11 @@ class Source:
     counts: tuple[int, int, int]
     argument: str | None = None
     where: str = "inside a package"
+    class_names: tuple[str, ...] = ()
 
 
+FASHION = ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 SOURCES = {
     "digits": Source("Handwritten digits of scikit-learn", "digits", (1, 8, 8), 17, 10, (1258, 180, 359)),
     "mnist5k": Source("5,000 MNIST digits", "mnist5k", (1, 28, 28), 256, 10, (3500, 500, 1000)),
@@ -86,8 +90,12 @@ SOURCES = {
         where="drawn when loaded",
     ),
     "mnist": Source("MNIST", "mnist", (1, 28, 28), 256, 10, (54000, 6000, 10000), "MNIST"),
-    "fashion-mnist": Source("Fashion-MNIST", "mnist", (1, 28, 28), 256, 10, (54000, 6000, 10000), "FashionMNIST"),
-    "cifar10": Source("CIFAR-10", "cifar_svhn", (3, 32, 32), 256, 10, (45000, 5000, 10000), "cifar10"),
+    "fashion-mnist": Source(
+        "Fashion-MNIST", "mnist", (1, 28, 28), 256, 10, (54000, 6000, 10000), "FashionMNIST", class_names=FASHION
+    ),
+    "cifar10": Source(
+        "CIFAR-10", "cifar_svhn", (3, 32, 32), 256, 10, (45000, 5000, 10000), "cifar10", class_names=CIFAR10
+    ),
     "svhn": Source("Street View House Numbers", "cifar_svhn", (3, 32, 32), 256, 10, (65930, 7327, 26032), "svhn"),
 }
 PATHS = {
@@ -279,10 +287,13 @@ def _split(raw: Raw, source: str) -> Dataset:
     if raw.test is not None:
         images, labels = raw.test
         order = torch.arange(len(images))
-        if source.startswith("folder:"):  # read class by class, and measures take the first images of the test split
+        # Measures take the first of the test split: folders are read class by class, and MNIST's first half is easier.
+        if source == "mnist" or source.startswith("folder:"):
             order = torch.randperm(len(images), generator=generator(0, "test"))
         splits.append(Split(images[order], labels[order] if raw.classes and labels is not None else None))
     train, validation, test = splits
     title = SOURCES[source].title if source in SOURCES else source
+    names = SOURCES[source].class_names if source in SOURCES else raw.class_names
     aligned = raw.sources is not None
-    return Dataset(source, title, raw.spec, train, validation, test, {}, aligned=aligned, told=raw.told)
+    made = Dataset(source, title, raw.spec, train, validation, test, {}, aligned=aligned)
+    return replace(made, told=raw.told, class_names=names)

@@ -50,7 +50,7 @@ def captioned(dataset: Dataset, _: int) -> Dataset:
     if dataset.anomalous is not None:
         raise ValueError("a class that was left out has no word; say without-K: in front of captions:NAME")
     spec = dataset.spec
-    nouns = NOUNS.get(dataset.name, tuple(f"class-{label}" for label in range(spec.classes)))
+    nouns = NOUNS.get(dataset.name) or _nouns(dataset.class_names, spec)
     words = Vocabulary.of(dataset.train.images, spec.levels, nouns)
     return replace(
         dataset,
@@ -59,6 +59,15 @@ def captioned(dataset: Dataset, _: int) -> Dataset:
         validation=_with_captions(dataset.validation, "validation", words, spec.levels),
         test=_with_captions(dataset.test, "test", words, spec.levels),
     )
+
+
+def _nouns(names: tuple[str, ...], spec: DataSpec) -> tuple[str, ...]:
+    """Return a word for each class: its name, where all have names that make words of their own."""
+    words = tuple("-".join(name.lower().split()) for name in names)
+    taken = {word for three in adjectives_of(spec.shape[0]).values() for word in three}
+    if words and len(taken | set(words)) == len(taken) + len(words):
+        return words
+    return tuple(f"class-{label}" for label in range(spec.classes))
 
 
 def _with_captions(split: Split, name: str, words: Vocabulary, levels: int) -> Split:

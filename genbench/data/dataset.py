@@ -28,11 +28,13 @@ class Raw:
         levels: the number of integer levels.
         classes: the number of labels, 0 for none.
         test: the images and labels of an official test split, where the source has one.
-        parts: the rows of training, validation and test split, int64 each, where the source settles all three.
+        parts: the rows of training, validation and test split, int64 each, where the source settles all three; in
+            random order, since what measures fewer images than a split has takes the first.
         sources: the sources, uint8 ``(N, C', H', W')``: image i is translated from source i.
         fields: the fields, a tensor of integers ``(N, …)`` for each name in ``kinds``.
         kinds: the shape, levels and owner of each field, by name.
         told: what was read, skipped and converted, in a line, where files of all sorts are read.
+        class_names: the name of each class, where they have names.
 
     Raises:
         ValueError: for numbers of rows that differ, fields of another shape than their kind's, parts that overlap, are
@@ -49,6 +51,7 @@ class Raw:
     fields: Mapping[str, Tensor] = field(default_factory=dict)
     kinds: Mapping[str, Field] = field(default_factory=dict)
     told: str = ""
+    class_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         count = len(self.images)
@@ -91,7 +94,7 @@ def _check_parts(parts: tuple[Tensor, Tensor, Tensor], count: int) -> None:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set, split once and for all.
+    """A data set, split once and for all. Each split is in random order: the first images of one are a sample of it.
 
     Args:
         name: the data set's name, as asked: ``"edges:mnist5k"``.
@@ -107,6 +110,7 @@ class Dataset:
         source_of: the map from uint8 images ``(N, C, H, W)`` to their sources, where sources are known maps of images.
         vocabulary: the words of captions, where these are made of the images and their labels.
         told: what was read of files, skipped and converted, in a line; empty where there is nothing to say.
+        class_names: the name of each class, where they have names.
     """
 
     name: str
@@ -121,6 +125,7 @@ class Dataset:
     source_of: Callable[[Tensor], Tensor] | None = None
     vocabulary: Vocabulary | None = None
     told: str = ""
+    class_names: tuple[str, ...] = ()
 
     @property
     def splits(self) -> Splits:
@@ -168,13 +173,8 @@ class Dataset:
         known = int((labels >= 0).sum())
         if not classes <= n <= known:
             raise ValueError(f"labelled={n}: give {classes}, one a class of {self.name}, to {known}, all that it has")
-        # The k-th image of a class of m stands at place k / m, so that every beginning holds each class's share.
-        place = torch.full((len(labels),), torch.inf, dtype=torch.float64)
-        for label in range(classes):
-            rows = (labels == label).nonzero()[:, 0]
-            place[rows] = torch.arange(len(rows), dtype=torch.float64) / max(len(rows), 1)
+        kept = _places(labels).masked_fill(labels < 0, torch.inf).argsort(stable=True)[:n]
         few = torch.full_like(labels, -1)
-        kept = place.argsort(stable=True)[:n]
         few[kept] = labels[kept]
         return replace(self, spec=replace(self.spec, labelled=n), train=replace(self.train, labels=few))
 
@@ -217,6 +217,34 @@ def stratified(labels: Tensor | None, count: int, shares: tuple[float, ...], see
     if min(map(len, whole)) == 0:
         raise ValueError(f"{count} images are too few to split into parts of {shares}: give more")
     return [part[torch.randperm(len(part), generator=source)] for part in whole]
+
+
+def chosen(count: int, n: int, labels: Tensor | None = None, seed: int = 0) -> Tensor:
+    """Return ``n`` of the rows ``0 … count-1``, each class in its share, drawn at random and in random order.
+
+    Where there are no more than ``n``, they are all, as they stand.
+
+    Args:
+        count: the number of rows.
+        n: the number of rows wanted.
+        labels: the labels, int64 ``(count,)``, of which -1 is a class too; None makes one class of all.
+        seed: the seed of the draw.
+    """
+    if n >= count:
+        return torch.arange(count)
+    order = torch.randperm(count, generator=generator(seed, "chosen"))
+    if labels is None:
+        return order[:n]
+    return order[_places(labels[order]).argsort(stable=True)[:n].sort().values]
+
+
+def _places(labels: Tensor) -> Tensor:
+    """Return k / m for the k-th row of a class of m, float64: in this order every beginning holds each its share."""
+    place = torch.empty(len(labels), dtype=torch.float64)
+    for label in labels.unique().tolist():
+        rows = (labels == label).nonzero()[:, 0]
+        place[rows] = torch.arange(len(rows), dtype=torch.float64) / len(rows)
+    return place
 
 
 def check_unchanged(dataset: Dataset, hashes: Mapping[str, str]) -> None:

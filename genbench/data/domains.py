@@ -99,4 +99,6 @@ def joined(a: Dataset, b: Dataset) -> Dataset:
 
     title = f"{a.title} to {b.title}"
     told = "; ".join(f"{one.name}: {one.told}" for one in (a, b) if one.told)
-    return Dataset(f"{a.name}+{b.name}", title, spec, split("train"), split("validation"), split("test"), {}, told=told)
+    train, validation, test = (split(name) for name in ("train", "validation", "test"))
+    name, names = f"{a.name}+{b.name}", b.class_names
+    return Dataset(name, title, spec, train, validation, test, {}, told=told, class_names=names)

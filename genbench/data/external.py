@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,9 @@ from torch import Tensor
 
 from genbench import array_file
 from genbench.data import folder as folders
+from genbench.data import npz
+from genbench.data.classes import UNKNOWN, names_of, numbers
 from genbench.image_file import WHITE
-from genbench.spec import DataSpec
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -20,45 +22,77 @@ if TYPE_CHECKING:
     from genbench.data import Dataset
 
 
-def read(images: Tensor | ArrayLike | Path | str, spec: DataSpec, alpha: str = WHITE) -> tuple[Tensor, Any]:
-    """Return images and labels wherever they are; the labels are None where nothing says any.
+@dataclass(frozen=True)
+class Samples:
+    """Samples as they came.
+
+    Args:
+        images: the images, of any type and shape.
+        labels: an integer for each, -1 where it has no label; None where nothing says any.
+        notes: what a reader of their figures has to know of their labels.
+    """
+
+    images: Tensor
+    labels: Any = None
+    notes: tuple[str, ...] = ()
+
+
+def read(images: Tensor | ArrayLike | Path | str, known: Dataset, alpha: str = WHITE) -> Samples:
+    """Return samples wherever they are; class folders are matched with the classes of ``known`` by name.
 
     Raises:
         ValueError: for a file or folder that holds no such thing.
     """
     if not isinstance(images, Path | str):
-        return images.detach().cpu() if isinstance(images, Tensor) else _tensor(np.asarray(images), "images"), None
+        return Samples(images.detach().cpu() if isinstance(images, Tensor) else _tensor(np.asarray(images), "images"))
     path = Path(images).expanduser()
     if path.is_dir():
-        return _folder(path, spec, alpha)
-    if path.suffix not in (".npz", ".npy") or not path.exists():
+        return _folder(path, known, alpha)
+    if path.suffix not in (".npz", ".npy") or not path.is_file():
         raise ValueError(f"{path}: give a folder of images, an .npz with an array 'images', or an .npy")
     if path.suffix == ".npy":
-        return _tensor(array_file.npy(path), str(path)), None
-    arrays, _ = array_file.npz(path, lambda name: name in ("images", "labels"))
+        return Samples(_tensor(array_file.npy(path), str(path)))
+    known_names = ("images", "labels", *npz.ALIASES)
+    found, _ = array_file.npz(path, lambda name: name in known_names)
+    arrays = {name: found[own] for own, name in npz.named(list(found)).items()}
     if "images" not in arrays:
         raise ValueError(f"{path}: no array 'images'; save one with numpy.savez({path.name!r}, images=…)")
-    return _tensor(arrays["images"], str(path)), arrays.get("labels")
+    return Samples(_tensor(arrays["images"], str(path)), npz.flat(arrays["labels"]) if "labels" in arrays else None)
 
 
 def _tensor(array: np.ndarray, name: str) -> Tensor:
-    if array.dtype.kind not in "buif":
-        raise ValueError(f"{name}: an array of {array.dtype}; give uint8")
     try:
-        return torch.from_numpy(np.ascontiguousarray(array).copy())
-    except (TypeError, ValueError):  # torch lacks some types of numpy's, and none of these is wanted
-        return torch.from_numpy(array.astype(np.float64, copy=True))
+        return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=True))
+    except TypeError as error:  # words, objects, numbers of sixteen bytes
+        raise ValueError(f"{name}: an array of {array.dtype}; give uint8") from error
 
 
-def _folder(path: Path, spec: DataSpec, alpha: str) -> tuple[Tensor, Tensor | None]:
+def _folder(path: Path, known: Dataset, alpha: str) -> Samples:
     """Return every image below a folder, grey ones in as many channels as the data set has, and their labels."""
-    raw = folders.load(path, None, alpha)
+    spec = known.spec
+    raw = folders.load_as_it_is(path, alpha)
     if raw.test is not None:
         raise ValueError(f"folder {path}: holds train/ and test/; give the folder of the samples")
     images = raw.images.expand(-1, spec.shape[0], -1, -1) if raw.images.shape[1] == 1 else raw.images
-    if raw.classes and raw.classes != spec.classes:
-        raise ValueError(f"folder {path}: {raw.classes} class folders for {spec.classes} classes; put all into one")
-    return images, raw.labels if raw.classes else None
+    if raw.labels is None or not raw.classes or not spec.classes:
+        return Samples(images)
+    found, names = raw.class_names, names_of(known.class_names, spec.classes)
+    number, notes = numbers(found, names), []
+    if set(number) == {UNKNOWN} and not known.class_names and len(found) == spec.classes:
+        number = list(range(spec.classes))
+        notes.append(
+            f"its class folders {', '.join(found)} are taken for the classes {', '.join(names)}, in this order"
+        )
+    elif set(number) == {UNKNOWN}:
+        theirs = f"{', '.join(found)}: none is a class of {known.name} ({', '.join(names)})"
+        raise ValueError(f"folder {path}: class folders {theirs}; rename them, or put all images into one")
+    labels = torch.tensor(number)[raw.labels]
+    if foreign := [name for name, k in zip(found, number, strict=True) if k == UNKNOWN]:
+        unasked = int((labels == UNKNOWN).sum())
+        notes.append(f"no class of the data is called {', '.join(foreign)}: {unasked:,} samples count without a label")
+    if missing := [name for k, name in enumerate(names) if k not in number]:
+        notes.append(f"no samples of {', '.join(missing)}, of {len(names)} classes: a collapse")
+    return Samples(images, labels, tuple(notes))
 
 
 def _described(images: Tensor) -> str:
@@ -85,6 +119,8 @@ def _to(images: Tensor, levels: int) -> str:
         return f"({top} * (x + 1) / 2).round().astype('uint8')"
     if low >= 0 and high <= top:
         return "x.round().astype('uint8')"
+    if low > -1 and high < levels:  # where something was resized, or decoded from less
+        return f"x.round().clip(0, {top}).astype('uint8')"
     return f"bring them to 0 … {top} first"
 
 

@@ -12,11 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from genbench.data.classes import in_order
 from genbench.data.dataset import Raw
 from genbench.errors import printable
 from genbench.image_file import SUFFIXES, WHITE, decoded
 from genbench.memory import check_fits
 
+ADVICE = "say --size N to resize and crop all"
 SHOWN = 5  # reasons for which files were skipped, by name
 
 
@@ -56,7 +58,9 @@ class Reading:
 
 
 def load(path: Path, size: int | None, alpha: str = WHITE) -> Raw:
-    """Read every image below ``path``; labels are the class folders in alphabetical order, with all below them.
+    """Read every image below ``path``; labels are the class folders with all below them, in alphabetical order.
+
+    Folders whose names are numbers are in the order of these.
 
     With ``size`` each image is resized, its shorter side to ``size``, and cropped to the centre; without it all must
     have one size. Where every image is grey, in whatever colours it is stored, they have one channel, else three.
@@ -80,7 +84,19 @@ def load(path: Path, size: int | None, alpha: str = WHITE) -> Raw:
     of_classes = "no classes" if not classes else "1 class" if len(classes) == 1 else f"{len(classes):,} classes"
     told = reading.said(f"{_counted(len(images), 'image')}, {of_classes}")
     test = split[1] if len(split) > 1 else None
-    return Raw(*split[0], classes=len(classes), test=test, told=told)
+    return Raw(*split[0], classes=len(classes), test=test, told=told, class_names=tuple(classes))
+
+
+def load_as_it_is(path: Path, alpha: str = WHITE) -> Raw:
+    """Return what :func:`load` returns without a size, for those who resize nothing: nor does their advice.
+
+    Raises:
+        ValueError: where :func:`load` raises it.
+    """
+    try:
+        return load(path, None, alpha)
+    except ValueError as error:
+        raise ValueError(str(error).replace(ADVICE, "bring them to one size")) from error
 
 
 def pictures(path: Path, alpha: str = WHITE) -> Tensor:
@@ -91,7 +107,7 @@ def pictures(path: Path, alpha: str = WHITE) -> Tensor:
     """
     if not path.is_dir():
         return pixels([path], Reading(alpha=alpha))
-    raw = load(path, None, alpha)
+    raw = load_as_it_is(path, alpha)
     return raw.images if raw.test is None else torch.cat([raw.images, raw.test[0]])
 
 
@@ -108,8 +124,8 @@ def _parts(path: Path) -> list[Path]:
 def _files(path: Path, reading: Reading) -> tuple[list[tuple[Path, int]], list[str]]:
     """Return the images with class numbers, and the classes; a flat folder has none."""
     own = image_files(path, reading)
-    folders = sorted(child for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
-    below = {folder.name: image_files(folder, reading, deep=True) for folder in folders}
+    names = in_order(child.name for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
+    below = {name: image_files(path / name, reading, deep=True) for name in names}
     kept = {name: files for name, files in below.items() if files}
     if own and kept:
         raise ValueError(f"folder {path}: images both beside and inside class folders; keep one of the two")
@@ -184,7 +200,7 @@ def pixels(files: Sequence[Path], reading: Reading, half: int | None = None) -> 
         arrays.append(array)
         if array.shape[:2] != arrays[0].shape[:2]:
             a, b = ("×".join(map(str, one.shape[1::-1])) for one in (arrays[0], array))
-            raise ValueError(f"{file} is {b} and {files[0]} is {a}; say --size N to resize and crop all")
+            raise ValueError(f"{file} is {b} and {files[0]} is {a}; {ADVICE}")
     grey = all(array.ndim == 2 for array in arrays)
     if grey and len(arrays) > stored_grey:
         reading.done["stored in colour and grey in every pixel"] += len(arrays) - stored_grey

@@ -1,12 +1,13 @@
 """Arrays in an .npz file: ``images``, and beside them ``labels``, ``sources``, fields and splits, if there are any.
 
 ======================  ==========================================================================================
-``images``              uint8 N×H×W or N×H×W×C
-``labels``              N integers, numbered from 0
+``images``              uint8 N×H×W, N×H×W×C, or N×C×H×W where the last axis has not 1 or 3; ``arr_0`` too
+``labels``              N integers, numbered from 0; ``arr_1`` or ``y`` too
 ``sources``             uint8, as images are, of any size: source i is what image i is translated from
 ``field_NAME``          N integers, or N×…: a field of the image by that name; its levels are as many as occur
 ``source_field_NAME``   the same of the source
-``train``               rows of the training split, and likewise ``validation`` and ``test``: all three, or none
+``train``               rows of the training split, and likewise ``validation`` and ``test``: all three, or none; they
+                        come in random order, with sources in their own
 ======================  ==========================================================================================
 
 An array by another name is refused, since it would be one that is misspelt.
@@ -14,7 +15,7 @@ An array by another name is refused, since it would be one that is misspelt.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
@@ -25,10 +26,13 @@ from torch import Tensor
 
 from genbench import array_file
 from genbench.data.dataset import Raw
+from genbench.seed import generator
 from genbench.spec import Field, check_field_name
 
 PLAIN = ("images", "labels", "sources")
 PARTS = ("train", "validation", "test")
+ALIASES = {"arr_0": "images", "arr_1": "labels", "y": "labels"}  # what other programs call them
+CHANNELS = (1, 3)
 MOST_LEVELS = 65_536  # of a field: more are identifiers, of which a network would have to hold a row each
 SHOWN = 5  # names in a refusal
 FIELDS: dict[str, Literal["image", "source"]] = {"field_": "image", "source_field_": "source"}
@@ -71,11 +75,39 @@ def load(path: Path) -> Raw:
         if len(given) < len(PARTS):
             raise ValueError(f"{path}: rows of {' and '.join(given)}; give train, validation and test, or none of them")
         train, validation, test = (_integers(arrays[name], path, name) for name in PARTS)
+        if sources is None:  # with sources a translation is known by its row
+            train, validation, test = (
+                rows[torch.randperm(len(rows), generator=generator(0, "npz", name))]
+                for name, rows in zip(PARTS, (train, validation, test), strict=True)
+            )
         parts = train, validation, test
     try:
         return Raw(images, labels, classes=classes, parts=parts, sources=sources, fields=fields, kinds=kinds)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def load_array(path: Path) -> Tensor:
+    """Return the images of an ``.npy``, uint8 ``(N, C, H, W)``.
+
+    Raises:
+        ValueError: for a file that is damaged, or no such array.
+    """
+    return _images(array_file.npy(path), path, "images")
+
+
+def named(names: Sequence[str]) -> dict[str, str]:
+    """Return what each array of a file is here, by its name there: an alias counts where nothing has its own name."""
+    meant: dict[str, str] = {}
+    for name in sorted(names, key=lambda name: name in ALIASES):
+        alias = ALIASES.get(name, name)
+        meant[name] = name if alias in meant.values() else alias
+    return meant
+
+
+def flat(labels: np.ndarray) -> np.ndarray:
+    """Return labels ``(N, 1)`` as ``(N,)``, others as they are."""
+    return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
 
 
 def _arrays(path: Path) -> Mapping[str, np.ndarray]:
@@ -84,7 +116,11 @@ def _arrays(path: Path) -> Mapping[str, np.ndarray]:
     Raises:
         ValueError: for a file that is missing or damaged, and for arrays by other names.
     """
-    arrays, strange = array_file.npz(path, lambda name: name in PLAIN + PARTS or name.startswith(tuple(FIELDS)))
+    known = {*PLAIN, *PARTS, *ALIASES}
+    found, strange = array_file.npz(path, lambda name: name in known or name.startswith(tuple(FIELDS)))
+    called = named(list(found))
+    arrays = {called[name]: array for name, array in found.items() if called[name] not in ALIASES}
+    strange += [name for name in found if called[name] in ALIASES]
     if strange and "images" in arrays:
         raise ValueError(f"{path}: {_unread(strange)}")
     return arrays
@@ -104,16 +140,19 @@ def _images(images: np.ndarray, path: Path, name: str) -> Tensor:
     """Return images, or sources, as uint8 ``(N, C, H, W)``."""
     if images.dtype != np.uint8:
         raise ValueError(f"{path}: {name} are {images.dtype}; give uint8 levels from 0 to 255")
-    if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] not in (1, 3)):
-        raise ValueError(f"{path}: {name} have shape {images.shape}; give N×H×W, or N×H×W×C with 1 or 3 channels")
+    last = images.ndim == 4 and images.shape[3] in CHANNELS
+    if images.ndim not in (3, 4) or not (images.ndim == 3 or last or images.shape[1] in CHANNELS):
+        axes = "N×H×W, N×H×W×C or N×C×H×W with 1 or 3 channels"
+        raise ValueError(f"{path}: {name} have shape {images.shape}; give {axes}")
     if images.size == 0:
         raise ValueError(f"{path}: {name} have shape {images.shape}, so there are none")
     tensor = torch.from_numpy(images)
-    return tensor[:, None] if tensor.dim() == 3 else tensor.permute(0, 3, 1, 2).contiguous()
+    return tensor[:, None] if tensor.dim() == 3 else tensor.permute(0, 3, 1, 2).contiguous() if last else tensor
 
 
 def _labels(labels: np.ndarray, count: int, path: Path) -> Tensor:
     """Return the labels, int64 ``(N,)``: each class from 0 to the last occurs."""
+    labels = flat(labels)
     if labels.shape != (count,) or labels.dtype.kind not in "iu":
         raise ValueError(f"{path}: labels are {labels.dtype} {labels.shape}; give one integer for each of {count}")
     present = np.unique(labels)

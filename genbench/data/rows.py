@@ -69,7 +69,8 @@ def without(dataset: Dataset, number: int) -> Dataset:
     strange = _labels(dataset.test) == number
     unknown = torch.full((int(strange.sum()),), -1)  # its class has no number among those that are left
     anomalous = _rows(dataset.test, strange, unknown)
-    return replace(dataset.each(rest), anomalous=anomalous)
+    names = tuple(name for i, name in enumerate(dataset.class_names) if i != number)
+    return replace(dataset.each(rest), anomalous=anomalous, class_names=names)
 
 
 def _labels(split: Split) -> Tensor:

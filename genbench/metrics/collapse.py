@@ -20,11 +20,13 @@ class Classes:
 
     Args:
         covered: the number of classes that get at least a tenth of their share of the data.
+        missing: the classes that get less.
         divergence: the ``KL(samples ‖ data)`` of the class histograms, in bits: 0 where samples follow the data,
             ``log2 K`` where all are of one of K equal classes.
     """
 
     covered: int
+    missing: tuple[int, ...]
     divergence: float
 
 
@@ -56,9 +58,11 @@ def classes(predicted: Tensor, labels: Tensor, count: int) -> Classes:
     if len(predicted) == 0 or len(known) == 0:
         raise ValueError(f"classes: {len(predicted)} samples, {len(known)} labelled images: give at least 1 of each")
     ours, theirs = (torch.bincount(x.cpu(), minlength=count).double() / len(x) for x in (predicted, known))
-    covered = int(((ours >= COVERED * theirs) & (theirs > 0)).sum())
+    missing = ours < COVERED * theirs
+    covered = int((~missing & (theirs > 0)).sum())
     there = ours > 0
-    return Classes(covered, float((ours[there] * (ours[there] / theirs[there]).log2()).sum()))
+    lacking = tuple(missing.nonzero()[:, 0].tolist())
+    return Classes(covered, lacking, float((ours[there] * (ours[there] / theirs[there]).log2()).sum()))
 
 
 def diversity(features: Tensor, classes: Tensor, real: Tensor, labels: Tensor) -> float:

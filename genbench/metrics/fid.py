@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from genbench.metrics.frechet import Moments, blocks, distance, leave_one_out
-from genbench.metrics.sets import check_sets
+from genbench.metrics.sets import check_count, check_sets
 
 LEAST = 2
 IMAGES_PER_FEATURE = 4  # that an extrapolation asks for: with fewer the distance is not linear in 1/N
@@ -58,8 +58,23 @@ def fid(real: Tensor, fake: Tensor) -> FID:
         ValueError: for fewer than two images in a set, or features of different extractors.
     """
     check_sets("fid", real, fake, LEAST)
-    reference = Moments.of(blocks(real))
-    deficient = min(len(real), len(fake)) <= real.shape[1]
+    return against(Moments.of(blocks(real)), fake)
+
+
+def against(reference: Moments, fake: Tensor) -> FID:
+    """Return the same from the Gaussian of the real images alone.
+
+    Args:
+        reference: the Gaussian fitted to the features of real images, of D features.
+        fake: the features of samples, float32 ``(N, D)``.
+
+    Raises:
+        ValueError: for fewer than two samples, or features of different extractors.
+    """
+    check_sets("fid", reference.mean[None], fake, 1)
+    check_count("fid", "fake", len(fake), LEAST)
+    counts = [count for count in (reference.count, len(fake)) if count is not None]
+    deficient = min(counts) <= fake.shape[1]
     if len(fake) == LEAST:
         return FID(distance(reference, Moments.of(blocks(fake))), None, deficient)
     value, others = leave_one_out(reference, fake)

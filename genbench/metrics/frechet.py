@@ -20,12 +20,12 @@ class Moments:
     """The Gaussian fitted to a set of features.
 
     Args:
-        count: the number of images.
+        count: the number of images, None where statistics of others do not say it.
         mean: the mean, float64 ``(D,)``.
         covariance: the covariance, float64 ``(D, D)``, over ``count - 1``.
     """
 
-    count: int
+    count: int | None
     mean: Tensor
     covariance: Tensor
 
@@ -102,6 +102,8 @@ def _between(real: Moments, fake: Moments) -> float:
 
 
 def _value(real: Moments, fake: Moments, trace: float) -> float:
+    if torch.equal(real.mean, fake.mean) and torch.equal(real.covariance, fake.covariance):
+        return 0.0  # which a trace that eigenvalues sum up to misses by their rounding
     return _between(real, fake) + float(real.covariance.trace() + fake.covariance.trace()) - 2 * trace
 
 

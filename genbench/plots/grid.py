@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from einops import rearrange, repeat
 from numpy.typing import ArrayLike
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from genbench.files import written_whole
 
 GAP = 2  # pixels between images
 PAPER = 255  # their grey
 CELL = 56  # side, in pixels, to which small images are enlarged
+LONGEST = 20  # letters of a caption
 
 
-def draw_grid(images: ArrayLike, path: Path, *, levels: int = 256, columns: int = 8, scale: int | None = None) -> None:
+def draw_grid(
+    images: ArrayLike,
+    path: Path,
+    *,
+    levels: int = 256,
+    columns: int = 8,
+    scale: int | None = None,
+    captions: Sequence[str] = (),
+) -> None:
     """Write what :func:`grid` makes of images as a PNG of that path, whole or not at all."""
-    picture = grid(images, levels=levels, columns=columns, scale=scale)
+    picture = grid(images, levels=levels, columns=columns, scale=scale, captions=captions)
     with written_whole(Path(path)) as part:
         picture.save(part, format="PNG", optimize=True)
 
 
-def grid(images: ArrayLike, *, levels: int = 256, columns: int = 8, scale: int | None = None) -> Image.Image:
+def grid(
+    images: ArrayLike,
+    *,
+    levels: int = 256,
+    columns: int = 8,
+    scale: int | None = None,
+    captions: Sequence[str] = (),
+) -> Image.Image:
     """Return images as one picture, row by row, enlarged by whole pixels.
 
     Level ``v`` becomes the grey ``255 · v / (levels - 1)``: the range is the data set's, never a batch's own.
@@ -34,6 +51,7 @@ def grid(images: ArrayLike, *, levels: int = 256, columns: int = 8, scale: int |
         levels: the number of integer levels, ``0 … levels-1``.
         columns: the number of images a line; 10 for classes in columns.
         scale: the side in pixels that a pixel is enlarged to; by default as many as bring the longer side to about 56.
+        captions: a text to the left of each line, if there are any.
 
     Raises:
         ValueError: for images of another type or shape, beyond their levels, or columns or scale below 1.
@@ -55,4 +73,20 @@ def grid(images: ArrayLike, *, levels: int = 256, columns: int = 8, scale: int |
     places = np.full((lines * columns, height * scale + GAP, width * scale + GAP, channels), PAPER, dtype=np.uint8)
     places[: len(enlarged), :-GAP, :-GAP] = enlarged
     paper = rearrange(places, "(line column) y x c -> (line y) (column x) c", column=columns)[:-GAP, :-GAP]
-    return Image.fromarray(paper[:, :, 0] if channels == 1 else paper)
+    picture = Image.fromarray(paper[:, :, 0] if channels == 1 else paper)
+    return _captioned(picture, captions, height * scale + GAP) if captions else picture
+
+
+def _captioned(picture: Image.Image, captions: Sequence[str], pitch: int) -> Image.Image:
+    """Return a picture with a text to the left of each of its lines, which are ``pitch`` pixels apart."""
+    texts = [text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..." for text in captions]
+    font = ImageFont.load_default()
+    boxes = [font.getbbox(text) for text in texts]
+    margin = math.ceil(max(right for _, _, right, _ in boxes)) + 2 * GAP
+    whole = Image.new(picture.mode, (picture.width + margin, picture.height), "white")
+    whole.paste(picture, (margin, 0))
+    write = ImageDraw.Draw(whole)
+    for line, (text, (_, top, right, bottom)) in enumerate(zip(texts, boxes, strict=True)):
+        middle = line * pitch + (pitch - GAP) / 2
+        write.text((margin - GAP - right, middle - (top + bottom) / 2), text, fill="black", font=font)
+    return whole

@@ -19,7 +19,15 @@ PAIRS = 16
 COLUMNS = 8
 
 
-def write(path: Path, samples: Tensor, levels: int, given: Batch | None = None, *, most: int | None = SHOWN) -> None:
+def write(
+    path: Path,
+    samples: Tensor,
+    levels: int,
+    given: Batch | None = None,
+    *,
+    most: int | None = SHOWN,
+    names: Sequence[str] = (),
+) -> None:
     """Write a grid as PNG.
 
     Args:
@@ -29,8 +37,10 @@ def write(path: Path, samples: Tensor, levels: int, given: Batch | None = None, 
         given: what each sample was asked for, and its target: labels give a row to each class, sources stand above
             outputs and outputs above targets, unless its images are empty.
         most: the largest number of samples to show; None shows all.
+        names: the name of each class, which stands beside its row, if classes have names.
     """
     shown = samples[:most]
+    captions: Sequence[str] = ()
     columns = COLUMNS
     if given is not None and given.sources is not None:
         sources = like(to_bytes(given.sources[:most], 256), shown)
@@ -39,8 +49,10 @@ def write(path: Path, samples: Tensor, levels: int, given: Batch | None = None, 
         shown = bands(parts, columns)
         levels = 256
     elif given is not None and given.labels is not None:
-        shown, columns = by_class(shown, given.labels[:most])
-    draw_grid(shown.numpy(), path, levels=levels, columns=columns)
+        labels = given.labels[:most]
+        shown, columns = by_class(shown, labels)
+        captions = [names[k] if k >= 0 else "?" for k in labels.unique().tolist()] if names else ()
+    draw_grid(shown.numpy(), path, levels=levels, columns=columns, captions=captions)
 
 
 def neighbours(path: Path, samples: Tensor, nearest: Tensor, levels: int) -> None:

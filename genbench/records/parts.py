@@ -160,7 +160,8 @@ class CaptionAgreement(Part):
 class Collapse(Part):
     """The collapse of the samples: onto classes, within classes, onto each other, onto the training images.
 
-    ``covered``: classes, of ``classes``, that get at least a tenth of their share of the training labels;
+    ``covered``: classes, of ``classes``, that get at least a tenth of their share of the training labels; ``missing``:
+    the others by name, where classes have names;
     ``divergence``: ``KL(samples ‖ training labels)`` of the class histograms, bits; ``diversity``: mean feature
     distance of two samples of a class over that of two training images of it, null too where no class has two. These
     are null for data without labels; classes of samples are those that the data set's classifier predicts.
@@ -172,6 +173,7 @@ class Collapse(Part):
 
     covered: Count | None = None
     classes: Count | None = None
+    missing: tuple[str, ...] = ()
     divergence: float | None = None
     diversity: float | None = None
     duplicates: float

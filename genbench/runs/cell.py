@@ -110,7 +110,9 @@ def work(cell: Cell, setting: Setting, unfinished: Path, tell: Tell, finished: P
         np.save(array, samples.numpy())
         (unfinished / layout.SAMPLES).write_bytes(array.getvalue())
         digests["samples"] = files.digest({"samples": samples})
-        sample_grid.write(unfinished / layout.GRID, samples, dataset.spec.levels, shown(given, cell.given, dataset))
+        beside = shown(given, cell.given, dataset)
+        names = dataset.class_names
+        sample_grid.write(unfinished / layout.GRID, samples, dataset.spec.levels, beside, names=names)
     result = measured(cell, model, dataset, samples, given, unfinished, clock)
     with clock("abilities"):  # behind the measures, so that none can change a figure
         abilities = gallery.write(unfinished, model, dataset.test, cell.seed)

@@ -14,8 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genbench import data
+from genbench import data, stats
 from genbench.check import check_labels
+from genbench.data.classes import UNKNOWN
+from genbench.data.dataset import chosen
 from genbench.data.external import checked, read
 from genbench.files import digest, locked, remove, settle, unfinished_of
 from genbench.image_file import WHITE
@@ -68,8 +70,8 @@ def evaluate(
 ) -> Record:
     """Measure samples with everything that a cell's samples are measured with, and write their row into a run.
 
-    As many are measured as of the other rows of the run, else as the test split has images, the first: their number
-    moves FID.
+    As many are measured as of the other rows of the run, else as the test split has images, since their number moves
+    FID: of more, some that are drawn at random, each label in its share; of translations the first, as of other rows.
 
     Args:
         images: the samples, uint8 ``(N, C, H, W)``, ``(N, H, W, C)`` or ``(N, H, W)``, of the data set's size and
@@ -77,7 +79,8 @@ def evaluate(
             an ``.npy``.
         dataset: the data set that they are to look like: its training split is the reference.
         out: the folder of a run, new or not; its table is written again.
-        labels: integers ``(N,)``, the class that each sample was asked for. A folder's class folders say it too.
+        labels: integers ``(N,)``, the class that each sample was asked for, -1 for none. Class folders say it too, by
+            their names.
         translations: whether sample i was made of the test split's source i, in the domain of test image i where there
             are several, so that each is asked for a class where one is known, and has a target of its own where source
             and image belong together.
@@ -107,15 +110,17 @@ def evaluate(
     chosen_device(device)
     known = data.load(dataset, root=root, size=size, alpha=alpha)
     check_judged(extractor, known)
-    came, own_labels = read(images, known.spec, alpha)
-    whole = checked(came, known)
+    came = read(images, known, alpha)
+    whole = checked(came.images, known)
     if len(whole) < MINIMUM_IMAGES:
         raise ValueError(f"images: {len(whole)}, and measures of quality need {MINIMUM_IMAGES} or more")
-    asked = _asked(own_labels if labels is None else labels, whole, known, translations)
-    wanted = _usual(others, dataset) or len(known.test)
+    asked = _asked(came.labels if labels is None else labels, whole, known, translations)
+    usual = _usual(others, dataset)
+    wanted = max(usual or len(known.test), MINIMUM_IMAGES)
     n = min(len(whole), wanted)
-    samples = whole[:n]
-    asked = None if asked is None else asked[:n]
+    some = torch.arange(n) if translations else chosen(len(whole), n, asked, seed)
+    samples = whole[some]
+    asked = None if asked is None else asked[some]
     target = layout.cell_folder(out, dataset, label, seed)
     given = of_translation(known.spec) if translations else ("label",) if asked is not None else ()
     cell = Cell(
@@ -138,7 +143,13 @@ def evaluate(
         unfinished.mkdir(parents=True)
         try:
             record = _measured(samples, asked, cell, setting, known, unfinished)
-            _remarked(record, _remarks(label, whole, samples, wanted, known)).write(unfinished)
+            remarks = _remarks(label, samples, wanted, known)
+            if n < len(whole):
+                drawn = "the first" if translations else "a random"
+                like = "other rows have" if usual else "the test split has images"
+                remarks.insert(0, f"{label}: {drawn} {n:,} of {len(whole):,} samples, as many as {like}")
+            remarks += [f"{label}: {note}" for note in came.notes]
+            _remarked(record, remarks).write(unfinished)
         except BaseException:
             remove(unfinished)
             for left in (target.parent, target.parents[1], target.parents[2]):
@@ -170,7 +181,7 @@ def _asked(labels: Tensor | ArrayLike | None, images: Tensor, known: Dataset, tr
     if array.shape != (len(images),) or array.dtype.kind not in "iu":
         raise ValueError(f"labels are {array.dtype} {array.shape}: give an integer for each of {len(images)} images")
     asked = torch.from_numpy(array.astype(np.int64))
-    check_labels(asked, known.spec.classes)
+    check_labels(asked[asked != UNKNOWN], known.spec.classes)
     return asked
 
 
@@ -179,12 +190,17 @@ def _measured(
 ) -> Record:
     clock = Clock(lambda stage, fraction: None)
     rows = known.test.rows(slice(len(samples)))
-    shown = shown_beside(rows, cell.given, known) if "source" in cell.given else Batch(samples, asked)
+    some: Tensor | slice = slice(sample_grid.SHOWN)  # the same sources as in other rows
+    beside = shown_beside(rows, cell.given, known) if "source" in cell.given else Batch(samples, asked)
+    if "source" not in cell.given:  # they may come class by class
+        some = stats.spread(len(samples), sample_grid.SHOWN)
     with clock("write"):
         array = io.BytesIO()
         np.save(array, samples.numpy())
         (unfinished / layout.SAMPLES).write_bytes(array.getvalue())
-        sample_grid.write(unfinished / layout.GRID, samples, known.spec.levels, shown)
+        sample_grid.write(
+            unfinished / layout.GRID, samples[some], known.spec.levels, beside.rows(some), names=known.class_names
+        )
     of_samples = measures.sample_measures(samples, asked, cell, known, unfinished, clock)
     of_translations = translation_measures(samples, rows, cell.given, cell, known, clock)
     stamp = stamped(cell, setting, known, of_samples.extractor_info)
@@ -219,13 +235,11 @@ def _usual(others: Sequence[Record], dataset: str) -> int | None:
     return counts.most_common(1)[0][0] if counts else None
 
 
-def _remarks(label: str, given: Tensor, samples: Tensor, wanted: int, known: Dataset) -> list[str]:
-    """Return what is odd about samples: more or fewer than rows have, or a few of the levels that the data use."""
+def _remarks(label: str, samples: Tensor, wanted: int, known: Dataset) -> list[str]:
+    """Return what is odd about samples: fewer than rows have, or a few of the levels that the data use."""
     notes = []
-    if len(given) > wanted:
-        notes.append(f"{label}: the first {wanted:,} of {len(given):,} samples, as many as other rows have")
-    elif len(given) < wanted:
-        notes.append(f"{label}: {len(given):,} samples where {wanted:,} are usual; fewer raise FID")
+    if len(samples) < wanted:
+        notes.append(f"{label}: {len(samples):,} samples where {wanted:,} are usual; fewer raise FID")
     used, usual = (len(images.unique()) for images in (samples, known.train.images))
     if used * FEW <= usual:
         notes.append(

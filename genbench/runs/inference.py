@@ -1,4 +1,4 @@
-"""What a trained cell is used for afterwards: more samples, completions, and the likelihood of other images."""
+"""What a trained cell is used for afterwards: more samples, and completions."""
 
 from __future__ import annotations
 
@@ -9,30 +9,26 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from genbench import catalog, data, interface
+from genbench import data, interface
 from genbench.abilities import Completes
-from genbench.check import check_given, check_split
-from genbench.data import folder
 from genbench.data.captions import FIELD
+from genbench.data.classes import UNKNOWN, names_of, numbers
 from genbench.data.vocabulary import Vocabulary
 from genbench.image_file import WHITE
 from genbench.interface import GenerativeModel
-from genbench.likelihood.effort import check_effort, effort_named
-from genbench.likelihood.nll import nll
 from genbench.memory import check_fits
 from genbench.plots import sample_grid
 from genbench.records import layout
 from genbench.records.record import Record
+from genbench.runs import outputs
 from genbench.runs.conditions import asked, conditions, shown
-from genbench.runs.likelihoods import anneals
 from genbench.seed import generator
-from genbench.spec import Batch, DataSpec, Split
+from genbench.spec import Batch
 from genbench.training import checkpoint
 
 PIXELS = "pixels"  # the attribute of models that show them in several ways
 LEAST_DIAL = 1e-3  # what is divided by less leaves the range of numbers
 SAMPLE_BYTES = 16  # a value of a sample is drawn in 32 bits, kept in 8 and enlarged into a picture
-MARKS = {"exact": "=", "bound": "≤", "estimate": "~"}
 
 
 def model_of(cell: Path, device: str) -> GenerativeModel:
@@ -104,12 +100,27 @@ def set_dials(model: GenerativeModel, name: str, **dials: float | None) -> None:
         setattr(model, dial, value)
 
 
-def check_label(model: GenerativeModel, name: str, label: int | None) -> None:
-    """Refuse (``ValueError``) a label that the model does not take or know."""
-    if label is not None and "label" not in model.given:
+def class_names(cell: Path) -> tuple[str, ...]:
+    """Return the names of classes that the record of a cell holds; none where it holds none, or there is no record."""
+    return tuple(Record.read(cell).stamp.get("class_names", ())) if (cell / layout.RECORD).is_file() else ()
+
+
+def label_of(label: int | str | None, model: GenerativeModel, name: str, cell: Path) -> int | None:
+    """Return the number of the class that a label means, its name or its number.
+
+    Raises:
+        ValueError: for a label that the model does not take or know.
+    """
+    if label is None:
+        return None
+    if "label" not in model.given:
         raise ValueError(f"--label {label}: {name} draws without labels")
-    if label is not None and not 0 <= label < model.spec.classes:
-        raise ValueError(f"--label {label}: this model knows 0 to {model.spec.classes - 1}")
+    names = class_names(cell)
+    (number,) = numbers([str(label)], names_of(names, model.spec.classes))
+    if number == UNKNOWN:
+        known = ", ".join(names) or f"0 to {model.spec.classes - 1}"
+        raise ValueError(f"--label {label}: this model knows {known}")
+    return number
 
 
 def tokens_of(caption: str, model: GenerativeModel, name: str, cell: Path) -> Tensor:
@@ -136,7 +147,7 @@ def sample(
     number: int,
     output: Path,
     *,
-    label: int | None = None,
+    label: int | str | None = None,
     caption: str | None = None,
     pixels: str | None = None,
     temperature: float | None = None,
@@ -145,18 +156,19 @@ def sample(
     device: str,
     root: Path | None = None,
 ) -> None:
-    """Write ``number`` fresh samples as a picture.
+    """Write ``number`` fresh samples as :func:`genbench.runs.outputs.write` has it.
 
     Raises:
-        ValueError: for a label, caption, pixels, temperature or truncation that the model does not take, or more
-            samples than there are sources.
+        ValueError: for an output of another kind; for a label, caption, pixels, temperature or truncation that the
+            model does not take; for more samples than there are sources.
     """
+    outputs.check(output)
     model = model_of(cell, device)
     name = origin_of(model, cell).recipe
     given = model.given
     spec = model.spec
     check_fits(f"-n {number}", number * spec.dimensions * SAMPLE_BYTES, "give fewer")
-    check_label(model, name, label)
+    label = label_of(label, model, name, cell)
     set_pixels(model, name, pixels)
     set_dials(model, name, temperature=temperature, truncation=truncation)
     fields = {} if caption is None else {FIELD: tokens_of(caption, model, name, cell).expand(number, -1)}
@@ -175,7 +187,7 @@ def sample(
         wanted = replace(shown(wanted, given, dataset), fields={**wanted.fields, **fields})
     arguments = {} if wanted is None else conditions(wanted, given)
     samples = model.sample(number, **arguments, generator=generator(seed, "sample")).cpu()
-    sample_grid.write(output, samples, spec.levels, wanted, most=None)
+    outputs.write(output, samples, spec, wanted, class_names(cell))
 
 
 def complete(
@@ -184,7 +196,7 @@ def complete(
     output: Path,
     *,
     keep: int | None = None,
-    label: int | None = None,
+    label: int | str | None = None,
     temperature: float | None = None,
     seed: int,
     device: str,
@@ -206,7 +218,7 @@ def complete(
     rows = height // 2 if keep is None else keep
     if not 0 < rows < height:
         raise ValueError(f"--keep {rows}: images have {height} rows; give 1 to {height - 1}")
-    check_label(model, name, label)
+    label = label_of(label, model, name, cell)
     set_dials(model, name, temperature=temperature)
     batch = data_of(cell, number, root).test.rows(slice(number))
     if label is not None:
@@ -214,87 +226,3 @@ def complete(
     drawn = model.complete(batch.to(model.device), rows, generator=generator(seed, "complete")).cpu()
     images = sample_grid.bands([batch.images, drawn], sample_grid.COLUMNS)
     sample_grid.write(output, images, model.spec.levels, most=None)
-
-
-def score(
-    cell: Path,
-    dataset: str | None,
-    images: Path | None,
-    *,
-    draws: int | None,
-    effort: str | None = None,
-    limit: int | None,
-    seed: int,
-    device: str,
-    root: Path | None = None,
-    alpha: str = WHITE,
-) -> str:
-    """Return the bits per dimension of a data set's test split, or of a folder's images, in a line that says how.
-
-    Raises:
-        ValueError: for an effort that there is not, or of a model that anneals nothing; for images of another shape or
-            of other levels than the model's, or without its conditions.
-    """
-    chosen = effort_named(check_effort(effort or "fast"))
-    model = model_of(cell, device)
-    recipe = catalog.recipe(origin_of(model, cell).recipe)
-    spec = model.spec
-    estimate = recipe.likelihood == "estimate" and anneals(model)
-    if effort is not None and not estimate:
-        raise ValueError(f"--effort {effort}: the likelihood of {recipe.name} anneals nothing; leave it out")
-    if images is not None:
-        name = str(images)
-        aligned = False
-        split, theirs = in_folder(images, spec, alpha)
-    else:
-        size = spec.shape[1] if "folder:" in (dataset or "") else None
-        loaded = data.load(dataset or "", root=root, size=size, alpha=alpha)
-        name = loaded.name
-        aligned = loaded.aligned
-        split = loaded.test
-        theirs = loaded.spec
-    if (theirs.shape, theirs.levels) != (spec.shape, spec.levels):
-        raise ValueError(
-            f"{name}: images of {theirs.shape} with {theirs.levels} levels; the model was trained on "
-            f"{spec.shape} with {spec.levels}"
-        )
-    has = {"label": split.labels, "source": split.sources, **split.fields}
-    lacks = [given for given in model.given if has.get(given) is None]
-    if lacks:
-        raise ValueError(f"{name}: {recipe.name} needs a {lacks[0]} with each image, and there is none")
-    if not aligned and spec.translates(model.given):
-        raise ValueError(f"{name}: its sources belong to no image of it, so that {recipe.name} has no likelihood there")
-    if "label" in model.given and theirs.classes != spec.classes:
-        raise ValueError(f"{name}: {theirs.classes} classes; the model knows {spec.classes}")
-    check_split(theirs, split, name)
-    check_given(model.given, split, name)
-    likelihood = nll(
-        model,
-        split,
-        dimensions=spec.dimensions,
-        draws=draws or (chosen.chains if estimate else 1),
-        effort=effort or "fast",
-        limit=limit or (10 if estimate else None),
-        generator=generator(seed, "score"),
-    )
-    error = "" if likelihood.standard_error is None else f" ± {likelihood.standard_error:.4f}"
-    given = f", given {' and '.join(likelihood.given)}" if likelihood.given else ""
-    worth = f" ({likelihood.ess:.3g} effective)" if likelihood.ess is not None else ""
-    hard = f", effort {effort or 'fast'}" if estimate else ""
-    added = ", with added noise that samples do not have" if likelihood.observation == "added" else ""
-    return (
-        f"{MARKS[likelihood.kind]} {likelihood.bpd:.4f}{error} bits/dim ({likelihood.kind}, {likelihood.method}, "
-        f"draws {likelihood.draws}{worth}{hard}{given}{added}; {likelihood.images} images of {name})"
-    )
-
-
-def in_folder(path: Path, spec: DataSpec, alpha: str = WHITE) -> tuple[Split, DataSpec]:
-    """Return every image below a folder, at the model's size, with the classes of its folders."""
-    raw = folder.load(path, size=spec.shape[1], alpha=alpha)
-    parts = [(raw.images, raw.labels)] + ([raw.test] if raw.test is not None else [])
-    images = torch.cat([part for part, _ in parts])
-    if images.shape[1] == 1:  # grey files are as good as colour ones with three equal channels
-        images = images.expand(-1, spec.shape[0], -1, -1)
-    labels = torch.cat([part for _, part in parts if part is not None]) if raw.classes else None
-    shape = images.shape[1:]
-    return Split(images, labels), DataSpec((shape[0], shape[1], shape[2]), raw.levels, raw.classes)

@@ -152,6 +152,7 @@ def collapse(
     collapsed = parts.Collapse(
         covered=None if histogram is None else histogram.covered,
         classes=None if histogram is None else spec.classes,
+        missing=() if histogram is None else tuple(data.class_names[k] for k in histogram.missing if data.class_names),
         divergence=None if histogram is None else histogram.divergence,
         diversity=None if math.isnan(width) else width,
         duplicates=collapses.closer(*among),

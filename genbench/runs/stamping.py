@@ -113,6 +113,8 @@ def stamped(
         protocol["data"] |= {"shape": spec.shape, "levels": spec.levels, "classes": spec.classes}
         protocol["data"] |= {"read": dataset.told} if dataset.told else {}
         protocol["split"] = "fixed: trained on train, measured on test"
+        if dataset.class_names:
+            protocol["class_names"] = list(dataset.class_names)
         if dataset.vocabulary is not None:
             protocol["captions"] = asdict(dataset.vocabulary)
         protocol["counts"] = {name: len(split) for name, split in splits.items()}

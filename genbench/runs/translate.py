@@ -13,9 +13,10 @@ from genbench.interface import GenerativeModel
 from genbench.plots import sample_grid
 from genbench.plots.grid import draw_grid
 from genbench.runs.conditions import DOMAIN
-from genbench.runs.inference import check_label, model_of, origin_of
+from genbench.runs.inference import label_of, model_of, origin_of
 from genbench.seed import generator
 from genbench.spec import to_bytes
+from genbench.stats import spread
 
 SOURCE_DOMAIN = "source_domain"  # the field that says which domain a source is in
 
@@ -28,14 +29,17 @@ def translate(
     *,
     domain: int | None = None,
     source_domain: int | None = None,
-    label: int | None = None,
+    label: int | str | None = None,
     seed: int,
     device: str,
     alpha: str = WHITE,
-) -> None:
-    """Write the first ``number`` images of a file or folder, and below each what the cell makes of it.
+) -> tuple[int, int]:
+    """Write ``number`` images of a file or folder, spread evenly over it, and below each what the cell makes of it.
 
     Where a cell translates into several domains and none is named, there is a line for each.
+
+    Returns:
+        The number of images shown, and of those found.
 
     Raises:
         ValueError: for a cell that translates nothing, images of another size or of other channels than its sources,
@@ -48,12 +52,13 @@ def translate(
     beyond = [given for given in model.given if given not in ("source", "label", DOMAIN, SOURCE_DOMAIN)]
     if beyond:
         raise ValueError(f"--source {path}: {name} is told {beyond[0]} too, which no file of an image says")
-    check_label(model, name, label)
+    label = label_of(label, model, name, cell)
     wanted = _domains(model, name, DOMAIN, domain)
     if SOURCE_DOMAIN in model.given and source_domain is None:
         raise ValueError(f"--source {path}: {name} is told which domain images come from; say --source-domain K")
     coming = _domains(model, name, SOURCE_DOMAIN, source_domain)
-    sources = _sources(path, model.spec.source, alpha)[:number]
+    found = _sources(path, model.spec.source, alpha)
+    sources = found[spread(len(found), number)]  # a folder is read class by class
     n = len(sources)
     rows = [sample_grid.like(sources, torch.empty((n, *model.spec.shape)))]
     told = {SOURCE_DOMAIN: torch.full((n,), coming[0])} if coming else {}
@@ -64,6 +69,7 @@ def translate(
         rows.append(to_bytes(drawn, model.spec.levels))
     columns = min(n, sample_grid.COLUMNS)
     draw_grid(sample_grid.bands(rows, columns).numpy(), output, columns=columns)
+    return n, len(found)
 
 
 def _domains(model: GenerativeModel, name: str, field: str, wanted: int | None) -> list[int]:

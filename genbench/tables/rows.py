@@ -172,6 +172,8 @@ def _notes(record: Record, label: str) -> Iterator[str]:
         )
     yield from of_likelihood(record, label)
     yield from of_copies(record, label)
+    if record.collapse is not None and record.collapse.missing and record.status != "anchor":
+        yield f"{label}: hardly a sample of {', '.join(record.collapse.missing)}."
     if record.status == "evaluated":
         yield f"{label}: samples from elsewhere. What their model was trained with is not known, so nothing ranks them."
     for ability, said in record.abilities.items():

@@ -45,7 +45,7 @@ def test_sources_and_fields_go_with_their_images_into_each_split(write):
         assert torch.equal(split.fields["caption"][:, 0], 2 * row % 7)
 
 
-def test_splits_of_its_own_are_kept_in_their_order(write):
+def test_splits_with_sources_are_kept_in_their_order(write):
     found = data.load(write(sources=SOURCES, **ROWS))
     for part, rows in ROWS.items():
         assert getattr(found, part).images[:, 0, 0, 0].tolist() == rows.tolist()

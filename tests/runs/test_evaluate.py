@@ -101,7 +101,19 @@ def test_as_many_are_measured_as_of_the_other_rows(ran):
     many = data.load("digits").test.images
     found = measured(many, ran, label="many")
     assert found.quality.images == N
-    assert found.quality.notes[-1] == f"many: the first {N} of {len(many)} samples, as many as other rows have"
+    assert found.quality.notes[-1] == f"many: a random {N} of {len(many)} samples, as many as other rows have"
+
+
+def test_samples_that_come_class_by_class_are_measured_in_every_class(ran):
+    test = data.load("digits").test
+    order = test.labels.argsort(stable=True)
+    found = measured(test.images[order], ran, label="ordered", labels=test.labels[order])
+    kept = np.load(cell(ran, "ordered") / "samples.npy")
+    asked = {image.tobytes(): int(label) for image, label in zip(test.images.numpy(), test.labels, strict=True)}
+    assert np.bincount([asked[image.tobytes()] for image in kept]).tolist() == [4] * 10
+    assert (found.quality.images, found.collapse.covered, found.collapse.classes) == (N, 10, 10)
+    assert found.agreement.agreement > 0.8, "labels go with their samples"
+    assert measured(test.images[order], ran, label="ordered too").collapse.covered >= 8
 
 
 @pytest.mark.parametrize(

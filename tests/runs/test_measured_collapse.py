@@ -22,7 +22,8 @@ def collapse(monkeypatch, train, labels, test, samples, predicted=None):
     """Images are handed through as their own features."""
     monkeypatch.setattr(measures, "real", lambda extractor, images, spec: Seen(images))
     split = SimpleNamespace(images=train, labels=labels)
-    data = SimpleNamespace(spec=DataSpec((1, 2, 2), classes=2), train=split, validation=split, test=Rows(test))
+    splits = {"train": split, "validation": split, "test": Rows(test)}
+    data = SimpleNamespace(spec=DataSpec((1, 2, 2), classes=2), class_names=(), **splits)
     return measures.collapse(None, data, samples, Seen(samples), predicted)[0]
 
 

@@ -66,6 +66,10 @@ def test_sources_stand_above_what_is_made_of_them(genbench_, cell, theirs, tmp_p
     assert np.array_equal(tiles(tmp_path / "one.png", 2, 1)[:, 0], images[[1, 1]])
     assert genbench_("sample", cell(SPEC), "--source", folder, "-n", 2, "-o", tmp_path / "two.png")[0] == 0
     assert np.array_equal(tiles(tmp_path / "two.png", 2, 2)[0], images[:2])
+    Image.fromarray(images[0]).save(folder / "3.png")
+    said = genbench_("sample", cell(SPEC), "--source", folder, "-n", 2, "-o", tmp_path / "two.png")[1]
+    assert said.strip() == f"{tmp_path / 'two.png'}: 2 of 4 images, evenly spread"
+    assert np.array_equal(tiles(tmp_path / "two.png", 2, 2)[0], images[[0, 2]])
 
 
 def test_a_domain_is_translated_into_or_each_of_them(genbench_, cell, theirs, tmp_path):
