@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from genbench.errors import printable
 from genbench.image_file import WHITE
 from genbench.records.stamp import EARLIER
 
@@ -24,6 +25,17 @@ EVALUATED = "evaluated"  # the recipe of samples whose model was not trained her
 
 # What may be left out by somebody in a hurry: likelihoods; FID and all else that samples give; the speed of drawing.
 GROUPS = ("nll", "fid", "speed")
+
+
+def checked_label(text: str) -> str:
+    """Return a label, or another text that tables and terminals show.
+
+    Raises:
+        ValueError: for one with characters that move or colour a terminal.
+    """
+    if printable(text) != text:
+        raise ValueError("holds control characters; take them out")
+    return text
 
 
 def checked_groups(names: Iterable[str]) -> tuple[str, ...]:

@@ -31,10 +31,10 @@ from genbench.runs.clock import Clock
 from genbench.runs.command import verbatim
 from genbench.runs.conditions import asked_labels, of_translation
 from genbench.runs.conditions import shown as shown_beside
-from genbench.runs.config import EVALUATED, Cell, Setting
+from genbench.runs.config import EVALUATED, Cell, Setting, checked_label
 from genbench.runs.preflight import check_extractor, check_judged
 from genbench.runs.stamping import stamped
-from genbench.runs.suite import ANCHOR_NAMES, SEEDS, checked_label
+from genbench.runs.suite import ANCHOR_NAMES, SEEDS
 from genbench.runs.suite import read as read_suite
 from genbench.runs.translations import translation_measures
 from genbench.spec import Batch

@@ -12,13 +12,13 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from genbench import errors
-from genbench.errors import nearest, printable
+from genbench.errors import nearest
 from genbench.files import written_whole
 from genbench.image_file import WHITE, ground
 from genbench.likelihood.effort import EFFORTS
 from genbench.records import layout
 from genbench.records.layout import older_slug, slug
-from genbench.runs.config import ANCHORS, GROUPS, checked_groups
+from genbench.runs.config import ANCHORS, GROUPS, checked_groups, checked_label
 from genbench.runs.toml_values import lists_on_one_line, plain_mapping
 from genbench.suites import texts
 from genbench.tables.columns import DEFAULT
@@ -215,17 +215,6 @@ class Suite(SuitePart):
         return [row for row in self.row if row.recipe != ANCHORS]
 
 
-def checked_label(text: str) -> str:
-    """Return a label, or another text that tables and terminals show.
-
-    Raises:
-        ValueError: for one with characters that move or colour a terminal.
-    """
-    if printable(text) != text:
-        raise ValueError("holds control characters; take them out")
-    return text
-
-
 def read(name: str) -> Suite:
     """Return the suite of that name, or in the file of that path.
 
@@ -303,11 +292,8 @@ def to_toml(suite: Suite) -> str:
     """Return the suite as TOML that :func:`parse` reads back as the same suite."""
     raw = suite.model_dump(exclude_none=True)
     rows = raw.pop("row")
-    tables = [tomli_w.dumps({"row": _without_empty(row)}, indent=0) for row in rows]
+    kept = ({key: value for key, value in row.items() if value != {}} for row in rows)
+    tables = [tomli_w.dumps({"row": row}, indent=0) for row in kept]
     # By itself tomli-w writes short rows as one array; a table each is what people add rows to.
     text = tomli_w.dumps(raw, indent=0) + "".join("\n" + table.replace("[row]", "[[row]]", 1) for table in tables)
     return lists_on_one_line(text)
-
-
-def _without_empty(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in row.items() if value != {}}
