@@ -17,8 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from genbench.errors import short
 from genbench.files import check_regular
 
@@ -188,6 +186,7 @@ def _upright(image: Image, orientation: int) -> Image:
 
 def _eight_bits(image: Image) -> Image:
     """Return a grey picture of 16 bits in 8, with what is transparent of it, and any other as it is."""
+    import numpy as np  # the command line imports this module, and seldom opens a picture
     from PIL.Image import fromarray, merge
 
     deep = image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PNG", "PPM"))
