@@ -10,13 +10,12 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from genbench import array_file
 from genbench.features.base import Extractor
 from genbench.files import written_whole
 from genbench.metrics.frechet import Moments
@@ -36,10 +35,10 @@ def write(path: Path, moments: Moments, extractor: Extractor) -> None:
 def holds(path: Path) -> bool:
     """Return whether ``path`` is an ``.npz`` of such statistics."""
     try:
-        with zipfile.ZipFile(path) as file:
-            return {"mu.npy", "sigma.npy"} <= set(file.namelist())
-    except (OSError, zipfile.BadZipFile):
+        _, names = array_file.npz(path, lambda name: False)
+    except ValueError:
         return False
+    return {"mu", "sigma"} <= set(names)
 
 
 def read(path: Path, extractor: Extractor) -> Moments:
@@ -51,12 +50,10 @@ def read(path: Path, extractor: Extractor) -> Moments:
     Raises:
         ValueError: for a damaged file, other shapes, or features of another extractor.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ("mu", "sigma", "count", "extractor", "hash") if name in file.files}
-            mean, covariance = (torch.from_numpy(arrays[name].astype(np.float64)) for name in ("mu", "sigma"))
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path}: no statistics, or damaged ({str(error).splitlines()[0]})") from error
+    arrays, _ = array_file.npz(path, lambda name: name in ("mu", "sigma", "count", "extractor", "hash"))
+    if lacking := {"mu", "sigma"} - set(arrays):
+        raise ValueError(f"{path}: no statistics: {' and '.join(sorted(lacking))} missing")
+    mean, covariance = (torch.from_numpy(arrays[name].astype(np.float64)) for name in ("mu", "sigma"))
     if mean.dim() != 1 or covariance.shape != (len(mean), len(mean)):
         raise ValueError(f"{path}: mu {tuple(mean.shape)} and sigma {tuple(covariance.shape)}; give (D,) and (D, D)")
     if not bool(mean.isfinite().all() and covariance.isfinite().all()):
