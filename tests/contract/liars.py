@@ -109,6 +109,13 @@ class Sorter(Pixels):
         return self.nats(batch) - torch.arange(len(batch))
 
 
+class Ordered(Pixels):
+    """Knows whether the batch is in order, of which a single image says nothing."""
+
+    def claimed(self, batch, generator):
+        return self.nats(batch) - float(len(batch) > 2 and batch.labels[1] > batch.labels[-2])
+
+
 class LabelReader(Pixels):
     def claimed(self, batch, generator):
         return self.nats(batch) - 0.1 * batch.labels
@@ -152,13 +159,16 @@ class Adapting(Pixels):
         return self.nats(batch) / self.calls
 
 
-class Learning(Pixels):
-    """Learns from what it is asked about."""
+class Remembering(Pixels):
+    """Keeps a count of what it was asked, which no answer shows."""
+
+    def __init__(self, spec):
+        super().__init__(spec)
+        self.register_buffer("asked", torch.zeros(()))
 
     def claimed(self, batch, generator):
-        nats = self.nats(batch)
-        self.logits[0].data[..., 0] += 0.01
-        return nats
+        self.asked += 1
+        return self.nats(batch)
 
 
 class Dropping(Pixels):
@@ -265,9 +275,9 @@ HONEST = (Pixels, Bound)
 LIARS = {
     **dict.fromkeys((BitTooGood, BoundBitTooGood, OneBinShort, Scaled255, SumOf2), "sum"),
     NegativeBits: "certainty",
-    **dict.fromkeys((BatchReader, BoundBatchReader, Sorter), "company"),
+    **dict.fromkeys((BatchReader, BoundBatchReader, Sorter, Ordered), "company"),
     **dict.fromkeys((LabelReader, SourceReader, FieldReader, Peeping), "untold"),
-    **dict.fromkeys((Adapting, Learning), "twice"),
+    **dict.fromkeys((Adapting, Remembering), "twice"),
     **dict.fromkeys((Dropping, Tracking, Global), "generator"),
     **dict.fromkeys((Floating, Beyond, Short), "samples"),
     **dict.fromkeys((Orphaned, Straying), "turns"),
