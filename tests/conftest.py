@@ -1,3 +1,5 @@
+import signal
+
 import pytest
 import torch
 
@@ -7,6 +9,14 @@ from genbench import Split, Splits
 @pytest.fixture(autouse=True)
 def _one_thread():
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _interrupts():
+    """The console script, where a test calls it in this process, answers Ctrl-C in its own way."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def tiny_splits(shape=(1, 8, 8), levels=4, train=40, validation=16, classes=0, seed=0):
