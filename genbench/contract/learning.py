@@ -66,7 +66,7 @@ def owned(model: GenerativeModel, turns: Sequence[Moved]) -> str:
             raise Breach(f"turn {turn.turn!r} moves {_some(strayed)}, which it does not learn")
     if orphans := ours - frozenset[str]().union(*(turn.learns for turn in turns)):
         raise Breach(f"no turn learns {_some(orphans)}: make it a buffer, or let a turn learn it")
-    return f"{len(ours)} parameters in {len(turns)} turns"
+    return f"{len(ours)} parameters in {len(turns)} turn" + "s" * (len(turns) > 1)
 
 
 def _some(names: set[str] | frozenset[str]) -> str:
