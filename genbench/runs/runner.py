@@ -160,7 +160,7 @@ def _one(job: Job, setting: Setting, display: ProgressDisplay) -> Ended:
         for folder in job.folders.values():
             shutil.rmtree(unfinished_of(folder), ignore_errors=True)
     here, there = SPAWN.Pipe(duplex=False)
-    child = SPAWN.Process(target=worker.main, args=(job, setting, there), daemon=True)
+    child = SPAWN.Process(target=worker.main, args=(job, setting, there), daemon=job.cell.devices == 1)
     failure: tuple[str, str, bool] | None = None
     try:
         with unnamed_main(), uninterrupted():
