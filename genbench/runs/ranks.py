@@ -147,7 +147,7 @@ def _together(cell: Cell, setting: Setting, unfinished: Path, tell: Tell) -> str
             for each in ranks:
                 each.process.kill()
                 each.process.join()
-        failures += [word for each in ranks for word in _heard(each.wire, lambda *_: None)]
+        failures += [word for each in ranks for word in _heard(each.wire, tell)]
     for error in failures:
         if not isinstance(error, parallel.Lost):
             raise error

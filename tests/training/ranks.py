@@ -15,7 +15,11 @@ from tests.contract import toys
 from tests.contract.toys import PLAIN, Pool, Toy, data
 
 PIXELCNN = ("pixelcnn", {"width": 4, "depth": 1})
-RECIPES = {"flow": ("realnvp", {"width": 4, "scales": 1}), "autoencoder": ("vae", {"width": 4}), "gan": ("dcgan", {"width": 4})}
+RECIPES = {
+    "flow": ("realnvp", {"width": 4, "scales": 1}),
+    "autoencoder": ("vae", {"width": 4}),
+    "gan": ("dcgan", {"width": 4}),
+}
 SPEC = genbench.DataSpec((1, 8, 8), levels=4)
 FIFTY = FitConfig(Budget(steps=50), 8)
 
