@@ -86,7 +86,7 @@ def stamped(
         if dataset is not None and dataset.spec.translates(cell.given) and not dataset.aligned:
             protocol["likelihood"] = {"test": "not measured: its sources belong to no image"}
     if cell.devices > 1:
-        protocol["parallel"] = {"devices": cell.devices, "backend": backend(cell.device)}
+        protocol["parallel"] = f"{cell.devices} devices by {backend(cell.device)}"
     if cell.left_out:
         protocol["left_out"] = cell.left_out
     if test is not None:

@@ -36,7 +36,20 @@ def test_unfit_rows_and_data_are_refused_before_training(tmp_path):
         run(suite(("good", {}), samples=3), tmp_path)
     with pytest.raises(ValueError, match=r"extractor = 'inseption-v3' is unknown: did you mean inception-v3"):
         run(suite(("good", {}), extractor="inseption-v3"), tmp_path)
+    with pytest.raises(ValueError, match=r"devices=99: there are \d cores? here"):
+        run(suite(("good", {}), devices=99, batch_size=99), tmp_path)
+    with pytest.raises(ValueError, match=r"devices=2: a batch of 5 has no 2 equal parts; give a multiple of 2"):
+        run(suite(("good", {}), devices=2, batch_size=5), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_devices_are_of_what_is_trained_and_one_was_meant_before_there_were_several(tmp_path, monkeypatch):
+    monkeypatch.setattr("genbench.processor.cores", lambda: {0, 1})
+    anchors, row = plan(suite(("a", {}), devices=2), tmp_path, data.load, device="cpu", fresh=False).jobs
+    assert (anchors.cell.devices, row.cell.devices) == (1, 2)
+    older = {name: value for name, value in row.cell.configuration.items() if name != "devices"}
+    assert row.cell.differences(older) == ["devices was 1 and is now 2"]
+    assert not anchors.cell.differences({k: v for k, v in anchors.cell.configuration.items() if k != "devices"})
 
 
 def test_anchors_are_laid_out_alone_and_whatever_rows_would_be_trained_in(tmp_path, monkeypatch):

@@ -26,7 +26,7 @@ def test_a_cell_one_of_whose_ranks_dies_goes_on_from_its_checkpoint(site, tmp_pa
     assert status == 0, said
     record = Record.read(cell(tmp_path / "out", "dies"))
     assert (record.status, record.fit.steps, record.fit.images) == ("done", 6, 384)
-    assert record.stamp["parallel"] == {"devices": 2, "backend": "gloo"}
+    assert record.stamp["parallel"] == "2 devices by gloo"
     calls = (tmp_path / "once.calls").read_text().split()
     assert calls.count("0") == calls.count("2") == 2, "what both ranks have done is not done again"
     assert calls.count("3") in (3, 4), "but the step in which one died is"

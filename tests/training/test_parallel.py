@@ -24,7 +24,8 @@ def found(folder):
     for process in processes:
         process.start()
     for process in processes:
-        process.join()
+        process.join(120)
+        process.kill()  # one that waits for an answer would wait on
     assert [process.exitcode for process in processes] == [0, 0]
     return [torch.load(folder / f"found-{rank}.pt") for rank in range(2)]
 
