@@ -68,6 +68,7 @@ def check_judged(name: str, dataset: Dataset) -> None:
 
 
 def _checked(suite: Suite, dataset: Dataset) -> Dataset:
+    parallel.check_share(suite.devices, min(suite.batch_size, len(dataset.train)))
     for name in ("train", "validation", "test"):
         check_split(dataset.spec, getattr(dataset, name), f"{dataset.name} {name}")
     if dataset.aligned and min(dataset.spec.shape[1:]) < SMALLEST_SIDE:

@@ -27,7 +27,8 @@ def test_rows_that_need_every_label_are_refused_by_name(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_unfit_rows_and_data_are_refused_before_training(tmp_path):
+def test_unfit_rows_and_data_are_refused_before_training(tmp_path, monkeypatch):
+    monkeypatch.setattr("genbench.processor.cores", lambda: set(range(4)))
     with pytest.raises(ValueError, match=r"row 'bad' on digits: fails='x': give"):
         run(suite(("good", {}), ("bad", {"fails": "x"})), tmp_path)
     with pytest.raises(ValueError, match=r"row 'bad' on digits cannot be built with .*TypeError"):
@@ -36,10 +37,12 @@ def test_unfit_rows_and_data_are_refused_before_training(tmp_path):
         run(suite(("good", {}), samples=3), tmp_path)
     with pytest.raises(ValueError, match=r"extractor = 'inseption-v3' is unknown: did you mean inception-v3"):
         run(suite(("good", {}), extractor="inseption-v3"), tmp_path)
-    with pytest.raises(ValueError, match=r"devices=99: there are \d cores? here"):
+    with pytest.raises(ValueError, match=r"devices=99: there are 4 cores here; give at most these"):
         run(suite(("good", {}), devices=99, batch_size=99), tmp_path)
     with pytest.raises(ValueError, match=r"devices=2: a batch of 5 has no 2 equal parts; give a multiple of 2"):
         run(suite(("good", {}), devices=2, batch_size=5), tmp_path)
+    with pytest.raises(ValueError, match=r"devices=4: a batch of 1258 has no 4 equal parts"):  # the whole split
+        run(suite(("good", {}), devices=4, batch_size=2000), tmp_path)
     assert not list(tmp_path.iterdir())
 
 

@@ -37,9 +37,9 @@ def state(model):
     return {name: value.clone() for name, value in model.state_dict().items()}
 
 
-def averaged(ranks, monkey=8):
-    """Gradients of four parameters of which the first has one in each rank, the second in one, the third in none."""
-    parallel.BUCKET = monkey
+def averaged(ranks):
+    """Means of gradients: the first parameter has one in each rank, the second in one, the third in none."""
+    parallel.BUCKET = 8  # so that they go in several
     parameters = [nn.Parameter(torch.zeros(size)) for size in ((2, 3), (2,), (1,), (9,))]
     parameters[0].grad = torch.full((2, 3), 1.0 + 2 * ranks.rank)
     parameters[3].grad = torch.arange(9.0) * (1 - ranks.rank)
@@ -75,16 +75,18 @@ class Noted(Toy):
 
 
 def noted():
+    """What a model was shown in three rounds, and the fractions at which the rounds of a timed one began."""
     with fork_rng(0):
         model = Noted()
     model.fit(data(), FitConfig(Budget(steps=3), 6, devices=2))
     timed = Noted()
     timed.fit(data(), FitConfig(Budget(seconds=0.02), 6, devices=2))
     kept = {name: getattr(model, name) for name in ("rows", "noise", "told")}
-    return kept | {"state": state(model), "clock": timed.clock, "fractions": timed.clock}
+    return kept | {"state": state(model), "clock": timed.clock}
 
 
 def diverged():
+    """What is said where the loss of one rank is not finite."""
     try:
         Noted(bad=(2, 1)).fit(data(), FitConfig(Budget(steps=5), 6, devices=2))
     except Diverged as error:
@@ -93,6 +95,7 @@ def diverged():
 
 
 def disagreed(ranks):
+    """What is said where one weight differs."""
     model = Toy()
     ranks.share(model)
     with torch.no_grad():
@@ -130,7 +133,7 @@ def resumed(rank, folder):
 
 
 def recipe_ends(ranks, folder):
-    """Train a recipe of each kind and go on with one; every rank's weights and buffers agree, or this raises."""
+    """Train a recipe of each kind; its weights and buffers agree in all ranks, or this raises."""
     ends = {}
     for name, recipe in RECIPES.items():
         path = folder / f"{name}.pt"
