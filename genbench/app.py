@@ -31,6 +31,7 @@ ROWS = (
 LABELS = "Training images that keep their label, in every row; rows that must be told all labels are refused."
 AGAIN = "Measure again, by their weights, the cells that older measures measured; nothing done is trained."
 MEASURES = "Only these of nll, fid (and its kin) and speed: fid,nll. All, with --measure-again, adds what is missing."
+SHARED = "Devices that share each batch of a cell's training: GPUs with --device cuda, else processes of the CPU."
 COLUMNS = "Columns: default, all, or keys such as fid,kid, as --format csv names them."
 SUITES = "\n\n".join(["A .toml file, or one of:", *(f"{name}: {title}" for name, title in titles().items())])
 
@@ -84,6 +85,7 @@ def run(
     seconds: Annotated[float | None, typer.Option(help="Budget: seconds of training a cell.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; results/SUITE by default.")] = None,
     precision: Annotated[str | None, typer.Option(help="Arithmetic of training: float32, bfloat16 or auto.")] = None,
+    devices_per_cell: Annotated[int | None, typer.Option(metavar="N", help=SHARED)] = None,
     labelled: Annotated[int | None, typer.Option(help=LABELS)] = None,
     effort: Annotated[str | None, typer.Option(help=commands.EFFORT)] = None,
     measures: Annotated[str | None, typer.Option(help=MEASURES)] = None,
@@ -112,8 +114,14 @@ def run(
     left_out = [name for name, out in (("nll", no_likelihood), ("speed", no_speed)) if out]
     whole = read(suite)
     groups = measured_groups(measures, left_out, whole.measures)
-    told = (dataset, size, recipe or (), option or (), seed or (), budget, precision, labelled, effort)
-    changes = Overrides(*told, measures=groups, anchors=not no_anchors, alpha=alpha)
+    told = (dataset, size, recipe or (), option or (), seed or (), budget)
+    how: dict[str, Any] = {
+        "precision": precision,
+        "devices_per_cell": devices_per_cell,
+        "labelled": labelled,
+        "effort": effort,
+    }
+    changes = Overrides(*told, **how, measures=groups, anchors=not no_anchors, alpha=alpha)
     wanted = overridden(whole, changes)
     beside = processor.busy()
     # Nothing so far has imported torch: the process of the cells does that beside this one.

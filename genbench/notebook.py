@@ -42,6 +42,7 @@ def run(
     steps: int | None = None,
     seconds: float | None = None,
     precision: str | None = None,
+    devices_per_cell: int | None = None,
     labelled: int | None = None,
     effort: str | None = None,
     measures: Sequence[str] | None = None,
@@ -71,6 +72,7 @@ def run(
         steps: the budget of a cell in batches.
         seconds: the budget of a cell in seconds.
         precision: the arithmetic of training: ``"float32"``, ``"bfloat16"`` or ``"auto"``.
+        devices_per_cell: the number of devices that share each batch of a cell's training.
         labelled: the number of training images that keep their label.
         effort: the effort of estimated likelihoods: ``"fast"``, ``"standard"`` or ``"paper"``.
         measures: the groups of figures to measure, of ``"nll"``, ``"fid"`` and ``"speed"``; all by default.
@@ -106,7 +108,7 @@ def run(
     whole = read(str(suite)) if isinstance(suite, str | Path) else validated(suite)
     folder = Path(out) if out is not None else results_folder(str(suite), whole)
     words = [f"{name}={to_value(value)}" for name, value in (options or {}).items()]
-    told = (dataset, size, tuple(recipes), words, tuple(seeds), budget, precision, labelled, effort)
+    told = (dataset, size, tuple(recipes), words, tuple(seeds), budget, precision, devices_per_cell, labelled, effort)
     changes = Overrides(*told, measures=measures, anchors=anchors, alpha=alpha)
     where = None if root is None else Path(root)
     wanted = overridden(whole, changes)

@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
-import genbench.runs.cell
+import genbench.runs.fitting
 from genbench.implicit import ImplicitModel
 from genbench.interface import GenerativeModel, LogLikelihood, Phase, Turn
 from genbench.seed import uniform
 
-genbench.runs.cell.CHECKPOINT_SECONDS = 0.0  # tests cut off trainings of a second
+genbench.runs.fitting.CHECKPOINT_SECONDS = 0.0  # tests cut off trainings of a second
 genbench.runs.cell.verdict = lambda outcomes: {"by": "nobody, for tests are of something else"}
 FACTS = {"family": "third", "title": "Toy", "paper": "none", "year": 2026, "likelihood": "exact"}
 RECIPES = {name: {"target": f"toyfamily:{name}", **FACTS} for name in ("toy", "able", "parrot", "told")}

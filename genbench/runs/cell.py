@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +19,7 @@ from genbench.metrics.memory import peak_memory
 from genbench.plots import gallery, sample_grid
 from genbench.records import layout, parts
 from genbench.records.record import Record
-from genbench.runs import measures
+from genbench.runs import measures, ranks
 from genbench.runs.ability_measures import ability_measures
 from genbench.runs.clock import Clock, Tell
 from genbench.runs.conditions import asked, asked_labels, conditions, shown
@@ -32,14 +30,10 @@ from genbench.runs.translations import TranslationMeasures, translation_measures
 from genbench.seed import generator
 from genbench.spec import Batch
 from genbench.training import checkpoint
-from genbench.training.config import Budget, FitConfig, FitReport, Progress, write_fractions
-from genbench.training.logs import History, TensorBoard
+from genbench.training.config import FitReport, write_fractions
 
 if TYPE_CHECKING:
     from genbench.data import Dataset
-
-
-CHECKPOINT_SECONDS = 15.0  # what a killed run loses at most; a checkpoint of a quick cell takes tens of milliseconds
 
 
 @dataclass(frozen=True)
@@ -89,7 +83,7 @@ def work(cell: Cell, setting: Setting, unfinished: Path, tell: Tell, finished: P
             checked = verdict(check_recipe(cell.recipe, cell.options))
     before = None
     if finished is None:
-        report = train(cell, setting, model, learned, unfinished, tell)
+        report = ranks.train(cell, setting, model, learned, unfinished, tell)
         with clock("write"):
             write_fractions(unfinished / layout.FRACTIONS, report.fractions)
             checkpoint.save(unfinished / layout.MODEL, model)
@@ -162,27 +156,6 @@ def _remembering(made: Record, before: Record) -> Record:
     stamp = made.stamp | kept | {"trained": whole.get("trained", trained)}
     same = {"setting": before.setting, "peak_memory_mb": before.peak_memory_mb}
     return made.model_copy(update=same | {"stamp": stamp})
-
-
-def train(
-    cell: Cell, setting: Setting, model: GenerativeModel, dataset: Dataset, unfinished: Path, tell: Tell
-) -> FitReport:
-    """Fit, from the last checkpoint if there is one, and write the history."""
-    training = unfinished / layout.TRAINING
-    budget = Budget(**cell.budget)
-    each = (CHECKPOINT_SECONDS, cell.precision, setting.trace)
-    config = FitConfig(budget, cell.batch_size, cell.seed, training, *each)
-
-    def progressed(progress: Progress) -> None:
-        tell("fit", progress.fraction)
-
-    callbacks: list[Callable[[Progress], None]] = [History(unfinished / layout.HISTORY), progressed]
-    tell("fit", 0.0)
-    resume = training if training.is_file() else None
-    with ExitStack() as closed:
-        if setting.tensorboard:
-            callbacks.append(closed.enter_context(TensorBoard(unfinished / layout.TENSORBOARD)))
-        return model.fit(dataset.splits, config, callbacks=callbacks, resume=resume)
 
 
 def measured(

@@ -77,6 +77,7 @@ class Cell(BaseModel):
         effort: the effort of the chains of an estimated likelihood.
         timing: the most seconds that speed is measured for.
         device: the device, ``"cpu"`` or ``"cuda"``.
+        devices: the number of such devices that share each batch of its training.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -104,6 +105,7 @@ class Cell(BaseModel):
     effort: str = "fast"
     timing: float
     device: str
+    devices: int = 1
 
     @property
     def configuration(self) -> dict[str, Any]:

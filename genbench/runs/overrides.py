@@ -34,6 +34,7 @@ class Overrides:
     seeds: Sequence[int] = ()
     budget: Mapping[str, float] | None = None
     precision: str | None = None
+    devices: int | None = None
     labelled: int | None = None
     effort: str | None = None
     measures: Sequence[str] | None = None
@@ -66,6 +67,7 @@ def overridden(suite: Suite, overrides: Overrides) -> Suite:
     raw |= {"measures": tuple(overrides.measures)} if overrides.measures is not None else {}
     raw |= {} if overrides.anchors else {"anchors": False}
     raw |= {"precision": overrides.precision} if overrides.precision is not None else {}
+    raw |= {"devices": overrides.devices} if overrides.devices is not None else {}
     try:
         return Suite.model_validate(raw)
     except ValidationError as error:

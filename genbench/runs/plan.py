@@ -127,7 +127,7 @@ def plan(
         twin = twins.setdefault(_images(dataset), name)
         cell = _cell(suite, SuiteRow(recipe=ANCHORS, label=ANCHORS, dataset=name), dataset, suite.seeds[0], device, ())
         untrained = {"budget": {}, "batch_size": 0, "estimated": 0, "draws": 0, "timing": 0.0, "precision": "float32"}
-        untrained |= {"effort": "fast"}
+        untrained |= {"effort": "fast", "devices": 1}
         cell = cell.model_copy(update=untrained | {"twin": twin if twin != name else None})
         folders = {
             anchor: layout.cell_folder(folder, name, anchor, cell.seed) for anchor in anchors.names(dataset.spec)
@@ -180,6 +180,7 @@ def _cell(suite: Suite, row: SuiteRow, dataset: Dataset, seed: int, device: str,
         timing=suite.timing,
         measures=suite.measures,
         device=device,
+        devices=suite.devices,
     )
 
 

@@ -13,7 +13,7 @@ from genbench.metrics.paired import SMALLEST_SIDE
 from genbench.metrics.quality import MINIMUM_IMAGES
 from genbench.pretrained import inception_v3
 from genbench.runs.suite import Suite, SuiteRow
-from genbench.training import precision
+from genbench.training import parallel, precision
 from genbench.training.config import Budget
 from genbench.training.precision import chosen_device
 
@@ -25,12 +25,13 @@ def checked_data(suite: Suite, load: Callable[[str], Dataset], device: str) -> d
     """Return the data sets of a suite by name, once all is well that can be known without building a model.
 
     Raises:
-        ValueError: for a device, precision, recipe, extractor or data set that will not do.
+        ValueError: for a device or too many, a precision, recipe, extractor or data set that will not do.
     """
     chosen_device(device)
     Budget(**suite.budget.given)
     if suite.trained:
         precision.check(precision.resolved(suite.precision, device), device)
+        parallel.check(suite.devices, device, suite.batch_size)
     for row in suite.trained:
         catalog.recipe(row.recipe)
     check_extractor(suite.extractor)
@@ -68,6 +69,7 @@ def check_judged(name: str, dataset: Dataset) -> None:
 
 
 def _checked(suite: Suite, dataset: Dataset) -> Dataset:
+    parallel.check_share(suite.devices, min(suite.batch_size, len(dataset.train)))
     for name in ("train", "validation", "test"):
         check_split(dataset.spec, getattr(dataset, name), f"{dataset.name} {name}")
     if dataset.aligned and min(dataset.spec.shape[1:]) < SMALLEST_SIDE:

@@ -159,7 +159,7 @@ def _one(job: Job, setting: Setting, display: ProgressDisplay) -> Ended:
         for folder in job.folders.values():
             remove(unfinished_of(folder))
     here, there = SPAWN.Pipe(duplex=False)
-    child = SPAWN.Process(target=worker.main, args=(job, setting, there), daemon=True)
+    child = SPAWN.Process(target=worker.main, args=(job, setting, there), daemon=job.cell.devices == 1)
     failure: tuple[str, str, bool] | None = None
     try:
         with unnamed_main(), uninterrupted():

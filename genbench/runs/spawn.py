@@ -66,6 +66,18 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def die_with_starter() -> None:
+    """End this process with the one that started it, however that ends: nobody waits for its result any more."""
+    threading.Thread(target=_follow_starter, daemon=True).start()
+
+
+def _follow_starter() -> None:
+    starter = multiprocessing.parent_process()
+    if starter is not None:
+        starter.join()
+        os._exit(1)
+
+
 @contextmanager
 def unnamed_main() -> Iterator[None]:
     """Start processes within: they import what they run by its name, and not the program that starts them.

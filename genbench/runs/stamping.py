@@ -11,6 +11,7 @@ from genbench.implicit import DIRECT
 from genbench.records import stamp
 from genbench.records.stamp import MEASURES
 from genbench.runs.config import ANCHORS, EVALUATED, Cell, Setting
+from genbench.training.parallel import backend
 
 if TYPE_CHECKING:
     from genbench.data import Dataset
@@ -91,6 +92,8 @@ def stamped(
             }
         if dataset is not None and dataset.spec.translates(cell.given) and not dataset.aligned:
             protocol["likelihood"] = {"test": "not measured: its sources belong to no image"}
+    if cell.devices > 1:
+        protocol["parallel"] = f"{cell.devices} devices by {backend(cell.device)}"
     if cell.left_out:
         protocol["left_out"] = cell.left_out
     if test is not None:

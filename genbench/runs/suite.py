@@ -104,6 +104,7 @@ class Suite(SuitePart):
         extractor: the name of the feature extractor for FID and its kin.
         precision: the arithmetic of training: ``"float32"``; ``"bfloat16"``, where the processor has it; or ``"auto"``,
             the second where it has it and else the first.
+        devices: the number of devices that share each batch of a cell's training: :mod:`genbench.training.parallel`.
         samples: the most samples of a cell; by default as many as the test split has images.
         likelihoods: the most test and training images for an exact likelihood or a bound; by default as many as the
             test split has.
@@ -126,6 +127,7 @@ class Suite(SuitePart):
     seeds: tuple[int, ...] = Field((0,), min_length=1, strict=False)
     extractor: str = "efficientnet-lite0"
     precision: str = "float32"
+    devices: int = Field(1, gt=0)
     samples: int | None = Field(None, gt=0)
     likelihoods: int | None = Field(None, gt=0)
     draws: int = Field(1, gt=0)

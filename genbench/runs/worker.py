@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
-import multiprocessing
-import os
 import shutil
 import signal
-import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -27,7 +24,7 @@ from genbench.runs import anchors, cell, stamping
 from genbench.runs.clock import Tell
 from genbench.runs.config import ANCHORS, Setting
 from genbench.runs.plan import Job
-from genbench.runs.spawn import die_with_parent
+from genbench.runs.spawn import die_with_parent, die_with_starter
 from genbench.runs.sweep import tidy
 from genbench.training.turns import Diverged
 
@@ -39,7 +36,7 @@ def main(job: Job, setting: Setting, wire: Connection) -> None:
     """Do ``job``. Sends ``("at", stage, fraction)`` on the way, and ``("failed", reason, trace, disk)`` if it fails."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal: the runner decides
     die_with_parent()
-    threading.Thread(target=_die_with_runner, daemon=True).start()
+    die_with_starter()
     told = 0.0
 
     def tell(stage: str, fraction: float) -> None:
@@ -145,11 +142,3 @@ def _held(unfinished: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-def _die_with_runner() -> None:
-    """End this process with its runner: nobody waits for its result, and the next run wants the folder."""
-    runner = multiprocessing.parent_process()
-    if runner is not None:
-        runner.join()
-        os._exit(1)

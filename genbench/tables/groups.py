@@ -7,7 +7,7 @@ from dataclasses import dataclass
 DATA = ("data", "split", "counts")
 TRAINING = ("budget", "batch_size", "precision", "checkpoint")
 SAMPLES = ("samples", "drawn")
-MACHINE = ("device", "threads", "machine", "accelerator", "processor", "versions.torch", "versions.python")
+MACHINE = ("device", "parallel", "threads", "machine", "accelerator", "processor", "versions.torch", "versions.python")
 
 
 @dataclass(frozen=True)

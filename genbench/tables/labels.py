@@ -62,6 +62,7 @@ def facets(record: Record, measured: Sequence[str]) -> Facets:
     asked |= {
         "labelled": _counted(record.labelled, "labels"),
         "precision": phrase(stamp.get("precision")),
+        "devices": _counted(configuration.get("devices"), "devices"),
         "budget": " ".join(_counted(value, name) for name, value in budget.items()),
         "batch": _counted(stamp.get("batch_size"), "images a batch"),
     }

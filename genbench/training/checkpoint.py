@@ -18,6 +18,7 @@ from genbench.errors import complaint, named, reason
 from genbench.files import written_whole
 from genbench.interface import GenerativeModel, Origin
 from genbench.training.config import State
+from genbench.training.parallel import ALONE, Ranks
 
 if TYPE_CHECKING:
     from genbench.training.config import FitConfig
@@ -96,36 +97,50 @@ def save_training(
     state: State,
     noise: Generator,
     optimizers: Sequence[Optimizer],
+    ranks: Ranks = ALONE,
 ) -> None:
-    """Write the whole state of a training, between two rounds."""
+    """Write the whole state of a training, between two rounds; all ``ranks`` call it, and the first one writes.
+
+    Raises:
+        RuntimeError: where ranks do not agree.
+    """
+    ranks.check_agreement(model)
     cuda = torch.cuda.get_rng_state() if model.device.type == "cuda" else None
+    first, *others = ranks.gathered({"noise": noise.get_state(), "cpu": torch.get_rng_state(), "cuda": cuda})
+    if ranks.rank:
+        return
     whole = {
         "identity": identity(model),
         "settings": _settings(config),
         "state": asdict(state),
         "model": model.state_dict(),
         "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-        "noise": noise.get_state(),
-        "cpu": torch.get_rng_state(),
-        "cuda": cuda,
+        **first,
+        "others": others,
     }
     with written_whole(path) as part, part.open("wb") as file:
         torch.save(whole, file)  # to an open file: a full disk is then an OSError
 
 
-class Training(BaseModel):
-    """The content of a training's file."""
+class RandomStates(BaseModel):
+    """The random states of one rank."""
 
     model_config = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+    noise: Tensor
+    cpu: Tensor
+    cuda: Tensor | None
+
+
+class Training(RandomStates):
+    """The content of a training's file; the random states are those of rank 0, ``others`` of the ranks behind it."""
 
     identity: str
     settings: dict[str, Any]
     state: State
     model: dict[str, Tensor]
     optimizers: list[dict[str, Any]]
-    noise: Tensor
-    cpu: Tensor
-    cuda: Tensor | None
+    others: list[RandomStates] = []
 
 
 def read_training(path: Path) -> Training:
@@ -145,18 +160,23 @@ def read_training(path: Path) -> Training:
 
 
 def load_training(
-    path: Path, model: GenerativeModel, config: FitConfig, state: State, noise: Generator
+    path: Path, model: GenerativeModel, config: FitConfig, state: State, noise: Generator, ranks: Ranks = ALONE
 ) -> list[dict[str, Any]]:
     """Put model, state and random states back; return the optimisers' states, for when they are made.
 
     Raises:
-        ValueError: for a file that is missing, cut short, another recipe's or another configuration's.
+        ValueError: for a file that is missing, cut short, another recipe's or another configuration's, or one that as
+            many ``ranks`` cannot go on with; a training that is done can be read by any number.
     """
     whole = read_training(path)
     if whole.identity != identity(model):
         raise ValueError(f"checkpoint {path} is of {whole.identity}, not of {identity(model)}")
     if whole.settings != _settings(config):
         raise ValueError(f"checkpoint {path} was trained under {whole.settings}, not under {_settings(config)}")
+    states = [whole, *whole.others]
+    if len(states) != ranks.size and not whole.state.done:
+        raise ValueError(f"checkpoint {path} is of a training on {len(states)} devices, not on {ranks.size}")
+    own = states[ranks.rank] if len(states) == ranks.size else whole
     try:
         model.load_state_dict(whole.model)
     except RuntimeError as error:  # weights of other names or shapes
@@ -164,10 +184,10 @@ def load_training(
     for item in fields(state):
         setattr(state, item.name, getattr(whole.state, item.name))
     try:
-        noise.set_state(whole.noise)
-        torch.set_rng_state(whole.cpu)
-        if whole.cuda is not None and model.device.type == "cuda":
-            torch.cuda.set_rng_state(whole.cuda)
+        noise.set_state(own.noise)
+        torch.set_rng_state(own.cpu)
+        if own.cuda is not None and model.device.type == "cuda":
+            torch.cuda.set_rng_state(own.cuda)
     except (RuntimeError, TypeError) as error:
         raise ValueError(f"checkpoint {path}: random states of another kind ({named(error)}); begin afresh") from error
     return whole.optimizers

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from genbench import array_file
 from genbench.interface import Phase
-from genbench.training import precision
+from genbench.training import parallel, precision
 
 
 @dataclass(frozen=True)
@@ -166,9 +166,11 @@ class FitConfig:
         checkpoint_seconds: the seconds from one checkpoint to the next; 0 writes behind every round.
         precision: the arithmetic, ``"float32"``, or ``"bfloat16"`` for losses under autocast; all else is float32.
         trace: the steps and fractions of a training to go through again, instead of what ``budget`` says.
+        devices: the number of devices that share each batch, one process each: :mod:`genbench.training.parallel`.
 
     Raises:
-        ValueError: for a batch size below 1, a negative interval or an unknown precision.
+        ValueError: for a batch size below 1 or not a multiple of ``devices``, a negative interval or an unknown
+            precision.
     """
 
     budget: Budget
@@ -178,6 +180,7 @@ class FitConfig:
     checkpoint_seconds: float = 60.0
     precision: str = "float32"
     trace: Trace | None = None
+    devices: int = 1
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -185,6 +188,7 @@ class FitConfig:
         if self.checkpoint_seconds < 0:
             raise ValueError(f"checkpoint_seconds={self.checkpoint_seconds}: give 0 or more")
         precision.check_name(self.precision)
+        parallel.check_share(self.devices, self.batch_size)
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,10 @@ from genbench.check import check_given, check_split
 from genbench.interface import GenerativeModel, Step
 from genbench.seed import derive, fork_rng, generator
 from genbench.spec import DataSpec, Splits
-from genbench.training import checkpoint, precision
+from genbench.training import checkpoint, parallel, precision
 from genbench.training.batches import Stream
 from genbench.training.config import FitConfig, FitReport, PhasePlan, Progress, State
-from genbench.training.turns import TurnRunner, restore, restored
-
-WATCH_WEIGHTS_EVERY = 100  # rounds; a loss is watched in every one
+from genbench.training.turns import TurnRunner, play, restore, restored
 
 
 def fit(
@@ -43,17 +41,18 @@ def fit(
             precision that the device lacks.
     """
     precision.check(config.precision, model.device)
+    ranks = parallel.joined(config.devices, model.device)
     _check_data(model, data)
     data = Splits(data.train.to(model.device), data.validation.to(model.device))
     phases = model.phases()
     state = State()
     plan = PhasePlan.plan(phases, config.budget, min(config.batch_size, len(data.train)), config.trace)
     stream = Stream(data.train, model.spec, config.batch_size, config.seed)
-    noise = generator(config.seed, "fit", device=model.device)
+    noise = generator(config.seed, "fit", *ranks.own, device=model.device)
     learns = {parameter: parameter.requires_grad for parameter in model.parameters()}
     laid_out = precision.training_in(config.precision, model)
-    with fork_rng(derive(config.seed, "fit", "global")), restored(learns), laid_out as arithmetic:
-        saved = checkpoint.load_training(resume, model, config, state, noise) if resume else None
+    with fork_rng(derive(config.seed, "fit", "global", *ranks.own)), restored(learns), laid_out as arithmetic:
+        saved = checkpoint.load_training(resume, model, config, state, noise, ranks) if resume else None
         for phase in phases[max(len(state.steps) - 1, 0) :]:
             model.train()
             with state.clock():
@@ -62,6 +61,7 @@ def fit(
                     restore(learns)
                     if phase.enter is not None:
                         phase.enter(data, Step(0, 0.0, noise))
+                    ranks.share(model)
                 runners = [TurnRunner.make(turn) for turn in phase.turns]
             optimizers = [runner.optimizer for runner in runners]
             if saved is not None:
@@ -69,25 +69,20 @@ def fit(
                     optimizer.load_state_dict(its_state)
                 saved = None
             written = time.monotonic()
-            while runners and not state.done and (fraction := plan.fraction(state)) < 1:
+            while runners and not state.done and (fraction := ranks.told(plan.fraction(state))) < 1:
                 with state.clock():
-                    batch = stream.batch(sum(state.steps))
+                    batch = ranks.part(stream.batch(sum(state.steps)))
                     step = Step(state.steps[-1], fraction, noise)
                     plan.count(state, fraction)
-                    state.images += len(batch)
+                    state.images += ranks.size * len(batch)
                     total = sum(state.steps)
-                    logs = {}
-                    for runner in runners:
-                        if state.steps[-1] % runner.turn.every == 0:
-                            for name, value in runner.step(model, batch, step, total, arithmetic).items():
-                                logs[f"{runner.turn.name}/{name}"] = value
-                        if total % WATCH_WEIGHTS_EVERY == 0:
-                            runner.check_weights(total)
+                    logs = play(runners, model, batch, step, total, arithmetic, ranks)
                 progress = Progress(phase.name, total, plan.whole(state), state.images, state.seconds, logs)
                 for callback in callbacks:
                     callback(progress)
-                if config.checkpoint is not None and time.monotonic() - written >= config.checkpoint_seconds:
-                    checkpoint.save_training(config.checkpoint, model, config, state, noise, optimizers)
+                due = ranks.told(time.monotonic() - written) >= config.checkpoint_seconds
+                if config.checkpoint is not None and due:
+                    checkpoint.save_training(config.checkpoint, model, config, state, noise, optimizers, ranks)
                     written = time.monotonic()
             for runner in runners:
                 runner.check_weights(sum(state.steps))
@@ -96,10 +91,11 @@ def fit(
             started = time.perf_counter()
             restore(learns)
             model.finish(data, noise)
+            ranks.share(model)
             state.finish_seconds = time.perf_counter() - started
             state.done = True
             if config.checkpoint is not None:
-                checkpoint.save_training(config.checkpoint, model, config, state, noise, optimizers)
+                checkpoint.save_training(config.checkpoint, model, config, state, noise, optimizers, ranks)
     steps = dict(zip((phase.name for phase in phases), state.steps, strict=True))
     return FitReport(state.images, sum(state.steps), state.seconds, state.finish_seconds, steps, state.fractions)
 

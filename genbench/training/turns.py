@@ -13,7 +13,10 @@ from torch.optim import Optimizer
 
 from genbench.interface import Step, Turn
 from genbench.spec import Batch
+from genbench.training.parallel import ALONE, Ranks
 from genbench.training.precision import Arithmetic
+
+WATCH_WEIGHTS_EVERY = 100  # rounds; a loss is watched in every one
 
 
 class Diverged(RuntimeError):
@@ -68,11 +71,18 @@ class TurnRunner:
         return cls(turn, parameters, optimizer, [group["lr"] for group in optimizer.param_groups])
 
     def step(
-        self, model: nn.Module, batch: Batch, step: Step, total: int, arithmetic: Arithmetic = nullcontext
+        self,
+        model: nn.Module,
+        batch: Batch,
+        step: Step,
+        total: int,
+        arithmetic: Arithmetic = nullcontext,
+        ranks: Ranks = ALONE,
     ) -> dict[str, Tensor]:
         """Take a step: loss, under ``arithmetic``, gradient, update, and what comes after; return the detached logs.
 
-        Beside them stands the gradient's 2-norm, taken before it is clipped.
+        Logs and gradients are means over ``ranks``. Beside the logs stands the gradient's 2-norm, taken before it is
+        clipped.
         """
         turn = self.turn
         learns = set(self.parameters)
@@ -80,11 +90,13 @@ class TurnRunner:
             parameter.requires_grad_(parameter in learns)
         with arithmetic():
             logs = turn.loss(batch, step)
+        loss = logs["loss"]
+        logs = ranks.mean(logs)
         if not torch.isfinite(logs["loss"]):
             raise Diverged("the loss", turn.name, total)
         self.optimizer.zero_grad(set_to_none=True)
-        logs["loss"].backward()
-        logs = {name: value.detach() for name, value in logs.items()}
+        loss.backward()
+        ranks.average_gradients(self.parameters)
         gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
         logs["gradient_norm"] = nn.utils.get_total_norm(gradients)
         if turn.clip is not None:
@@ -116,3 +128,37 @@ class TurnRunner:
         """
         if not all(torch.isfinite(parameter).all() for parameter in self.parameters):
             raise Diverged("a weight", self.turn.name, total)
+
+
+def play(
+    runners: Sequence[TurnRunner],
+    model: nn.Module,
+    batch: Batch,
+    step: Step,
+    total: int,
+    arithmetic: Arithmetic,
+    ranks: Ranks,
+) -> dict[str, Tensor]:
+    """Play a round: take the turns that are due on ``batch``; return their logs, ``turn/name``.
+
+    Args:
+        runners: the turns, in order.
+        model: the model that they are of.
+        batch: this rank's part of the batch.
+        step: the place in the phase, this round not counted.
+        total: the number of rounds so far, this one counted.
+        arithmetic: what losses are computed under.
+        ranks: the processes that share the batch.
+
+    Raises:
+        Diverged: where a loss, or a weight in every 100th round, is not finite.
+    """
+    logs = {}
+    for runner in runners:
+        if (step.index + 1) % runner.turn.every == 0:
+            for name, value in runner.step(model, batch, step, total, arithmetic, ranks).items():
+                logs[f"{runner.turn.name}/{name}"] = value
+        if total % WATCH_WEIGHTS_EVERY == 0:
+            runner.check_weights(total)
+    ranks.settle(model)
+    return logs

@@ -116,6 +116,9 @@ def test_a_command_asks_only_for_options_that_its_recipe_has():
     assert command("aae-semi-supervised", "few labels", **asked) == ["--set", "width=8", *row]
     row = ["--recipe", "cold", "--seed", "0", *told]
     assert command("pixelcnn", "cold", **asked) == ["--set", "conditional = true", "--set", "width=8", *row]
+    shared = command("pixelcnn", "cold", devices=2)
+    assert shared == ["--recipe", "cold", "--seed", "0", "--devices-per-cell", "2", "--steps", "3"]
+    asked["devices"] = 2
     assert command("anchors", "anchors", **asked, budget={}) == ["--recipe", "anchors on digits", "--seed", "0"]
 
 

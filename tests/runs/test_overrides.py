@@ -84,6 +84,12 @@ def test_budget_and_seeds_are_replaced():
         two(budget={"seconds": -1.0})
 
 
+def test_devices_are_the_suites_unless_asked_for():
+    assert (two().devices, two(devices=2).devices) == (1, 2)
+    with pytest.raises(ValueError, match=r"devices = 0"):
+        two(devices=0)
+
+
 def test_recipes_choose_rows_by_name_or_label_and_add_what_the_suite_lacks():
     assert [row.label for row in two(recipes=["pix2pix"]).row] == ["pix2pix (no dropout)"]
     assert [row.label for row in two(recipes=["pix2pix (no dropout)", "pix2pix"]).row] == ["pix2pix (no dropout)"]

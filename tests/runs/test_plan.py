@@ -27,7 +27,8 @@ def test_rows_that_need_every_label_are_refused_by_name(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_unfit_rows_and_data_are_refused_before_training(tmp_path):
+def test_unfit_rows_and_data_are_refused_before_training(tmp_path, monkeypatch):
+    monkeypatch.setattr("genbench.processor.cores", lambda: set(range(4)))
     with pytest.raises(ValueError, match=r"row 'bad' on digits: fails='x': give"):
         run(suite(("good", {}), ("bad", {"fails": "x"})), tmp_path)
     with pytest.raises(ValueError, match=r"row 'bad' on digits cannot be built with .*TypeError"):
@@ -36,7 +37,22 @@ def test_unfit_rows_and_data_are_refused_before_training(tmp_path):
         run(suite(("good", {}), samples=3), tmp_path)
     with pytest.raises(ValueError, match=r"extractor = 'inseption-v3' is unknown: did you mean inception-v3"):
         run(suite(("good", {}), extractor="inseption-v3"), tmp_path)
+    with pytest.raises(ValueError, match=r"devices=99: there are 4 cores here; give at most these"):
+        run(suite(("good", {}), devices=99, batch_size=99), tmp_path)
+    with pytest.raises(ValueError, match=r"devices=2: a batch of 5 has no 2 equal parts; give a multiple of 2"):
+        run(suite(("good", {}), devices=2, batch_size=5), tmp_path)
+    with pytest.raises(ValueError, match=r"devices=4: a batch of 1258 has no 4 equal parts"):  # the whole split
+        run(suite(("good", {}), devices=4, batch_size=2000), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_devices_are_of_what_is_trained_and_one_was_meant_before_there_were_several(tmp_path, monkeypatch):
+    monkeypatch.setattr("genbench.processor.cores", lambda: {0, 1})
+    anchors, row = plan(suite(("a", {}), devices=2), tmp_path, data.load, device="cpu", fresh=False).jobs
+    assert (anchors.cell.devices, row.cell.devices) == (1, 2)
+    older = {name: value for name, value in row.cell.configuration.items() if name != "devices"}
+    assert row.cell.differences(older) == ["devices was 1 and is now 2"]
+    assert not anchors.cell.differences({k: v for k, v in anchors.cell.configuration.items() if k != "devices"})
 
 
 def test_anchors_are_laid_out_alone_and_whatever_rows_would_be_trained_in(tmp_path, monkeypatch):

@@ -179,6 +179,17 @@ def test_what_differs_without_parting_figures_is_said_once(stamp):
     assert text.count("differ in revision dddddddd / eeeeeeee; versions nflows 0.14 / 0.15, which keeps none") == 1
 
 
+def test_devices_that_shared_a_training_part_what_the_clock_decided_and_speed(stamp):
+    steps = {**stamp, "budget": {"steps": 9}}
+    shared = {"parallel": "2 devices by gloo"}
+    rows = [row("a", steps), row("b", steps | shared, 1.0)]
+    why = "parallel differs (one device / 2 devices by gloo)"
+    assert notes(rows)[0] == [f"Latency, images/s of a are not ranked with b: {why}."]
+    (timed,) = notes([row("a", stamp), row("b", stamp | shared, 1.0)])[0]
+    assert timed.endswith(f"of a are not ranked with b: {why}.")
+    assert "bits/dim" in timed.lower()
+
+
 def test_threads_decide_nothing_but_speed_where_steps_are_counted(stamp):
     steps = planted(planted(stamp, "budget.seconds", None), "budget.steps", 1000)
     rows = [row("a", planted(steps, "threads", 1)), row("b", planted(steps, "threads", 64), 1.0)]

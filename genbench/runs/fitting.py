@@ -1,0 +1,53 @@
+"""The training of a cell: from its last checkpoint if there is one, with its history beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from genbench.interface import GenerativeModel
+from genbench.records import layout
+from genbench.runs.clock import Tell
+from genbench.runs.config import Cell, Setting
+from genbench.training.config import Budget, FitConfig, FitReport, Progress
+from genbench.training.logs import History, TensorBoard
+
+if TYPE_CHECKING:
+    from genbench.data import Dataset
+
+CHECKPOINT_SECONDS = 15.0  # what a killed run loses at most; a checkpoint of a quick cell takes tens of milliseconds
+
+
+def train(
+    cell: Cell, setting: Setting, model: GenerativeModel, dataset: Dataset, unfinished: Path, tell: Tell
+) -> FitReport:
+    """Fit, from the last checkpoint if there is one, and write the history."""
+
+    def progressed(progress: Progress) -> None:
+        tell("fit", progress.fraction)
+
+    callbacks: list[Callable[[Progress], None]] = [History(unfinished / layout.HISTORY), progressed]
+    tell("fit", 0.0)
+    with ExitStack() as closed:
+        if setting.tensorboard:
+            callbacks.append(closed.enter_context(TensorBoard(unfinished / layout.TENSORBOARD)))
+        return go_on(cell, setting, model, dataset, unfinished, callbacks)
+
+
+def go_on(
+    cell: Cell,
+    setting: Setting,
+    model: GenerativeModel,
+    dataset: Dataset,
+    unfinished: Path,
+    callbacks: Sequence[Callable[[Progress], None]] = (),
+) -> FitReport:
+    """Fit, from the last checkpoint if there is one, and write nothing but checkpoints."""
+    training = unfinished / layout.TRAINING
+    budget = Budget(**cell.budget)
+    each = (CHECKPOINT_SECONDS, cell.precision, setting.trace, cell.devices)
+    config = FitConfig(budget, cell.batch_size, cell.seed, training, *each)
+    resume = training if training.is_file() else None
+    return model.fit(dataset.splits, config, callbacks=callbacks, resume=resume)
