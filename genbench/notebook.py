@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,9 +15,7 @@ from genbench.runs.command import Replay
 from genbench.runs.overrides import Overrides, overridden
 from genbench.runs.suite import Suite, read, results_folder, validated
 from genbench.runs.toml_values import to_value
-from genbench.tables.captions import footnotes
-from genbench.tables.columns import columns
-from genbench.tables.keys import KEYS, TYPES
+from genbench.tables.frames import from_frame, to_frame
 from genbench.training.precision import chosen_device
 
 if TYPE_CHECKING:
@@ -149,7 +146,7 @@ def table(*folders: str | Path, sort: str | None = None) -> DataFrame:
 
     if not folders:
         raise ValueError("table: give the folder of a run, or several")
-    return _frame(rows(records(*map(Path, folders)), sort))
+    return to_frame(rows(records(*map(Path, folders)), sort))
 
 
 class Shown:
@@ -197,30 +194,12 @@ def show(
         from genbench.tables import rows, view
         from genbench.tables.render import FORMATS
 
-        found = _rows(what) if isinstance(what, DataFrame) else rows.rows(records(Path(what)))
+        found = from_frame(what) if isinstance(what, DataFrame) else rows.rows(records(Path(what)))
         wanted = view.View.of(columns, notes)
         return Shown(*(FORMATS[fmt](found, wanted) for fmt in ("html", "md")))
     from genbench.plots.grid import grid
 
     return grid(what.cpu().numpy() if hasattr(what, "cpu") else what, levels=levels, columns=across)
-
-
-def _rows(frame: DataFrame) -> list[dict[str, Any]]:
-    """Return the rows that a frame was made of, or some of them: what is absent in it is NaN where numbers are."""
-    if lacks := [key for key in KEYS if key not in frame]:
-        raise ValueError(
-            f"table without {', '.join(lacks[:3])}: give what run() or table() returned, every column of it"
-        )
-    return [
-        {key: _as_it_was(value, TYPES[key]) for key, value in row.items()}
-        for row in frame[list(KEYS)].to_dict("records")
-    ]
-
-
-def _as_it_was(value: Any, kind: type) -> Any:  # noqa: ANN401 - anything that a row holds
-    if not isinstance(value, float):
-        return value
-    return None if math.isnan(value) else kind(value) if kind in (int, bool) else value
 
 
 def evaluate(
@@ -280,19 +259,7 @@ def evaluate(
         )
     if out is None and not isinstance(images, Path | str):
         record = record.model_copy(update={"stamp": record.stamp | {"command": "none: the samples were not kept"}})
-    return _frame(rows([record]))
-
-
-def _frame(rows: list[dict[str, Any]]) -> DataFrame:
-    import pandas
-
-    frame = pandas.DataFrame(rows, columns=list(KEYS))
-    names = [f"{row['label']} on {row['dataset']}" for row in rows]
-    # A row's lost seeds have a row of their own under its name.
-    lost = [f", {row['status']}" if row["status"] in ("diverged", "failed") else "" for row in rows]
-    frame.attrs["stamps"] = {name + end: row["stamp"] for name, end, row in zip(names, lost, rows, strict=True)}
-    frame.attrs["notes"] = [note.text for note in footnotes(rows, columns(rows))]
-    return frame
+    return to_frame(rows([record]))
 
 
 def _device(name: str) -> str:

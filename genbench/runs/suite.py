@@ -12,7 +12,6 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from genbench import errors
-from genbench.errors import nearest
 from genbench.files import written_whole
 from genbench.image_file import WHITE, ground
 from genbench.likelihood.effort import EFFORTS
@@ -164,7 +163,7 @@ class Suite(SuitePart):
     @classmethod
     def _effort(cls, value: str) -> str:
         if value not in EFFORTS:
-            raise ValueError(nearest(value, EFFORTS))
+            raise ValueError(errors.nearest(value, EFFORTS))
         return value
 
     @field_validator("columns")
@@ -227,7 +226,7 @@ def read(name: str) -> Suite:
     if name in suites:
         return parse(suites[name], name)
     if not name.endswith(".toml"):
-        raise ValueError(f"unknown suite {name!r}: {nearest(name, suites)} (or give the path of a .toml file)")
+        raise ValueError(f"unknown suite {name!r}: {errors.nearest(name, suites)} (or give the path of a .toml file)")
     try:
         text = Path(name).read_text(encoding="utf-8-sig")  # some editors begin a file with a byte-order mark
     except (OSError, UnicodeDecodeError) as error:
@@ -276,7 +275,7 @@ def complaint(error: ValidationError) -> str:
     if what["type"] == "extra_forbidden":
         parts: dict[str, type[BaseModel]] = {"row": SuiteRow, "budget": BudgetPart}
         owner = parts.get(path[0], Suite) if len(path) > 1 else Suite
-        return f"unknown key {where}: {nearest(path[-1], owner.model_fields)}"
+        return f"unknown key {where}: {errors.nearest(path[-1], owner.model_fields)}"
     if path[:1] == ["row"] and what["type"] in ("tuple_type", "model_type"):
         return f"{where} = {errors.shown(what['input'])}: write each row as a table of its own, [[row]] with a recipe"
     if path == ["budget"] and what["type"] == "model_type":
