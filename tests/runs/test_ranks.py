@@ -90,10 +90,12 @@ def test_a_failure_of_its_own_is_raised_and_not_what_the_others_make_of_it(monke
         watched(monkeypatch, ([lost], 1), ([own], 1))
 
 
-@pytest.mark.parametrize("status", [-9, None])
-def test_ranks_that_lost_another_are_begun_again(monkeypatch, status):
-    died, _ = watched(monkeypatch, ([("failed", Lost("gone"))], 1), ([], status))
-    assert died.startswith("the process of device")
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [((1, -9), "the process of device 1 died (-9)"), ((None, None), "a device's process was lost")],
+)
+def test_ranks_that_lost_another_are_begun_again(monkeypatch, ends, said):
+    assert watched(monkeypatch, ([("failed", Lost("gone"))], ends[0]), ([], ends[1]))[0] == said
 
 
 def test_a_training_that_dies_again_and_again_is_given_up(monkeypatch, tmp_path):

@@ -1,6 +1,7 @@
 """What two processes do together on the CPU, for tests: each leaves what it found in a file of its own."""
 
 import math
+from contextlib import suppress
 from dataclasses import replace
 
 import torch
@@ -26,6 +27,12 @@ FIFTY = FitConfig(Budget(steps=50), 8)
 
 class Stop(Exception):
     """A training that is cut off."""
+
+
+def cut_off(progress):
+    """A callback that lets a training come no further than five rounds and what it wrote of them."""
+    if progress.step == 6:
+        raise Stop
 
 
 def built(recipe, spec=SPEC):
@@ -78,11 +85,12 @@ def noted():
     """What a model was shown in three rounds, and the fractions at which the rounds of a timed one began."""
     with fork_rng(0):
         model = Noted()
-    model.fit(data(), FitConfig(Budget(steps=3), 6, devices=2))
+    report = model.fit(data(), FitConfig(Budget(steps=3), 6, devices=2))
     timed = Noted()
-    timed.fit(data(), FitConfig(Budget(seconds=0.02), 6, devices=2))
+    with suppress(Stop):
+        timed.fit(data(), FitConfig(Budget(seconds=1000), 6, devices=2), callbacks=[cut_off])
     kept = {name: getattr(model, name) for name in ("rows", "noise", "told")}
-    return kept | {"state": state(model), "clock": timed.clock}
+    return kept | {"state": state(model), "clock": timed.clock, "images": report.images}
 
 
 def diverged():
@@ -94,14 +102,12 @@ def diverged():
     return "it went on"
 
 
-def disagreed(ranks):
-    """What is said where one weight differs."""
+def disagreed(rank, folder):
+    """What is said at a checkpoint where one weight differs."""
     model = Toy()
-    ranks.share(model)
-    with torch.no_grad():
-        model.net.bias[0] += ranks.rank
+    config = FitConfig(Budget(steps=2), 6, devices=2, checkpoint=folder / "odd.pt", checkpoint_seconds=0)
     try:
-        ranks.check_agreement(model)
+        model.fit(data(), config, callbacks=[lambda progress: model.net.bias.data[0].add_(rank)])
     except RuntimeError as error:
         return str(error)
     return "it went on"
@@ -111,10 +117,6 @@ def resumed(rank, folder):
     """The ends of a training with a pool of fakes, whole, and cut off behind its fifth round and gone on with."""
     config = FitConfig(Budget(steps=9), 6, seed=3, devices=2, checkpoint=folder / "pool.pt", checkpoint_seconds=0)
 
-    def cut_off(progress):
-        if progress.step == 6:
-            raise Stop
-
     with fork_rng(0):
         whole = Pool()
     whole.fit(data(PLAIN), replace(config, checkpoint=None))
@@ -123,10 +125,9 @@ def resumed(rank, folder):
     with fork_rng(0):
         first = Pool()
     model = cut if rank else first
-    try:
+    with suppress(Stop):
         model.fit(data(PLAIN), config, callbacks=[cut_off])
-    except Stop:
-        distributed.barrier()
+    distributed.barrier()
     again = Pool()
     again.fit(data(PLAIN), config, resume=config.checkpoint)
     return state(whole), state(again)
@@ -154,6 +155,10 @@ def work(rank, folder):
     model = built(PIXELCNN, PLAIN).double()
     model.fit(data(), replace(FIFTY, devices=2))
     found = {"pixelcnn": state(model), "averaged": averaged(ranks), "noted": noted(), "diverged": diverged()}
-    found |= {"disagreed": disagreed(ranks), "resumed": resumed(rank, folder), "recipes": recipe_ends(ranks, folder)}
+    found |= {
+        "disagreed": disagreed(rank, folder),
+        "resumed": resumed(rank, folder),
+        "recipes": recipe_ends(ranks, folder),
+    }
     torch.save(found, folder / f"found-{rank}.pt")
     distributed.destroy_process_group()
