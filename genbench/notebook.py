@@ -53,6 +53,9 @@ def run(
     root: str | Path | None = None,
     download: bool = False,
     tensorboard: bool = False,
+    jobs: int = 1,
+    ray: str | None = None,
+    threads: int | None = None,
     quiet: bool = False,
 ) -> DataFrame:
     """Train and measure a suite, as ``genbench run`` does, and return its table.
@@ -81,6 +84,9 @@ def run(
         root: the folder of data sets.
         download: whether data that are missing are fetched.
         tensorboard: whether each cell has logs for TensorBoard too.
+        jobs: the number of cells at once on this machine.
+        ray: the address of a Ray cluster to run on.
+        threads: the number of threads of each cell.
         quiet: whether nothing is printed.
 
     Returns:
@@ -92,7 +98,7 @@ def run(
     from rich.console import Console
 
     from genbench.console import console
-    from genbench.runs import runner
+    from genbench.runs import placing, runner
 
     given = {"images": images, "steps": steps, "seconds": seconds}
     budget = {name: value for name, value in given.items() if value is not None}
@@ -124,6 +130,7 @@ def run(
         download=download,
         tensorboard=tensorboard,
         busy=processor.busy(),
+        engine=placing.engine(jobs, ray, threads, _device(device), travels=where is None),
     )
     return table(folder)
 
@@ -280,8 +287,7 @@ def _frame(rows: list[dict[str, Any]]) -> DataFrame:
     import pandas
 
     frame = pandas.DataFrame(rows, columns=list(KEYS))
-    names = [f"{row['label']} on {row['dataset']}" for row in rows]
-    # A row's lost seeds have a row of their own under its name.
+    names = [f"{row['label']} on {row['dataset']}" for row in rows]  # a row's lost seeds have one of their own
     lost = [f", {row['status']}" if row["status"] in ("diverged", "failed") else "" for row in rows]
     frame.attrs["stamps"] = {name + end: row["stamp"] for name, end, row in zip(names, lost, rows, strict=True)}
     frame.attrs["notes"] = [note.text for note in footnotes(rows, columns(rows))]

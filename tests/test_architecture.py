@@ -59,7 +59,7 @@ NO_TORCH = (
     "genbench.app",
     "genbench.cli",
     *(f"genbench.{name}" for name in ("catalog", "console", "errors", "files", "processor", "stats")),
-    *(f"genbench.runs.{name}" for name in ("overrides", "spawn", "suite")),
+    *(f"genbench.runs.{name}" for name in ("overrides", "placing", "spawn", "suite")),
     "genbench.commands",
     "genbench.completion",
     "genbench.describe",
