@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import tempfile
+import sys
 from collections import Counter
 from collections.abc import Generator, Mapping
 from dataclasses import replace
@@ -93,17 +93,14 @@ class OnRay:
             quiet |= {"include_dashboard": False, "num_cpus": self.jobs * self.threads}
             quiet |= {"num_gpus": self.jobs if self.device == "cuda" else 0}
         # Ray adds the working directory to the paths of workers: a checkout there is not what was asked to run.
-        with tempfile.TemporaryDirectory() as empty, contextlib.chdir(empty), contextlib.suppress(FileNotFoundError):
+        with contextlib.chdir(sys.prefix):
             try:
                 ray.init(address=self.address or "local", **quiet)
             except (ConnectionError, RuntimeError, ValueError, OSError) as error:
                 hint = "`ray start --head` begins a cluster" if self.address else "is /tmp full, or its memory?"
                 raise ValueError(f"{self._asked}: Ray cannot be reached ({named(error)}); {hint}") from error
         self.started = True
-        with contextlib.suppress(ImportError, AttributeError):  # it would print what raylets say of workers that die
-            from ray._private.ray_logging import global_worker_stdstream_dispatcher
-
-            global_worker_stdstream_dispatcher.remove_handler("ray_print_logs")
+        _silence()
 
     def _leave(self) -> None:
         self.datasets.clear()
@@ -208,6 +205,14 @@ class OnRay:
         if key not in self.datasets:
             self.datasets[key] = ray.put(replace(setting, dataset=None).data(job.cell))
         return self.datasets[key]
+
+
+def _silence() -> None:
+    """Have Ray print nothing of what its own processes say of workers that die: the run says it in a line."""
+    from ray._private import worker
+
+    if hasattr(worker, "print_to_stdstream"):
+        worker.print_to_stdstream = lambda data, ignore_prefix: None
 
 
 def _at(node: Mapping[str, Any]) -> NodeAffinitySchedulingStrategy:

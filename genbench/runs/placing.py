@@ -58,9 +58,9 @@ def engine(jobs: int, address: str | None, threads: int | None, device: str, *, 
     each = check(jobs, address, threads)
     if address is None and jobs == 1:
         return Here(each)
-    # Read when Ray is imported: it tells nobody that it is used, and leaves variables of CUDA as they are.
-    for name, value in (("RAY_USAGE_STATS_ENABLED", "0"), ("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")):
-        os.environ.setdefault(name, value)
+    # Read as Ray begins: it tells nobody that it is used, leaves CUDA's variables alone, and cells are as nice as here.
+    for name in ("RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "RAY_worker_niceness"):
+        os.environ.setdefault(name, "0")
     from genbench.runs.on_ray import OnRay
 
     return OnRay(address, jobs, each or 1, device, travels=travels and address is not None)
