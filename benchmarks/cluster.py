@@ -60,6 +60,7 @@ def step_seconds(out: Path) -> float:
 
 
 def main():
+    """Print both times, the efficiency and whether figures agree."""
     words = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     words.add_argument("--cells", type=int, default=12)
     words.add_argument("--seconds", type=float, default=30.0)
