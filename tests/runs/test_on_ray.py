@@ -24,7 +24,8 @@ GROUPS = ("nll", "fid")
 def cluster(tmp_path_factory):
     with installed(tmp_path_factory.mktemp("site")) as site, pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join([str(site), str(Path(__file__).parents[2])]))
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        for name in ("RAY_USAGE_STATS_ENABLED", "RAY_worker_niceness"):
+            patch.setenv(name, "0")
         head = {"num_cpus": 0, "object_store_memory": 80_000_000, "include_dashboard": False}
         cluster = Cluster(initialize_head=True, head_node_args=head)
         cluster.nodes = [cluster.add_node(**SMALL), cluster.add_node(**SMALL)]
