@@ -32,6 +32,9 @@ LABELS = "Training images that keep their label, in every row; rows that must be
 AGAIN = "Measure again, by their weights, the cells that older measures measured; nothing done is trained."
 MEASURES = "Only these of nll, fid (and its kin) and speed: fid,nll. All, with --measure-again, adds what is missing."
 SHARED = "Devices that share each batch of a cell's training: GPUs with --device cuda, else processes of the CPU."
+JOBS = "Cells at once on this machine, each with its share of the cores or a GPU; more than one needs the extra ray."
+RAY = "Address of a Ray cluster to run on, HOST:PORT or auto: as many cells at once as it has room for."
+THREADS = "Threads of each cell: all by default, an equal share with --jobs, one with --ray."
 COLUMNS = "Columns: default, all, or keys such as fid,kid, as --format csv names them."
 SUITES = "\n\n".join(["A .toml file, or one of:", *(f"{name}: {title}" for name, title in titles().items())])
 
@@ -100,9 +103,12 @@ def run(
     data_dir: DataDir = None,
     download: Annotated[bool, typer.Option("--download", help="Fetch data sets that are missing.")] = False,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Logs for TensorBoard too, in each cell.")] = False,
+    jobs: Annotated[int, typer.Option(help=JOBS)] = 1,
+    ray: Annotated[str | None, typer.Option(metavar="ADDRESS", help=RAY)] = None,
+    threads: Annotated[int | None, typer.Option(help=THREADS)] = None,
 ) -> None:
     """Train and measure a suite, and write its table. What is done is skipped, what was cut off goes on."""
-    from genbench.runs import spawn
+    from genbench.runs import placing, spawn
     from genbench.runs.command import Replay
     from genbench.runs.overrides import Overrides, measured_groups, overridden
     from genbench.runs.suite import read, results_folder
@@ -123,23 +129,26 @@ def run(
     }
     changes = Overrides(*told, **how, measures=groups, anchors=not no_anchors, alpha=alpha)
     wanted = overridden(whole, changes)
+    placing.check(jobs, ray, threads)
     beside = processor.busy()
-    # Nothing so far has imported torch: the process of the cells does that beside this one.
-    spawn.warm_up()
+    if ray is None and jobs == 1:
+        spawn.warm_up()  # nothing so far has imported torch: the process of the cells does that beside this one
     from genbench.runs import runner
 
+    on = chosen_device(device)
     status = runner.run(
         wanted,
         out or results_folder(suite, wanted),
         console(),
         command=Replay(suite, whole, changes, data_dir).command,
-        device=chosen_device(device),
+        device=on,
         fresh=fresh,
         measure_again=measure_again,
         root=data_dir,
         download=download,
         tensorboard=tensorboard,
         busy=beside,
+        engine=placing.engine(jobs, ray, threads, on, travels=data_dir is None),
     )
     raise typer.Exit(status)
 

@@ -52,6 +52,9 @@ def run(
     root: str | Path | None = None,
     download: bool = False,
     tensorboard: bool = False,
+    jobs: int = 1,
+    ray: str | None = None,
+    threads: int | None = None,
     quiet: bool = False,
 ) -> DataFrame:
     """Train and measure a suite, as ``genbench run`` does, and return its table.
@@ -82,6 +85,9 @@ def run(
         root: the folder of data sets.
         download: whether data that are missing are fetched.
         tensorboard: whether each cell has logs for TensorBoard too.
+        jobs: the number of cells at once on this machine.
+        ray: the address of a Ray cluster to run on.
+        threads: the number of threads of each cell.
         quiet: whether nothing is printed.
 
     Returns:
@@ -93,7 +99,7 @@ def run(
     from rich.console import Console
 
     from genbench.console import console
-    from genbench.runs import runner
+    from genbench.runs import placing, runner
 
     given = {"images": images, "steps": steps, "seconds": seconds}
     budget = {name: value for name, value in given.items() if value is not None}
@@ -125,6 +131,7 @@ def run(
         download=download,
         tensorboard=tensorboard,
         busy=processor.busy(),
+        engine=placing.engine(jobs, ray, threads, _device(device), travels=where is None),
     )
     return table(folder)
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from genbench import cli
-from genbench.runs import runner, spawn
+from genbench.runs import here, spawn
 
 
 def script(monkeypatch, capsys):
@@ -26,7 +26,7 @@ def script(monkeypatch, capsys):
         return ended.value.code, said.out, said.err
 
     # Nothing here comes as far as a cell: no process to fork them from is needed.
-    monkeypatch.setattr(runner, "warm_up", lambda: None)
+    monkeypatch.setattr(here, "warm_up", lambda: None)
     monkeypatch.setattr(spawn, "warm_up", lambda: None)
     monkeypatch.delenv(cli.DEBUG, raising=False)
     return call

@@ -67,7 +67,7 @@ NO_TORCH = (
     "genbench.cli",
     *(f"genbench.{name}" for name in ("catalog", "console", "errors", "files", "processor", "stats")),
     *(f"genbench.{name}" for name in ("image_file", "array_file", "memory")),
-    *(f"genbench.runs.{name}" for name in ("overrides", "spawn", "suite")),
+    *(f"genbench.runs.{name}" for name in ("overrides", "placing", "spawn", "suite")),
     "genbench.commands",
     "genbench.completion",
     "genbench.describe",

@@ -32,6 +32,8 @@ class Protocol(Checked):
     budget: Mapping[str, float] | None = None
     measures: Mapping[str, int] | None = None
     left_out: Sequence[str] = ()
+    owed: Sequence[str] = ()
+    company: Mapping[str, int] | None = None
     configuration: Mapping[str, Any] = {}
     machine: Mapping[str, Any] = {}
     threads: int | None = Field(None, gt=0, lt=2**31)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from genbench.data.dataset import check_unchanged
 from genbench.likelihood.codecs import CODECS, available, codec_nll
 from genbench.likelihood.histogram import Histogram
 from genbench.plots import sample_grid
@@ -58,12 +57,9 @@ def names(spec: DataSpec) -> tuple[str, ...]:
 
 def work(cell: Cell, setting: Setting, folders: dict[str, Path], tell: Tell) -> Iterator[Record]:
     """Measure the anchors of a data set in ``folders``, by name; the records are not written."""
-    from genbench import data
-
     clock = Clock(tell)
     with clock("load"):
-        dataset = data.load(cell.dataset, root=setting.root, size=cell.size, alpha=cell.alpha)
-    check_unchanged(dataset, cell.data)
+        dataset = setting.data(cell)
     for name, unfinished in folders.items():
         clock.seconds = {}
         translates = name in TRANSLATORS

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from genbench import catalog, files
 from genbench.contract.checks import check_recipe, verdict
-from genbench.data.dataset import check_unchanged
 from genbench.interface import GenerativeModel
 from genbench.metrics.memory import peak_memory
 from genbench.plots import gallery, sample_grid
@@ -23,9 +22,9 @@ from genbench.runs import measures, ranks
 from genbench.runs.ability_measures import ability_measures
 from genbench.runs.clock import Clock, Tell
 from genbench.runs.conditions import asked, asked_labels, conditions, shown
-from genbench.runs.config import Cell, Setting
+from genbench.runs.config import SPEED, Cell, Setting
 from genbench.runs.likelihoods import estimated
-from genbench.runs.stamping import heading, stamped
+from genbench.runs.stamping import heading, of_its_training, stamped, timed_stamp
 from genbench.runs.translations import TranslationMeasures, translation_measures
 from genbench.seed import generator
 from genbench.spec import Batch
@@ -65,15 +64,10 @@ def work(cell: Cell, setting: Setting, unfinished: Path, tell: Tell, finished: P
         Diverged: when training does.
         ValueError, OSError, RuntimeError: when anything fails.
     """
-    from genbench import data
-
-    if cell.device == "cuda":  # "float32" means float32, and the same numbers each time
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cudnn.deterministic = True
+    _settle(cell)
     clock = Clock(tell)
     with clock("load"):
-        dataset = data.load(cell.dataset, root=setting.root, size=cell.size, alpha=cell.alpha)
-    check_unchanged(dataset, cell.data)
+        dataset = setting.data(cell)
     with clock("build"):
         learned = dataset.with_labels(cell.labelled)
         model = catalog.build(cell.recipe, learned.spec, seed=cell.seed, **cell.options).to(cell.device)
@@ -137,6 +131,31 @@ def work(cell: Cell, setting: Setting, unfinished: Path, tell: Tell, finished: P
     return made if before is None else _remembering(made, before)
 
 
+def _settle(cell: Cell) -> None:
+    if cell.device == "cuda":  # "float32" means float32, and the same numbers each time
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.deterministic = True
+
+
+def time_alone(cell: Cell, setting: Setting, tell: Tell, finished: Path) -> Record:
+    """Return the record of a ``finished`` folder with the speed that it owes, measured by its model; nothing else of it
+    changes but the machine, where that is another one.
+
+    Raises:
+        ValueError, OSError, RuntimeError: when anything fails.
+    """
+    _settle(cell)
+    clock = Clock(tell)
+    before = Record.read(finished)
+    dataset = setting.data(cell)
+    built = catalog.build(cell.recipe, dataset.with_labels(cell.labelled).spec, seed=cell.seed, **cell.options)
+    model = _read(finished / layout.MODEL, built.to(cell.device), before)
+    given = asked(cell.given, dataset, cell.samples)
+    speed = drawing_speed(cell, model, given, clock)
+    stamp = timed_stamp(before, cell, setting)
+    return before.model_copy(update={"speed": speed, "seconds": before.seconds | clock.seconds, "stamp": stamp})
+
+
 def _read(path: Path, built: GenerativeModel, before: Record) -> GenerativeModel:
     """Return the model that was measured before, which is to be the one that was ``built`` once it was trained."""
     model = checkpoint.load(path, device=built.device)
@@ -149,11 +168,9 @@ def _read(path: Path, built: GenerativeModel, before: Record) -> GenerativeModel
 
 def _remembering(made: Record, before: Record) -> Record:
     """Add what measuring again cannot know: by what rules the model was trained, where, and in how much memory."""
-    whole = before.stamp
-    trained = {name: whole.get(name) for name in ("revision", "device", "threads", "machine")}
-    trained["versions"] = {name: whole.get("versions", {}).get(name) for name in ("torch", "python")}
-    kept = {name: whole[name] for name in ("course", "peak_memory") if name in whole}
-    stamp = made.stamp | kept | {"trained": whole.get("trained", trained)}
+    kept = {name: before.stamp[name] for name in ("course", "peak_memory", "company") if name in before.stamp}
+    made.stamp.pop("company", None)
+    stamp = made.stamp | kept | {"trained": of_its_training(before.stamp)}
     same = {"setting": before.setting, "peak_memory_mb": before.peak_memory_mb}
     return made.model_copy(update=same | {"stamp": stamp})
 
@@ -188,14 +205,17 @@ def measured(
         labels = asked_labels(given, cell.given, dataset)
         of_samples = measures.sample_measures(samples, labels, cell, dataset, unfinished, clock)
     of_translations = translation_measures(samples, given, cell.given, cell, dataset, clock)
-    speed: parts.Speed | None = None
-    if "speed" in cell.measures:
-        with clock("speed"):
-            noise = generator(cell.seed, "speed")
-
-            def draw(n: int) -> Tensor:
-                rows = given.rows(torch.arange(n) % len(given))
-                return model.sample(n, **conditions(rows, cell.given), generator=noise).cpu()
-
-            speed = measures.speed(draw, cell.device, cell.timing)
+    speed = drawing_speed(cell, model, given, clock) if SPEED in cell.measures else None
     return Measured(test=test, train=train, of_samples=of_samples, of_translations=of_translations, speed=speed)
+
+
+def drawing_speed(cell: Cell, model: GenerativeModel, given: Batch, clock: Clock) -> parts.Speed:
+    """Measure how fast the model draws, told the rows of ``given`` in order."""
+    noise = generator(cell.seed, "speed")
+
+    def draw(n: int) -> Tensor:
+        rows = given.rows(torch.arange(n) % len(given))
+        return model.sample(n, **conditions(rows, cell.given), generator=noise).cpu()
+
+    with clock("speed"):
+        return measures.speed(draw, cell.device, cell.timing)

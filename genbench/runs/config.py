@@ -14,6 +14,7 @@ from genbench.image_file import WHITE
 from genbench.records.stamp import EARLIER
 
 if TYPE_CHECKING:
+    from genbench.data import Dataset
     from genbench.training.config import Trace
 
 
@@ -24,7 +25,8 @@ EVALUATED = "evaluated"  # the recipe of samples whose model was not trained her
 
 
 # What may be left out by somebody in a hurry: likelihoods; FID and all else that samples give; the speed of drawing.
-GROUPS = ("nll", "fid", "speed")
+SPEED = "speed"
+GROUPS = ("nll", "fid", SPEED)
 
 
 def checked_label(text: str) -> str:
@@ -65,6 +67,7 @@ class Cell(BaseModel):
         twin: the data set of the run with the same images and labels, for anchors, which are then the same. Like
             ``given`` it follows from the rest.
         measures: the groups of figures that are measured, of :data:`GROUPS`: what is left out changes no other.
+        owed: the groups of figures that wait until the cell is alone on its machine.
         seed: the seed of weights, training and samples.
         budget: the budget: ``{"seconds": 60.0}``, or images, or steps.
         batch_size: the number of images a batch.
@@ -93,6 +96,7 @@ class Cell(BaseModel):
     given: tuple[str, ...]
     twin: str | None = None
     measures: tuple[str, ...] = GROUPS
+    owed: tuple[str, ...] = ()
     seed: int
     budget: dict[str, Any]
     batch_size: int
@@ -110,12 +114,12 @@ class Cell(BaseModel):
     @property
     def configuration(self) -> dict[str, Any]:
         """All that decides the figures, as JSON has it."""
-        return self.model_dump(mode="json", exclude={"given", "twin", "measures"})
+        return self.model_dump(mode="json", exclude={"given", "twin", "measures", "owed"})
 
     @property
     def left_out(self) -> list[str]:
-        """The groups of figures that are not measured."""
-        return [name for name in GROUPS if name not in self.measures]
+        """The groups of figures that nobody asked for."""
+        return [name for name in GROUPS if name not in (*self.measures, *self.owed)]
 
     def differences(self, other: Mapping[str, Any]) -> list[str]:
         """Return the differences from another configuration, in words; empty where they are the same."""
@@ -126,6 +130,14 @@ class Cell(BaseModel):
             for key in dict.fromkeys((*mine, *other))
             if mine.get(key) != other.get(key)
         ]
+
+
+@dataclass(frozen=True)
+class Company:
+    """The other cells of a machine: ``jobs``, how many it has room for at once, with this one, of ``cores`` each."""
+
+    jobs: int
+    cores: int
 
 
 @dataclass(frozen=True)
@@ -140,6 +152,8 @@ class Setting:
         trace: the steps and fractions of the training that this one repeats.
         threads: the number of torch's threads; None for as many as it takes by itself.
         tensorboard: whether logs are also written for TensorBoard.
+        company: the company in which a model is trained; None for one that is alone on its machine.
+        dataset: the data set, where it is brought along; None where it is loaded by its name.
     """
 
     title: str
@@ -149,3 +163,18 @@ class Setting:
     trace: Trace | None = None
     threads: int | None = None
     tensorboard: bool = False
+    company: Company | None = None
+    dataset: Dataset | None = None
+
+    def data(self, cell: Cell) -> Dataset:
+        """Return the data set of ``cell``.
+
+        Raises:
+            ValueError: for one that is not here, or is not the one that the cell was planned with.
+        """
+        from genbench import data
+        from genbench.data.dataset import check_unchanged
+
+        dataset = self.dataset or data.load(cell.dataset, root=self.root, size=cell.size, alpha=cell.alpha)
+        check_unchanged(dataset, cell.data)
+        return dataset

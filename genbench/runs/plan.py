@@ -18,10 +18,10 @@ from genbench.records.history import read_lines
 from genbench.records.record import Record
 from genbench.records.stamp import lacks, older
 from genbench.runs import anchors
-from genbench.runs.config import ANCHORS, GROUPS, Cell
+from genbench.runs.config import ANCHORS, GROUPS, SPEED, Cell
 from genbench.runs.preflight import built_models, checked_data, sample_count
 from genbench.runs.suite import Suite, SuiteRow
-from genbench.runs.time_estimate import fit_seconds, measure_seconds
+from genbench.runs.time_estimate import fit_seconds, measure_seconds, memory_bytes
 from genbench.spec import Batch
 from genbench.training.checkpoint import read_training
 from genbench.training.precision import resolved
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from genbench.data import Dataset
 
 
-How = Literal["run", "resume", "measure", "skip", "keep"]
+How = Literal["run", "resume", "measure", "time", "skip", "keep"]
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,11 @@ class Job:
     Args:
         cell: the cell's configuration.
         folders: the folders by name: one for a recipe's cell, one for each anchor of a data set.
-        how: whether it is run, resumed, measured again by its weights, skipped since it is done, or kept as older
-            measures had it since its weights are gone.
+        how: whether it is run, resumed, measured again by its weights, timed by them, skipped since it is done, or kept
+            as older measures had it since its weights are gone.
         fit_seconds: the seconds expected of training.
         measure_seconds: the seconds expected of all the rest.
+        memory: the bytes of memory that it may take, a guess for who places it beside others.
     """
 
     cell: Cell
@@ -51,6 +52,7 @@ class Job:
     how: How
     fit_seconds: float = 0.0
     measure_seconds: float = 0.0
+    memory: int = 0
 
     @property
     def unfinished(self) -> Path:
@@ -132,13 +134,15 @@ def plan(
         folders = {
             anchor: layout.cell_folder(folder, name, anchor, cell.seed) for anchor in anchors.names(dataset.spec)
         }
-        jobs.append(_job(cell, folders, fresh, measure_again, measure_seconds(cell, len(dataset.train))))
+        job = _job(cell, folders, fresh, measure_again, measure_seconds(cell, len(dataset.train)))
+        jobs.append(replace(job, memory=memory_bytes(dataset)))
     for row, model in zip(suite.trained, models, strict=True):
         for seed in suite.seeds:
             cell = _cell(suite, row, datasets[row.dataset], seed, device, model.given)
             folders = {row.label: layout.cell_folder(folder, row.dataset, row.label, seed)}
             seconds = measure_seconds(cell, len(datasets[row.dataset].train))
-            jobs.append(_job(cell, folders, fresh, measure_again, seconds))
+            job = _job(cell, folders, fresh, measure_again, seconds)
+            jobs.append(replace(job, memory=memory_bytes(datasets[row.dataset], model)))
     if suite.budget.seconds is not None:
         return Plan([_expected(job, suite.budget.seconds) for job in jobs])
     each: dict[tuple[str, str], float] = {}
@@ -195,7 +199,8 @@ def _job(cell: Cell, folders: dict[str, Path], fresh: bool, measure_again: bool,
                 _same(cell, done[0], folder)
             finished.append(done[1])
     if not fresh and len(finished) == len(folders) and all(finished):
-        return Job(cell, folders, _finished(cell, folders) if measure_again else "skip", 0.0, measure_seconds)
+        whole = Job(cell, folders, _finished(cell, folders) if measure_again else "skip", 0.0, measure_seconds)
+        return replace(whole, how="time", measure_seconds=cell.timing) if whole.how == "skip" and owed(whole) else whole
     how: How = "run"
     for folder in folders.values():
         unfinished = unfinished_of(folder)
@@ -256,6 +261,17 @@ def _finished(cell: Cell, folders: Mapping[str, Path]) -> How:
     if cell.recipe == ANCHORS:
         return "run"
     return "measure" if (folders[cell.label] / layout.MODEL).is_file() else "keep"
+
+
+def owed(job: Job) -> bool:
+    """Return whether the record of a recipe's finished job owes its speed, and the job asks for it.
+
+    That of a model whose weights are gone owes it for ever.
+    """
+    folder = job.folders.get(job.cell.label)
+    if folder is None or SPEED not in job.cell.measures or not (folder / layout.MODEL).is_file():
+        return False
+    return SPEED in (Record.read(folder).stamp.get("owed") or ())
 
 
 def _expected(job: Job, fit_seconds: float) -> Job:

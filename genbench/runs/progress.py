@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
@@ -54,11 +55,13 @@ def span(seconds: Sequence[float]) -> str:
     return f"{least.removesuffix(' s')} to {most}" if most.endswith(" s") else f"{least} to {most}"
 
 
-def expected(plan: Plan) -> str:
-    """Return what is to be done and how long it should take, in a line."""
+def expected(plan: Plan, at_once: int = 1) -> str:
+    """Return what is to be done and how long it should take, so many cells ``at_once``, in a line."""
     todo = [job for job in plan.jobs if job.todo]
     trained = [job for job in todo if job.trains]
-    line = f"{len(todo)} {'cell' if len(todo) == 1 else 'cells'} to do: about {duration(plan.seconds)} on this machine"
+    cells = f"{len(todo)} {'cell' if len(todo) == 1 else 'cells'}"
+    how = "on this machine" if at_once == 1 else f"with {at_once} at once"
+    line = f"{cells} to do: about {duration(plan.seconds / min(at_once, len(todo)))} {how}"
     if not trained:
         return line
     training, measuring = (span([getattr(job, f"{part}_seconds") for job in trained]) for part in ("fit", "measure"))
@@ -97,23 +100,32 @@ class Expectation:
         return sum(map(self.seconds, self.left))
 
 
-class ProgressDisplay:
-    """A display that follows a plan's jobs. All figures are estimates; ``left`` is what remains of them."""
+@dataclass
+class Running:
+    """A job at work: the share of it that is done, when it began, when training did, and how long that took."""
 
-    def __init__(self, console: Console, plan: Plan) -> None:
+    job: Job
+    began: float
+    fraction: float = 0.0
+    fit_began: float | None = None
+    fitted: float = 0.0
+    bar: TaskID | None = None
+
+
+class ProgressDisplay:
+    """A display that follows jobs by their numbers, ``at_once`` of them. All figures are estimates."""
+
+    def __init__(self, console: Console, plan: Plan, at_once: int = 1) -> None:
         self.console = console
         self.plan = plan
+        self.at_once = at_once
         self.todo = [job for job in plan.jobs if job.todo]
         self.expectation = Expectation(self.todo)
-        self.job: Job | None = None
+        self.running: dict[int, Running] = {}
         self.done = 0.0
-        self.fraction = 0.0
-        self.began = self.said = time.monotonic()
-        self.fit_began: float | None = None
-        self.fitted = 0.0
+        self.said = time.monotonic()
         self.bars: Progress | None = None
         self.all: TaskID | None = None
-        self.one: TaskID | None = None
 
     @contextmanager
     def live(self) -> Iterator[None]:
@@ -134,51 +146,76 @@ class ProgressDisplay:
 
     def begin(self, number: int, job: Job) -> None:
         """Show that ``job`` begins."""
-        self.job = job
-        self.fraction = self.fitted = 0.0
-        self.fit_began = None
-        self.began = self.said = time.monotonic()
-        verb = {"resume": "goes on", "measure": "is measured again"}.get(job.how, "begins")
+        one = self.running[number] = Running(job, time.monotonic())
+        self.said = one.began
+        verb = {"resume": "goes on", "measure": "is measured again", "time": "is timed alone"}.get(job.how, "begins")
         if self.bars is None:
-            self.console.print(f"[{number}/{len(self.todo)}] {job.title} {verb}", markup=False, highlight=False)
+            self._print(f"[{number}/{len(self.todo)}] {job.title} {verb}")
         else:
-            self.one = self.bars.add_task(job.title, total=1.0, left="")
+            one.bar = self.bars.add_task(job.title, total=1.0, left="")
 
-    def at(self, stage: str, fraction: float) -> None:
-        """Show that the job is at ``fraction`` of ``stage``."""
-        if self.job is None:
+    def at(self, stage: str, fraction: float, number: int = 1) -> None:
+        """Show that a job is at ``fraction`` of ``stage``."""
+        one = self.running.get(number)
+        if one is None:
             return
-        whole = max(self.expectation.seconds(self.job), 1e-9)
-        share = self.job.fit_seconds / whole
+        share = one.job.fit_seconds / self._whole(one)
         if stage == "fit":
             now = time.monotonic()
-            self.fit_began = now if self.fit_began is None else self.fit_began
-            self.fitted = now - self.fit_began
-            self.fraction = max(self.fraction, share * fraction)
+            one.fit_began = now if one.fit_began is None else one.fit_began
+            one.fitted = now - one.fit_began
+            one.fraction = max(one.fraction, share * fraction)
         elif stage in STAGES:
-            self.fraction = max(self.fraction, share + (1 - share) * STAGES[stage])
-        left = max(self.expectation.remaining - whole * self.fraction, 0.0)
-        if self.bars is None or self.one is None or self.all is None:
+            one.fraction = max(one.fraction, share + (1 - share) * STAGES[stage])
+        left = self._left
+        if self.bars is None or one.bar is None or self.all is None:
             if time.monotonic() - self.said > SAY_SECONDS:
                 self.said = time.monotonic()
-                text = f"{self.job.title}: {VERBS.get(stage, stage)}, {self.fraction:.0%}; about {duration(left)} left"
-                self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+                said = f"{one.job.title}: {VERBS.get(stage, stage)}, {one.fraction:.0%}; about {duration(left)} left"
+                self._print(said)
             return
-        self.bars.update(self.one, completed=self.fraction, left=VERBS.get(stage, stage))
-        done = self.done + whole * self.fraction
-        self.bars.update(self.all, completed=done, total=done + left, left=f"about {duration(left)} left")
+        self.bars.update(one.bar, completed=one.fraction, left=VERBS.get(stage, stage))
+        done = self.done + self._in_work
+        total = done + left * self.at_once
+        self.bars.update(self.all, completed=done, total=total, left=f"about {duration(left)} left")
+
+    def lost(self, number: int, why: str) -> None:
+        """Show that the machine or process of a job is gone."""
+        if (one := self._closed(number)) is not None:
+            self._print(f"[{number}/{len(self.todo)}] {one.job.title}: {why}; it goes on elsewhere")
 
     def end(self, number: int, outcome: str, *, measured: bool = True) -> None:
-        """Show that the job is over; ``outcome`` says how it ended, ``measured`` whether it came so far."""
-        if self.job is None:
+        """Show that a job is over; ``outcome`` says how it ended, ``measured`` whether it came so far."""
+        one = self._closed(number)
+        if one is None:
             return
-        seconds = time.monotonic() - self.began
+        seconds = time.monotonic() - one.began
         self.done += seconds
-        self.expectation.done(self.job, max(seconds - self.fitted, 0.0) if measured else None)
-        took = duration(seconds)
-        if self.bars is not None and self.one is not None:
-            self.bars.remove_task(self.one)
-        text = f"[{number}/{len(self.todo)}] {self.job.title}: {outcome}, {took}"
+        self.expectation.done(one.job, max(seconds - one.fitted, 0.0) if measured else None)
+        text = f"[{number}/{len(self.todo)}] {one.job.title}: {outcome}, {duration(seconds)}"
         if self.bars is None:
-            text += f"; about {duration(self.expectation.remaining)} left"
+            text += f"; about {duration(self._left)} left"
+        self._print(text)
+
+    def _closed(self, number: int) -> Running | None:
+        one = self.running.pop(number, None)
+        if one is not None and one.bar is not None and self.bars is not None:
+            self.bars.remove_task(one.bar)
+        return one
+
+    def _whole(self, one: Running) -> float:
+        return max(self.expectation.seconds(one.job), 1e-9)
+
+    @property
+    def _in_work(self) -> float:
+        """The seconds that what is done of running jobs should have taken."""
+        return sum(self._whole(one) * one.fraction for one in self.running.values())
+
+    @property
+    def _left(self) -> float:
+        """The seconds until all is done, by the clock on the wall."""
+        together = max(min(self.at_once, len(self.expectation.left)), 1)
+        return max(self.expectation.remaining - self._in_work, 0.0) / together
+
+    def _print(self, text: str) -> None:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)

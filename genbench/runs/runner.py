@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import time
 from collections.abc import Callable, Mapping
-from multiprocessing import connection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Console
 
 from genbench import data, processor
-from genbench.errors import LESS_MEMORY
 from genbench.files import locked, remove, unfinished_of
 from genbench.records import layout, log
 from genbench.records.record import Record, records
 from genbench.records.stamp import revision
 from genbench.runs import worker
-from genbench.runs.config import Cell, Setting
-from genbench.runs.plan import Job, Plan, plan
+from genbench.runs.config import ANCHORS, SPEED, Cell, Setting
+from genbench.runs.engine import At, Begun, Engine, Failure, Lost, Over
+from genbench.runs.here import Here
+from genbench.runs.plan import Job, Plan, owed, plan
 from genbench.runs.progress import ProgressDisplay, expected
-from genbench.runs.spawn import SPAWN, uninterrupted, unnamed_main, warm_up
 from genbench.runs.suite import Suite
 from genbench.runs.suite import write as write_suite
 from genbench.runs.sweep import sweep
@@ -36,6 +35,7 @@ SAID = {
     "keep": f"older measures kept, since {layout.MODEL} is gone (--fresh trains again)",
     "resume": "cut off, resumed",
     "measure": "trained already, measured again",
+    "time": "trained beside others, timed alone",
 }
 
 
@@ -64,6 +64,7 @@ def run(
     download: bool = False,
     tensorboard: bool = False,
     busy: float | None = None,
+    engine: Engine | None = None,
 ) -> int:
     """Run what of a suite is not done yet, and write the table; return the exit status: 1 where a cell failed, else 0.
 
@@ -79,6 +80,7 @@ def run(
         download: whether to fetch data that are missing, as far as their sources allow.
         tensorboard: whether to write what training logs into each cell's ``tensorboard`` too.
         busy: the number of cores that others kept busy as the run began, if known: :func:`genbench.processor.busy`.
+        engine: the engine that carries jobs out; by default one after the other on this machine.
 
     Raises:
         ValueError: for whatever is wrong with the input, before any training.
@@ -87,8 +89,8 @@ def run(
     began = time.monotonic()
     if tensorboard:
         logs.check()
-    warm_up()
-    with locked(out):
+    engine = Here() if engine is None else engine
+    with locked(out), engine:
         laid = plan(
             suite,
             out,
@@ -101,10 +103,10 @@ def run(
         for folder in (folder for job in laid.jobs if not job.todo for folder in job.folders.values()):
             remove(unfinished_of(folder))
         write_suite(suite, out)
-        _announce(laid, suite, console, busy)
-        setting = Setting(suite.title, root, revision(), command, tensorboard=tensorboard)
+        _announce(laid, suite, console, busy, engine)
+        setting = Setting(suite.title, root, revision(), command, threads=engine.threads, tensorboard=tensorboard)
         view = View.of(suite.columns)
-        ended = carry_out(laid, setting, console, lambda: _so_far(out, view))
+        ended = carry_out(laid, setting, console, lambda: _so_far(out, view), engine)
         measured = records(out)
         rows.write(out, measured, view)
         rows.show(measured, console, view=view)
@@ -114,13 +116,13 @@ def run(
     return 1 if any(end.status == "failed" for end in ended.values()) else 0
 
 
-def _announce(laid: Plan, suite: Suite, console: Console, busy: float | None) -> None:
+def _announce(laid: Plan, suite: Suite, console: Console, busy: float | None, engine: Engine) -> None:
     console.print(suite.title, style="bold", markup=False)
     for how, said in SAID.items():
         if titles := "; ".join(job.title for job in laid.jobs if job.how == how):
             console.print(f"{said}: {titles}", markup=False, highlight=False, soft_wrap=True)
     if any(job.todo for job in laid.jobs):
-        for line in filter(None, (expected(laid), processor.warning(busy))):
+        for line in filter(None, (expected(laid, engine.at_once), processor.warning(busy))):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -131,86 +133,88 @@ def _so_far(out: Path, view: View) -> None:
 
 
 def carry_out(
-    laid: Plan, setting: Setting, console: Console, between: Callable[[], None] = lambda: None
+    laid: Plan,
+    setting: Setting,
+    console: Console,
+    between: Callable[[], None] = lambda: None,
+    engine: Engine | None = None,
 ) -> dict[int, Ended]:
-    """Do every job that is not done, one after the other: they would take each other's processor otherwise.
+    """Do every job that is not done. Speed under company waits until all are done, and is measured alone.
 
-    ``between`` is called as one has ended and before the next begins.
+    Args:
+        laid: the plan.
+        setting: the setting of all of its jobs.
+        console: the console that progress is printed on.
+        between: a function that is called whenever one has ended and others have not.
+        engine: the engine that carries jobs out, open; by default one after the other on this machine.
     """
-    display = ProgressDisplay(console, laid)
-    ended = dict[int, Ended]()
-    with display.live():
-        number = 0
-        for i, job in enumerate(laid.jobs):
-            if job.todo:
-                if number:
-                    between()
-                number += 1
-                display.begin(number, job)
-                ended[i] = _one(job, setting, display)
-                display.end(number, ended[i].said, measured=ended[i].status in ("done", "anchor"))
+    engine = Here() if engine is None else engine
+    todo = {number: job for number, job in enumerate(laid.jobs) if job.todo}
+    if not engine.company:
+        return _pass(todo, setting, console, between, engine)
+    first = {number: _untimed(job) for number, job in todo.items() if job.how != "time"}
+    ended = _pass(first, setting, console, between, engine)
+    alone = {
+        number: replace(job, how="time", fit_seconds=0.0, measure_seconds=job.cell.timing)
+        for number, job in todo.items()
+        if job.cell.recipe != ANCHORS and (number not in ended or ended[number].status == "done") and owed(job)
+    }
+    if alone:
+        between()
+    for number, end in _pass(alone, setting, console, between, engine).items():
+        ended[number] = end._replace(seconds=end.seconds + (ended[number].seconds if number in ended else 0.0))
     return ended
 
 
-def _one(job: Job, setting: Setting, display: ProgressDisplay) -> Ended:
-    """Do one job in a process of its own; if that dies, this does not."""
-    began = time.monotonic()
-    if job.how in ("run", "measure"):
-        for folder in job.folders.values():
-            remove(unfinished_of(folder))
-    here, there = SPAWN.Pipe(duplex=False)
-    child = SPAWN.Process(target=worker.main, args=(job, setting, there), daemon=job.cell.devices == 1)
-    failure: tuple[str, str, bool] | None = None
-    try:
-        with unnamed_main(), uninterrupted():
-            child.start()
-        there.close()
-        while True:
-            connection.wait([here, child.sentinel])
-            if here.poll():
-                try:
-                    kind, *rest = here.recv()
-                except (EOFError, OSError):
-                    break
-                if kind == "at":
-                    display.at(*rest)
-                else:
-                    failure = tuple(rest)
-            elif not child.is_alive():
-                break
-        child.join()
-    finally:
-        if child.is_alive():
-            child.kill()
-            child.join()
-        here.close()
-    return _ended(job, setting, failure, child.exitcode, time.monotonic() - began)
+def _untimed(job: Job) -> Job:
+    """Return the job without the speed of drawing, which its record will owe."""
+    if job.cell.recipe == ANCHORS or SPEED not in job.cell.measures:
+        return job
+    measures = tuple(name for name in job.cell.measures if name != SPEED)
+    return replace(job, cell=job.cell.model_copy(update={"measures": measures, "owed": (SPEED,)}))
 
 
-def _ended(
-    job: Job, setting: Setting, failure: tuple[str, str, bool] | None, status: int | None, seconds: float
-) -> Ended:
-    if failure is not None and failure[2]:
-        raise DiskFull(f"{job.title}: {failure[0]}; make room and run again: what is done stays done")
-    if failure is None and status != 0:
-        failure = (_cause(status), "", False)
+def _pass(
+    jobs: Mapping[int, Job], setting: Setting, console: Console, between: Callable[[], None], engine: Engine
+) -> dict[int, Ended]:
+    for job in jobs.values():
+        if job.how in ("run", "measure", "time"):
+            for folder in job.folders.values():
+                remove(unfinished_of(folder))
+    display = ProgressDisplay(console, Plan(list(jobs.values())), engine.at_once)
+    begun: dict[int, tuple[int, float]] = {}  # by job: its number for people, and when it first began
+    ended = dict[int, Ended]()
+    with display.live(), contextlib.closing(engine.carry_out(jobs, setting)) as events:
+        for event in events:
+            job = jobs[event.job]
+            place, began = begun.setdefault(event.job, (len(begun) + 1, time.monotonic()))
+            match event:
+                case Begun():
+                    if ended:
+                        between()
+                    display.begin(place, job)
+                case At():
+                    display.at(event.stage, event.fraction, place)
+                case Lost():
+                    display.lost(place, event.why)
+                case Over():
+                    end = ended[event.job] = _ended(job, setting, event.failure, time.monotonic() - began)
+                    display.end(place, end.said, measured=end.status in ("done", "anchor"))
+    return ended
+
+
+def _ended(job: Job, setting: Setting, failure: Failure | None, seconds: float) -> Ended:
+    if failure is not None and failure.disk:
+        raise DiskFull(f"{job.title}: {failure.why}; make room and run again: what is done stays done")
     if failure is not None:
-        worker.failed(job, setting, failure[0], failure[1] or None)
-        return Ended("failed", f"failed: {failure[0]}", seconds)
+        worker.failed(job, setting, failure.why, failure.trace or None)
+        return Ended("failed", f"failed: {failure.why}", seconds)
     finished = [Record.read(folder) for folder in job.folders.values()]
     if finished[0].status == "diverged":
         return Ended("diverged", f"diverged: {finished[0].reason}", seconds)
-    fit = finished[0].fit if job.how != "measure" else None
+    fit = finished[0].fit if job.how not in ("measure", "time") else None
     said = f"{fit.steps:,} steps, {fit.images:,} images" if fit is not None else "measured"
     return Ended(finished[0].status, said, seconds)
-
-
-def _cause(status: int | None) -> str:
-    """Return what a process that said nothing died of."""
-    if status in (-signal.SIGKILL, 128 + signal.SIGKILL):
-        return f"its process was killed (signal 9), as a system does that is out of memory; {LESS_MEMORY}"
-    what = f"signal {-status}" if status is not None and status < 0 else f"exit status {status}"
-    return f"its process died of {what}"
 
 
 def _log(out: Path, laid: Plan, ended: dict[int, Ended], began: float) -> str | None:

@@ -16,6 +16,7 @@ from genbench.training.parallel import backend
 if TYPE_CHECKING:
     from genbench.data import Dataset
     from genbench.records.parts import Likelihood
+    from genbench.records.record import Record
     from genbench.training.config import FitReport
 
 
@@ -84,6 +85,10 @@ def stamped(
         protocol["timing"] = {"dtype": "float32", "seconds": cell.timing}
         if cell.labelled is not None:
             protocol["labelled"] = f"{cell.labelled} training images, in their classes' proportions; the others give -1"
+        if setting.company is not None:
+            protocol["company"] = asdict(setting.company)
+        if cell.owed:
+            protocol["owed"] = cell.owed
         if catalog.recipe(cell.recipe).likelihood == "estimate":
             protocol["likelihood"] = {
                 "train": "not measured: chains are dear",
@@ -134,3 +139,20 @@ def stamped(
         if conditions := drawn(cell.given):
             protocol["drawn"] = conditions
     return protocol
+
+
+def of_its_training(whole: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return by what rules and where the model of a stamp was trained, for a stamp of measures made elsewhere."""
+    trained = {name: whole.get(name) for name in ("revision", "device", "threads", "machine")}
+    trained["versions"] = {name: whole.get("versions", {}).get(name) for name in ("torch", "python")}
+    return whole.get("trained", trained)
+
+
+def timed_stamp(before: Record, cell: Cell, setting: Setting) -> dict[str, Any]:
+    """Return the stamp of a record that owed its speed, which was measured here; where it was trained stays in it."""
+    here = {"versions": stamp.versions(), "revision": setting.revision, **stamp.machine(cell.device)}
+    spent = {"steps": before.fit.steps} if before.fit is not None else cell.budget
+    whole = before.stamp | {"command": setting.command(cell, spent)}
+    if any(whole.get(name) != value for name, value in here.items()):
+        whole |= here | {"trained": of_its_training(before.stamp)}
+    return {name: value for name, value in whole.items() if name != "owed"}

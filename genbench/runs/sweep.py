@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from genbench.files import LOCK
+from genbench.files import LOCK, held
 from genbench.records import layout
 
 PARTS = ".*.part"  # files that were being written
@@ -30,6 +30,13 @@ def sweep(run: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
     for folder in (run / layout.CELLS).glob("*/*/.seed-*.failed"):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def swept(folders: Iterable[Path]) -> None:
+    """Remove folders in which nobody is at work any more; one without a lock is only just being made."""
+    for folder in folders:
+        if (folder / LOCK).is_file() and not held(folder):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove(paths: Iterable[Path]) -> None:

@@ -1,4 +1,4 @@
-"""How long a cell will take: training from a few rounds that are thrown away, the rest by what it is that is measured.
+"""What a cell will take: time to train by a few rounds that are thrown away, the rest by what it is that is measured.
 
 What measuring costs is a guess for two slow cores and small images; a run corrects it by each cell that it has done.
 """
@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from genbench.catalog import recipe
+from genbench.data import SPLITS
 from genbench.interface import GenerativeModel
 from genbench.runs.config import ANCHORS, Cell
 from genbench.training.config import Budget, FitConfig, Progress
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 SECONDS = 3.0
 ROUNDS = 8
 LIKELIHOODS = {"exact": 10.0, "bound": 15.0, "estimate": 35.0}  # seconds, at the least effort
+BASE_BYTES = 600 * 2**20  # of a process that has imported torch and measures
 EFFORTS = {"fast": 1.0, "standard": 20.0, "paper": 1000.0}  # times these, of an estimate
 
 
@@ -72,3 +74,14 @@ def measure_seconds(cell: Cell, train: int) -> float:
         seconds += LIKELIHOODS[kind] * scale
     seconds += ("fid" in cell.measures) * 0.008 * cell.samples
     return seconds + ("speed" in cell.measures) * cell.timing / 2
+
+
+def memory_bytes(dataset: Dataset, model: GenerativeModel | None = None) -> int:
+    """Return the bytes of memory that a cell may take: torch, the data and a copy, and what is kept of each weight.
+
+    That is the weight, its gradient, two moments and a checkpoint, with a margin for activations.
+    """
+    splits = [split for name in SPLITS if (split := getattr(dataset, name)) is not None]
+    images = sum(part.nbytes for split in splits for part in (split.images, split.sources) if part is not None)
+    weights = 0 if model is None else sum(value.nbytes for value in model.state_dict().values())
+    return BASE_BYTES + 2 * images + 10 * weights

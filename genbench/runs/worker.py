@@ -67,20 +67,23 @@ def do(job: Job, setting: Setting, tell: Tell) -> None:
     with contextlib.ExitStack() as held:
         for unfinished in folders.values():
             unfinished.mkdir(parents=True, exist_ok=True)
-            held.enter_context(_held(unfinished))
+            held.enter_context(at_work(unfinished))
             with written_whole(unfinished / layout.CONFIGURATION) as file:
                 file.write_text(json.dumps(job.cell.configuration, indent=1))
         if job.cell.recipe == ANCHORS:
             for record in anchors.work(job.cell, setting, folders, tell):
                 _whole(record, folders[record.label], job.folders[record.label])
             return
-        finished = job.folders[job.cell.label] if job.how == "measure" else None
+        finished = job.folders[job.cell.label] if job.how in ("measure", "time") else None
         if finished is not None:
             shutil.copytree(
                 finished, job.unfinished, dirs_exist_ok=True, ignore=shutil.ignore_patterns(layout.RECORD, layout.ERROR)
             )
         try:
-            record = cell.work(job.cell, setting, job.unfinished, tell, finished)
+            if finished is not None and job.how == "time":
+                record = cell.time_alone(job.cell, setting, tell, finished)
+            else:
+                record = cell.work(job.cell, setting, job.unfinished, tell, finished)
         except Diverged as error:
             stamp = stamping.stamped(job.cell, setting) | {"diverged": {"turn": error.turn, "step": error.step}}
             record = Record(**stamping.heading(job.cell), status="diverged", reason=str(error), stamp=stamp)
@@ -90,9 +93,9 @@ def do(job: Job, setting: Setting, tell: Tell) -> None:
 def failed(job: Job, setting: Setting, why: str, trace: str | None = None) -> None:
     """Leave a record that says ``why`` in each of the job's folders that has none; its unfinished work stays beside.
 
-    What was to be measured again stays as it was, with the trace beside it.
+    What was to be measured again or timed stays as it was, with the trace beside it.
     """
-    if job.how == "measure":
+    if job.how in ("measure", "time"):
         remove(job.unfinished)
         if trace is not None:
             with written_whole(job.folders[job.cell.label] / layout.ERROR) as file:
@@ -127,7 +130,7 @@ def _whole(record: Record, unfinished: Path, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _held(unfinished: Path) -> Iterator[None]:
+def at_work(unfinished: Path) -> Iterator[None]:
     """Hold the unfinished folder's lock: the process of a run that was killed may take a moment to notice.
 
     Raises:

@@ -31,6 +31,8 @@ HEADS: Mapping[FigureGroup, str] = {
 }
 ALWAYS = {"timing.dtype": "float32", "parallel": "one device"}  # before stamps said so
 SAID = ("revision", "versions")
+COMPANY = "company.jobs"  # of a training: how many cells its machine had room for at once
+ALONE = {"company jobs": "1"}  # what a stamp that says nothing means
 ABSENT = "absent"
 MOST_ROWS = 3
 MOST_PARTS = 4
@@ -47,7 +49,7 @@ def parts(record: Record, group: FigureGroup, *, timed: bool | None = None, coun
     stamp = record.stamp
     wanted = group.rests_on
     if group.trained and (by_seconds(record) if timed is None else timed):
-        wanted += MACHINE
+        wanted += (*MACHINE, COMPANY)
     whole = ALWAYS | dict(leaves(of_training(stamp) if group.trained else stamp))
     below: dict[str, list[str]] = {}
     for name in whole:
@@ -153,7 +155,7 @@ def _causes(members: Sequence[int], rows: Rows, group: FigureGroup) -> Iterator[
             for index, mine in of.items():
                 # Nobody knows what an evaluated row was trained with: the table says so once, of all its figures.
                 if name in mine or rows[index][0].status != "evaluated":
-                    values.setdefault(mine.get(name, ABSENT), []).append(index)
+                    values.setdefault(mine.get(name, ALONE.get(name, ABSENT)), []).append(index)
             if len(values) > 1:
                 for value, indices in values.items():
                     sides.setdefault(name, {}).setdefault(value, []).extend(indices)

@@ -1,0 +1,241 @@
+"""The engine of many cells at once: each a Ray task, on this machine or on a cluster that shares no file system."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sys
+from collections import Counter
+from collections.abc import Generator, Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self
+
+import ray
+from ray import ObjectRef, ObjectRefGenerator
+from ray.exceptions import RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from genbench.errors import named, reason
+from genbench.records.record import Record
+from genbench.records.stamp import of_training
+from genbench.runs import parcels, ray_task
+from genbench.runs.config import Setting
+from genbench.runs.engine import At, Begun, Event, Failure, Lost, Over
+from genbench.runs.plan import Job
+
+EVERY = 15.0  # seconds between two checkpoints of a cell that come back, at least
+MOST_LOSSES = 5  # of one cell between two of its checkpoints: it may be what its machines die of
+PROBE_SECONDS = 120.0  # for a node to say which versions it has
+END_SECONDS = 10.0  # for tasks to end before their processes are ended
+POLL_SECONDS = 1.0
+
+
+class OnRay:
+    """As many cells at once as there is room for, largest first; those of a lost node go on elsewhere.
+
+    Args:
+        address: the address of a cluster, ``"auto"`` for the one at hand; None for this machine alone.
+        jobs: the number of cells at once on this machine alone.
+        threads: the number of threads of each cell.
+        device: the device, ``"cpu"`` or ``"cuda"``; one GPU each.
+        travels: whether data sets are sent along, each once; else nodes load them by name.
+        every: the least seconds between two checkpoints of a cell that come back.
+    """
+
+    company = True
+
+    def __init__(
+        self, address: str | None, jobs: int, threads: int, device: str, *, travels: bool, every: float = EVERY
+    ) -> None:
+        self.address = address
+        self.jobs = jobs
+        self.threads = threads
+        self.device = device
+        self.travels = travels
+        self.every = every
+        self.started = False
+        self.processors: dict[str, str] = {}  # by node
+        self.datasets: dict[tuple[str, int | None], ObjectRef] = {}
+
+    def __enter__(self) -> Self:
+        self._connect()
+        try:
+            if self.address is not None:
+                self._check_nodes()
+            if not self.at_once:
+                what = "a GPU" if self.device == "cuda" else f"{self.threads} cores"
+                raise ValueError(f"{self._asked}: no node has {what}; give fewer --threads, or another --device")
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave()
+
+    @property
+    def _asked(self) -> str:
+        return f"--jobs {self.jobs}" if self.address is None else f"--ray {self.address}"
+
+    @property
+    def at_once(self) -> int:
+        """The number of cells that there is room for."""
+        return sum(ray_task.room(node, self.threads, self.device) for node in self._nodes())
+
+    def _connect(self) -> None:
+        if ray.is_initialized():  # a notebook's own
+            return
+        quiet: dict[str, Any] = {"logging_level": logging.CRITICAL, "log_to_driver": False}
+        if self.address is None:
+            quiet |= {"include_dashboard": False, "num_cpus": self.jobs * self.threads}
+            quiet |= {"num_gpus": self.jobs if self.device == "cuda" else 0}
+        # Ray adds the working directory to the paths of workers: a checkout there is not what was asked to run.
+        with contextlib.chdir(sys.prefix):
+            try:
+                ray.init(address=self.address or "local", **quiet)
+            except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+                hint = "`ray start --head` begins a cluster" if self.address else "is /tmp full, or its memory?"
+                raise ValueError(f"{self._asked}: Ray cannot be reached ({named(error)}); {hint}") from error
+        self.started = True
+        _silence()
+
+    def _leave(self) -> None:
+        self.datasets.clear()
+        if self.started:
+            self.started = False
+            ray.shutdown()
+
+    def _nodes(self) -> list[dict[str, Any]]:
+        return [node for node in ray.nodes() if node["Alive"]]
+
+    def _check_nodes(self) -> None:
+        """Ask every node that has room for its versions and its processor."""
+        probe = ray.remote(num_cpus=0, max_retries=0)(ray_task.probed)
+        nodes = [node for node in self._nodes() if ray_task.room(node, self.threads, self.device)]
+        asked = {node["NodeID"]: probe.options(scheduling_strategy=_at(node)).remote() for node in nodes}
+        for node in nodes:
+            name = node["NodeManagerHostname"]
+            try:
+                theirs, self.processors[node["NodeID"]] = ray.get(asked[node["NodeID"]], timeout=PROBE_SECONDS)
+            except RayError as error:
+                cause = error.cause if isinstance(error, RayTaskError) and error.cause is not None else error
+                why = f"{self._asked}: node {name} does not run genbench ({named(cause)})"
+                raise ValueError(f"{why}; install it there as it is here") from error
+            if (said := parcels.other_versions(theirs, parcels.versions(), name)) is not None:
+                raise ValueError(f"{self._asked}: {said}")
+
+    def carry_out(self, jobs: Mapping[int, Job], setting: Setting) -> Generator[Event]:
+        """Carry out ``jobs``. A cell whose node or worker is lost goes on from its last checkpoint that came back."""
+        waiting = sorted(jobs, key=lambda i: -(jobs[i].fit_seconds + jobs[i].measure_seconds))
+        running: dict[ObjectRefGenerator, tuple[int, str]] = {}  # the job, and the machine where it is alone
+        losses: Counter[int] = Counter()
+        try:
+            while waiting or running:
+                while waiting and (where := self._place(jobs[waiting[0]], running)) is not None:
+                    number = waiting.pop(0)
+                    running[self._submitted(jobs[number], setting, where)] = number, where.pop("host", "")
+                for task in _ready(list(running)):
+                    number, _ = running[task]
+                    try:
+                        event = self._heard(ray.get(next(task)), number, jobs[number], losses)
+                    except RayTaskError as error:
+                        cause = error.cause or error
+                        event = Over(number, Failure(reason(cause), str(error)))
+                    except (RayError, StopIteration) as error:
+                        event = self._lost(number, error, losses)
+                        if isinstance(event, Lost):
+                            waiting.insert(0, number)
+                    if isinstance(event, Lost | Over):
+                        del running[task]
+                    if event is not None:
+                        yield event
+        finally:
+            _cancel(list(running))
+
+    def _heard(self, word: object, number: int, job: Job, losses: Counter[int]) -> Event | None:
+        """Do what a word of a task asks for, and return what of it the run is to hear."""
+        match word:
+            case parcels.Kept():
+                parcels.keep(job, word.files)
+                losses[number] = 0
+            case parcels.Whole():
+                parcels.finish(job, word.folders)
+            case Begun() | At() | Over():
+                return word._replace(job=number)
+        return None
+
+    def _lost(self, number: int, error: Exception, losses: Counter[int]) -> Event:
+        losses[number] += 1
+        why = f"its worker or node was lost ({type(error).__name__})"
+        if losses[number] <= MOST_LOSSES:
+            return Lost(number, why)
+        return Over(number, Failure(f"{why}, {losses[number]} times with no checkpoint between"))
+
+    def _place(self, job: Job, running: Mapping[ObjectRefGenerator, tuple[int, str]]) -> dict[str, Any] | None:
+        """Return where a job is to run, as options of its task; None where there is no room now."""
+        nodes = [node for node in self._nodes() if ray_task.room(node, self.threads, self.device)]
+        if job.how != "time":
+            if len(running) >= sum(ray_task.room(node, self.threads, self.device) for node in nodes):
+                return None
+            memory = min(job.memory, *(int(node["Resources"].get("memory", job.memory)) for node in nodes))
+            return {"num_cpus": self.threads, "num_gpus": int(self.device == "cuda"), "memory": memory}
+        taken = {host for _, host in running.values()}
+        free = [node for node in nodes if node["NodeManagerHostname"] not in taken]
+        kind = (of_training(Record.read(job.folders[job.cell.label]).stamp).get("machine") or {}).get("processor")
+        same = [node for node in nodes if self.processors.get(node["NodeID"]) == kind]
+        node = next((node for node in free if not same or node in same), None)
+        if node is None:
+            return None
+        whole = {"num_cpus": node["Resources"]["CPU"], "num_gpus": node["Resources"].get("GPU", 0)}
+        return whole | {"scheduling_strategy": _at(node), "host": node["NodeManagerHostname"]}
+
+    def _submitted(self, job: Job, setting: Setting, where: dict[str, Any]) -> ObjectRefGenerator:
+        parcel = parcels.Parcel(job, setting, parcels.packed(job), parcels.versions(), self.every)
+        options = {name: value for name, value in where.items() if name != "host"}
+        task: Any = ray.remote(num_returns="streaming", max_retries=0)(ray_task.work)
+        brought = [self._sent(job, setting)] if self.travels else []
+        return task.options(**options).remote(parcel, *brought)
+
+    def _sent(self, job: Job, setting: Setting) -> ObjectRef:
+        """Return the data set of a job in the object store, which it is put into once."""
+        key = job.cell.dataset, job.cell.size
+        if key not in self.datasets:
+            self.datasets[key] = ray.put(replace(setting, dataset=None).data(job.cell))
+        return self.datasets[key]
+
+
+def _silence() -> None:
+    """Have Ray print nothing of what its own processes say of workers that die: the run says it in a line."""
+    from ray._private import worker
+
+    if hasattr(worker, "print_to_stdstream"):
+        worker.print_to_stdstream = lambda data, ignore_prefix: None
+
+
+def _at(node: Mapping[str, Any]) -> NodeAffinitySchedulingStrategy:
+    return NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+
+
+def _ready(tasks: list[ObjectRefGenerator]) -> list[ObjectRefGenerator]:
+    """Return the tasks that have something to say, all of them as soon as there is one; none after a while."""
+    if not tasks or not ray.wait(tasks, num_returns=1, timeout=POLL_SECONDS)[0]:
+        return []
+    return ray.wait(tasks, num_returns=len(tasks), timeout=0)[0]
+
+
+def _cancel(tasks: list[ObjectRefGenerator]) -> None:
+    """End tasks, first by asking, so that their folders are removed, then by ending their processes."""
+    if not tasks or not ray.is_initialized():
+        return
+    for force, seconds in ((False, END_SECONDS), (True, 1.0)):
+        for task in tasks:
+            with contextlib.suppress(RayError, ValueError):
+                ray.cancel(task, force=force)
+        ended = [task.completed() for task in tasks]
+        left = ray.wait(ended, num_returns=len(ended), timeout=seconds)[1]
+        tasks = [task for task, end in zip(tasks, ended, strict=True) if end in left]
+        if not tasks:
+            return

@@ -1,0 +1,142 @@
+"""Cells on their way between machines that share no file system: folders as bytes, and what a node works on."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from genbench.files import settle, unfinished_of, written_whole
+from genbench.records import layout, stamp
+from genbench.runs.config import Setting
+from genbench.runs.plan import Job
+from genbench.runs.sweep import swept, tidy
+from genbench.runs.worker import at_work
+
+Files = dict[str, bytes]  # a folder: contents by path below it
+DEPTH = 4  # cells/DATASET/LABEL/seed-N
+PREFIX = "genbench-cell-"
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What a node needs to carry out a job.
+
+    Args:
+        job: the job, with its folders as they are on the machine of the run.
+        setting: its setting; a data set that travels comes beside.
+        files: what there is of each of the job's folders so far.
+        versions: the versions that the node must have.
+        every: the least seconds between two checkpoints that are sent back.
+    """
+
+    job: Job
+    setting: Setting
+    files: Mapping[str, Files]
+    versions: Mapping[str, str | None]
+    every: float
+
+
+class Kept(NamedTuple):
+    """An unfinished folder on its way back, so that another node can go on from it."""
+
+    files: Files
+
+
+class Whole(NamedTuple):
+    """The finished folders of a job on their way back, by name."""
+
+    folders: Mapping[str, Files]
+
+
+def read(folder: Path) -> Files:
+    """Return the files of a folder, but for locks and what is being written.
+
+    The training comes first: a history that is read behind it may be ahead of it, as after a kill, and lacks no rows.
+    """
+    paths = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    paths.sort(key=lambda path: path.relative_to(folder) != layout.TRAINING)
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def write(folder: Path, files: Files) -> None:
+    """Write files into a folder, each whole, the training last for the same reason."""
+    for name in sorted(files, key=lambda name: name == layout.TRAINING.as_posix()):
+        with written_whole(folder / name) as part:
+            part.write_bytes(files[name])
+
+
+def packed(job: Job) -> dict[str, Files]:
+    """Return what there is of a job's folders: the finished model to measure, else the work to go on with."""
+    if job.how in ("measure", "time"):
+        return {name: read(folder) for name, folder in job.folders.items()}
+    return {name: read(unfinished_of(folder)) for name, folder in job.folders.items()}
+
+
+def keep(job: Job, files: Files) -> None:
+    """Write what came back of an unfinished job, under its lock."""
+    job.unfinished.mkdir(parents=True, exist_ok=True)
+    with at_work(job.unfinished):
+        write(job.unfinished, files)
+
+
+def finish(job: Job, folders: Mapping[str, Files]) -> None:
+    """Make the folders of a job whole, under their locks: cut off before that, there is still what was kept."""
+    for name, files in folders.items():
+        unfinished = unfinished_of(job.folders[name])
+        unfinished.mkdir(parents=True, exist_ok=True)
+        with at_work(unfinished):
+            write(unfinished, files)
+            settle(unfinished, job.folders[name])
+            tidy(job.folders[name])
+
+
+@contextmanager
+def unpacked(parcel: Parcel) -> Iterator[Job]:
+    """Yield the job of a parcel in a folder of this machine alone, which is removed in the end.
+
+    What nodes that died have left in folders of this kind is removed before.
+    """
+    above = Path(tempfile.gettempdir())
+    swept(above.glob(f"{PREFIX}*"))
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=above, ignore_cleanup_errors=True) as made, at_work(Path(made)):
+        folders = {name: Path(made, *folder.parts[-DEPTH:]) for name, folder in parcel.job.folders.items()}
+        job = replace(parcel.job, folders=folders)
+        finished = job.how in ("measure", "time")
+        for name, files in parcel.files.items():
+            write(folders[name] if finished else unfinished_of(folders[name]), files)
+        yield job
+
+
+@cache
+def versions() -> dict[str, str | None]:
+    """Return what must be the same on all nodes, or a cell would not go on bit for bit: genbench, Python and torch.
+
+    ``code`` is the beginning of the SHA-256 of all files of genbench's own code, for a checkout.
+    """
+    code = hashlib.sha256()
+    for package in ("genbench", "families"):
+        root = Path(__file__).parents[2] / package
+        for path in sorted(root.rglob("*.py")):
+            code.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
+    return {**stamp.versions(("torch",)), "code": code.hexdigest()[:8]}
+
+
+def other_versions(theirs: Mapping[str, str | None], ours: Mapping[str, str | None], node: str) -> str | None:
+    """Return in a line what a node has in another version; None where it has all the same."""
+    differ = [name for name in ours if theirs.get(name) != ours[name]]
+    if not differ:
+        return None
+    said = ", ".join(f"{name} {theirs.get(name)} for {ours[name]} here" for name in differ)
+    return f"node {node} has {said}; install the same on every node"
+
+
+def hostname() -> str:
+    """Return the name of this machine."""
+    return platform.node()
