@@ -123,7 +123,7 @@ def run(
     told = (dataset, size, recipe or (), option or (), seed or (), budget)
     how: dict[str, Any] = {
         "precision": precision,
-        "devices_per_cell": devices_per_cell,
+        "devices": devices_per_cell,
         "labelled": labelled,
         "effort": effort,
     }
