@@ -182,6 +182,7 @@ def score(
     draws: Annotated[int | None, typer.Option(min=1, help="Importance weights, or chains, an image.")] = None,
     effort: Annotated[str | None, typer.Option(help=EFFORT)] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many images.")] = None,
+    each: Annotated[Path | None, typer.Option(help="CSV to write, a line for each image.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
     device: Device = "auto",
     data_dir: DataDir = None,
@@ -192,6 +193,7 @@ def score(
     if (dataset is None) == (images is None):
         raise ValueError("score: give one of --dataset and --images")
     how: dict[str, Any] = {"draws": draws, "effort": effort, "limit": limit, "seed": seed, "alpha": alpha or WHITE}
+    how |= {"each": each}
     line = scoring.score(cell, dataset, images, **how, device=chosen_device(device), root=data_dir)
     console().print(line, markup=False, highlight=False, soft_wrap=True)
 
