@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +19,14 @@ CHECKED = "Name of a recipe, or folder of a finished cell."
 OUTPUT = "One picture, grid.png; samples.npz; or a PNG each, img_%03d.png or FOLDER/."
 SET = "Folder of images, .npz or .npy of them, or data set"
 EXTRACTOR = "efficientnet-lite0"
+SAMPLES, STEPS = 64, 16  # images to draw, and of an interpolation with both its ends
+TAKEN = {  # what each way to draw takes, of what not all take
+    "": {"label", "caption", "temperature", "pixels", "truncation"},
+    "source": {"label", "domain", "source_domain", "alpha"},
+    "complete": {"label", "temperature", "keep"},
+    "reconstruct": {"label", "alpha"},
+    "interpolate": {"label", "alpha"},
+}
 EFFORT = "Effort of annealed importance sampling: fast, standard or paper."
 
 
@@ -86,7 +95,9 @@ def check(
 
 def sample(
     cell: CellPath,
-    number: Annotated[int, typer.Option("-n", "--number", min=1, help="How many.")] = 64,
+    number: Annotated[
+        int | None, typer.Option("-n", "--number", min=1, help="How many; 64, and 16 with --interpolate.")
+    ] = None,
     output: Annotated[Path, typer.Option("-o", "--output", help=OUTPUT)] = Path("grid.png"),
     label: Annotated[str | None, typer.Option(help="Class to draw, its name or number; by default all.")] = None,
     caption: Annotated[str | None, typer.Option(help="Caption to draw; by default those of the test split.")] = None,
@@ -102,51 +113,63 @@ def sample(
     ] = None,
     domain: Annotated[int | None, typer.Option(help="Domain to translate --source into; by default each.")] = None,
     source_domain: Annotated[int | None, typer.Option(help="Domain that --source comes from.")] = None,
+    reconstruct: Annotated[
+        Path | None, typer.Option(help="Image, or folder of images, to make again from its code.")
+    ] = None,
+    interpolate: Annotated[
+        tuple[Path, Path] | None, typer.Option(metavar="A B", help="Two images to go between; a strip, or -o way.gif.")
+    ] = None,
     alpha: Alpha = None,
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
     device: Device = "auto",
     data_dir: DataDir = None,
 ) -> None:
     """Draw from a trained cell: a picture, an .npz, or a PNG each."""
-    from genbench.runs import inference, outputs
+    from genbench.runs import codes, inference, outputs, translate
 
-    if source is not None or complete:
-        outputs.check_picture(output, "--complete" if complete else "--source")
-    if source is not None:
-        others = {"temperature": temperature, "pixels": pixels, "truncation": truncation, "keep": keep}
-        odd = [name for name, value in (others | {"complete": complete or None}).items() if value is not None]
-        if odd:
-            raise ValueError(f"--{odd[0]}: does not go with --source; leave one of them out")
-        from genbench.runs.translate import translate
-
-        told: dict[str, Any] = {"domain": domain, "source_domain": source_domain, "label": label}
-        told |= {"seed": seed, "device": chosen_device(device), "alpha": alpha or WHITE}
-        shown, found = translate(cell, source, number, output, **told)
+    ways = {"source": source, "complete": complete or None, "reconstruct": reconstruct, "interpolate": interpolate}
+    told: dict[str, Any] = {"domain": domain, "source_domain": source_domain, "keep": keep, "caption": caption}
+    told |= {"label": label, "temperature": temperature, "pixels": pixels, "truncation": truncation, "alpha": alpha}
+    told = {name: value for name, value in told.items() if value is not None}
+    way = _way([name for name, value in ways.items() if value is not None], told)
+    if way in ("source", "complete"):
+        outputs.check_picture(output, f"--{way}")
+    told |= {"device": chosen_device(device)}
+    own = source or reconstruct
+    if own is not None:
+        if source is not None:
+            shown, found = translate.translate(cell, source, number or SAMPLES, output, seed=seed, **told)
+        else:
+            shown, found = codes.reconstruct(cell, own, number or SAMPLES, output, **told)
         few = f": {shown:,} of {found:,} images, evenly spread" if shown < found else ""
         console().print(f"{output}{few}", markup=False, highlight=False, soft_wrap=True)
         return
-    for name, value in (("--domain", domain), ("--source-domain", source_domain), ("--alpha", alpha)):
-        if value is not None:
-            raise ValueError(f"{name} {value}: says something of --source alone; give both, or neither")
-    if keep is not None and not complete:
-        raise ValueError(f"--keep {keep}: only --complete keeps rows of an image")
-    if truncation is not None and complete:
-        raise ValueError(f"--truncation {truncation}: --complete draws without noise to truncate")
-    if pixels is not None and complete:
-        raise ValueError(f"--pixels {pixels}: --complete draws every pixel; leave it out")
-    if caption is not None and complete:
-        raise ValueError(f"--caption {caption!r}: --complete draws test images as they are; leave it out")
-    of_samples = {"truncation": truncation, "pixels": pixels, "caption": caption}
-    changes: dict[str, Any] = {"keep": keep} if complete else of_samples
-    changes |= {
-        "label": label,
-        "temperature": temperature,
-        "seed": seed,
-        "device": chosen_device(device),
-        "root": data_dir,
-    }
-    (inference.complete if complete else inference.sample)(cell, number, output, **changes)
+    if interpolate is not None:
+        codes.interpolate(cell, interpolate, number or STEPS, output, **told)
+    else:
+        draw = inference.complete if complete else inference.sample
+        draw(cell, number or SAMPLES, output, seed=seed, root=data_dir, **told)
     console().print(str(output), markup=False, highlight=False, soft_wrap=True)
+
+
+def _way(ways: Sequence[str], told: Mapping[str, object]) -> str:
+    """Return which of the ways to draw is asked for, the option's name, or none for samples.
+
+    Raises:
+        ValueError: for two of them, or an option that does not go with the one.
+    """
+    way, *others = ways or [""]
+    if others:
+        raise ValueError(f"--{others[0]}: does not go with --{way}; leave one of them out")
+    for name, value in told.items():
+        option = f"--{name.replace('_', '-')} {value}"
+        if name in TAKEN[way]:
+            continue
+        if way:
+            raise ValueError(f"{option}: does not go with --{way}; leave one of them out")
+        takers = [f"--{other}" for other, taken in TAKEN.items() if name in taken]
+        raise ValueError(f"{option}: goes with {', '.join(takers)} alone; give both, or neither")
+    return way
 
 
 def score(
@@ -159,6 +182,7 @@ def score(
     draws: Annotated[int | None, typer.Option(min=1, help="Importance weights, or chains, an image.")] = None,
     effort: Annotated[str | None, typer.Option(help=EFFORT)] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many images.")] = None,
+    each: Annotated[Path | None, typer.Option(help="CSV to write, a line for each image.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the noise.")] = 0,
     device: Device = "auto",
     data_dir: DataDir = None,
@@ -169,6 +193,7 @@ def score(
     if (dataset is None) == (images is None):
         raise ValueError("score: give one of --dataset and --images")
     how: dict[str, Any] = {"draws": draws, "effort": effort, "limit": limit, "seed": seed, "alpha": alpha or WHITE}
+    how |= {"each": each}
     line = scoring.score(cell, dataset, images, **how, device=chosen_device(device), root=data_dir)
     console().print(line, markup=False, highlight=False, soft_wrap=True)
 

@@ -187,3 +187,8 @@ def to_bytes(images: Tensor, levels: int) -> Tensor:
         return images
     spread = (torch.arange(levels, dtype=torch.float64, device=images.device) * (255 / (levels - 1))).round()
     return spread.to(torch.uint8)[images.int()]
+
+
+def from_bytes(images: Tensor, levels: int) -> Tensor:
+    """Return 0 … 255 at the nearest of the levels ``0 … levels-1``, uint8: what :func:`to_bytes` spread, as it was."""
+    return images if levels == 256 else (images.float() * (levels - 1) / 255).round().to(torch.uint8)

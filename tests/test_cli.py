@@ -72,7 +72,7 @@ def genbench_(monkeypatch, capsys):
         ),
         (["run", "smoke", "--recipe", "vae", "--labelled", "5000"], "to 1258, all that it has"),
         (["run", "quick", "--dataset", "digits", "--recipe", "aae-semi-supervised"], "labelled"),
-        (["sample", "none", "--keep", "3"], "--keep 3: only --complete keeps rows"),
+        (["sample", "none", "--keep", "3"], "--keep 3: goes with --complete alone"),
         (["score", "none"], "give one of --dataset and --images"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

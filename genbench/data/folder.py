@@ -99,15 +99,17 @@ def load_as_it_is(path: Path, alpha: str = WHITE) -> Raw:
         raise ValueError(str(error).replace(ADVICE, "bring them to one size")) from error
 
 
-def pictures(path: Path, alpha: str = WHITE) -> Tensor:
+def pictures(path: Path, alpha: str = WHITE, size: int | None = None) -> Tensor:
     """Return the image of a file, or every image below a folder in order, uint8 ``(N, 1 or 3, H, W)``.
+
+    With ``size`` each is resized and cropped as :func:`load` does.
 
     Raises:
         ValueError: where :func:`load` raises it.
     """
     if not path.is_dir():
-        return pixels([path], Reading(alpha=alpha))
-    raw = load_as_it_is(path, alpha)
+        return pixels([path], Reading(size, alpha))
+    raw = load_as_it_is(path, alpha) if size is None else load(path, size, alpha)
     return raw.images if raw.test is None else torch.cat([raw.images, raw.test[0]])
 
 

@@ -1,4 +1,4 @@
-"""Grids of images, as PNG."""
+"""Grids of images, as PNG, and animations, as GIF."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ GAP = 2  # pixels between images
 PAPER = 255  # their grey
 CELL = 56  # side, in pixels, to which small images are enlarged
 LONGEST = 20  # letters of a caption
+FRAME = 80  # milliseconds of an animation
 
 
 def draw_grid(
@@ -32,6 +33,13 @@ def draw_grid(
     picture = grid(images, levels=levels, columns=columns, scale=scale, captions=captions)
     with written_whole(Path(path)) as part:
         picture.save(part, format="PNG", optimize=True)
+
+
+def draw_animation(images: ArrayLike, path: Path, *, levels: int = 256) -> None:
+    """Write images, uint8 ``(N, C, H, W)``, as a GIF that repeats, each enlarged as in a :func:`grid`."""
+    first, *others = [grid(image[None], levels=levels) for image in np.asarray(images)]
+    with written_whole(Path(path)) as part:
+        first.save(part, format="GIF", save_all=True, append_images=others, duration=FRAME, loop=0)
 
 
 def grid(

@@ -94,14 +94,19 @@ class Quality(Part):
 
     ``fid_standard_error`` is the jackknife's over samples. ``fid_infinity``, the distance carried to infinitely many
     images, is there under ``classifier`` alone; its standard error and that of ``kid`` count the real images too.
-    They are null in older records, which have ``kid_std``: the spread of KID over subsets, which understates it; so are
-    ``density`` and ``coverage``.
+    ``fid_classes`` is the distance of each class by its name, where samples were asked for classes, and ``fid_class``
+    the mean over all classes; null too where one has fewer than two samples or images.
+    All these are null in older records, which have ``kid_std``: the spread of KID over subsets, which understates it;
+    so are ``density`` and ``coverage``.
     """
 
     fid: float
     fid_standard_error: float | None = None
     fid_infinity: float | None = None
     fid_infinity_standard_error: float | None = None
+    fid_classes: dict[str, float] = {}
+    fid_class: float | None = None
+    fid_class_standard_error: float | None = None
     kid: float
     kid_std: float | None = None
     kid_standard_error: float | None = None

@@ -107,7 +107,7 @@ def detected(model: GenerativeModel, normal: Batch, anomalous: Batch) -> parts.A
     """
     if "label" in model.given:
         raise ValueError("anomaly: this model is given the label, and labels of anomalous images are unknown")
-    return auroc(_scores(model, normal), _scores(model, anomalous))
+    return auroc(anomaly_scores(model, normal), anomaly_scores(model, anomalous))
 
 
 def reconstructed(model: GenerativeModel, split: Batch) -> parts.Reconstruction:
@@ -151,7 +151,7 @@ def masked(model: GenerativeModel, split: Batch) -> parts.MaskError:
     return mask_error(torch.cat(found), split.fields[SHADOW])
 
 
-def _scores(model: GenerativeModel, split: Batch) -> Tensor:
+def anomaly_scores(model: GenerativeModel, split: Batch) -> Tensor:
     """Return the anomaly score of every image, float64 ``(N,)``."""
     scores: list[Tensor] = []
     for batch in _batches(split):

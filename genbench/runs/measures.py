@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from genbench import features, stats
+from genbench.data.classes import names_of
 from genbench.features.classifier import accuracy as classifier_accuracy
 from genbench.files import digest
 from genbench.interface import GenerativeModel
@@ -21,6 +22,7 @@ from genbench.metrics import collapse as collapses
 from genbench.metrics import parzen as parzens
 from genbench.metrics import quality as qualities
 from genbench.metrics import speed as speeds
+from genbench.metrics.class_fid import class_fid
 from genbench.metrics.exact import exact_matches
 from genbench.plots import sample_grid
 from genbench.records import parts
@@ -92,11 +94,20 @@ def real(extractor: features.Extractor, images: Tensor, spec: DataSpec) -> featu
     return features.real_features(extractor, images, spec.levels, digest({"images": images}))
 
 
-def quality(extractor: features.Extractor, data: Dataset, samples: features.Features, seed: int) -> parts.Quality:
-    """Return FID and its kin against the training split."""
+def quality(
+    extractor: features.Extractor, data: Dataset, samples: features.Features, asked: Tensor | None, seed: int
+) -> parts.Quality:
+    """Return FID and its kin against the training split; where samples were ``asked`` for classes, in each of them."""
     reference = real(extractor, data.train.images, data.spec)
     few_features = extractor.name == "classifier"
-    return qualities.quality(reference, samples, seed=seed, extrapolate=few_features)
+    whole = qualities.quality(reference, samples, seed=seed, extrapolate=few_features)
+    if asked is None or data.train.labels is None:
+        return whole
+    found = class_fid(reference.features, data.train.labels, samples.features, asked)
+    names = names_of(data.class_names, data.spec.classes)
+    of_classes = {names[label]: distance for label, distance in found.classes.items()}
+    mean = {"fid_class": found.mean, "fid_class_standard_error": found.standard_error}
+    return whole.model_copy(update={"fid_classes": of_classes, **mean})
 
 
 def parzen(data: Dataset, samples: Tensor) -> parts.Parzen | None:
@@ -205,7 +216,7 @@ def sample_measures(
     with clock("quality"):
         network = extractor(cell.extractor, dataset, cell.device)
         sample_features = real(network, samples, spec) if keep else network.features(samples, spec.levels)
-        of_quality = quality(network, dataset, sample_features, cell.seed)
+        of_quality = quality(network, dataset, sample_features, asked, cell.seed)
         of_parzen = parzen(dataset, samples)
     info: dict[str, Any] = {"name": network.name, "hash": network.hash, "resize": network.resize}
     predicted: Tensor | None = None

@@ -38,8 +38,13 @@ def check_picture(output: Path, what: str) -> None:
     Raises:
         ValueError: naming what would do.
     """
-    if output.suffix.lower() != ".png" or NUMBER.search(output.name):
+    if not is_picture(output):
         raise ValueError(f"-o {output}: {what} draws one picture; give a name such as grid.png")
+
+
+def is_picture(output: Path) -> bool:
+    """Return whether an output is one picture of all."""
+    return output.suffix.lower() == ".png" and not NUMBER.search(output.name)
 
 
 def write(output: Path, samples: Tensor, spec: DataSpec, given: Batch | None, names: Sequence[str]) -> None:

@@ -16,10 +16,12 @@ from genbench.data.classes import UNKNOWN, names_of, numbers
 from genbench.image_file import WHITE
 from genbench.likelihood.effort import check_effort, effort_named
 from genbench.likelihood.nll import nll
-from genbench.runs.inference import class_names, model_of, origin_of
+from genbench.runs import each as each_image
+from genbench.runs.inference import class_names, data_of, model_of, origin_of
 from genbench.runs.likelihoods import anneals
 from genbench.seed import generator
 from genbench.spec import DataSpec, Split
+from genbench.stats import spread
 
 MARKS = {"exact": "=", "bound": "≤", "estimate": "~"}
 
@@ -36,13 +38,19 @@ def score(
     device: str,
     root: Path | None = None,
     alpha: str = WHITE,
+    each: Path | None = None,
 ) -> str:
     """Return the bits per dimension of a data set's test split, or of a folder's images, in a line that says how.
 
+    What is known of each image goes into the CSV ``each``, where one is given: see :func:`genbench.runs.each.write`.
+
     Raises:
         ValueError: for an effort that there is not, or of a model that anneals nothing; for images of another shape or
-            of other levels than the model's, or without its conditions.
+            of other levels than the model's, or without its conditions; for an ``each`` that is no CSV, or a cell
+            whose training images are not at hand.
     """
+    if each is not None:
+        each_image.check(each)
     chosen = effort_named(check_effort(effort or "fast"))
     model = model_of(cell, device)
     recipe = catalog.recipe(origin_of(model, cell).recipe)
@@ -82,15 +90,19 @@ def score(
         raise ValueError(f"{name}: {theirs.classes} classes; the model knows {spec.classes}")
     check_split(theirs, split, name)
     check_given(model.given, split, name)
+    train = None if each is None else data_of(cell, 0, root).train.images
+    limit = limit or (10 if estimate else None)
     likelihood = nll(
         model,
         split,
         dimensions=spec.dimensions,
         draws=draws or (chosen.chains if estimate else 1),
         effort=effort or "fast",
-        limit=limit or (10 if estimate else None),
+        limit=limit,
         generator=generator(seed, "score"),
     )
+    if each is not None and train is not None:
+        each_image.write(each, model, split, spread(len(split), limit), likelihood.per_image, train)
     error = "" if likelihood.standard_error is None else f" ± {likelihood.standard_error:.4f}"
     given = f", given {' and '.join(likelihood.given)}" if likelihood.given else ""
     worth = f" ({likelihood.ess:.3g} effective)" if likelihood.ess is not None else ""

@@ -84,10 +84,24 @@ def test_agreement_of_a_model_that_is_told_a_label_has_its_binomial_error(parrot
     assert said["told"].startswith(f"{share:.3f} ± 0.0")
 
 
+def test_samples_that_were_asked_for_classes_have_a_distance_in_each(parrots):
+    real, told = of(parrots, "real-test").quality, of(parrots, "told").quality
+    assert sorted(real.fid_classes) == sorted(told.fid_classes) == [str(k) for k in range(10)]
+    assert told.fid_class == pytest.approx(sum(told.fid_classes.values()) / 10)
+    assert told.fid_class > 1.5 * real.fid_class, "one image for all"
+    assert of(parrots, "many").quality.fid_class is None
+    table = {row["label"]: row for row in json.loads((parrots / "table.json").read_text())}
+    assert (table["told"]["fid_class"], table["many"]["fid_class"]) == (told.fid_class, None)
+    assert "FID, mean of classes" in everything(parrots)
+    assert "FID, mean of classes" not in (parrots / "table.md").read_text()
+
+
 def test_a_model_that_was_trained_on_the_extractor_shows_no_distance_under_it(parrots):
     assert (of(parrots, "taught").trained_on, of(parrots, "many").trained_on) == ("classifier", None)
     table = {row["label"]: row for row in json.loads((parrots / "table.json").read_text())}
     hidden = ("fid", "fid_se", "fid_infinity", "kid", "kid_se", "precision", "recall", "is", "fid_rank")
+    assert of(parrots, "taught").quality.fid_class is not None
+    hidden += ("fid_class", "fid_class_se", "fid_class_rank")
     assert [table["taught"][key] for key in hidden] == [None] * len(hidden)
     assert table["many"]["fid"] is not None
     assert table["taught"]["agreement"] == of(parrots, "taught").agreement.agreement

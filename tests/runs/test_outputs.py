@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 
 import genbench
-from genbench import DataSpec, data
+from genbench import DataSpec
+from genbench.data import folder, npz
 from genbench.data.classes import UNKNOWN
 from genbench.runs import outputs
 from tests.commands import pictures, refused, script
@@ -30,7 +31,7 @@ def test_an_npz_holds_images_and_labels_and_is_read_again(tmp_path):
     with np.load(tmp_path / "x.npz") as file:
         assert np.array_equal(file["images"], SAMPLES.permute(0, 2, 3, 1))
         assert file["labels"].tolist() == GIVEN.labels.tolist()
-    raw = data.npz.load(tmp_path / "x.npz")
+    raw = npz.load(tmp_path / "x.npz")
     assert torch.equal(raw.images, SAMPLES)
     grey = SAMPLES[:, :1] % 17
     outputs.write(tmp_path / "grey.npz", grey, DataSpec((1, 4, 5), 17), None, ())
@@ -42,7 +43,7 @@ def test_an_npz_holds_images_and_labels_and_is_read_again(tmp_path):
 @pytest.mark.parametrize("names", [(), ("cat", "dog", "fox")])
 def test_a_folder_holds_class_folders_that_are_read_again(tmp_path, names):
     outputs.write(tmp_path / "mine", SAMPLES, SPEC, GIVEN, names)
-    raw = data.folder.load(tmp_path / "mine", None)
+    raw = folder.load(tmp_path / "mine", None)
     assert raw.class_names == (names or ("0", "1", "2"))
     order = GIVEN.labels.argsort(stable=True)
     assert torch.equal(raw.images, SAMPLES[order])

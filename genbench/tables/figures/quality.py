@@ -69,6 +69,21 @@ COLUMNS: tuple[Column, ...] = (
         tooltip=tooltips.samples,
     ),
     Figure(
+        "fid_class",
+        "FID, mean of classes",
+        path="quality.fid_class",
+        better="low",
+        error="quality.fid_class_standard_error",
+        group=QUALITY,
+        drop=3,
+        occasion=lambda row: row["fid_class"] is not None and row["status"] != "anchor",
+        caption=(
+            "FID, mean of classes: of samples asked for a class against the training images of that class; with so few "
+            "images a class it is biased upwards, by more than FID is."
+        ),
+        tooltip=tooltips.samples,
+    ),
+    Figure(
         "kid",
         "KID",
         path="quality.kid",
