@@ -19,6 +19,7 @@ from genbench.errors import printable
 from genbench.image_file import SUFFIXES, WHITE, decoded
 from genbench.memory import check_fits
 
+BESIDE_SIZE = "bring them to one size"  # the advice of those who resize nothing
 ADVICE = "say --size N to resize and crop all"
 LESS = "give fewer, or a smaller --size"
 SHOWN = 5  # reasons for which files were skipped, by name
@@ -98,7 +99,7 @@ def load_as_it_is(path: Path, alpha: str = WHITE) -> Raw:
     try:
         return load(path, None, alpha)
     except ValueError as error:
-        raise ValueError(str(error).replace(ADVICE, "bring them to one size")) from error
+        raise ValueError(str(error).replace(ADVICE, BESIDE_SIZE)) from error
 
 
 def pictures(path: Path, alpha: str = WHITE) -> Tensor:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from genbench import errors
 from genbench.errors import nearest
-from genbench.files import written_whole
+from genbench.files import check_regular, written_whole
 from genbench.image_file import WHITE, ground
 from genbench.likelihood.effort import EFFORTS
 from genbench.records import layout
@@ -227,8 +227,9 @@ def read(name: str) -> Suite:
     if not name.endswith(".toml"):
         raise ValueError(f"unknown suite {name!r}: {nearest(name, suites)} (or give the path of a .toml file)")
     try:
+        check_regular(Path(name))
         text = Path(name).read_text(encoding="utf-8-sig")  # some editors begin a file with a byte-order mark
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ValueError(f"suite {name}: cannot be read ({error})") from error
     return parse(text, name)
 
