@@ -6,6 +6,7 @@ TYPE_CHECKING = False  # as typing has it: this is the console script's first im
 
 if TYPE_CHECKING:
     from genbench.catalog import build
+    from genbench.data.dataset import Dataset
     from genbench.implicit import ImplicitModel
     from genbench.interface import GenerativeModel, LogLikelihood, Phase, Step, Turn
     from genbench.notebook import evaluate, run, show, table
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 # Where each public name is. They are imported when first used (PEP 562): torch takes seconds, which most commands save.
 _HOMES = {
     "catalog": ("build",),
+    "data.dataset": ("Dataset",),
     "implicit": ("ImplicitModel",),
     "interface": ("GenerativeModel", "LogLikelihood", "Phase", "Step", "Turn"),
     "notebook": ("evaluate", "run", "show", "table"),
@@ -35,6 +37,7 @@ __all__ = [
     "Batch",
     "Budget",
     "DataSpec",
+    "Dataset",
     "Diverged",
     "Field",
     "FitConfig",

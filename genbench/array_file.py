@@ -23,7 +23,7 @@ from genbench.memory import check_fits
 NUMBERS = "buifcSU"  # kinds of types without a pointer in them; of texts, what reads them says that it wants numbers
 DEFLATED = 1032  # times as long as its bytes in an archive: no deflated stream comes to more
 HEADER = 4096  # characters of an array's header, of which numpy writes 128
-CHUNK = 2**24
+CHUNK = 2**20
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 IDX_BYTES = b"\0\0\x08"  # and the number of dimensions: how an IDX file of unsigned bytes begins
 

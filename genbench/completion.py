@@ -11,7 +11,10 @@ from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 
 # As ``genbench.data`` has them, which imports torch.
-DATASETS = ("digits", "mnist5k", "mnist", "fashion-mnist", "cifar10", "svhn", "simulated", "photos", "faces")
+DATASETS = (
+    *("digits", "mnist5k", "mnist", "fashion-mnist", "kmnist", "cifar10", "cifar100", "stl10", "svhn"),
+    *("simulated", "photos", "faces"),
+)
 PREFIXES = (
     "binarized:",
     "blur:",

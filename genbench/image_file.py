@@ -103,23 +103,34 @@ def decoded(path: Path, alpha: str = WHITE, formats: tuple[str, ...] = FORMATS) 
     Raises:
         ValueError: see :func:`opened`; also for 32 bits a pixel, and for transparency that is to be refused.
     """
-    colour = ground(alpha)
+    ground(alpha)
     with opened(path, formats) as image:
-        done = ["of which the first frame counts"] if getattr(image, "is_animated", False) else []
-        if any(";16" in str(tile[3]) for tile in getattr(image, "tile", ())):
-            done.append("brought from 16 bits to 8")
-        turned = _orientation(image)
-        image.load()
-        way_up = _orientation(image)  # 1 by now where Pillow turns by itself, as it does TIFF
-        whole = _opaque(_eight_bits(image), alpha, colour, done)
-        if whole.mode == "P":
-            done.append("brought from a palette to colours")
-        elif whole.mode not in ("1", "L", "RGB"):
-            done.append(f"brought from {whole.mode} to RGB")
-        whole = whole.convert("L" if whole.mode in ("1", "L") else "RGB")
-        if max(turned, way_up) > 1:
-            done.append("turned upright by EXIF")
-        return Decoded(_upright(whole, way_up), tuple(done))
+        return seen(image, alpha)
+
+
+def seen(image: Image, alpha: str = WHITE) -> Decoded:
+    """Return a picture of Pillow's, decoded or not, as it is to be seen: see :func:`decoded`.
+
+    Raises:
+        ValueError: for more than :data:`MOST_PIXELS`, 32 bits a pixel, and transparency that is to be refused.
+    """
+    colour = ground(alpha)
+    _check_size(*image.size)
+    done = ["of which the first frame counts"] if getattr(image, "is_animated", False) else []
+    if any(";16" in str(tile[3]) for tile in getattr(image, "tile", ())):
+        done.append("brought from 16 bits to 8")
+    turned = _orientation(image)
+    image.load()
+    way_up = _orientation(image)  # 1 by now where Pillow turns by itself, as it does TIFF
+    whole = _opaque(_eight_bits(image), alpha, colour, done)
+    if whole.mode == "P":
+        done.append("brought from a palette to colours")
+    elif whole.mode not in ("1", "L", "RGB"):
+        done.append(f"brought from {whole.mode} to RGB")
+    whole = whole.convert("L" if whole.mode in ("1", "L") else "RGB")
+    if max(turned, way_up) > 1:
+        done.append("turned upright by EXIF")
+    return Decoded(_upright(whole, way_up), tuple(done))
 
 
 def ground(alpha: str) -> tuple[int, int, int] | None:

@@ -1,33 +1,30 @@
 """Data sets by name: a source, and variants of it in front, as in ``edges:mnist5k`` or ``unpaired:edges:digits``.
 
-A source is a file that yields :class:`Raw`; a new one is a line in :data:`SOURCES`. A variant is an entry of
-:data:`genbench.data.variants.VARIANTS`. Two data sets with a plus between them, ``domains:A+B``, are two domains.
+A source is a file that yields :class:`Raw`; a new one is a line in :data:`SOURCES`. Other packages declare data sets by
+entry points (:mod:`genbench.data.declared`). A variant is an entry of :data:`genbench.data.variants.VARIANTS`. Two data
+sets with a plus between them, ``domains:A+B``, are two domains.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
-import torch
-
-from genbench.check import check_split
-from genbench.data.dataset import HELD_OUT, SHARES, Dataset, Raw, digest, stratified
+from genbench.data import declared
+from genbench.data.dataset import Dataset, finished, split_up
 from genbench.data.domains import joined
+from genbench.data.raw import Raw
 from genbench.data.variants import VARIANTS, Variant, variant_named
 from genbench.errors import nearest
 from genbench.files import cache_dir
 from genbench.image_file import WHITE, ground
-from genbench.seed import generator
-from genbench.spec import Split
 
 __all__ = ["Dataset", "data_dir", "listing", "load"]
-
-SPLITS = ("train", "validation", "test", "anomalous")
 
 
 @dataclass(frozen=True)
@@ -93,10 +90,13 @@ SOURCES = {
     "fashion-mnist": Source(
         "Fashion-MNIST", "mnist", (1, 28, 28), 256, 10, (54000, 6000, 10000), "FashionMNIST", class_names=FASHION
     ),
+    "kmnist": Source("Kuzushiji-MNIST", "mnist", (1, 28, 28), 256, 10, (54000, 6000, 10000), "KMNIST"),
     "cifar10": Source(
-        "CIFAR-10", "cifar_svhn", (3, 32, 32), 256, 10, (45000, 5000, 10000), "cifar10", class_names=CIFAR10
+        "CIFAR-10", "torchvision_sets", (3, 32, 32), 256, 10, (45000, 5000, 10000), "cifar10", class_names=CIFAR10
     ),
-    "svhn": Source("Street View House Numbers", "cifar_svhn", (3, 32, 32), 256, 10, (65930, 7327, 26032), "svhn"),
+    "cifar100": Source("CIFAR-100", "torchvision_sets", (3, 32, 32), 256, 100, (45000, 5000, 10000), "cifar100"),
+    "stl10": Source("STL-10, labelled", "torchvision_sets", (3, 96, 96), 256, 10, (4500, 500, 8000), "stl10"),
+    "svhn": Source("Street View House Numbers", "torchvision_sets", (3, 32, 32), 256, 10, (65930, 7327, 26032), "svhn"),
 }
 PATHS = {
     "folder": "a folder of images",
@@ -141,8 +141,9 @@ def listing(root: Path | None = None) -> list[Listed]:
             lines.append(Listed(name, *facts, found(), source.where))
         else:
             lines.append(Listed(name, *facts, found(folder, source.argument), str(folder)))
-    lines += [Listed(f"{kind}:PATH", text, None, None, None, None, True, "PATH") for kind, text in PATHS.items()]
     unknown = (None, None, None, None, True)
+    lines += [Listed(name, point.value, *unknown, "another package") for name, point in _declared().items()]
+    lines += [Listed(f"{kind}:PATH", text, *unknown, "PATH") for kind, text in PATHS.items()]
     lines.append(Listed(f"{DOMAINS}:A+B", "two of these of one shape, from A to B", *unknown, "A and B", "C×H×W"))
     for variant in VARIANTS:
         name, levels = f"{variant.prefix}:NAME", variant.levels
@@ -161,8 +162,8 @@ def load(
     """Return a data set by name, split the same way each time.
 
     Args:
-        name: the name of a source, ``folder:PATH``, ``pairs:PATH``, ``npz:PATH`` or ``domains:A+B`` of two names, with
-            variants in front: ``edges:mnist5k``.
+        name: the name of a source, ours or another package's, ``folder:PATH``, ``pairs:PATH``, ``npz:PATH`` or
+            ``domains:A+B`` of two names, with variants in front: ``edges:mnist5k``.
         root: the data folder; see :func:`data_dir`.
         size: the side in pixels that images in folders are resized and cropped to.
         alpha: what is behind the transparent pixels of images in folders, a colour, or ``"refuse"`` where there are to
@@ -186,18 +187,17 @@ def load(
         raise ValueError(f"size={size}: only folder:PATH and pairs:PATH are resized; {source} keeps its size")
     elif alpha != WHITE and kind not in PICTURES:
         raise ValueError(f"alpha={alpha!r}: only folder:PATH and pairs:PATH have transparent pixels; leave it out")
-    else:
+    elif source in SOURCES or kind in PATHS:
         dataset = _split(_raw(source, path, data_dir(root), size, alpha, download), source)
+    else:
+        dataset = declared.load(_declared()[source])
     for asked, variant, number in reversed(variants):
         try:
             dataset = variant.of(dataset, number)
         except ValueError as error:
             said = str(error).replace("NAME", "each of the two names" if kind == DOMAINS else source)
             raise ValueError(f"data set {name!r}: {asked}: {said}") from error
-    splits = {part: split for part in SPLITS if (split := getattr(dataset, part)) is not None}
-    for part, split in splits.items():
-        check_split(dataset.spec, split, f"{name} {part}")
-    return replace(dataset, name=name, hashes={part: digest(split) for part, split in splits.items()})
+    return finished(dataset, name)
 
 
 def _parsed(name: str) -> tuple[list[tuple[str, Variant, int]], str]:
@@ -210,8 +210,8 @@ def _parsed(name: str) -> tuple[list[tuple[str, Variant, int]], str]:
     kind, colon, path = rest.partition(":")
     if kind == DOMAINS:
         _two(path)
-    elif rest not in SOURCES and not (kind in PATHS and path):
-        known = [*SOURCES, *(f"{kind}:PATH" for kind in PATHS), f"{DOMAINS}:A+B"]
+    elif rest not in SOURCES and not (kind in PATHS and path) and rest not in _declared():
+        known = [*SOURCES, *_declared(), *(f"{kind}:PATH" for kind in PATHS), f"{DOMAINS}:A+B"]
         if colon and kind not in PATHS:
             for variant in VARIANTS:
                 stem, numbered, _ = variant.prefix.rpartition("K")
@@ -223,6 +223,11 @@ def _parsed(name: str) -> tuple[list[tuple[str, Variant, int]], str]:
     if len({variant.prefix for _, variant, _ in variants}) < len(variants):
         raise ValueError(f"data set {name!r}: a variant is asked for twice")
     return variants, rest
+
+
+def _declared() -> Mapping[str, EntryPoint]:
+    """Return the data sets that other packages declare."""
+    return declared.declared({*SOURCES, *PATHS, DOMAINS})
 
 
 def _two(names: str) -> tuple[str, str]:
@@ -264,36 +269,12 @@ def _raw(source: str, path: str, root: Path, size: int | None, alpha: str, downl
 
 
 def _split(raw: Raw, source: str) -> Dataset:
-    """Return the data set of a source, not varied yet; its hashes are still to be found.
-
-    Rows go into splits first, and only then is anything taken from them.
-    """
-    if raw.parts is not None:
-        rows = [*raw.parts]
-    else:
-        try:
-            rows = stratified(raw.labels, len(raw.images), SHARES if raw.test is None else HELD_OUT)
-        except ValueError as error:
-            raise ValueError(f"{source}: {error}") from error
-    splits = [
-        Split(
-            raw.images[part],
-            None if raw.labels is None or not raw.classes else raw.labels[part],
-            None if raw.sources is None else raw.sources[part],
-            {name: values[part] for name, values in raw.fields.items()},
-        )
-        for part in rows
-    ]
-    if raw.test is not None:
-        images, labels = raw.test
-        order = torch.arange(len(images))
-        # Measures take the first of the test split: folders are read class by class, and MNIST's first half is easier.
-        if source == "mnist" or source.startswith("folder:"):
-            order = torch.randperm(len(images), generator=generator(0, "test"))
-        splits.append(Split(images[order], labels[order] if raw.classes and labels is not None else None))
-    train, validation, test = splits
-    title = SOURCES[source].title if source in SOURCES else source
-    names = SOURCES[source].class_names if source in SOURCES else raw.class_names
-    aligned = raw.sources is not None
-    made = Dataset(source, title, raw.spec, train, validation, test, {}, aligned=aligned)
-    return replace(made, told=raw.told, class_names=names)
+    """Return the data set of a source, not varied yet; its hashes are still to be found."""
+    known = SOURCES.get(source)
+    title, names = (known.title, known.class_names) if known is not None else (source, ())
+    # Measures take the first of the test split: folders are read class by class, and MNIST's first half is easier.
+    shuffled = source in ("mnist", "kmnist") or source.startswith("folder:")
+    try:
+        return split_up(raw, source, title, names or raw.class_names, shuffled=shuffled)
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from error

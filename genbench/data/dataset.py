@@ -1,95 +1,32 @@
-"""What a source yields and what the house gets: three fixed splits, each with a hash."""
+"""What is made of a source: three fixed splits, each with a hash."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from genbench.check import check_split
+from genbench.data.arrays import as_images, as_labels, brought_forward, flat
+from genbench.data.items import gathered
+from genbench.data.raw import Raw
+from genbench.data.splits import HELD_OUT, SHARES, places, stratified
 from genbench.data.vocabulary import Vocabulary
+from genbench.files import written_whole
+from genbench.image_file import WHITE
 from genbench.seed import generator
-from genbench.spec import Batch, DataSpec, Field, Split, Splits
+from genbench.spec import Batch, DataSpec, Split, Splits
 
-SHARES = (0.7, 0.1, 0.2)  # training, validation, test
-HELD_OUT = (0.9, 0.1)  # training, validation, where the source has a test split of its own
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
-
-@dataclass(frozen=True)
-class Raw:
-    """Images as a source holds them, not yet split for training.
-
-    Args:
-        images: the images, uint8 ``(N, C, H, W)``.
-        labels: the labels, int64 ``(N,)``, or None.
-        levels: the number of integer levels.
-        classes: the number of labels, 0 for none.
-        test: the images and labels of an official test split, where the source has one.
-        parts: the rows of training, validation and test split, int64 each, where the source settles all three; in
-            random order, since what measures fewer images than a split has takes the first.
-        sources: the sources, uint8 ``(N, C', H', W')``: image i is translated from source i.
-        fields: the fields, a tensor of integers ``(N, …)`` for each name in ``kinds``.
-        kinds: the shape, levels and owner of each field, by name.
-        told: what was read, skipped and converted, in a line, where files of all sorts are read.
-        class_names: the name of each class, where they have names.
-
-    Raises:
-        ValueError: for numbers of rows that differ, fields of another shape than their kind's, parts that overlap, are
-            empty or lead to no row, or what a ``test`` of images and labels alone cannot go with.
-    """
-
-    images: Tensor
-    labels: Tensor | None = None
-    levels: int = 256
-    classes: int = 0
-    test: tuple[Tensor, Tensor | None] | None = None
-    parts: tuple[Tensor, Tensor, Tensor] | None = None
-    sources: Tensor | None = None
-    fields: Mapping[str, Tensor] = field(default_factory=dict)
-    kinds: Mapping[str, Field] = field(default_factory=dict)
-    told: str = ""
-    class_names: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        count = len(self.images)
-        if self.test is not None and (self.parts is not None or self.sources is not None or self.fields):
-            raise ValueError(
-                "test: it has images and labels alone; with sources, fields or parts give all as one array"
-            )
-        for name, values in {"labels": self.labels, "sources": self.sources, **self.fields}.items():
-            if values is not None and len(values) != count:
-                raise ValueError(f"{name}: {len(values)} for {count} images; give one for each")
-        if self.fields.keys() != self.kinds.keys():
-            raise ValueError(f"fields {sorted(self.fields)} are not those that kinds describe, {sorted(self.kinds)}")
-        for name, kind in self.kinds.items():
-            if tuple(self.fields[name].shape[1:]) != kind.shape:
-                raise ValueError(f"field {name!r} has shape {tuple(self.fields[name].shape[1:])}, not {kind.shape}")
-        if self.parts is not None:
-            _check_parts(self.parts, count)
-
-    @property
-    def spec(self) -> DataSpec:
-        """The spec of the data, before anything varies them."""
-        channels, height, width = self.images.shape[1:]
-        source = None
-        if self.sources is not None:
-            source = (self.sources.shape[1], self.sources.shape[2], self.sources.shape[3])
-        return DataSpec((channels, height, width), self.levels, self.classes, source, fields=self.kinds)
-
-
-def _check_parts(parts: tuple[Tensor, Tensor, Tensor], count: int) -> None:
-    """Refuse rows that are not those of three disjoint splits of ``count`` images."""
-    for name, rows in zip(("train", "validation", "test"), parts, strict=True):
-        if rows.dtype != torch.int64 or rows.dim() != 1 or len(rows) == 0:
-            raise ValueError(f"{name}: rows are {rows.dtype} {tuple(rows.shape)}; give int64 (n,), at least one")
-        if not 0 <= int(rows.min()) <= int(rows.max()) < count:
-            raise ValueError(f"{name}: rows run from {rows.min()} to {rows.max()}; there are {count}, from 0")
-    whole = torch.cat(parts)
-    if len(whole.unique()) < len(whole):
-        raise ValueError("train, validation and test: a row stands in two of them, or twice in one")
+SPLITS = ("train", "validation", "test", "anomalous")
 
 
 @dataclass(frozen=True)
@@ -127,6 +64,73 @@ class Dataset:
     told: str = ""
     class_names: tuple[str, ...] = ()
 
+    @classmethod
+    def from_torch(
+        cls,
+        dataset: Any,  # noqa: ANN401 - a class of torch's, of Hugging Face's, or of anybody's
+        *,
+        test: Any = None,  # noqa: ANN401
+        name: str = "given",
+        image: str | None = None,
+        label: str | None = None,
+        alpha: str = WHITE,
+    ) -> Dataset:
+        """Return a data set of torch's, torchvision's or Hugging Face's, split as a folder of the same images is.
+
+        Each item is read once, so that what its transforms draw at random is drawn once and for all.
+
+        Args:
+            dataset: the data set, of pairs of image and label, of images, or of mappings with a column of images. An
+                image is one of PIL, or a tensor or an array of uint8, or of floats from 0 to 1.
+            test: the same of an official test split, where there is one.
+            name: the data set's name.
+            image: the column of images, where items are mappings and nothing says which it is.
+            label: the column of labels, likewise.
+            alpha: the ground behind transparent pixels, a colour, or ``"refuse"``.
+
+        Raises:
+            ValueError: in one line, for items that are no such images, sizes that differ, or odd labels.
+        """
+        found = gathered([dataset] if test is None else [dataset, test], image, label, alpha)
+        images, labels, n = found.images, found.labels, found.counts[0]
+        held = None if test is None else (images[n:], None if labels is None else labels[n:])
+        return _given(images[:n], None if labels is None else labels[:n], held, name, found.class_names)
+
+    @classmethod
+    def from_arrays(
+        cls,
+        images: ArrayLike | Tensor,
+        labels: ArrayLike | Tensor | None = None,
+        *,
+        test: tuple[ArrayLike | Tensor, ArrayLike | Tensor | None] | None = None,
+        name: str = "given",
+        class_names: Sequence[str] = (),
+    ) -> Dataset:
+        """Return the data set of some arrays, split as an ``.npz`` of the same is; the arrays stay as they are.
+
+        Args:
+            images: the images, uint8 N×H×W, N×H×W×C, or N×C×H×W where the last axis has not 1 or 3.
+            labels: the labels, N integers numbered from 0.
+            test: the images and labels of an official test split, where there is one.
+            name: the data set's name.
+            class_names: the name of each class, where they have names.
+
+        Raises:
+            ValueError: in one line, for arrays that are not that.
+        """
+        given = [(images, labels)] if test is None else [(images, labels), test]
+        pixels = [as_images(np.array(array, order="C"), "images") for array, _ in given]  # copies
+        numbered = [flat(np.asarray(array)) for _, array in given if array is not None]
+        if 0 < len(numbered) < len(given):
+            raise ValueError("labels: of images or of test alone; give both, or neither")
+        counts = list(map(len, pixels))
+        found = as_labels(np.concatenate(numbered), sum(counts)) if numbered else None
+        if class_names and (found is None or len(class_names) != int(found.max()) + 1):
+            raise ValueError(f"class_names: {len(class_names)}; give one for each class that labels number")
+        parts = [None] * len(given) if found is None else found.split(list(map(len, numbered)))
+        held = None if test is None else (pixels[1], parts[1])
+        return _given(pixels[0], parts[0], held, name, tuple(class_names))
+
     @property
     def splits(self) -> Splits:
         """The splits that a model may see. Validation images have a source each where it is theirs, and else none."""
@@ -154,6 +158,30 @@ class Dataset:
             anomalous=None if strange is None else change(strange, "anomalous"),
         )
 
+    def save(self, path: Path | str) -> str:
+        """Write images, labels and splits into an ``.npz`` and return the name that runs have it by, ``npz:PATH``.
+
+        Raises:
+            ValueError: for a path of another suffix, and for data of which a file would not hold all.
+        """
+        path = Path(path).absolute()
+        if path.suffix != ".npz":
+            raise ValueError(f"{path}: give a name that ends in .npz")
+        spec = self.spec
+        if spec.levels != Raw.levels or spec.source or spec.fields or spec.labelled or self.anomalous is not None:
+            raise ValueError(f"{self.name}: save takes images of {Raw.levels} levels and labels; vary them when loaded")
+        splits = {"train": self.train, "validation": self.validation, "test": self.test}
+        order = torch.arange(sum(map(len, splits.values()))).split(list(map(len, splits.values())))
+        arrays: dict[str, Any] = {"images": torch.cat([split.images for split in splits.values()]).numpy()}
+        arrays |= {name: rows.numpy() for name, rows in zip(splits, order, strict=True)}
+        if spec.classes:
+            arrays["labels"] = torch.cat([s.labels for s in splits.values() if s.labels is not None]).numpy()
+        if self.class_names:
+            arrays["class_names"] = np.array(self.class_names)
+        with written_whole(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, **arrays)
+        return f"npz:{path}"
+
     def with_labels(self, n: int | None) -> Dataset:
         """Return the data with ``n`` training labels and -1 for the others: what semi-supervised recipes learn from.
 
@@ -173,7 +201,7 @@ class Dataset:
         known = int((labels >= 0).sum())
         if not classes <= n <= known:
             raise ValueError(f"labelled={n}: give {classes}, one a class of {self.name}, to {known}, all that it has")
-        kept = _places(labels).masked_fill(labels < 0, torch.inf).argsort(stable=True)[:n]
+        kept = places(labels).masked_fill(labels < 0, torch.inf).argsort(stable=True)[:n]
         few = torch.full_like(labels, -1)
         few[kept] = labels[kept]
         return replace(self, spec=replace(self.spec, labelled=n), train=replace(self.train, labels=few))
@@ -187,64 +215,68 @@ def digest(split: Batch) -> str:
     for name, values in arrays:
         if values is not None:
             summed.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
-            summed.update(values.contiguous().numpy().tobytes())
+            summed.update(values.contiguous().numpy().data)
     return summed.hexdigest()
 
 
-def stratified(labels: Tensor | None, count: int, shares: tuple[float, ...], seed: int = 0) -> list[Tensor]:
-    """Return rows ``0 … count-1`` in disjoint parts of the given shares, each class within one image of its share.
+def split_up(raw: Raw, name: str, title: str, class_names: tuple[str, ...], *, shuffled: bool) -> Dataset:
+    """Return the data set of a source, in the memory of its images, which are put in order; it has no hashes yet.
 
-    Within a class rows are drawn at random from a fixed seed, and each part comes in random order.
+    Rows go into splits first, and only then is anything taken from them.
 
     Args:
-        labels: the labels, int64 ``(count,)``; None makes one class of all.
-        count: the number of rows.
-        shares: the share of each part; they sum to 1.
-        seed: the seed of the draw.
+        raw: the images and what belongs to them, for whose order nobody else asks any more.
+        name: the data set's name.
+        title: its title, for people.
+        class_names: the name of each class, where they have names.
+        shuffled: whether an official test split is put in random order, since it may be sorted.
 
     Raises:
-        ValueError: where a part would be empty.
+        ValueError: for too few images.
     """
-    source = generator(seed, "split")
-    order = torch.randperm(count, generator=source)
-    parts: list[list[Tensor]] = [[] for _ in shares]
-    for label in [None] if labels is None else labels.unique().tolist():
-        rows = order if labels is None else order[labels[order] == label]
-        marks = [round(len(rows) * sum(shares[:i])) for i in range(len(shares) + 1)]
-        for part, begin, end in zip(parts, marks, marks[1:], strict=False):
-            part.append(rows[begin:end])
-    whole = [torch.cat(part) for part in parts]
-    if min(map(len, whole)) == 0:
-        raise ValueError(f"{count} images are too few to split into parts of {shares}: give more")
-    return [part[torch.randperm(len(part), generator=source)] for part in whole]
+    shares = SHARES if raw.test is None else HELD_OUT
+    rows = raw.parts or tuple(stratified(raw.labels, len(raw.images), shares))
+    order, counts = torch.cat(rows), [len(part) for part in rows]
+
+    def parts(values: Tensor | None) -> Sequence[Any]:
+        return [None] * len(counts) if values is None else brought_forward(values, order).split(counts)
+
+    labels = parts(raw.labels if raw.classes else None)
+    fields = {name: parts(values) for name, values in raw.fields.items()}
+    splits = [
+        Split(images, labels[i], sources, {name: values[i] for name, values in fields.items()})
+        for i, (images, sources) in enumerate(zip(parts(raw.images), parts(raw.sources), strict=True))
+    ]
+    if raw.test is not None:
+        images, held_out = raw.test
+        held_out = held_out if raw.classes else None
+        if shuffled:
+            order = torch.randperm(len(images), generator=generator(0, "test"))
+            images, held_out = brought_forward(images, order), None if held_out is None else held_out[order]
+        splits.append(Split(images, held_out))
+    train, validation, test = splits
+    whole = Dataset(name, title, raw.spec, train, validation, test, {}, aligned=raw.sources is not None)
+    return replace(whole, told=raw.told, class_names=class_names)
 
 
-def chosen(count: int, n: int, labels: Tensor | None = None, seed: int = 0) -> Tensor:
-    """Return ``n`` of the rows ``0 … count-1``, each class in its share, drawn at random and in random order.
-
-    Where there are no more than ``n``, they are all, as they stand.
-
-    Args:
-        count: the number of rows.
-        n: the number of rows wanted.
-        labels: the labels, int64 ``(count,)``, of which -1 is a class too; None makes one class of all.
-        seed: the seed of the draw.
-    """
-    if n >= count:
-        return torch.arange(count)
-    order = torch.randperm(count, generator=generator(seed, "chosen"))
-    if labels is None:
-        return order[:n]
-    return order[_places(labels[order]).argsort(stable=True)[:n].sort().values]
+def _given(
+    images: Tensor,
+    labels: Tensor | None,
+    test: tuple[Tensor, Tensor | None] | None,
+    name: str,
+    class_names: tuple[str, ...],
+) -> Dataset:
+    """Return the data set of images and labels that somebody handed over, which are put in order where they lie."""
+    raw = Raw(images, labels, classes=0 if labels is None else int(labels.max()) + 1, test=test)
+    return finished(split_up(raw, name, name, class_names, shuffled=True), name)
 
 
-def _places(labels: Tensor) -> Tensor:
-    """Return k / m for the k-th row of a class of m, float64: in this order every beginning holds each its share."""
-    place = torch.empty(len(labels), dtype=torch.float64)
-    for label in labels.unique().tolist():
-        rows = (labels == label).nonzero()[:, 0]
-        place[rows] = torch.arange(len(rows), dtype=torch.float64) / len(rows)
-    return place
+def finished(dataset: Dataset, name: str) -> Dataset:
+    """Return the data set under its name with its hashes; a split that is not as the spec says is refused."""
+    splits = {part: split for part in SPLITS if (split := getattr(dataset, part)) is not None}
+    for part, split in splits.items():
+        check_split(dataset.spec, split, f"{name} {part}")
+    return replace(dataset, name=name, hashes={part: digest(split) for part, split in splits.items()})
 
 
 def check_unchanged(dataset: Dataset, hashes: Mapping[str, str]) -> None:

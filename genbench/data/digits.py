@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from genbench.data.dataset import Raw
+from genbench.data.raw import Raw
 
 
 def load() -> Raw:

@@ -13,6 +13,7 @@ from torch import Tensor
 from genbench import array_file
 from genbench.data import folder as folders
 from genbench.data import npz
+from genbench.data.arrays import flat
 from genbench.data.classes import UNKNOWN, names_of, numbers
 from genbench.image_file import WHITE
 
@@ -57,7 +58,7 @@ def read(images: Tensor | ArrayLike | Path | str, known: Dataset, alpha: str = W
     arrays = {name: found[own] for own, name in npz.named(list(found)).items()}
     if "images" not in arrays:
         raise ValueError(f"{path}: no array 'images'; save one with numpy.savez({path.name!r}, images=…)")
-    return Samples(_tensor(arrays["images"], str(path)), npz.flat(arrays["labels"]) if "labels" in arrays else None)
+    return Samples(_tensor(arrays["images"], str(path)), flat(arrays["labels"]) if "labels" in arrays else None)
 
 
 def _tensor(array: np.ndarray, name: str) -> Tensor:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from genbench.data.dataset import Raw
+from genbench.data.raw import Raw
 from genbench.data.sources import complex_normals
 from genbench.seed import generator, uniform
 from genbench.spec import Field

@@ -13,12 +13,15 @@ import torch
 from torch import Tensor
 
 from genbench.data.classes import in_order
-from genbench.data.dataset import Raw
+from genbench.data.raw import Raw
+from genbench.data.stack import SHARE, Stack
 from genbench.errors import printable
 from genbench.image_file import SUFFIXES, WHITE, decoded
 from genbench.memory import check_fits
 
+BESIDE_SIZE = "bring them to one size"  # the advice of those who resize nothing
 ADVICE = "say --size N to resize and crop all"
+LESS = "give fewer, or a smaller --size"
 SHOWN = 5  # reasons for which files were skipped, by name
 
 
@@ -96,7 +99,7 @@ def load_as_it_is(path: Path, alpha: str = WHITE) -> Raw:
     try:
         return load(path, None, alpha)
     except ValueError as error:
-        raise ValueError(str(error).replace(ADVICE, "bring them to one size")) from error
+        raise ValueError(str(error).replace(ADVICE, BESIDE_SIZE)) from error
 
 
 def pictures(path: Path, alpha: str = WHITE, size: int | None = None) -> Tensor:
@@ -188,28 +191,19 @@ def pixels(files: Sequence[Path], reading: Reading, half: int | None = None) -> 
     """
     size = reading.size
     if size is not None:
-        _check_memory(len(files), size * size, f"size={size}")
-    arrays: list[np.ndarray] = []
-    stored_grey = 0
+        check_fits(f"size={size}", int(SHARE * len(files) * size * size), LESS)
+    stack = Stack(len(files), LESS)
+    turned = 0
     for file in files:
         array, done = _array(file, reading, half)
         reading.done.update(done if half != 1 else ())  # a picture of two halves is one
-        stored_grey += array.ndim == 2
-        if array.ndim == 3 and bool((array == array[..., :1]).all()):
-            array = array[..., 0].copy()
-        if not arrays:
-            _check_memory(len(files), array.size, f"{len(files)} images as large as {file}")
-        arrays.append(array)
-        if array.shape[:2] != arrays[0].shape[:2]:
-            a, b = ("×".join(map(str, one.shape[1::-1])) for one in (arrays[0], array))
+        if stack.side not in ((), array.shape[:2]):
+            a, b = ("×".join(map(str, side[::-1])) for side in (stack.side, array.shape[:2]))
             raise ValueError(f"{file} is {b} and {files[0]} is {a}; {ADVICE}")
-    grey = all(array.ndim == 2 for array in arrays)
-    if grey and len(arrays) > stored_grey:
-        reading.done["stored in colour and grey in every pixel"] += len(arrays) - stored_grey
-    images = torch.empty((len(arrays), 1 if grey else 3, *arrays[0].shape[:2]), dtype=torch.uint8)
-    for image, array in zip(images, arrays, strict=True):
-        image.copy_(torch.from_numpy(array if array.ndim == 2 else array.transpose(2, 0, 1)))
-    return images
+        turned += stack.add(array, file) and array.ndim == 3
+    if stack.grey and turned:
+        reading.done["stored in colour and grey in every pixel"] += turned
+    return stack.images
 
 
 def _array(file: Path, reading: Reading, half: int | None) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -226,11 +220,6 @@ def _array(file: Path, reading: Reading, half: int | None) -> tuple[np.ndarray, 
     if reading.size is not None:
         picture = ImageOps.fit(picture, (reading.size, reading.size), Image.Resampling.BICUBIC)
     return np.asarray(picture, dtype=np.uint8).copy(), known.done
-
-
-def _check_memory(count: int, values: int, what: str) -> None:
-    """Refuse so many images of so many values, which are in memory twice while they are read."""
-    check_fits(what, 2 * count * values, "give fewer, or a smaller --size")
 
 
 def _counted(number: int, what: str) -> str:

@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST: four IDX files as torchvision keeps them, gunzipped or not."""
+"""MNIST, Fashion-MNIST and Kuzushiji-MNIST: four IDX files as torchvision keeps them, gunzipped or not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from genbench import array_file
-from genbench.data.dataset import Raw
+from genbench.data.raw import Raw
 
 
 def load(root: Path, folder: str, download: bool) -> Raw:

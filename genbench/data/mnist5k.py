@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from genbench import array_file
-from genbench.data.dataset import Raw
+from genbench.data.raw import Raw
 from genbench.files import cache_dir, written_whole
 
 SHA256 = "1f75c140503b3082c96134f5593303f3133e59989a92e21f060c644c655c3722"  # of the parsed arrays

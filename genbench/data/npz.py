@@ -3,6 +3,7 @@
 ======================  ==========================================================================================
 ``images``              uint8 N×H×W, N×H×W×C, or N×C×H×W where the last axis has not 1 or 3; ``arr_0`` too
 ``labels``              N integers, numbered from 0; ``arr_1`` or ``y`` too
+``class_names``         a text for each class, in order
 ``sources``             uint8, as images are, of any size: source i is what image i is translated from
 ``field_NAME``          N integers, or N×…: a field of the image by that name; its levels are as many as occur
 ``source_field_NAME``   the same of the source
@@ -16,6 +17,7 @@ An array by another name is refused, since it would be one that is misspelt.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
@@ -25,14 +27,14 @@ import torch
 from torch import Tensor
 
 from genbench import array_file
-from genbench.data.dataset import Raw
+from genbench.data.arrays import as_images, as_labels
+from genbench.data.raw import Raw
 from genbench.seed import generator
 from genbench.spec import Field, check_field_name
 
-PLAIN = ("images", "labels", "sources")
+PLAIN = ("images", "labels", "sources", "class_names")
 PARTS = ("train", "validation", "test")
 ALIASES = {"arr_0": "images", "arr_1": "labels", "y": "labels"}  # what other programs call them
-CHANNELS = (1, 3)
 MOST_LEVELS = 65_536  # of a field: more are identifiers, of which a network would have to hold a row each
 SHOWN = 5  # names in a refusal
 FIELDS: dict[str, Literal["image", "source"]] = {"field_": "image", "source_field_": "source"}
@@ -47,10 +49,10 @@ def load(path: Path) -> Raw:
     arrays = _arrays(path)
     if "images" not in arrays:
         raise ValueError(f"{path}: no array 'images'; save one with numpy.savez({path.name!r}, images=…)")
-    images = _images(arrays["images"], path, "images")
+    images = as_images(arrays["images"], f"{path}: images")
     labels = _labels(arrays["labels"], len(images), path) if "labels" in arrays else None
     classes = 0 if labels is None else int(labels.max()) + 1
-    sources = _images(arrays["sources"], path, "sources") if "sources" in arrays else None
+    sources = as_images(arrays["sources"], f"{path}: sources") if "sources" in arrays else None
     kinds: dict[str, Field] = {}
     fields: dict[str, Tensor] = {}
     for key, values in arrays.items():
@@ -81,8 +83,10 @@ def load(path: Path) -> Raw:
                 for name, rows in zip(PARTS, (train, validation, test), strict=True)
             )
         parts = train, validation, test
+    names = _class_names(arrays["class_names"], classes, path) if "class_names" in arrays else ()
     try:
-        return Raw(images, labels, classes=classes, parts=parts, sources=sources, fields=fields, kinds=kinds)
+        raw = Raw(images, labels, classes=classes, parts=parts, sources=sources, fields=fields, kinds=kinds)
+        return replace(raw, class_names=names)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
@@ -93,7 +97,7 @@ def load_array(path: Path) -> Tensor:
     Raises:
         ValueError: for a file that is damaged, or no such array.
     """
-    return _images(array_file.npy(path), path, "images")
+    return as_images(array_file.npy(path), f"{path}: images")
 
 
 def named(names: Sequence[str]) -> dict[str, str]:
@@ -103,11 +107,6 @@ def named(names: Sequence[str]) -> dict[str, str]:
         alias = ALIASES.get(name, name)
         meant[name] = name if alias in meant.values() else alias
     return meant
-
-
-def flat(labels: np.ndarray) -> np.ndarray:
-    """Return labels ``(N, 1)`` as ``(N,)``, others as they are."""
-    return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
 
 
 def _arrays(path: Path) -> Mapping[str, np.ndarray]:
@@ -136,31 +135,18 @@ def _unread(names: list[str]) -> str:
     return f"arrays {said} are not read{hint}; take them out, or name each as one of {', '.join(keys)}"
 
 
-def _images(images: np.ndarray, path: Path, name: str) -> Tensor:
-    """Return images, or sources, as uint8 ``(N, C, H, W)``."""
-    if images.dtype != np.uint8:
-        raise ValueError(f"{path}: {name} are {images.dtype}; give uint8 levels from 0 to 255")
-    last = images.ndim == 4 and images.shape[3] in CHANNELS
-    if images.ndim not in (3, 4) or not (images.ndim == 3 or last or images.shape[1] in CHANNELS):
-        axes = "N×H×W, N×H×W×C or N×C×H×W with 1 or 3 channels"
-        raise ValueError(f"{path}: {name} have shape {images.shape}; give {axes}")
-    if images.size == 0:
-        raise ValueError(f"{path}: {name} have shape {images.shape}, so there are none")
-    tensor = torch.from_numpy(images)
-    return tensor[:, None] if tensor.dim() == 3 else tensor.permute(0, 3, 1, 2).contiguous() if last else tensor
-
-
 def _labels(labels: np.ndarray, count: int, path: Path) -> Tensor:
-    """Return the labels, int64 ``(N,)``: each class from 0 to the last occurs."""
-    labels = flat(labels)
-    if labels.shape != (count,) or labels.dtype.kind not in "iu":
-        raise ValueError(f"{path}: labels are {labels.dtype} {labels.shape}; give one integer for each of {count}")
-    present = np.unique(labels)
-    if present[0] < 0 or present[-1] >= count or len(present) != present[-1] + 1:
-        raise ValueError(
-            f"{path}: labels run from {present[0]} to {present[-1]} in {len(present)} classes; number from 0"
-        )
-    return torch.from_numpy(labels.astype(np.int64))
+    try:
+        return as_labels(labels, count)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _class_names(names: np.ndarray, classes: int, path: Path) -> tuple[str, ...]:
+    if names.dtype.kind != "U" or names.shape != (classes,) or len(set(names.tolist())) < classes:
+        what = f"class_names are {names.dtype} {names.shape}"
+        raise ValueError(f"{path}: {what}; give each of {classes} classes a text of its own")
+    return tuple(names.tolist())
 
 
 def _integers(values: np.ndarray, path: Path, name: str) -> Tensor:

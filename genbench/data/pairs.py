@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from genbench.data import folder
-from genbench.data.dataset import HELD_OUT, Raw, stratified
+from genbench.data.raw import Raw
+from genbench.data.splits import HELD_OUT, stratified
 from genbench.image_file import WHITE
 from genbench.seed import generator
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genbench.data.dataset import Raw
+from genbench.data.raw import Raw
 from genbench.data.sources import grey
 from genbench.files import file_digest
 from genbench.image_file import decoded

@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from genbench.data.dataset import Raw
+from genbench.data.raw import Raw
 from genbench.seed import generator, uniform
 
 EACH = 500  # of a digit

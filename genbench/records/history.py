@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from genbench.files import check_regular
+
 PLACE = ("phase", "step", "images", "seconds")
 
 
@@ -16,6 +18,7 @@ def read_lines(path: Path) -> list[dict[str, str]]:
             with something else than numbers.
     """
     try:
+        check_regular(path)
         with path.open(newline="", encoding="utf-8") as file:
             head, *lines = csv.reader(file, strict=True)
     except (OSError, ValueError, csv.Error) as error:

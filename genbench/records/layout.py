@@ -11,7 +11,7 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from genbench.files import unfinished_of
+from genbench.files import check_regular, unfinished_of
 
 SUITE = "suite.toml"  # of a run: what was asked for, resolved
 RUNS = "runs.json"  # of a run: when it was run, and how long its cells took
@@ -69,6 +69,7 @@ def _is_of(folder: Path, dataset: str, label: str) -> bool:
     """Return whether a folder, whole or not, is of that data set and label: several had one older name."""
     for path in (folder / RECORD, unfinished_of(folder) / CONFIGURATION):
         with suppress(OSError, ValueError, RecursionError):
+            check_regular(path)
             said = json.loads(path.read_bytes())
             return isinstance(said, dict) and (said.get("dataset"), said.get("label")) == (dataset, label)
     return False

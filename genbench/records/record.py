@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator
 
 from genbench.errors import complaint, made_printable
-from genbench.files import written_whole
+from genbench.files import check_regular, written_whole
 from genbench.records import layout
 from genbench.records.parts import (
     Accuracy,
@@ -122,6 +122,8 @@ class Record(Part):
     def read(cls, folder: Path) -> Record:
         """Read ``record.json`` of a cell's ``folder``; ``ValueError`` names the file where it is not a record."""
         path = folder / layout.RECORD
+        if path.exists():
+            check_regular(path)
         try:
             return cls.model_validate_json(path.read_bytes())
         except ValidationError as error:

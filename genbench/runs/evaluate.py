@@ -17,8 +17,8 @@ from torch import Tensor
 from genbench import data, stats
 from genbench.check import check_labels
 from genbench.data.classes import UNKNOWN
-from genbench.data.dataset import chosen
 from genbench.data.external import checked, read
+from genbench.data.splits import chosen
 from genbench.files import digest, locked, remove, settle, unfinished_of
 from genbench.image_file import WHITE
 from genbench.metrics.quality import MINIMUM_IMAGES

@@ -34,7 +34,7 @@ STAGES = {
     "joint": 0.99,
     "mask": 0.995,
 }
-SAY_SECONDS = 60.0  # between two lines of progress where there is no terminal: a log file, a notebook
+SAY_SECONDS = 25.0  # between two lines of progress where there is no terminal: a log file, a notebook
 VERBS = {"fit": "training", "nll": "likelihood", "load": "loading", "build": "building", "sample": "sampling"}
 VERBS["check"] = "checking its promises"
 

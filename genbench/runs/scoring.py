@@ -65,7 +65,10 @@ def score(
     else:
         asked = dataset or ""
         resized = any(f"{kind}:" in asked for kind in data.PICTURES)
-        loaded = data.load(asked, root=root, size=side(spec) if resized else None, alpha=alpha)
+        try:
+            loaded = data.load(asked, root=root, size=side(spec) if resized else None, alpha=alpha)
+        except ValueError as refused:
+            raise ValueError(str(refused).replace(folder.ADVICE, folder.BESIDE_SIZE)) from refused
         name = loaded.name
         aligned = loaded.aligned
         split = loaded.test

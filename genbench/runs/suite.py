@@ -12,7 +12,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from genbench import errors
-from genbench.files import written_whole
+from genbench.files import check_regular, written_whole
 from genbench.image_file import WHITE, ground
 from genbench.likelihood.effort import EFFORTS
 from genbench.records import layout
@@ -101,8 +101,7 @@ class Suite(SuitePart):
         batch_size: the number of images a batch.
         seeds: the seeds; each row is trained once with each.
         extractor: the name of the feature extractor for FID and its kin.
-        precision: the arithmetic of training: ``"float32"``; ``"bfloat16"``, where the processor has it; or ``"auto"``,
-            the second where it has it and else the first.
+        precision: the arithmetic of training: ``"float32"``; ``"bfloat16"``; or ``"auto"``, where the processor has it.
         devices: the number of devices that share each batch of a cell's training: :mod:`genbench.training.parallel`.
         samples: the most samples of a cell; by default as many as the test split has images.
         likelihoods: the most test and training images for an exact likelihood or a bound; by default as many as the
@@ -228,8 +227,9 @@ def read(name: str) -> Suite:
     if not name.endswith(".toml"):
         raise ValueError(f"unknown suite {name!r}: {errors.nearest(name, suites)} (or give the path of a .toml file)")
     try:
+        check_regular(Path(name))
         text = Path(name).read_text(encoding="utf-8-sig")  # some editors begin a file with a byte-order mark
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ValueError(f"suite {name}: cannot be read ({error})") from error
     return parse(text, name)
 

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from genbench.catalog import recipe
-from genbench.data import SPLITS
+from genbench.data.dataset import SPLITS
 from genbench.interface import GenerativeModel
 from genbench.runs.config import ANCHORS, Cell
 from genbench.training.config import Budget, FitConfig, Progress

@@ -6,7 +6,7 @@ import torch
 
 from genbench import data
 from genbench.data.classes import UNKNOWN, in_order, names_of, numbers
-from genbench.data.dataset import chosen
+from genbench.data.splits import chosen
 from tests.data.pixels import pixels
 from tests.data.test_folder import write
 

@@ -177,7 +177,7 @@ def test_more_than_memory_holds_is_refused_before_it_is_made(tmp_path, monkeypat
         write(tmp_path / f"{i}.png", image)
     with pytest.raises(ValueError, match=r"size=10000000 would take about .* GiB of memory, and there are"):
         data.load(f"folder:{tmp_path}", size=10_000_000)
-    monkeypatch.setattr("genbench.memory.total", lambda: 300)
+    monkeypatch.setattr("genbench.memory.total", lambda: 199)
     with pytest.raises(ValueError, match=r"10 images as large as .*0\.png would take about"):
         data.load(f"folder:{tmp_path}")
 

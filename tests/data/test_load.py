@@ -7,8 +7,9 @@ import torch
 
 from genbench import data, files
 from genbench.data import mnist5k
-from genbench.data.dataset import digest, stratified
+from genbench.data.dataset import digest
 from genbench.data.edges import edge_map
+from genbench.data.splits import stratified
 from genbench.data.variants import VARIANTS
 
 PINNED = {

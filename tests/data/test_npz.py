@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from genbench import data
-from genbench.data.dataset import Raw
+from genbench.data.raw import Raw
 from genbench.spec import Field, Split
 from tests.data.pixels import pixels
 

@@ -185,3 +185,14 @@ def test_scoring_says_how_and_takes_every_image_of_a_folder(genbench_, model, tm
     )
     (folder / "2.png").write_bytes(b"")
     assert str(folder / "2.png") in refused(genbench_("score", model, "--images", folder))
+
+
+def test_advice_of_a_score_names_no_option_that_it_lacks(genbench_, tmp_path):
+    model = genbench.build("nice", genbench.DataSpec((1, 6, 8), 256), width=4)
+    genbench.save(tmp_path / "nice.safetensors", model)
+    (tmp_path / "mixed").mkdir()
+    for i, width in enumerate((8, 9)):
+        Image.new("L", (width, 6)).save(tmp_path / "mixed" / f"{i}.png")
+    said = refused(genbench_("score", tmp_path / "nice.safetensors", "--dataset", f"folder:{tmp_path / 'mixed'}"))
+    assert re.search(r"1\.png is 9×6 and .*0\.png is 8×6; bring them to one size", " ".join(said.split()))
+    assert "--size" not in said

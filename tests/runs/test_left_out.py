@@ -75,8 +75,9 @@ def test_a_record_that_cannot_be_read_stops_no_training(tmp_path):
     stray = tmp_path / "cells" / "digits" / "stray" / "seed-0"
     stray.mkdir(parents=True)
     (stray / "record.json").write_text("{")
-    with pytest.raises(ValueError, match="cannot be read"):
-        run(suite(("one", {}), ("two", {}), anchors=False), tmp_path)
+    status, said = run(suite(("one", {}), ("two", {}), anchors=False), tmp_path)
+    assert status == 0
+    assert "stray" in said, "a note names it"
     assert all(Record.read(cell(tmp_path, name)).status == "done" for name in ("one", "two"))
 
 

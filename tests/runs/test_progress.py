@@ -24,9 +24,9 @@ def test_a_log_hears_now_and_then_how_far_a_cell_is(monkeypatch):
         display.end(1, "9 steps")
     lines = console.file.getvalue().splitlines()
     assert lines[0] == "[1/1] vae on digits, seed 0 begins"
-    assert lines[1] == "vae on digits, seed 0: training, 9%; about 12 min left"
+    assert lines[1] == "vae on digits, seed 0: training, 4%; about 13 min left"
     assert lines[-2] == "vae on digits, seed 0: quality, 85%; about 2 min left"
-    assert len(lines) == 2 + 8 + 1
+    assert len(lines) == 2 + 20 + 1, "every half minute of ten"
 
 
 def jobs(*kinds):

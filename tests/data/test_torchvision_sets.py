@@ -1,4 +1,4 @@
-"""CIFAR-10 and SVHN, on small files in the true format, and the download of what torchvision has."""
+"""CIFAR-10, CIFAR-100, STL-10 and SVHN, on small files in the true format, and the download of what torchvision has."""
 
 import hashlib
 import pickle
@@ -47,6 +47,54 @@ def test_a_damaged_cifar10_is_refused(cifar):
         data.load("cifar10", root=cifar)
 
 
+def test_cifar100_takes_its_fine_labels_and_their_names(tmp_path, monkeypatch):
+    from torchvision.datasets import CIFAR100
+
+    folder = tmp_path / "cifar-100-python"
+    folder.mkdir()
+    names = [f"fine {i}" for i in range(100)]
+    batches = {
+        name: {"data": pixels(n, 3072, seed=n), "fine_labels": [i % 100 for i in range(n)], "coarse_labels": [0] * n}
+        for name, n in (("train", 1000), ("test", 200))
+    }
+    sums = {}
+    for name, content in (batches | {"meta": {"fine_label_names": names, "coarse_label_names": ["x"]}}).items():
+        (folder / name).write_bytes(pickle.dumps(content))
+        sums[name] = hashlib.md5((folder / name).read_bytes()).hexdigest()
+    monkeypatch.setattr(CIFAR100, "train_list", [("train", sums["train"])])
+    monkeypatch.setattr(CIFAR100, "test_list", [("test", sums["test"])])
+    monkeypatch.setattr(CIFAR100, "meta", CIFAR100.meta | {"md5": sums["meta"]})
+    found = data.load("cifar100", root=tmp_path)
+    assert (found.spec.shape, found.spec.classes, found.class_names) == ((3, 32, 32), 100, tuple(names))
+    assert (len(found.train), len(found.validation), len(found.test)) == (900, 100, 200)
+    assert np.array_equal(found.test.images.numpy().reshape(200, -1), batches["test"]["data"])
+    assert found.test.labels.tolist() == batches["test"]["fine_labels"]
+    assert {line.name: line.found for line in data.listing(tmp_path)}["cifar100"]
+
+
+def test_stl10_without_its_unlabelled_images(tmp_path, monkeypatch):
+    from torchvision.datasets import STL10
+
+    folder = tmp_path / "stl10_binary"
+    folder.mkdir()
+    images = {"train": pixels(100, 3, 96, 96, seed=1), "test": pixels(20, 3, 96, 96, seed=2)}
+    files = {"unlabeled_X.bin": b"never read"}
+    for name, values in images.items():
+        files[f"{name}_X.bin"] = values.transpose(0, 1, 3, 2).tobytes()  # column by column
+        files[f"{name}_y.bin"] = bytes(i % 10 + 1 for i in range(len(values)))
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    (folder / "class_names.txt").write_text("\n".join("abcdefghij"))
+    sums = {name: hashlib.md5(content).hexdigest() for name, content in files.items()}
+    for attribute in ("train_list", "test_list"):
+        monkeypatch.setattr(STL10, attribute, [[name, sums[name]] for name, _ in getattr(STL10, attribute)])
+    found = data.load("stl10", root=tmp_path)
+    assert (found.spec.shape, len(found.train), len(found.validation)) == ((3, 96, 96), 90, 10)
+    assert np.array_equal(found.test.images.numpy(), images["test"])
+    assert found.test.labels.tolist() == [i % 10 for i in range(20)]
+    assert found.class_names == tuple("abcdefghij")
+
+
 def test_svhn(tmp_path, monkeypatch):
     from scipy.io import savemat
     from torchvision.datasets import SVHN
@@ -74,16 +122,16 @@ def test_download_only_when_asked(tmp_path, monkeypatch):
         asked.append(self)
         raise RuntimeError("no network")
 
-    for kind in (datasets.MNIST, datasets.CIFAR10, datasets.SVHN):
+    for kind in (datasets.MNIST, datasets.CIFAR10, datasets.STL10, datasets.SVHN):
         monkeypatch.setattr(kind, "download", never)
-    for name in ("mnist", "fashion-mnist", "cifar10", "svhn"):
+    for name in ("mnist", "fashion-mnist", "kmnist", "cifar10", "cifar100", "stl10", "svhn"):
         with pytest.raises(ValueError, match="missing"):
             data.load(name, root=tmp_path)
     assert not asked
-    for name in ("mnist", "cifar10", "svhn"):
+    for name in ("mnist", "kmnist", "cifar10", "cifar100", "stl10", "svhn"):
         with pytest.raises(ValueError, match="no network"):
             data.load(name, root=tmp_path, download=True)
-    assert len(asked) == 3
+    assert len(asked) == 6
 
 
 def test_a_set_is_found_only_when_all_its_files_are_there(cifar):
