@@ -76,6 +76,7 @@ def alone(cluster, tmp_path_factory):
     return out / "out"
 
 
+@pytest.mark.slow
 def test_cells_of_killed_workers_and_nodes_go_on_elsewhere_bit_for_bit(cluster, alone, tmp_path, monkeypatch):
     keep, kills = parcels.keep, []
 
@@ -101,6 +102,7 @@ def test_cells_of_killed_workers_and_nodes_go_on_elsewhere_bit_for_bit(cluster, 
         assert len(calls(tmp_path, label)) < 2 * 12, "what had come back is not done again"
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_everything_resumable_and_the_cluster_clean(cluster, alone, tmp_path, monkeypatch):
     keep = parcels.keep
 

@@ -19,6 +19,7 @@ def site(tmp_path):
         yield site
 
 
+@pytest.mark.slow
 def test_a_cell_one_of_whose_ranks_dies_goes_on_from_its_checkpoint(site, tmp_path):
     once = tmp_path / "once"
     row = ("dies", {"fails": "dies", "at": 3, "once": str(once)})
