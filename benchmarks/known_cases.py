@@ -69,7 +69,7 @@ def measured(extractor: Extractor, judge: Extractor, dataset: Dataset, samples: 
     seen = measures.real(extractor, samples, dataset.spec)
     predicted = judge.predict(samples, dataset.spec.levels).argmax(1)
     return Found(
-        measures.quality(extractor, dataset, seen, 0),
+        measures.quality(extractor, dataset, seen, None, 0),
         measures.collapse(extractor, dataset, samples, seen, predicted)[0],
     )
 

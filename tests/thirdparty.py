@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+import genbench.runs.cell
 import genbench.runs.fitting
 from genbench.implicit import ImplicitModel
 from genbench.interface import GenerativeModel, LogLikelihood, Phase, Turn

@@ -32,7 +32,7 @@ POLL_SECONDS = 1.0
 
 
 class OnRay:
-    """As many cells at once as there is room for, largest first; those of a lost node go on elsewhere.
+    """The engine with as many cells at once as there is room for, largest first; a lost node's go on elsewhere.
 
     Args:
         address: the address of a cluster, ``"auto"`` for the one at hand; None for this machine alone.

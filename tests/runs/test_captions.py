@@ -84,7 +84,7 @@ def test_captions_that_cannot_be_drawn_are_refused(genbench_, told, tmp_path):
     assert "'thick wide seven': no word for its slant; give one of upright, leaning, slanted" in lacking
     assert "toy draws without captions" in said(told.parents[1] / "toy" / "seed-0", "--caption", CAPTION)
     assert "give the cell's folder" in said(told / "checkpoint" / "model.safetensors", "--caption", CAPTION)
-    assert "--complete draws test images as they are" in said(told, "--complete", "--caption", CAPTION)
+    assert "does not go with --complete" in said(told, "--complete", "--caption", CAPTION)
     record = Record.read(told)
     bare = {name: value for name, value in record.stamp.items() if name != "captions"}
     record.model_copy(update={"stamp": bare}).write(told)

@@ -114,7 +114,7 @@ def test_options_that_build_nothing_are_one_line(toy_recipe, tmp_path, monkeypat
         ({"noise": 3}, "noise = 3: "),
         ({"optimizers": [[]]}, "optimizers.0 = []: "),
         ({"more": 1}, "more = 1: Extra inputs"),
-        (None, "key identity is missing"),
+        (None, "key noise is missing"),
         ({"noise": torch.ones(3)}, "random states of another kind"),
     ],
 )
