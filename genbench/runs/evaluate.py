@@ -36,6 +36,7 @@ from genbench.runs.preflight import check_extractor, check_judged
 from genbench.runs.stamping import stamped
 from genbench.runs.suite import ANCHOR_NAMES, SEEDS
 from genbench.runs.suite import read as read_suite
+from genbench.runs.sweep import check_unlinked
 from genbench.runs.translations import translation_measures
 from genbench.spec import Batch
 from genbench.tables import rows as tables
@@ -132,6 +133,7 @@ def evaluate(
     path = str(images) if isinstance(images, Path | str) else None
     command = _command(path, cell, root, labels is not None)
     setting = Setting(f"Samples of {label}", root, revision(), partial(verbatim, command))
+    check_unlinked(out)
     with locked(out):
         if target.exists():
             if Record.read(target).status != "evaluated":

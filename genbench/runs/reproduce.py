@@ -25,6 +25,7 @@ from genbench.runs.command import verbatim
 from genbench.runs.config import EVALUATED, GROUPS, Cell, Setting
 from genbench.runs.plan import Job, Plan
 from genbench.runs.spawn import warm_up
+from genbench.runs.sweep import check_unlinked
 from genbench.tables.columns import FIGURES
 from genbench.tables.comparable import said_of, short
 from genbench.training.checkpoint import read_tensors
@@ -107,6 +108,7 @@ def reproduce(
     before = Record.read(folder)
     job, setting = planned(before, folder, out, root, device)
     warm_up()
+    check_unlinked(out)
     with locked(out):
         runner.carry_out(Plan([job]), setting, console)
     made = job.folders[before.label]

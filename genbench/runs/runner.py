@@ -25,7 +25,7 @@ from genbench.runs.plan import Job, Plan, owed, plan
 from genbench.runs.progress import ProgressDisplay, expected
 from genbench.runs.suite import Suite
 from genbench.runs.suite import write as write_suite
-from genbench.runs.sweep import sweep
+from genbench.runs.sweep import check_unlinked, sweep
 from genbench.tables import rows
 from genbench.tables.view import View
 from genbench.training import logs
@@ -90,6 +90,7 @@ def run(
     if tensorboard:
         logs.check()
     engine = Here() if engine is None else engine
+    check_unlinked(out)
     with locked(out), engine:
         laid = plan(
             suite,

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 from genbench.files import LOCK, held
 from genbench.records import layout
 
 PARTS = ".*.part"  # files that were being written
+
+
+def check_unlinked(run: Path) -> None:
+    """Refuse a run in whose cells a folder is a link: what is written and removed there would lie somewhere else.
+
+    An unfinished cell's own link is no matter: it is removed, and the cell begun anew.
+
+    Raises:
+        ValueError: for the first such link.
+    """
+    cells = run / layout.CELLS
+    for place in chain([cells], cells.glob("*"), cells.glob("*/*"), cells.glob("*/*/*")):  # a level behind the other
+        if place.is_symlink() and place.suffix != ".part":
+            raise ValueError(f"{place}: is a link, and cells would be written elsewhere; put the folder itself there")
 
 
 def tidy(folder: Path) -> None:

@@ -7,8 +7,9 @@ import pytest
 
 from genbench import data
 from genbench.records import layout
-from genbench.runs import plan, worker
+from genbench.runs import plan, sweep, worker
 from tests.runs.test_stamping import cell_of
+from tests.toys import run, suite
 
 
 @pytest.fixture
@@ -46,3 +47,25 @@ def test_an_unfinished_cell_with_a_link_in_it_is_begun_again(tmp_path, monkeypat
     unfinished.rename(tmp_path / "elsewhere")
     unfinished.symlink_to(tmp_path / "elsewhere")
     assert how() == "run"
+
+
+@pytest.mark.parametrize("linked", ["cells", "cells/digits", "cells/digits/a", "cells/digits/a/seed-0"])
+def test_a_link_among_the_folders_of_cells_is_refused_and_what_it_leads_to_is_left_alone(tmp_path, linked):
+    theirs = tmp_path / "theirs"
+    left = [theirs / name for name in ("seed-0.part/mine", ".seed-9.failed/mine", "a/seed-0.part/mine", ".b.part")]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("precious")
+    link = tmp_path / "out" / linked
+    link.parent.mkdir(parents=True)
+    link.symlink_to(theirs)
+    for ask in (lambda: run(suite(("good", {})), tmp_path / "out"), lambda: sweep.check_unlinked(tmp_path / "out")):
+        with pytest.raises(ValueError, match="is a link, and cells would be written elsewhere"):
+            ask()
+    assert [path.read_text() for path in left] == ["precious"] * 4
+
+
+def test_the_link_of_an_unfinished_cell_is_no_matter(tmp_path):
+    (tmp_path / "cells/digits/a").mkdir(parents=True)
+    (tmp_path / "cells/digits/a/seed-0.part").symlink_to(tmp_path)
+    sweep.check_unlinked(tmp_path)
