@@ -129,7 +129,7 @@ def run(
     }
     changes = Overrides(*told, **how, measures=groups, anchors=not no_anchors, alpha=alpha)
     wanted = overridden(whole, changes)
-    placing.check(jobs, ray, threads)
+    placing.check(jobs, ray, threads, wanted.devices)
     beside = processor.busy()
     if ray is None and jobs == 1:
         spawn.warm_up()  # nothing so far has imported torch: the process of the cells does that beside this one

@@ -115,6 +115,7 @@ def run(
     changes = Overrides(*told, measures=measures, anchors=anchors, alpha=alpha)
     where = None if root is None else Path(root)
     wanted = overridden(whole, changes)
+    placing.check(jobs, ray, threads, wanted.devices)
     # A suite that is no file is in the run's folder as it was wanted, and asked for from there.
     replay = (
         Replay(str(suite), whole, changes, where) if named else Replay(str(folder / layout.SUITE), wanted, root=where)

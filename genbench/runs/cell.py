@@ -23,6 +23,7 @@ from genbench.runs.ability_measures import ability_measures
 from genbench.runs.clock import Clock, Tell
 from genbench.runs.conditions import asked, asked_labels, conditions, shown
 from genbench.runs.config import SPEED, Cell, Setting
+from genbench.runs.fitting import settle
 from genbench.runs.likelihoods import estimated
 from genbench.runs.stamping import heading, of_its_training, stamped, timed_stamp
 from genbench.runs.translations import TranslationMeasures, translation_measures
@@ -64,7 +65,7 @@ def work(cell: Cell, setting: Setting, unfinished: Path, tell: Tell, finished: P
         Diverged: when training does.
         ValueError, OSError, RuntimeError: when anything fails.
     """
-    _settle(cell)
+    settle(cell.device)
     clock = Clock(tell)
     with clock("load"):
         dataset = setting.data(cell)
@@ -131,12 +132,6 @@ def work(cell: Cell, setting: Setting, unfinished: Path, tell: Tell, finished: P
     return made if before is None else _remembering(made, before)
 
 
-def _settle(cell: Cell) -> None:
-    if cell.device == "cuda":  # "float32" means float32, and the same numbers each time
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cudnn.deterministic = True
-
-
 def time_alone(cell: Cell, setting: Setting, tell: Tell, finished: Path) -> Record:
     """Return the record of a ``finished`` folder with the speed that it owes, measured by its model; nothing else of it
     changes but the machine, where that is another one.
@@ -144,7 +139,7 @@ def time_alone(cell: Cell, setting: Setting, tell: Tell, finished: Path) -> Reco
     Raises:
         ValueError, OSError, RuntimeError: when anything fails.
     """
-    _settle(cell)
+    settle(cell.device)
     clock = Clock(tell)
     before = Record.read(finished)
     dataset = setting.data(cell)

@@ -7,6 +7,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
+
 from genbench.interface import GenerativeModel
 from genbench.records import layout
 from genbench.runs.clock import Tell
@@ -18,6 +20,13 @@ if TYPE_CHECKING:
     from genbench.data import Dataset
 
 CHECKPOINT_SECONDS = 15.0  # what a killed run loses at most; a checkpoint of a quick cell takes tens of milliseconds
+
+
+def settle(device: str) -> None:
+    """Set what a cell computes by on a device: "float32" means float32, and the same numbers each time."""
+    if device == "cuda":
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.deterministic = True
 
 
 def train(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MISSING = "Ray is not installed: pip install 'genbench[ray]'"
 
 
-def check(jobs: int, address: str | None, threads: int | None) -> int | None:
+def check(jobs: int, address: str | None, threads: int | None, devices: int = 1) -> int | None:
     """Return the threads of each cell, None for as many as torch takes; imports neither torch nor Ray.
 
     Raises:
@@ -25,6 +25,8 @@ def check(jobs: int, address: str | None, threads: int | None) -> int | None:
             raise ValueError(f"--{name} {number}: give at least 1")
     if address is None and jobs == 1:
         return threads
+    if devices > 1:
+        raise ValueError(f"--devices-per-cell {devices}: goes with one cell at a time; leave --jobs and --ray out")
     if address is not None and jobs > 1:
         raise ValueError(
             f"--jobs {jobs} and --ray {address}: give one; a cluster runs as many cells as it has room for"

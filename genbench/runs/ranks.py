@@ -16,7 +16,6 @@ import torch
 from torch import distributed
 
 from genbench import catalog
-from genbench.data.dataset import check_unchanged
 from genbench.errors import reason
 from genbench.interface import GenerativeModel
 from genbench.records import layout
@@ -96,16 +95,10 @@ def _join(cell: Cell, rank: int, meeting: Path) -> None:
 
 
 def _train(cell: Cell, setting: Setting, unfinished: Path, rank: int, tell: Tell) -> None:
-    from genbench import data
-
-    if cell.device == "cuda":
-        torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cudnn.deterministic = True
-    else:  # they share the processor
+    fitting.settle(cell.device)
+    if cell.device != "cuda":  # they share the processor
         torch.set_num_threads(max((setting.threads or torch.get_num_threads()) // cell.devices, 1))
-    dataset = data.load(cell.dataset, root=setting.root, size=cell.size)
-    check_unchanged(dataset, cell.data)
-    learned = dataset.with_labels(cell.labelled)
+    learned = setting.data(cell).with_labels(cell.labelled)
     model = catalog.build(cell.recipe, learned.spec, seed=cell.seed, **cell.options)
     model.to(f"cuda:{rank}" if cell.device == "cuda" else "cpu")
     if rank == 0:

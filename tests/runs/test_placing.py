@@ -56,3 +56,11 @@ def test_company_parts_rows_whose_budget_is_in_seconds_and_no_others():
     assert of({"seconds": 60.0}, QUALITY, **company)["company jobs"] == "4"
     assert "company jobs" not in of({"steps": 60}, QUALITY, **company)
     assert "company jobs" not in of({"seconds": 60.0}, SPEED, **company), "speed is measured alone"
+
+
+@pytest.mark.parametrize(("jobs", "address"), [(2, None), (1, "auto")])
+def test_a_cell_on_several_devices_is_the_only_one_at_work(jobs, address):
+    said = "--devices-per-cell 2: goes with one cell at a time; leave --jobs and --ray out"
+    with pytest.raises(ValueError, match=said):
+        placing.check(jobs, address, None, 2)
+    assert placing.check(1, None, None, 2) is None

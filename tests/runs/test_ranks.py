@@ -4,12 +4,16 @@ import errno
 from types import SimpleNamespace
 
 import pytest
+import torch
 
+from genbench import data
 from genbench.records.record import Record
-from genbench.runs import ranks
+from genbench.runs import fitting, ranks
+from genbench.runs.config import Setting
 from genbench.runs.spawn import SPAWN
 from genbench.training.parallel import Lost
 from genbench.training.turns import Diverged
+from tests.runs.test_stamping import cell_of
 from tests.toys import cell, installed, run, suite
 
 
@@ -118,3 +122,16 @@ def test_a_training_that_dies_again_and_again_is_given_up(monkeypatch, tmp_path)
     asked.batch_size = 9
     with pytest.raises(ValueError, match=r"devices=2: a batch of 9"):
         ranks.train(asked, None, None, None, tmp_path, None)
+
+
+def test_every_rank_reads_the_data_that_its_cell_was_planned_with(monkeypatch, tmp_path):
+    digits, asked = data.load("digits"), []
+    monkeypatch.setattr(data, "load", lambda name, **how: asked.append((name, how)) or digits)
+    shared = cell_of("vae", digits, alpha="black", devices=2)
+    for part in ("go_on", "train"):
+        monkeypatch.setattr(fitting, part, lambda *given: asked.append(len(given[3].train)))
+    threads = torch.get_num_threads()
+    for rank in (0, 1):
+        ranks._train(shared, Setting("Toys", tmp_path, "d" * 40, str), tmp_path, rank, print)
+    torch.set_num_threads(threads)
+    assert asked == 2 * [("digits", {"root": tmp_path, "size": None, "alpha": "black"}), len(digits.train)]
