@@ -3,6 +3,7 @@
 import copy
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,13 @@ def test_copies_beside_cells_are_left_out_and_named(folder):
         *beside,
     ]
     assert "seed-0.bak, no cell" in everything(folder).replace("\\", "")
+
+
+def test_a_run_of_nothing_but_copies_is_refused_by_the_first(tmp_path):
+    cell = tmp_path / "cells" / "mnist5k" / "a" / "seed-0.bak"
+    record("a").write(cell)
+    with pytest.raises(ValueError, match=rf"^{re.escape(str(cell))}, no cell: these are called seed-N"):
+        records(tmp_path)
 
 
 ODD = (None, True, -1, 1.5, "x", "NaN", [], {}, [None], {"a": 1}, 10**30, 10**400, "1" * 5000)

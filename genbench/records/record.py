@@ -190,8 +190,8 @@ def _read(folder: Path) -> tuple[list[StoredCell], list[str]]:
             cells.append(cell)
         else:
             notes.append(f"Left out: record {path}: of seed {cell.record.seed}, which another folder's name says.")
+    notes += [f"Left out: {path}, no cell: these are called seed-N." for path in layout.copies(folder)]
     if not cells:
         none = "no records below it; give the folder that `genbench run --out` wrote"
         raise ValueError(notes[0].removeprefix("Left out: ").removesuffix(".") if notes else f"{folder}: {none}")
-    notes += [f"Left out: {path}, no cell: these are called seed-N." for path in layout.copies(folder)]
     return cells, notes

@@ -76,6 +76,12 @@ def _checked(suite: Suite, dataset: Dataset) -> Dataset:
         sides = "×".join(map(str, dataset.spec.shape[1:]))
         raise ValueError(f"{dataset.name}: images are {sides}, and SSIM of translations needs sides of {SMALLEST_SIDE}")
     check_judged(suite.extractor, dataset)
+    if "fid" in suite.measures:
+        _check_counts(suite, dataset)
+    return dataset
+
+
+def _check_counts(suite: Suite, dataset: Dataset) -> None:
     for split, count in (("samples", sample_count(suite, dataset)), ("training images", len(dataset.train))):
         if count < MINIMUM_IMAGES:
             raise ValueError(f"{dataset.name}: {count} {split}, and measures of quality need {MINIMUM_IMAGES} or more")

@@ -48,12 +48,14 @@ def write(folder: Path, view: View | None = None, again: float | None = None) ->
         first = {column.key for column in columns(table, view.columns)}
         mine = [cell for cell in found.cells if cell.record.dataset == section["dataset"]]
         curves, curveless = histories(table, mine)
+        grids, gridless = samples(table, mine)
         pages.append(
             section
             | {
                 "hidden": {column.key for column in section["columns"]} - first,
                 "families": list(dict.fromkeys(row["family"] for row in table if row["status"] != "anchor")),
-                "grids": samples(table, mine),
+                "grids": grids,
+                "gridless": gridless,
                 "galleries": list(galleries(table, mine)),
                 "scatters": [
                     scatter | {"svg": Markup(inline(draw_scatter, scatter["rows"], f"s{index}-{number}"))}
@@ -124,7 +126,7 @@ def _drawn(table: Sequence[Row], there: Sequence[StoredCell]) -> Iterator[tuple[
     if curves := dict(histories(table, there)[0].values()):
         yield "curves", draw_curves, curves
     for what, grids in [
-        ("samples", samples(table, there)),
+        ("samples", samples(table, there)[0]),
         *((g["name"], g["grids"]) for g in galleries(table, there)),
     ]:
         if grids:

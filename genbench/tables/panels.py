@@ -17,21 +17,26 @@ from genbench.records.record import StoredCell
 from genbench.tables.texts import Row, bits, number, status
 
 
-def pictures(table: Sequence[Row], there: Sequence[StoredCell], file: str) -> list[dict[str, Any]]:
-    """Return a picture for each row that has one, real images first, of its first seed.
+def pictures(table: Sequence[Row], there: Sequence[StoredCell], file: str) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return a picture for each row that has one, real images first, of its first seed; and why others have none.
 
     Each has its ``row`` and the row's ``index``, ``cell``, ``path``, ``source`` for a page, and ``ratio``: its width
     over the commonest, by which every image comes out as large in one grid as in another.
     """
     grids: list[dict[str, Any]] = []
+    broken: list[str] = []
     for index, row in enumerate(table):
         cell = _cell(row, there)
         if cell is not None and (path := cell.folder / file).is_file():
-            source, wide = embedded(path)
-            grids.append({"index": index, "row": row, "cell": cell, "path": path, "source": source, "wide": wide})
+            try:
+                source, wide = embedded(path)
+            except ValueError as error:
+                broken.append(f"{row['label']} has no picture: {error}.")
+            else:
+                grids.append({"index": index, "row": row, "cell": cell, "path": path, "source": source, "wide": wide})
     for grid in grids:
         grid["ratio"] = grid["wide"] / statistics.mode(other["wide"] for other in grids)
-    return sorted(grids, key=lambda grid: grid["row"]["recipe"] != "real (test)")
+    return sorted(grids, key=lambda grid: grid["row"]["recipe"] != "real (test)"), broken
 
 
 def embedded(path: Path) -> tuple[str, int]:
@@ -48,9 +53,9 @@ def embedded(path: Path) -> tuple[str, int]:
     return f"data:image/{kind};base64,{base64.b64encode(data).decode()}", wide
 
 
-def samples(table: Sequence[Row], there: Sequence[StoredCell]) -> list[dict[str, Any]]:
-    """Return the samples of each row that has some, with what was measured of them as ``facts``."""
-    grids = pictures(table, there, layout.GRID)
+def samples(table: Sequence[Row], there: Sequence[StoredCell]) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the samples of each row that has some, with what was measured as ``facts``, and why others have none."""
+    grids, broken = pictures(table, there, layout.GRID)
     for grid in grids:
         row = grid["row"]
         cell = grid["cell"]
@@ -63,13 +68,13 @@ def samples(table: Sequence[Row], there: Sequence[StoredCell]) -> list[dict[str,
         facts += ["pixel medians"] if row["pixels"] == "median" else []
         facts += [f"seed {cell.record.seed}, one of {row['seeds_run']}"] if row["seeds_run"] > 1 else []
         grid["facts"] = facts
-    return grids
+    return grids, broken
 
 
 def galleries(table: Sequence[Row], there: Sequence[StoredCell]) -> Iterator[dict[str, Any]]:
-    """Yield a section for each picture that some row has, laid out alike for all; of abilities, why they failed."""
+    """Yield a section for each picture that some row has, laid out alike for all; why others have none."""
     for picture in PICTURES:
-        grids = pictures(table, there, picture.file)
+        grids, broken = pictures(table, there, picture.file)
         for grid in grids:
             grid["facts"] = []
         said = [
@@ -77,7 +82,7 @@ def galleries(table: Sequence[Row], there: Sequence[StoredCell]) -> Iterator[dic
             for row in table
             if (cell := _cell(row, there))
         ]
-        failed = [f"{label} {text}" for label, text in said if text.startswith("failed")]
+        failed = [f"{label} {text}" for label, text in said if text.startswith("failed")] + broken
         if grids or failed:
             name = picture.file.partition(".")[0]
             yield {"title": picture.title, "hint": picture.hint, "name": name, "grids": grids, "failed": failed}

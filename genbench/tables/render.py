@@ -75,7 +75,7 @@ def comma(rows: Sequence[Row], view: View) -> str:
     return str(DataFrame(cells, columns=names, dtype=object).to_csv(index=False, lineterminator="\n"))
 
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a text begins that spreadsheets run; an apostrophe in front stops them
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a text that spreadsheets run begins, blanks aside; ' stops them
 
 
 def _csv_cell(value: Any) -> str:  # noqa: ANN401 - anything that a row holds
@@ -84,7 +84,7 @@ def _csv_cell(value: Any) -> str:  # noqa: ANN401 - anything that a row holds
     if isinstance(value, list):
         return " ".join(map(_csv_cell, value))
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(FORMULA) else value
+        return f"'{value}" if value.lstrip(" ").startswith(FORMULA) else value
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -54,7 +54,7 @@ def test_csv_reads_back_the_same():
         assert got["label"] == row["label"]
 
 
-@pytest.mark.parametrize("label", ["=1+1", "+1", "-1", "@sum(a1)", "\t=1"])
+@pytest.mark.parametrize("label", ["=1+1", "+1", "-1", "@sum(a1)", "\t=1", "  =1"])
 def test_csv_holds_no_formula_and_numbers_stay_numbers(label):
     cells = [record(label, test=likelihood((-1.0, -1.5)), options={"a": -1})]
     (got,) = csv.DictReader(io.StringIO(table.render(cells, "csv")))

@@ -236,16 +236,16 @@ def test_one_grid_a_row_and_every_image_as_large(tmp_path):
     assert any("seed 0, one of 2" in said for said in page.texts)
 
 
-def test_a_cell_without_picture_is_no_fault_and_one_with_a_broken_history_says_so(tmp_path):
-    folder = run(tmp_path, [record("a"), record("b")])
+def test_a_cell_without_picture_is_no_fault_and_one_with_a_broken_picture_or_history_says_so(tmp_path):
+    folder = run(tmp_path, [record("a"), record("b"), record("c")])
+    (folder / "cells" / "mnist5k" / "c" / "seed-0" / "samples.png").unlink()
     for path in folder.glob("cells/*/a/seed-0/*"):
-        if path.name == "samples.png":
-            path.unlink()
-        elif path.name == "history.csv":
-            path.write_text("phase,step,ima")
+        if path.name != "record.json":
+            path.write_bytes(path.read_bytes()[:14])
     page = Page(report.write(folder).read_text())
     assert len(pictures(page)) == 1
-    assert len(page.all("svg")) == 2
+    assert any(text.startswith("a has no picture: ") and "samples.png" in text for text in page.texts)
+    assert len(page.all("svg")) == 3
     assert any(text.startswith("a has no curve: history ") for text in page.texts)
 
 
