@@ -21,9 +21,24 @@ def generator(seed: int, *names: object, device: torch.device | str = "cpu") -> 
     return Generator(device).manual_seed(derive(seed, *names))
 
 
+def twin(source: Generator) -> Generator:
+    """Return a generator that draws what ``source`` would draw next, and leaves ``source`` where it is."""
+    made = Generator(source.device)
+    made.set_state(source.get_state())
+    return made
+
+
 def draw_seed(source: Generator) -> int:
     """Draw a seed from a generator, for what takes a seed and no generator."""
     return int(torch.randint(2**62, (), generator=source, device=source.device))
+
+
+@contextmanager
+def kept_rng() -> Iterator[None]:
+    """Put torch's global generators back behind the block, whatever is drawn from them inside."""
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    with torch.random.fork_rng(devices):
+        yield
 
 
 @contextmanager
@@ -32,8 +47,7 @@ def fork_rng(seed: int | Generator) -> Iterator[None]:
 
     For what takes no generator: initialisation, dropout, ``torch.distributions``.
     """
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(devices):
+    with kept_rng():
         torch.manual_seed(draw_seed(seed) if isinstance(seed, Generator) else seed)
         yield
 

@@ -31,12 +31,15 @@ def suite(*rows, steps=6, **more):
     return Suite.model_validate(base | {"samples": 20, "likelihoods": 20, "timing": 0.05, "row": rows} | more)
 
 
+def console():
+    return Console(file=io.StringIO(), width=300)
+
+
 def run(suite, out, **more):
     """Its exit status, and what it said."""
-    said = io.StringIO()
-    console = Console(file=said, width=300)
-    status = runner.run(suite, out, console, command=Replay("toys", suite).command, **more)
-    return status, said.getvalue()
+    heard = console()
+    status = runner.run(suite, out, heard, command=Replay("toys", suite).command, **more)
+    return status, heard.file.getvalue()
 
 
 def cell(out, label, dataset="digits"):

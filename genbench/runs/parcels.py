@@ -73,8 +73,11 @@ def write(folder: Path, files: Files) -> None:
 
 
 def packed(job: Job) -> dict[str, Files]:
-    """Return what there is of a job's folders: the finished model to measure, else the work to go on with."""
-    if job.how in ("measure", "time"):
+    """Return what there is of a job's folders: the finished model to measure, else the work to go on with.
+
+    A job that is trained on begins with what is finished.
+    """
+    if job.how in ("measure", "time") or (job.how == "on" and not (job.unfinished / layout.TRAINING).is_file()):
         return {name: read(folder) for name, folder in job.folders.items()}
     return {name: read(unfinished_of(folder)) for name, folder in job.folders.items()}
 
@@ -108,9 +111,10 @@ def unpacked(parcel: Parcel) -> Iterator[Job]:
     with tempfile.TemporaryDirectory(prefix=PREFIX, dir=above, ignore_cleanup_errors=True) as made, at_work(Path(made)):
         folders = {name: Path(made, *folder.parts[-DEPTH:]) for name, folder in parcel.job.folders.items()}
         job = replace(parcel.job, folders=folders)
-        finished = job.how in ("measure", "time")
         for name, files in parcel.files.items():
-            write(folders[name] if finished else unfinished_of(folders[name]), files)
+            write(folders[name] if layout.RECORD in files else unfinished_of(folders[name]), files)
+        if job.how == "on" and (job.unfinished / layout.TRAINING).is_file():
+            job = replace(job, how="resume")
         yield job
 
 

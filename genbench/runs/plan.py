@@ -16,21 +16,21 @@ from genbench.files import linked, restore, unfinished_of
 from genbench.records import layout
 from genbench.records.history import read_lines
 from genbench.records.record import Record
-from genbench.records.stamp import lacks, older
+from genbench.records.stamp import EARLIER, lacks, older
 from genbench.runs import anchors
 from genbench.runs.config import ANCHORS, GROUPS, SPEED, Cell
 from genbench.runs.preflight import built_models, checked_data, sample_count
 from genbench.runs.suite import Suite, SuiteRow
 from genbench.runs.time_estimate import fit_seconds, measure_seconds, memory_bytes
 from genbench.spec import Batch
-from genbench.training.checkpoint import read_training
+from genbench.training.checkpoint import extends, read_training
 from genbench.training.precision import resolved
 
 if TYPE_CHECKING:
     from genbench.data import Dataset
 
 
-How = Literal["run", "resume", "measure", "time", "skip", "keep"]
+How = Literal["run", "resume", "on", "measure", "time", "skip", "keep"]
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Job:
     Args:
         cell: the cell's configuration.
         folders: the folders by name: one for a recipe's cell, one for each anchor of a data set.
-        how: whether it is run, resumed, measured again by its weights, timed by them, skipped since it is done, or kept
-            as older measures had it since its weights are gone.
+        how: whether it is run, resumed, trained on from where a smaller budget ended, measured again by its weights,
+            timed by them, skipped since it is done, or kept as older measures had it since its weights are gone.
         fit_seconds: the seconds expected of training.
         measure_seconds: the seconds expected of all the rest.
         memory: the bytes of memory that it may take, a guess for who places it beside others.
@@ -62,7 +62,7 @@ class Job:
     @property
     def trains(self) -> bool:
         """Whether a model is to be trained, or trained on."""
-        return self.how in ("run", "resume") and self.cell.recipe != ANCHORS
+        return self.how in ("run", "resume", "on") and self.cell.recipe != ANCHORS
 
     @property
     def kind(self) -> str:
@@ -191,25 +191,35 @@ def _cell(suite: Suite, row: SuiteRow, dataset: Dataset, seed: int, device: str,
 def _job(cell: Cell, folders: dict[str, Path], fresh: bool, measure_again: bool, measure_seconds: float) -> Job:
     """Lay out a cell: finished, cut off or to do. Another configuration's is refused where it is not done afresh."""
     finished = []
+    how: How = "run"
     for folder in folders.values():
         restore(folder)
         done = None if fresh else _configuration(folder)
         if done is not None:
+            if done[1] and _trains_on(cell, done[0], folder):
+                how = "on"
+                continue
             if done[1]:  # a failed cell may be tried again with what failed put right
                 _same(cell, done[0], folder)
             finished.append(done[1])
     if not fresh and len(finished) == len(folders) and all(finished):
         whole = Job(cell, folders, _finished(cell, folders) if measure_again else "skip", 0.0, measure_seconds)
         return replace(whole, how="time", measure_seconds=cell.timing) if whole.how == "skip" and owed(whole) else whole
-    how: How = "run"
     for folder in folders.values():
         unfinished = unfinished_of(folder)
         if not fresh and (unfinished / layout.CONFIGURATION).is_file() and not linked(unfinished):
             _same(cell, _unfinished(unfinished / layout.CONFIGURATION), unfinished)
-            how = "resume" if (unfinished / layout.TRAINING).is_file() else "run"
+            how = "resume" if (unfinished / layout.TRAINING).is_file() else how
             if how == "resume":
                 _check_resumable(unfinished)
     return Job(cell, folders, how, measure_seconds=measure_seconds)
+
+
+def _trains_on(cell: Cell, other: Mapping[str, Any], folder: Path) -> bool:
+    """Return whether a finished cell had less of the same budget, and left the state of its training."""
+    if cell.recipe == ANCHORS or not (folder / layout.MODEL).is_file() or not (folder / layout.TRAINING).is_file():
+        return False
+    return extends(cell.configuration, EARLIER | dict(other))
 
 
 def _unfinished(path: Path) -> dict[str, Any]:

@@ -34,6 +34,7 @@ SAID = {
     "skip": "done already, skipped",
     "keep": f"older measures kept, since {layout.MODEL} is gone (--fresh trains again)",
     "resume": "cut off, resumed",
+    "on": "trained on from a smaller budget",
     "measure": "trained already, measured again",
     "time": "trained beside others, timed alone",
 }
@@ -179,7 +180,7 @@ def _pass(
     jobs: Mapping[int, Job], setting: Setting, console: Console, between: Callable[[], None], engine: Engine
 ) -> dict[int, Ended]:
     for job in jobs.values():
-        if job.how in ("run", "measure", "time"):
+        if job.how in ("run", "on", "measure", "time"):
             for folder in job.folders.values():
                 remove(unfinished_of(folder))
     display = ProgressDisplay(console, Plan(list(jobs.values())), engine.at_once)

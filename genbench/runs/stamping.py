@@ -115,6 +115,8 @@ def stamped(
         )
     if report is not None:
         protocol["spent"] = report.spent
+        if report.legs:
+            protocol["trained_on"] = list(report.legs)
     if dataset is not None:
         splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
         spec = dataset.spec

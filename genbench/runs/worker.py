@@ -75,10 +75,8 @@ def do(job: Job, setting: Setting, tell: Tell) -> None:
                 _whole(record, folders[record.label], job.folders[record.label])
             return
         finished = job.folders[job.cell.label] if job.how in ("measure", "time") else None
-        if finished is not None:
-            shutil.copytree(
-                finished, job.unfinished, dirs_exist_ok=True, ignore=shutil.ignore_patterns(layout.RECORD, layout.ERROR)
-            )
+        if finished is not None or job.how == "on":
+            _copy(job.folders[job.cell.label], job.unfinished)
         try:
             if finished is not None and job.how == "time":
                 record = cell.time_alone(job.cell, setting, tell, finished)
@@ -90,13 +88,23 @@ def do(job: Job, setting: Setting, tell: Tell) -> None:
         _whole(record, job.unfinished, job.folders[job.cell.label])
 
 
+def _copy(finished: Path, unfinished: Path) -> None:
+    """Begin an unfinished folder with what a finished one has; the training, which can be gone on with, comes last."""
+    beside = shutil.ignore_patterns(layout.RECORD, layout.ERROR, layout.TRAINING.name, LOCK)
+    shutil.copytree(finished, unfinished, dirs_exist_ok=True, ignore=beside)
+    if (finished / layout.TRAINING).is_file():
+        with written_whole(unfinished / layout.TRAINING) as part:
+            shutil.copyfile(finished / layout.TRAINING, part)
+
+
 def failed(job: Job, setting: Setting, why: str, trace: str | None = None) -> None:
     """Leave a record that says ``why`` in each of the job's folders that has none; its unfinished work stays beside.
 
-    What was to be measured again or timed stays as it was, with the trace beside it.
+    What was to be measured again, timed or trained on stays as it was, with the trace beside it.
     """
-    if job.how in ("measure", "time"):
-        remove(job.unfinished)
+    if job.how in ("measure", "time", "on") or (job.how == "resume" and _is_done(job.folders[job.cell.label])):
+        if not job.trains:
+            remove(job.unfinished)
         if trace is not None:
             with written_whole(job.folders[job.cell.label] / layout.ERROR) as file:
                 file.write_text(trace, encoding="utf-8", errors="backslashreplace")
@@ -117,6 +125,11 @@ def failed(job: Job, setting: Setting, why: str, trace: str | None = None) -> No
             (fresh / layout.ERROR).write_text(trace, encoding="utf-8", errors="backslashreplace")
         Record(**heading, status="failed", reason=why, stamp=stamping.stamped(job.cell, setting)).write(fresh)
         settle(fresh, folder)
+
+
+def _is_done(folder: Path) -> bool:
+    """Return whether a folder has the record of a cell that did not fail."""
+    return (folder / layout.RECORD).is_file() and Record.read(folder).status != "failed"
 
 
 def _whole(record: Record, unfinished: Path, folder: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from genbench import catalog
 from genbench.records.record import Record
-from genbench.tables.texts import MARK, number
+from genbench.tables.texts import MARK, number, phrase
 
 CHANCE = 1.96  # standard errors that a difference must have to be more than chance, in 19 of 20 cases
 WIDE_GAP = 0.15  # bits/dim; at the least effort the bound on the other side is itself about 0.1 from the truth
@@ -67,6 +67,17 @@ def of_likelihood(record: Record, label: str) -> Iterator[str]:
         yield (
             f"{label}: test images take fewer bits/dim than training images, by more than chance; either they are "
             "easier or they have been learned from."
+        )
+
+
+def of_training(record: Record, label: str) -> Iterator[str]:
+    """Yield of which budgets a training was done before it was given more."""
+    legs = record.stamp.get("trained_on") or ()
+    said = [phrase(leg.get("budget")) for leg in legs if isinstance(leg, Mapping)]
+    if said:
+        yield (
+            f"{label}: trained on from {', then '.join(said)}: what follows the budget, phases and schedules, is not "
+            "that of one training of the whole."
         )
 
 

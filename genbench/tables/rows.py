@@ -22,7 +22,7 @@ from genbench.tables import render as texts
 from genbench.tables import terminal
 from genbench.tables.columns import ALL, DEFAULT, FIGURES, RANKED
 from genbench.tables.comparable import GROUPS, HEADS, alike, parts, refusals, remarks
-from genbench.tables.doubts import doubt, of_copies, of_likelihood, unranked
+from genbench.tables.doubts import doubt, of_copies, of_likelihood, of_training, unranked
 from genbench.tables.figure import blind
 from genbench.tables.keys import BETTER_HIGH, FACTS, KEYS, UNSORTABLE
 from genbench.tables.labels import disambiguated
@@ -172,6 +172,7 @@ def _notes(record: Record, label: str) -> Iterator[str]:
         )
     yield from of_likelihood(record, label)
     yield from of_copies(record, label)
+    yield from of_training(record, label)
     if record.collapse is not None and record.collapse.missing and record.status != "anchor":
         yield f"{label}: hardly a sample of {', '.join(record.collapse.missing)}."
     if record.status == "evaluated":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from torch.optim import Optimizer
 from genbench.errors import complaint, named, reason
 from genbench.files import written_whole
 from genbench.interface import GenerativeModel, Origin
-from genbench.training.config import State
+from genbench.training.config import Budget, State
 from genbench.training.parallel import ALONE, Ranks
 
 if TYPE_CHECKING:
@@ -88,6 +88,16 @@ def _settings(config: FitConfig) -> dict[str, Any]:
     same = ("batch_size", "seed", "precision")
     trace = {} if config.trace is None else {"trace": list(config.trace.steps)}
     return {"budget": asdict(config.budget)} | trace | {name: getattr(config, name) for name in same}
+
+
+def extends(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> bool:
+    """Return whether two settings, or cells, are the same but that the first one's ``budget`` is more of the same."""
+    if {**theirs, "budget": mine["budget"]} != mine:
+        return False
+    try:
+        return Budget(**mine["budget"]).exceeds(Budget(**theirs["budget"]))
+    except (KeyError, TypeError, ValueError):  # a stranger's
+        return False
 
 
 def save_training(
@@ -164,6 +174,8 @@ def load_training(
 ) -> list[dict[str, Any]]:
     """Put model, state and random states back; return the optimisers' states, for when they are made.
 
+    A training that is done is taken up again where ``config`` has more of the budget that it had.
+
     Raises:
         ValueError: for a file that is missing, cut short, another recipe's or another configuration's, or one that as
             many ``ranks`` cannot go on with; a training that is done can be read by any number.
@@ -171,10 +183,11 @@ def load_training(
     whole = read_training(path)
     if whole.identity != identity(model):
         raise ValueError(f"checkpoint {path} is of {whole.identity}, not of {identity(model)}")
-    if whole.settings != _settings(config):
+    more = whole.state.done and extends(_settings(config), whole.settings)
+    if whole.settings != _settings(config) and not more:
         raise ValueError(f"checkpoint {path} was trained under {whole.settings}, not under {_settings(config)}")
     states = [whole, *whole.others]
-    if len(states) != ranks.size and not whole.state.done:
+    if len(states) != ranks.size and (more or not whole.state.done):
         raise ValueError(f"checkpoint {path} is of a training on {len(states)} devices, not on {ranks.size}")
     own = states[ranks.rank] if len(states) == ranks.size else whole
     try:
@@ -183,6 +196,8 @@ def load_training(
         raise ValueError(f"checkpoint {path}: of another version's networks ({named(error)}); begin afresh") from error
     for item in fields(state):
         setattr(state, item.name, getattr(whole.state, item.name))
+    if more:
+        state.go_on(Budget(**whole.settings["budget"]))
     try:
         noise.set_state(own.noise)
         torch.set_rng_state(own.cpu)

@@ -32,12 +32,23 @@ class Budget:
     seconds: float | None = None
 
     def __post_init__(self) -> None:
-        given = {name: value for name, value in vars(self).items() if value is not None}
-        if len(given) != 1:
-            raise ValueError(f"budget {given or 'is empty'}: give exactly one of images, steps and seconds")
-        for name, value in given.items():
+        if len(self.given) != 1:
+            raise ValueError(f"budget {self.given or 'is empty'}: give exactly one of images, steps and seconds")
+        for name, value in self.given.items():
             if not (value > 0 and math.isfinite(value)):
                 raise ValueError(f"budget {name}={value}: give a positive number")
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The one of them that is given, by its name."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    def exceeds(self, other: Budget) -> bool:
+        """Return whether this is more of the same, of images, steps or seconds."""
+        return any(
+            mine is not None and theirs is not None and mine > theirs
+            for mine, theirs in zip(vars(self).values(), vars(other).values(), strict=True)
+        )
 
     def rounds(self, batch_size: int) -> int | None:
         """Return the number of batches to train on, or None where seconds decide."""
@@ -92,11 +103,21 @@ class State:
     """The place of training between two rounds: all that a checkpoint holds beside weights and random states."""
 
     steps: list[int] = field(default_factory=list)  # batches in each phase that has begun
-    fractions: list[float] = field(default_factory=list)  # of the phase, at each batch, where seconds decide
+    fractions: list[float] = field(default_factory=list)  # of the phase, at each batch, where no count gives them
     images: int = 0
     seconds: float = 0.0
     finish_seconds: float = 0.0
     done: bool = False
+    legs: list[dict[str, Any]] = field(default_factory=list)  # the budgets that were spent before more was given
+
+    def go_on(self, spent: Budget) -> None:
+        """Take up a training that was done, of which ``spent`` was the budget.
+
+        The fractions of its batches are kept from now on: the new budget alone does not give them again.
+        """
+        self.done = False
+        self.legs.append({"budget": spent.given, "steps": sum(self.steps)})
+        self.fractions = self.fractions or [step / count for count in self.steps for step in range(count)]
 
     @contextmanager
     def clock(self) -> Iterator[None]:
@@ -138,7 +159,7 @@ class PhasePlan:
     def fraction(self, state: State) -> float:
         """Return how much of the phase that ``state`` is in has been spent; 1 and more where it is over."""
         begin, end = self.marks[len(state.steps) - 1 : len(state.steps) + 1]
-        spent = state.seconds - begin if self.timed else state.steps[-1]
+        spent = (state.seconds if self.timed else sum(state.steps)) - begin
         if self.fractions and spent < end - begin:
             return self.fractions[int(begin + spent)]
         return max(spent / (end - begin), 0.0) if end > begin else 1.0
@@ -146,7 +167,7 @@ class PhasePlan:
     def count(self, state: State, fraction: float) -> None:
         """Count a batch that begins, and keep the fraction at which it does where no count of steps gives it again."""
         state.steps[-1] += 1
-        if self.timed or self.fractions:
+        if self.timed or self.fractions or state.fractions:
             state.fractions.append(fraction)
 
     def whole(self, state: State) -> float:
@@ -207,7 +228,8 @@ class Progress:
 class FitReport:
     """The cost of a training: images seen, batches in all and by phase, seconds in the loop and in ``finish``.
 
-    ``fractions`` of its phase were spent when each batch began, where the clock decided: what a :class:`Trace` needs.
+    ``fractions`` of its phase were spent when each batch began, where no count of steps says so: what a :class:`Trace`
+    needs. ``legs`` are the budgets, and the batches at their ends, that were spent before more was given.
     """
 
     images: int
@@ -216,8 +238,10 @@ class FitReport:
     finish_seconds: float
     phase_steps: Mapping[str, int]
     fractions: Sequence[float] = ()
+    legs: Sequence[Mapping[str, Any]] = ()
 
     @property
     def spent(self) -> dict[str, Any]:
-        """All but the fractions, which are too many for a record."""
-        return {item.name: getattr(self, item.name) for item in fields(self) if item.name != "fractions"}
+        """All but the fractions, which are too many for a record, and the legs, which few have."""
+        apart = ("fractions", "legs")
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.name not in apart}

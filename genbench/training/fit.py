@@ -9,7 +9,7 @@ from pathlib import Path
 
 from genbench.check import check_given, check_split
 from genbench.interface import GenerativeModel, Step
-from genbench.seed import derive, fork_rng, generator
+from genbench.seed import derive, fork_rng, generator, kept_rng, twin
 from genbench.spec import DataSpec, Splits
 from genbench.training import checkpoint, parallel, precision
 from genbench.training.batches import Stream
@@ -33,7 +33,8 @@ def fit(
         config: the settings: budget, batch size, seed, checkpoint.
         callbacks: functions that are called behind each round with a :class:`Progress`.
         resume: a checkpoint of this recipe under this configuration. With a budget in images or steps, on one machine
-            and thread count, the end is bit for bit that of a run never cut off.
+            and thread count, the end is bit for bit that of a run never cut off. One whose budget is spent goes on
+            where ``config`` has more of the same: its last phase gets what is added.
 
     Raises:
         Diverged: when a loss or a weight is not finite.
@@ -90,14 +91,16 @@ def fit(
         if not state.done:
             started = time.perf_counter()
             restore(learns)
-            model.finish(data, noise)
+            with kept_rng():  # what is drawn here moves no training that goes on from this one
+                model.finish(data, twin(noise))
             ranks.share(model)
             state.finish_seconds = time.perf_counter() - started
             state.done = True
             if config.checkpoint is not None:
                 checkpoint.save_training(config.checkpoint, model, config, state, noise, optimizers, ranks)
     steps = dict(zip((phase.name for phase in phases), state.steps, strict=True))
-    return FitReport(state.images, sum(state.steps), state.seconds, state.finish_seconds, steps, state.fractions)
+    report = FitReport(state.images, sum(state.steps), state.seconds, state.finish_seconds, steps, state.fractions)
+    return replace(report, legs=state.legs)
 
 
 def _check_data(model: GenerativeModel, data: Splits) -> None:

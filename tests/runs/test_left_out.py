@@ -110,6 +110,7 @@ def test_likelihoods_alone_need_no_more_images_than_there_are(tmp_path):
     row = (("good", {}),)
     assert run(suite(*row, samples=3, measures=("nll",), anchors=False), tmp_path)[0] == 0
     record = Record.read(cell(tmp_path, "good"))
-    assert record.test is not None and record.quality is None
+    assert record.test is not None
+    assert record.quality is None
     with pytest.raises(ValueError, match=r"3 samples, and measures of quality need"):
         run(suite(*row, samples=3, measures=("nll", "fid"), anchors=False), tmp_path / "both")

@@ -31,7 +31,7 @@ def test_what_killed_runs_left_is_swept_and_what_can_be_gone_on_with_stays(tmp_p
     assert left(tmp_path) == {
         "table.md",
         *(f"cells/digits/vae/seed-0/{name}" for name in ("record.json", "samples.npy", "keep.part")),
-        "cells/digits/vae/seed-0/checkpoint/model.safetensors",
+        *(f"cells/digits/vae/seed-0/checkpoint/{name}" for name in ("model.safetensors", "training.pt")),
         "cells/digits/vae/.seed-1.old/record.json",
         *(f"cells/digits/vae/seed-1.part/{name}" for name in ("cell.json", "checkpoint/training.pt", "history.csv")),
         *(f"cells/digits/vae/seed-3.part/{name}" for name in ("cell.json", "record.json")),

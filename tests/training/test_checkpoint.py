@@ -134,8 +134,9 @@ def test_a_training_of_another_recipe_or_configuration_is_refused(toy_recipe, tm
     genbench.build("toy", toys.PLAIN).fit(toys.data(), config)
     with pytest.raises(ValueError, match=r'is of .*"toy".*, not of .*"other"'):
         genbench.build("other", toys.PLAIN).fit(toys.data(), config, resume=path)
-    with pytest.raises(ValueError, match=r"was trained under .*'steps': 2.*not under .*'steps': 3"):
-        genbench.build("toy", toys.PLAIN).fit(toys.data(), FitConfig(Budget(steps=3), 5), resume=path)
+    for other in (FitConfig(Budget(steps=1), 5), FitConfig(Budget(images=99), 5), FitConfig(Budget(steps=3), 4)):
+        with pytest.raises(ValueError, match=r"was trained under .*'steps': 2.*not under .*"):
+            genbench.build("toy", toys.PLAIN).fit(toys.data(), other, resume=path)
 
 
 def test_a_model_of_another_version_is_refused(toy_recipe, tmp_path, monkeypatch):
