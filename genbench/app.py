@@ -35,6 +35,8 @@ SHARED = "Devices that share each batch of a cell's training: GPUs with --device
 JOBS = "Cells at once on this machine, each with its share of the cores or a GPU; more than one needs the extra ray."
 RAY = "Address of a Ray cluster to run on, HOST:PORT or auto: as many cells at once as it has room for."
 THREADS = "Threads of each cell: all by default, an equal share with --jobs, one with --ray."
+CHECKPOINT = "Weights to measure: last, or 'best on validation' of ten over the budget."
+WATCH = "fid: the FID of ten checkpoints on validation images, in each cell's curves."
 COLUMNS = "Columns: default, all, or keys such as fid,kid, as --format csv names them."
 SUITES = "\n\n".join(["A .toml file, or one of:", *(f"{name}: {title}" for name, title in titles().items())])
 
@@ -89,6 +91,8 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Folder of the run; results/SUITE by default.")] = None,
     precision: Annotated[str | None, typer.Option(help="Arithmetic of training: float32, bfloat16 or auto.")] = None,
     devices_per_cell: Annotated[int | None, typer.Option(metavar="N", help=SHARED)] = None,
+    checkpoint: Annotated[Literal["last", "best on validation"] | None, typer.Option(help=CHECKPOINT)] = None,
+    watch: Annotated[Literal["fid"] | None, typer.Option(help=WATCH)] = None,
     labelled: Annotated[int | None, typer.Option(help=LABELS)] = None,
     effort: Annotated[str | None, typer.Option(help=commands.EFFORT)] = None,
     measures: Annotated[str | None, typer.Option(help=MEASURES)] = None,
@@ -126,6 +130,8 @@ def run(
         "devices": devices_per_cell,
         "labelled": labelled,
         "effort": effort,
+        "checkpoint": checkpoint,
+        "watch": (watch,) if watch else (),
     }
     changes = Overrides(*told, **how, measures=groups, anchors=not no_anchors, alpha=alpha)
     wanted = overridden(whole, changes)

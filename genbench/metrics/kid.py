@@ -12,7 +12,7 @@ from genbench.metrics.sets import check_sets
 
 LEAST = 2
 MOST = 5000  # images of a set: the number of pairs is its square
-BLOCK = 1024  # rows of kernel values at once
+BLOCK = 1024  # rows of kernel values at once, of each set
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ def kid(real: Tensor, fake: Tensor, *, seed: int = 0) -> KID:
     check_sets("kid", real, fake, LEAST)
     x, y = (_chosen(rows, seed) for rows in (real, fake))
     m, n = len(x), len(y)
-    within = [_sums(x, x), _sums(y, y)]
-    across = [_sums(x, y), _sums(y, x)]
+    within = [_within(x), _within(y)]
+    across = _across(x, y)
     pairs = [float(rows.sum()) for rows in within]
     crossed = float(across[0].sum())
     means = [pairs[0] / (m * (m - 1)), pairs[1] / (n * (n - 1))]
@@ -75,13 +75,33 @@ def _chosen(rows: Tensor, seed: int) -> Tensor:
     return rows[torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))[:MOST]]
 
 
-def _sums(rows: Tensor, others: Tensor) -> Tensor:
-    """Return the sum of each row's kernels with all ``others``, itself left out; float64 ``(N,)``."""
-    sums = []
-    for part in rows.split(BLOCK):
-        values = (part @ others.T).double().div_(rows.shape[1]).add_(1)
-        sums.append((values * values * values).sum(1))
-    total = torch.cat(sums)
-    if rows is others:
-        total -= (rows.double().square().sum(1) / rows.shape[1] + 1) ** 3
-    return total
+def _within(rows: Tensor) -> Tensor:
+    """Return the sum of each row's kernels with all others of its set; float64 ``(N,)``."""
+    sums = torch.zeros(len(rows), dtype=torch.float64)
+    for start in range(0, len(rows), BLOCK):
+        here = slice(start, start + BLOCK)
+        sums[here] += _kernel(rows[here], rows[here]).sum(1)
+        ahead = slice(start + BLOCK, None)  # k(x, y) = k(y, x): each pair once
+        of_rows, of_others = _across(rows[here], rows[ahead])
+        sums[here] += of_rows
+        sums[ahead] += of_others
+    return sums - (rows.double().square().sum(1) / rows.shape[1] + 1) ** 3
+
+
+def _across(rows: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the sum of each row's kernels with all ``others``, and of each of these with all rows; float64."""
+    of_rows = torch.zeros(len(rows), dtype=torch.float64)
+    of_others = torch.zeros(len(others), dtype=torch.float64)
+    for start in range(0, len(others), BLOCK):
+        there = slice(start, start + BLOCK)
+        for begin in range(0, len(rows), BLOCK):
+            here = slice(begin, begin + BLOCK)
+            values = _kernel(rows[here], others[there])
+            of_rows[here] += values.sum(1)
+            of_others[there] += values.sum(0)
+    return of_rows, of_others
+
+
+def _kernel(rows: Tensor, others: Tensor) -> Tensor:
+    values = (rows @ others.T).double().div_(rows.shape[1]).add_(1)
+    return values * values * values

@@ -12,10 +12,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from genbench.plots.drawing import COLOURS, STYLE, Target, literal, save
+from genbench.plots.drawing import COLOURS, INK, STYLE, Target, literal, save
 from genbench.records.history import read_lines
 
 GRADIENT_NORM = "gradient_norm"  # what each turn logs beside its losses
+VALIDATION = "validation/"  # how figures of validation images begin, which have units of their own
+DASHES = ("--", ":")  # theirs
 HistoryColumns = Mapping[str, NDArray[np.float64]]
 
 
@@ -49,7 +51,8 @@ def draw_curves(histories: Mapping[str, HistoryColumns], target: Target, *, fmt:
         raise ValueError("histories: there are none to draw")
     across = min(3, len(histories))
     down = math.ceil(len(histories) / across)
-    legend = max(math.ceil(len(_chosen(columns)) / 2) for columns in histories.values())  # lines of it
+    named = ([*_chosen(columns), *filter(_of_validation, columns)] for columns in histories.values())
+    legend = max(math.ceil(len(names) / 2) for names in named)  # lines of it
     with rc_context(STYLE | {"font.size": 8}):
         figure = Figure(figsize=(3.2 * across, (2 + 0.14 * legend) * down), layout="constrained")
         panels = figure.subplots(down, across, squeeze=False).ravel()
@@ -64,7 +67,23 @@ def _chosen(columns: HistoryColumns) -> HistoryColumns:
     """Return the logs that are drawn: losses first, as many as there are colours; norms of gradients have no scale."""
     logs = {name: values for name, values in columns.items() if "/" in name and np.isfinite(values).any()}
     logs = {name: values for name, values in logs.items() if not name.endswith(f"/{GRADIENT_NORM}")}
+    logs = {name: values for name, values in logs.items() if not _of_validation(name)}
     return dict(sorted(logs.items(), key=lambda item: not item[0].endswith("/loss"))[: len(COLOURS)])
+
+
+def _of_validation(name: str) -> bool:
+    return name.startswith(VALIDATION)
+
+
+def _watched(panel: Axes, images: NDArray[np.float64], values: NDArray[np.float64], dashes: str) -> None:
+    """Draw a figure of validation images on a scale of its own, without ticks: what it came to stands at its end."""
+    here = np.isfinite(values)
+    axis = panel.twinx()
+    axis.plot(images[here], values[here], color=INK, linestyle=dashes, linewidth=0.8, marker=".", markersize=3)
+    axis.set_yticks([])
+    axis.margins(y=0.15)
+    for x, y in list(zip(images[here], values[here], strict=True))[-1:]:
+        axis.annotate(f"{y:.3g}", (x, y), xytext=(0, 4), textcoords="offset points", ha="right", fontsize=6.5)
 
 
 def _curve(panel: Axes, label: str, columns: HistoryColumns) -> None:
@@ -79,6 +98,9 @@ def _curve(panel: Axes, label: str, columns: HistoryColumns) -> None:
             smooth = np.convolve(y, np.ones(window) / window, mode="valid")
             panel.plot(x[window - 1 :], smooth, color=colour, linewidth=1.2)
         panel.plot([], [], color=colour, linewidth=1.6, label=literal(name))
+    for name, dashes in zip(filter(_of_validation, columns), DASHES, strict=False):
+        _watched(panel, images, columns[name], dashes)
+        panel.plot([], [], color=INK, linestyle=dashes, linewidth=1, label=literal(name))
     panel.set_title(literal(label), loc="left", fontsize=9)
     panel.xaxis.set_major_formatter(lambda x, _: f"{x / 1000:g}k" if x >= 1000 else f"{x:g}")
     panel.set_xlabel("images seen")

@@ -28,6 +28,7 @@ CONFIGURATION = "cell.json"  # of an unfinished cell; a finished one has it in i
 ERROR = "error.txt"  # of a failed cell: the traceback
 TENSORBOARD = "tensorboard"
 MODEL = Path("checkpoint") / "model.safetensors"
+BEST = Path("checkpoint") / "best.safetensors"  # where a suite asks for what was best on validation
 TRAINING = Path("checkpoint") / "training.pt"
 
 LONGEST = 100  # characters of a name in a folder's

@@ -79,7 +79,8 @@ def machine(device: str) -> dict[str, object]:
     }
 
 
-EARLIER = {"effort": "fast", "alpha": "white", "devices": 1}  # what a configuration from before a key was known did
+# What a configuration from before a key was known did.
+EARLIER = {"effort": "fast", "alpha": "white", "devices": 1, "checkpoint": "last"}
 
 
 # By the name of a group of figures, raised with each change of a measure after which they are not those from before; a

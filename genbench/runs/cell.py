@@ -27,6 +27,7 @@ from genbench.runs.fitting import settle
 from genbench.runs.likelihoods import estimated
 from genbench.runs.stamping import heading, of_its_training, stamped, timed_stamp
 from genbench.runs.translations import TranslationMeasures, translation_measures
+from genbench.runs.watching import take_best
 from genbench.seed import generator
 from genbench.spec import Batch
 from genbench.training import checkpoint
@@ -77,8 +78,10 @@ def work(cell: Cell, setting: Setting, unfinished: Path, tell: Tell, finished: P
         with clock("check"):
             checked = verdict(check_recipe(cell.recipe, cell.options))
     before = None
+    best = None
     if finished is None:
         report = ranks.train(cell, setting, model, learned, unfinished, tell)
+        best = take_best(cell, model, learned, unfinished)
         with clock("write"):
             write_fractions(unfinished / layout.FRACTIONS, report.fractions)
             checkpoint.save(unfinished / layout.MODEL, model)
@@ -110,6 +113,8 @@ def work(cell: Cell, setting: Setting, unfinished: Path, tell: Tell, finished: P
     temperature, pixels = (getattr(model, name, None) for name in ("temperature", "pixels"))
     features = result.of_samples.extractor_info
     stamp = stamped(cell, setting, dataset, features, report, temperature, result.test, pixels, checked)
+    if best is not None:
+        stamp["best"] = best.model_dump()
     made = Record(
         **heading(cell),
         status="done",
@@ -163,7 +168,8 @@ def _read(path: Path, built: GenerativeModel, before: Record) -> GenerativeModel
 
 def _remembering(made: Record, before: Record) -> Record:
     """Add what measuring again cannot know: by what rules the model was trained, where, and in how much memory."""
-    kept = {name: before.stamp[name] for name in ("course", "peak_memory", "company") if name in before.stamp}
+    names = ("course", "peak_memory", "company", "trained_on", "best")
+    kept = {name: before.stamp[name] for name in names if name in before.stamp}
     made.stamp.pop("company", None)
     stamp = made.stamp | kept | {"trained": of_its_training(before.stamp)}
     same = {"setting": before.setting, "peak_memory_mb": before.peak_memory_mb}

@@ -54,6 +54,7 @@ class Replay:
             auto = (asked.precision or self.suite.precision) == AUTO  # which elsewhere may come to another
             given["precision"] = cell.precision if auto else asked.precision
             given |= {"devices-per-cell": asked.devices, "labelled": asked.labelled, "effort": asked.effort, **spent}
+            given |= {"checkpoint": asked.checkpoint}
             known = recipe(cell.recipe).options()
             options = [word for item in asked.options if option_name(item) in known for word in ("--set", item)]
         given |= {"measures": ",".join(cell.measures) if cell.left_out else None}

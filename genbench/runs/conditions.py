@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
@@ -18,14 +18,14 @@ DOMAIN = "domain"  # the field that says which domain a sample is asked for
 SOURCE_LABEL = "source_label"  # the field that says the class of a source
 
 
-def asked(given: tuple[str, ...], dataset: Dataset, n: int) -> Batch:
-    """Return conditions of ``n`` samples: test sources and fields in order; labels as often as in training."""
-    test = dataset.test.rows(slice(n))
+def asked(given: tuple[str, ...], dataset: Dataset, n: int, *, of: Literal["test", "validation"] = "test") -> Batch:
+    """Return conditions of ``n`` samples: a split's sources and fields in order; labels as often as in training."""
+    rows: Batch = getattr(dataset, of).rows(slice(n))
     spec = dataset.spec
     if not spec.classes or dataset.train.labels is None:
-        return test
+        return rows
     ordered = "source" in given or any(name in spec.fields for name in given)
-    return test if ordered else replace(test, labels=measures.proportional(dataset.train.labels, spec.classes, n))
+    return rows if ordered else replace(rows, labels=measures.proportional(dataset.train.labels, spec.classes, n))
 
 
 def conditions(given: Batch, names: tuple[str, ...]) -> dict[str, Any]:

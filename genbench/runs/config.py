@@ -29,6 +29,12 @@ SPEED = "speed"
 GROUPS = ("nll", "fid", SPEED)
 
 
+# Which weights of a training are measured.
+LAST, BEST = "last", "best on validation"
+
+WATCHED = ("fid",)  # what may be looked at, on validation images, while a training goes on
+
+
 def checked_label(text: str) -> str:
     """Return a label, or another text that tables and terminals show.
 
@@ -81,6 +87,8 @@ class Cell(BaseModel):
         timing: the most seconds that speed is measured for.
         device: the device, ``"cpu"`` or ``"cuda"``.
         devices: the number of such devices that share each batch of its training.
+        checkpoint: the weights that are measured, :data:`LAST` or :data:`BEST`.
+        watch: the figures, of :data:`WATCHED`, that its history has of validation images.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -110,11 +118,13 @@ class Cell(BaseModel):
     timing: float
     device: str
     devices: int = 1
+    checkpoint: str = LAST
+    watch: tuple[str, ...] = ()
 
     @property
     def configuration(self) -> dict[str, Any]:
         """All that decides the figures, as JSON has it."""
-        return self.model_dump(mode="json", exclude={"given", "twin", "measures", "owed"})
+        return self.model_dump(mode="json", exclude={"given", "twin", "measures", "owed", "watch"})
 
     @property
     def left_out(self) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from genbench.interface import GenerativeModel
 from genbench.records import layout
 from genbench.runs.clock import Tell
 from genbench.runs.config import Cell, Setting
+from genbench.runs.watching import Watch
 from genbench.training.config import Budget, FitConfig, FitReport, Progress
 from genbench.training.logs import History, TensorBoard
 
@@ -33,16 +35,21 @@ def train(
     cell: Cell, setting: Setting, model: GenerativeModel, dataset: Dataset, unfinished: Path, tell: Tell
 ) -> FitReport:
     """Fit, from the last checkpoint if there is one, and write the history."""
+    logs: list[Callable[[Progress], None]] = [History(unfinished / layout.HISTORY)]
+    watch = Watch(cell, model, dataset, unfinished)
 
     def progressed(progress: Progress) -> None:
+        if seen := watch(progress):
+            progress = replace(progress, logs={**progress.logs, **seen})
+        for log in logs:
+            log(progress)
         tell("fit", progress.fraction)
 
-    callbacks: list[Callable[[Progress], None]] = [History(unfinished / layout.HISTORY), progressed]
     tell("fit", 0.0)
     with ExitStack() as closed:
         if setting.tensorboard:
-            callbacks.append(closed.enter_context(TensorBoard(unfinished / layout.TENSORBOARD)))
-        return go_on(cell, setting, model, dataset, unfinished, callbacks)
+            logs.append(closed.enter_context(TensorBoard(unfinished / layout.TENSORBOARD)))
+        return go_on(cell, setting, model, dataset, unfinished, [progressed])
 
 
 def go_on(

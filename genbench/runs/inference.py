@@ -22,6 +22,7 @@ from genbench.records import layout
 from genbench.records.record import Record
 from genbench.runs import outputs
 from genbench.runs.conditions import asked, conditions, shown
+from genbench.runs.trained_data import trained_on
 from genbench.seed import generator
 from genbench.spec import Batch
 from genbench.training import checkpoint
@@ -61,9 +62,7 @@ def data_of(cell: Path, number: int, root: Path | None) -> data.Dataset:
     record = Record.read(cell)
     configuration = record.stamp.get("configuration", {})
     how = {"size": configuration.get("size"), "alpha": configuration.get("alpha", WHITE)}
-    dataset = data.load(record.dataset, root=root, **how)
-    if dict(dataset.hashes) != configuration.get("data"):
-        raise ValueError(f"{record.dataset}: not the images that {cell} was trained on; give theirs by --data-dir")
+    dataset, _ = trained_on(record.dataset, configuration.get("data", {}), cell, root, **how)
     if number > len(dataset.test):
         raise ValueError(f"-n {number}: {record.dataset} has {len(dataset.test)} test images to start from")
     return dataset

@@ -20,6 +20,7 @@ from genbench.runs.suite import Suite, SuiteRow, complaint
 PAIRED = ("pairs", "edges", "negative", "lowres", "blur", "shadow", "profile", "cartoon")
 UNPAIRED = ("colours", "styles", "domains")  # their sources and images are no pairs
 MAKE_SOURCES = (*PAIRED, *UNPAIRED)
+MOST_NAMED = 4  # rows, or data sets, in a title
 PATHS = ("folder", "pairs", "npz")
 
 
@@ -40,6 +41,8 @@ class Overrides:
     measures: Sequence[str] | None = None
     anchors: bool = True
     alpha: str | None = None
+    checkpoint: str | None = None
+    watch: Sequence[str] = ()
 
 
 def overridden(suite: Suite, overrides: Overrides) -> Suite:
@@ -51,6 +54,7 @@ def overridden(suite: Suite, overrides: Overrides) -> Suite:
     Raises:
         ValueError: for a recipe or an option that nothing has, with the nearest names.
     """
+    told = suite
     suite = moved(suite, overrides.dataset)
     rows = picked(suite, overrides.recipes)
     for item in overrides.options:
@@ -59,19 +63,32 @@ def overridden(suite: Suite, overrides: Overrides) -> Suite:
         told = {"labelled": overrides.labelled}
         rows = [row if row.recipe == ANCHORS else row.model_copy(update=told) for row in rows]
     raw = suite.model_dump() | {"row": [row.model_dump() for row in rows]}
-    raw |= {"size": overrides.size} if overrides.size is not None else {}
-    raw |= {"alpha": overrides.alpha} if overrides.alpha is not None else {}
+    for name in ("size", "alpha", "effort", "precision", "devices", "checkpoint"):
+        raw |= {name: said} if (said := getattr(overrides, name)) is not None else {}
     raw |= {"seeds": tuple(overrides.seeds)} if overrides.seeds else {}
+    raw |= {"watch": tuple(overrides.watch)} if overrides.watch else {}
     raw |= {"budget": dict(overrides.budget)} if overrides.budget else {}
-    raw |= {"effort": overrides.effort} if overrides.effort is not None else {}
     raw |= {"measures": tuple(overrides.measures)} if overrides.measures is not None else {}
     raw |= {} if overrides.anchors else {"anchors": False}
-    raw |= {"precision": overrides.precision} if overrides.precision is not None else {}
-    raw |= {"devices": overrides.devices} if overrides.devices is not None else {}
+    raw |= {"title": _title(told, suite.dataset, rows, bool(overrides.budget))}
     try:
         return Suite.model_validate(raw)
     except ValidationError as error:
         raise ValueError(complaint(error)) from error
+
+
+def _title(suite: Suite, dataset: str, rows: Sequence[SuiteRow], budget: bool) -> str:
+    """Return a title that is true of these rows: the suite's own, or where rows or data are others their names.
+
+    A budget that the suite's title ends with is left out where there is another.
+    """
+    if suite.dataset != dataset or [row.name for row in rows] != [row.name for row in suite.row]:
+        labels = list(dict.fromkeys(row.label for row in rows))
+        datasets = list(dict.fromkeys(row.dataset for row in rows))
+        who = ", ".join(labels) if len(labels) <= MOST_NAMED else f"{len(labels)} rows"
+        where = " and ".join(datasets) if len(datasets) <= MOST_NAMED else f"{len(datasets)} data sets"
+        return f"{who} on {where}"
+    return re.sub(r", [^,]*\bminutes?\b[^,]*$", "", suite.title) if budget else suite.title
 
 
 def measured_groups(names: str | None, left_out: Sequence[str], own: Sequence[str] = GROUPS) -> tuple[str, ...] | None:

@@ -18,7 +18,7 @@ from genbench.records.history import read_lines
 from genbench.records.record import Record
 from genbench.records.stamp import EARLIER, lacks, older
 from genbench.runs import anchors
-from genbench.runs.config import ANCHORS, GROUPS, SPEED, Cell
+from genbench.runs.config import ANCHORS, GROUPS, LAST, SPEED, Cell
 from genbench.runs.preflight import built_models, checked_data, sample_count
 from genbench.runs.suite import Suite, SuiteRow
 from genbench.runs.time_estimate import fit_seconds, measure_seconds, memory_bytes
@@ -129,7 +129,7 @@ def plan(
         twin = twins.setdefault(_images(dataset), name)
         cell = _cell(suite, SuiteRow(recipe=ANCHORS, label=ANCHORS, dataset=name), dataset, suite.seeds[0], device, ())
         untrained = {"budget": {}, "batch_size": 0, "estimated": 0, "draws": 0, "timing": 0.0, "precision": "float32"}
-        untrained |= {"effort": "fast", "devices": 1}
+        untrained |= {"effort": "fast", "devices": 1, "checkpoint": LAST, "watch": ()}
         cell = cell.model_copy(update=untrained | {"twin": twin if twin != name else None})
         folders = {
             anchor: layout.cell_folder(folder, name, anchor, cell.seed) for anchor in anchors.names(dataset.spec)
@@ -185,6 +185,8 @@ def _cell(suite: Suite, row: SuiteRow, dataset: Dataset, seed: int, device: str,
         measures=suite.measures,
         device=device,
         devices=suite.devices,
+        checkpoint=suite.checkpoint,
+        watch=suite.watch,
     )
 
 

@@ -12,6 +12,7 @@ from genbench.likelihood.nll import check_draws
 from genbench.metrics.paired import SMALLEST_SIDE
 from genbench.metrics.quality import MINIMUM_IMAGES
 from genbench.pretrained import inception_v3
+from genbench.runs.config import BEST
 from genbench.runs.suite import Suite, SuiteRow
 from genbench.training import parallel, precision
 from genbench.training.config import Budget
@@ -94,12 +95,23 @@ def _built(row: SuiteRow, dataset: Dataset, suite: Suite) -> GenerativeModel:
         check_draws(model, suite.draws)
         if model.needs_every_label:
             check_given(model.given, dataset.train, "train")
+        by_fid = suite.checkpoint == BEST and catalog.recipe(row.recipe).likelihood == "estimate"
+        if by_fid or "fid" in suite.watch:
+            check_watched(model, dataset, suite.extractor)
         return model
     except ValueError as error:
         raise ValueError(f"row {row.label!r} on {row.dataset}: {error}") from error
     except Exception as error:
         said = f"cannot be built with {row.options} ({errors.reason(error)})"
         raise ValueError(f"row {row.label!r} on {row.dataset} {said}") from error
+
+
+def check_watched(model: GenerativeModel, dataset: Dataset, extractor: str) -> None:
+    """Refuse, in one line, a model whose FID on the validation split says nothing or cannot be told."""
+    if "source" in model.given and dataset.validation.sources is None:
+        raise ValueError("validation images have no sources to watch FID on; leave out watch and checkpoint")
+    if model.perceptual == extractor:
+        raise ValueError(f"it is trained on {extractor}, whose FID says nothing of it; leave out watch and checkpoint")
 
 
 def _check_labels(rows: Sequence[SuiteRow], models: Sequence[GenerativeModel], datasets: Mapping[str, Dataset]) -> None:

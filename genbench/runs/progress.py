@@ -37,6 +37,7 @@ STAGES = {
 SAY_SECONDS = 25.0  # between two lines of progress where there is no terminal: a log file, a notebook
 VERBS = {"fit": "training", "nll": "likelihood", "load": "loading", "build": "building", "sample": "sampling"}
 VERBS["check"] = "checking its promises"
+BEGINS = {"resume": "goes on", "on": "is trained on", "measure": "is measured again", "time": "is timed alone"}
 
 
 def duration(seconds: float) -> str:
@@ -148,7 +149,7 @@ class ProgressDisplay:
         """Show that ``job`` begins."""
         one = self.running[number] = Running(job, time.monotonic())
         self.said = one.began
-        verb = {"resume": "goes on", "measure": "is measured again", "time": "is timed alone"}.get(job.how, "begins")
+        verb = BEGINS.get(job.how, "begins")
         if self.bars is None:
             self._print(f"[{number}/{len(self.todo)}] {job.title} {verb}")
         else:
@@ -163,8 +164,9 @@ class ProgressDisplay:
         if stage == "fit":
             now = time.monotonic()
             one.fit_began = now if one.fit_began is None else one.fit_began
-            one.fitted = now - one.fit_began
-            one.fraction = max(one.fraction, share * fraction)
+            if share * fraction > one.fraction:  # what is said again, while the model is finished, is no training
+                one.fitted = now - one.fit_began
+                one.fraction = share * fraction
         elif stage in STAGES:
             one.fraction = max(one.fraction, share + (1 - share) * STAGES[stage])
         left = self._left

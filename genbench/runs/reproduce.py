@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from pydantic import ValidationError
 
-from genbench import array_file, data
-from genbench.data.dataset import check_unchanged
+from genbench import array_file
 from genbench.files import digest, locked
 from genbench.records import layout
 from genbench.records.record import Record
@@ -26,6 +25,7 @@ from genbench.runs.config import EVALUATED, GROUPS, Cell, Setting
 from genbench.runs.plan import Job, Plan
 from genbench.runs.spawn import warm_up
 from genbench.runs.sweep import check_unlinked
+from genbench.runs.trained_data import trained_on
 from genbench.tables.columns import FIGURES
 from genbench.tables.comparable import said_of, short
 from genbench.training.checkpoint import read_tensors
@@ -132,7 +132,7 @@ def planned(before: Record, folder: Path, out: Path, root: Path | None, device: 
     made = layout.cell_folder(out, before.dataset, before.label, before.seed)
     if made.exists():
         raise ValueError(f"{made}: there already; give another --out")
-    check_unchanged(data.load(cell.dataset, root=root, size=cell.size, alpha=cell.alpha), cell.data)
+    found = trained_on(cell.dataset, cell.data, folder, root, size=cell.size, alpha=cell.alpha)
     trace = None
     if ("seconds" in cell.budget or stamp.get("trained_on")) and before.fit is not None:
         steps = tuple(before.fit.phase_steps.values())
@@ -141,6 +141,7 @@ def planned(before: Record, folder: Path, out: Path, root: Path | None, device: 
     title = str(stamp.get("title") or before.dataset)
     threads = of_training(stamp).get("threads")
     setting = Setting(title, root, revision(), partial(verbatim, str(stamp.get("command"))), trace, threads)
+    setting = setting if found.here else replace(setting, dataset=found.dataset)
     expected = (before.fit.seconds, sum(before.seconds.values()) - before.fit.seconds) if before.fit else (0.0, 10.0)
     return Job(cell, {before.label: made}, "run", *expected), setting
 

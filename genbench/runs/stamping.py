@@ -81,7 +81,7 @@ def stamped(
             protocol["checked"] = {"by": BY_TESTS}
         elif checked is not None:
             protocol["checked"] = dict(checked)
-        protocol |= {"budget": cell.budget, "batch_size": cell.batch_size, "checkpoint": "last"}
+        protocol |= {"budget": cell.budget, "batch_size": cell.batch_size, "checkpoint": cell.checkpoint}
         protocol["timing"] = {"dtype": "float32", "seconds": cell.timing}
         if cell.labelled is not None:
             protocol["labelled"] = f"{cell.labelled} training images, in their classes' proportions; the others give -1"

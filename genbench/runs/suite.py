@@ -6,9 +6,8 @@ import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from genbench import errors
@@ -17,8 +16,8 @@ from genbench.image_file import WHITE, ground
 from genbench.likelihood.effort import EFFORTS
 from genbench.records import layout
 from genbench.records.layout import older_slug, slug
-from genbench.runs.config import ANCHORS, GROUPS, checked_groups, checked_label
-from genbench.runs.toml_values import lists_on_one_line, plain_mapping
+from genbench.runs.config import ANCHORS, GROUPS, LAST, checked_groups, checked_label
+from genbench.runs.toml_values import document, plain_mapping
 from genbench.suites import texts
 from genbench.tables.columns import DEFAULT
 from genbench.tables.view import checked
@@ -103,6 +102,9 @@ class Suite(SuitePart):
         extractor: the name of the feature extractor for FID and its kin.
         precision: the arithmetic of training: ``"float32"``; ``"bfloat16"``; or ``"auto"``, where the processor has it.
         devices: the number of devices that share each batch of a cell's training: :mod:`genbench.training.parallel`.
+        checkpoint: the weights that are measured: ``"last"``, or ``"best on validation"``: of ten over the budget those
+            with the fewest bits/dim of validation images, or where these are estimates the least FID.
+        watch: ``["fid"]`` for the FID of ten checkpoints over the budget, in histories and curves.
         samples: the most samples of a cell; by default as many as the test split has images.
         likelihoods: the most test and training images for an exact likelihood or a bound; by default as many as the
             test split has.
@@ -126,6 +128,8 @@ class Suite(SuitePart):
     extractor: str = "efficientnet-lite0"
     precision: str = "float32"
     devices: int = Field(1, gt=0)
+    checkpoint: Literal["last", "best on validation"] = LAST
+    watch: tuple[Literal["fid"], ...] = Field((), strict=False)
     samples: int | None = Field(None, gt=0)
     likelihoods: int | None = Field(None, gt=0)
     draws: int = Field(1, gt=0)
@@ -293,8 +297,4 @@ def to_toml(suite: Suite) -> str:
     """Return the suite as TOML that :func:`parse` reads back as the same suite."""
     raw = suite.model_dump(exclude_none=True)
     rows = raw.pop("row")
-    kept = ({key: value for key, value in row.items() if value != {}} for row in rows)
-    tables = [tomli_w.dumps({"row": row}, indent=0) for row in kept]
-    # By itself tomli-w writes short rows as one array; a table each is what people add rows to.
-    text = tomli_w.dumps(raw, indent=0) + "".join("\n" + table.replace("[row]", "[[row]]", 1) for table in tables)
-    return lists_on_one_line(text)
+    return document(raw, "row", [{key: value for key, value in row.items() if value != {}} for row in rows])

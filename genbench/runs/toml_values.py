@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tomli_w
@@ -57,3 +57,12 @@ def lists_on_one_line(text: str) -> str:
     Within texts tomli-w escapes new lines, so that every one that stands here as such is between values.
     """
     return text.replace("[\n", "[").replace(",\n]", "]").replace(",\n", ", ")
+
+
+def document(values: Mapping[str, Any], name: str, tables: Sequence[Mapping[str, Any]]) -> str:
+    """Return values as TOML, and below them ``tables``, each under a ``[[name]]`` of its own.
+
+    By itself tomli-w writes short ones as one array; a table each is what people add rows to.
+    """
+    below = (tomli_w.dumps({name: table}, indent=0).replace(f"[{name}]", f"[[{name}]]", 1) for table in tables)
+    return lists_on_one_line("\n".join([tomli_w.dumps(values, indent=0), *below]))

@@ -6,6 +6,7 @@ import contextlib
 import json
 import shutil
 import signal
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ from genbench.runs.sweep import tidy
 from genbench.training.turns import Diverged
 
 TELL_SECONDS = 0.1  # between two words of progress
+BEAT_SECONDS = 5.0  # of silence, until the last word is said again
 WAIT_SECONDS = 10.0  # for the process of a killed run to let its folder go
 
 
@@ -37,20 +39,48 @@ def main(job: Job, setting: Setting, wire: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal: the runner decides
     die_with_parent()
     die_with_starter()
-    told = 0.0
-
-    def tell(stage: str, fraction: float) -> None:
-        nonlocal told
-        if fraction in (0.0, 1.0) or time.monotonic() - told > TELL_SECONDS:
-            told = time.monotonic()
-            with contextlib.suppress(OSError):
-                wire.send(("at", stage, fraction))
-
+    said = Said(wire)
+    threading.Thread(target=said.again, daemon=True).start()
     try:
-        do(job, setting, tell)
+        do(job, setting, said.tell)
     except Exception as error:
-        wire.send(("failed", *failure(error)))
-    wire.close()
+        said.send("failed", *failure(error))
+    said.close()
+
+
+class Said:
+    """What a cell's process says on the way, seldom enough; and again where nothing new is said for long."""
+
+    def __init__(self, wire: Connection) -> None:
+        self.wire = wire
+        self.word: tuple[str, float] | None = None
+        self.at = 0.0
+        self.over = threading.Event()
+        self.lock = threading.Lock()
+
+    def send(self, *words: object) -> None:
+        """Send words, one message at a time; whoever has stopped listening is no matter."""
+        with self.lock, contextlib.suppress(OSError):
+            self.wire.send(words)
+
+    def tell(self, stage: str, fraction: float) -> None:
+        """Say how far the cell is, unless something was said just now."""
+        self.word = stage, fraction
+        if fraction in (0.0, 1.0) or time.monotonic() - self.at > TELL_SECONDS:
+            self.at = time.monotonic()
+            self.send("at", stage, fraction)
+
+    def again(self) -> None:
+        """Say the last word again every few seconds of silence, so that a long stage is not taken for a dead one."""
+        while not self.over.wait(BEAT_SECONDS):
+            if self.word is not None and time.monotonic() - self.at > BEAT_SECONDS:
+                self.send("at", *self.word)
+
+    def close(self) -> None:
+        """Say no more."""
+        self.over.set()
+        with self.lock:
+            self.wire.close()
 
 
 def failure(error: Exception) -> tuple[str, str, bool]:

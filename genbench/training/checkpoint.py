@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from genbench.training.config import FitConfig
 
 
-def save(path: Path | str, model: GenerativeModel) -> None:
-    """Write a model, weights and buffers, as one safetensors file.
+def save(path: Path | str, model: GenerativeModel, **texts: str) -> None:
+    """Write a model, weights and buffers, as one safetensors file, with further ``texts`` in its header.
 
     Raises:
         ValueError: for a model that :func:`genbench.build` did not make: nobody could load it.
@@ -38,7 +38,7 @@ def save(path: Path | str, model: GenerativeModel) -> None:
         for name, value in model.state_dict().items()
     }
     with written_whole(Path(path)) as part:
-        save_file(tensors, part, metadata={"genbench": origin.to_json()})
+        save_file(tensors, part, metadata={"genbench": origin.to_json(), **texts})
 
 
 def read_tensors(path: Path | str) -> tuple[dict[str, Tensor], dict[str, str]]:

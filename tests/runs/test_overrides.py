@@ -193,3 +193,30 @@ def test_what_a_suite_leaves_out_is_not_added_by_leaving_out_more():
 def test_a_figure_that_is_no_group_s_is_refused_with_those_that_are():
     with pytest.raises(ValueError, match="unknown 'kid': give some of nll, fid, speed; fid brings its kin"):
         measured_groups("fid,kid", [])
+
+
+def test_a_title_is_true_of_the_rows_and_data_that_are_asked_for():
+    whole = parse(
+        'title = "Toys on digits, ten minutes each"\ndataset = "digits"\nbudget = { seconds = 600 }\n'
+        + "".join(f'[[row]]\nrecipe = "{name}"\n' for name in ("vae", "gan", "glow", "nice", "ae")),
+        "toys",
+    )
+    titles = [
+        overridden(whole, Overrides(**words)).title
+        for words in (
+            {"seeds": [3], "options": ["width=8"]},
+            {"budget": {"steps": 5}},
+            {"recipes": ["vae", "gan"]},
+            {"dataset": "mnist5k"},
+            {"dataset": "folder:cats", "recipes": ["glow"], "budget": {"steps": 5}},
+            {"recipes": ["vae", "gan", "glow", "nice", "ae"]},
+        )
+    ]
+    assert titles == [
+        "Toys on digits, ten minutes each",
+        "Toys on digits",
+        "vae, gan on digits",
+        "5 rows on mnist5k",
+        "glow on folder:cats",
+        "Toys on digits, ten minutes each",
+    ]

@@ -1,11 +1,13 @@
 """What a run says where there is no terminal: lines that a log file or a notebook keeps."""
 
 import io
+import threading
 from types import SimpleNamespace
 
 from rich.console import Console
 
-from genbench.runs import progress
+from genbench.runs import progress, worker
+from genbench.runs.spawn import SPAWN
 
 
 def test_a_log_hears_now_and_then_how_far_a_cell_is(monkeypatch):
@@ -66,7 +68,7 @@ def test_training_is_no_part_of_what_measuring_took(monkeypatch):
     display = progress.ProgressDisplay(console, SimpleNamespace(jobs=[first, second], seconds=140.0))
     with display.live():
         display.begin(1, first)
-        for clock.now, stage, fraction in ((5, "fit", 0.0), (65, "fit", 1.0), (66, "nll", 0.0)):
+        for clock.now, stage, fraction in ((5, "fit", 0.0), (65, "fit", 1.0), (70, "fit", 1.0), (71, "nll", 0.0)):
             display.at(stage, fraction)
         clock.now = 85.0
         display.end(1, "9 steps")
@@ -79,3 +81,19 @@ def test_a_cell_that_was_never_measured_says_nothing_of_how_long_that_takes():
     expectation = progress.Expectation(todo)
     expectation.done(todo[0], None)
     assert expectation.remaining == 2 * 70
+
+
+def test_a_long_stage_is_heard_again_and_again_until_the_cell_is_over(monkeypatch):
+    monkeypatch.setattr(worker, "BEAT_SECONDS", 0.01)
+    here, there = SPAWN.Pipe(duplex=False)
+    said = worker.Said(there)
+    thread = threading.Thread(target=said.again)
+    thread.start()
+    said.tell("nll", 0.0)
+    for _ in range(3):
+        assert here.poll(10)
+        assert here.recv() == ("at", "nll", 0.0)
+    said.close()
+    thread.join(10)
+    assert not thread.is_alive()
+    said.send("at", "speed", 0.0)  # to nobody: no error

@@ -1,0 +1,158 @@
+"""What a training does on validation images while it goes on, and the weights that did best by it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
+from torch import Tensor
+
+from genbench import catalog
+from genbench.errors import complaint
+from genbench.implicit import ImplicitModel
+from genbench.interface import GenerativeModel
+from genbench.metrics.fid import fid
+from genbench.records import layout
+from genbench.runs import measures
+from genbench.runs.conditions import asked, conditions
+from genbench.runs.config import BEST, Cell
+from genbench.seed import generator, kept_rng
+from genbench.training import checkpoint
+from genbench.training.config import Progress
+
+if TYPE_CHECKING:
+    from genbench.data import Dataset
+
+LOOKS = 10  # over the whole budget
+IMAGES = 300  # of the validation split, and so many samples, at each
+BITS, FID = "validation/bits_per_dim", "validation/fid"  # as histories and curves call them
+
+
+class Best(BaseModel):
+    """The place in a training whose weights are kept: the batches before it, and what was least there."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    step: int
+    figure: str
+    value: float
+
+
+def decides(cell: Cell) -> str:
+    """Return the figure that says which weights are best: bits/dim where they are exact or a bound, else FID."""
+    return FID if catalog.recipe(cell.recipe).likelihood == "estimate" else BITS
+
+
+class Watch:
+    """A part of a training's logs: what its model does on the validation split, a few times over the whole budget.
+
+    Nothing of the training depends on it: it draws from generators of its own, and its seconds are not counted. The
+    weights that do best are kept beside the checkpoint, where the cell asks for them.
+
+    Args:
+        cell: the cell.
+        model: the model, which is in training.
+        dataset: the data set with the labels that it learns from.
+        folder: the unfinished folder of the cell.
+    """
+
+    def __init__(self, cell: Cell, model: GenerativeModel, dataset: Dataset, folder: Path) -> None:
+        self.cell = cell
+        self.model = model
+        self.dataset = dataset
+        self.path = folder / layout.BEST
+        self.figures = {FID} if "fid" in cell.watch else set()
+        self.figures |= {decides(cell)} if cell.checkpoint == BEST else set()
+        self.place: int | None = None
+
+    def __call__(self, progress: Progress) -> Mapping[str, Tensor]:
+        """Return what is seen behind this round, by its log's name; nothing where no look is due."""
+        if not self.figures:
+            return {}
+        if self.place is None:  # where the round before stood, as if training had not been cut off
+            self.place = int(progress.fraction * (progress.step - 1) / progress.step * LOOKS)
+        place = int(progress.fraction * LOOKS)
+        if place <= self.place:
+            return {}
+        self.place = place
+        with _looking(self.model):
+            seen = {name: self._bits() if name == BITS else self._fid() for name in sorted(self.figures)}
+        if self.cell.checkpoint == BEST:
+            figure = decides(self.cell)
+            before = read(self.path)
+            if before is None or seen[figure] < before.value:
+                best = Best(step=progress.step, figure=figure, value=seen[figure])
+                checkpoint.save(self.path, self.model, best=best.model_dump_json())
+        return {name: torch.tensor(value) for name, value in seen.items()}
+
+    def _bits(self) -> float:
+        validation = self.dataset.validation
+        how = {"draws": self.cell.draws, "limit": IMAGES, "seed": self.cell.seed}
+        return measures.likelihood(self.model, validation, name="watch", **how).bpd
+
+    def _fid(self) -> float:
+        """Return the FID of samples against the validation split, of a copy that is finished where samples need it."""
+        cell = self.cell
+        model = self.model
+        if not isinstance(model, ImplicitModel):  # what these set at the end is of their likelihood alone
+            model = deepcopy(model)
+            model.finish(self.dataset.splits, generator(cell.seed, "watch", "finish"))
+        given = asked(cell.given, self.dataset, min(IMAGES, len(self.dataset.validation)), of="validation")
+        noise = generator(cell.seed, "watch")
+        samples = model.sample(len(given), **conditions(given, cell.given), generator=noise).cpu()
+        network = measures.extractor(cell.extractor, self.dataset, cell.device)
+        real = measures.real(network, self.dataset.validation.images, self.dataset.spec)
+        return fid(real.features, network.features(samples, self.dataset.spec.levels).features).fid
+
+
+@contextmanager
+def _looking(model: GenerativeModel) -> Iterator[None]:
+    """Hold a model still in the middle of its training: in evaluation mode, drawing from nothing that training uses."""
+    learns = {parameter: parameter.requires_grad for parameter in model.parameters()}
+    model.eval()
+    try:
+        with kept_rng():
+            yield
+    finally:
+        model.train()
+        for parameter, learned in learns.items():
+            parameter.requires_grad_(learned)
+
+
+def read(path: Path) -> Best | None:
+    """Return of where in a training the weights in a file are; None where there is none.
+
+    Raises:
+        ValueError: for a file of anything else.
+    """
+    if not path.is_file():
+        return None
+    try:
+        return Best.model_validate(json.loads(checkpoint.read_tensors(path)[1]["best"]))
+    except (KeyError, ValidationError, json.JSONDecodeError) as error:
+        why = complaint(error) if isinstance(error, ValidationError) else "its header does not say of which step"
+        raise ValueError(f"{path}: not the best weights of a training ({why}); delete it") from error
+
+
+def take_best(cell: Cell, model: GenerativeModel, learned: Dataset, folder: Path) -> Best | None:
+    """Give a trained model the weights that did best, where its cell asks for them, and finish it again.
+
+    Raises:
+        ValueError: for a file of other weights, or where nothing was seen that is a number.
+    """
+    if cell.checkpoint != BEST:
+        return None
+    best = read(folder / layout.BEST)
+    if best is None:
+        raise ValueError(f"no {decides(cell)} of this training was a number, so none of its weights is best")
+    model.load_state_dict(checkpoint.read_tensors(folder / layout.BEST)[0])
+    model.eval()
+    with kept_rng():
+        model.finish(learned.splits, generator(cell.seed, "best"))
+    return best

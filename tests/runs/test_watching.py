@@ -1,0 +1,139 @@
+"""What a training is seen to do on validation images, and the weights that are kept for it."""
+
+import csv
+from dataclasses import replace
+
+import pytest
+import torch
+
+import genbench
+from genbench import catalog, data
+from genbench.records import layout
+from genbench.records.record import Record
+from genbench.runs import fitting, watching
+from genbench.runs.config import BEST, Setting
+from genbench.runs.watching import BITS, FID, Watch, decides, take_best
+from genbench.training.checkpoint import read_tensors
+from tests.toys import cell, installed, run, suite
+from tests.translated import cell_of, translated
+
+QUIET = Setting("Toys", None, None, lambda cell, spent: "again")
+SMALL = {"width": 8}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def site(tmp_path_factory):
+    with installed(tmp_path_factory.mktemp("site")) as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits")
+
+
+def trained(digits, folder, steps=20, recipe="vae", options=SMALL, **more):
+    asked = cell_of(digits, recipe, (), budget={"steps": steps}, options=options, **more)
+    model = catalog.build(recipe, digits.spec, seed=0, **options)
+    (folder / "checkpoint").mkdir(parents=True, exist_ok=True)
+    fitting.train(asked, QUIET, model, digits, folder, lambda stage, fraction: None)
+    return asked, model
+
+
+def seen(folder, name):
+    with (folder / layout.HISTORY).open() as file:
+        return [(int(row["step"]), float(row[name])) for row in csv.DictReader(file) if row.get(name)]
+
+
+def same(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("recipe", ["vae", "gan", "ae"])
+def test_nothing_of_a_training_depends_on_who_looks(digits, tmp_path, recipe):
+    _, alone = trained(digits, tmp_path / "alone", 10, recipe)
+    _, watched = trained(digits, tmp_path / "watched", 10, recipe, watch=("fid",))
+    assert same(alone.state_dict(), watched.state_dict())
+    looks = seen(tmp_path / "watched", FID)
+    assert [step for step, _ in looks] == list(range(1, 11))
+    assert all(value > 0 for _, value in looks)
+
+
+def test_fid_is_that_of_samples_against_the_validation_split(digits, tmp_path):
+    _, model = trained(digits, tmp_path, 3, watch=("fid",))
+    network = watching.measures.extractor("classifier", digits, "cpu")
+    count = min(300, len(digits.validation))
+    drawn = model.sample(count, generator=genbench.seed.generator(0, "watch"))
+    sets = (network.features(images, digits.spec.levels).features for images in (digits.validation.images, drawn))
+    assert seen(tmp_path, FID)[-1] == (3, pytest.approx(watching.fid(*sets).fid, rel=1e-4))
+
+
+def test_the_weights_with_the_fewest_bits_are_kept_and_taken(digits, tmp_path, monkeypatch):
+    script = [3.0, 2.0, float("nan"), 1.0, 1.5, 1.0, 4.0, 5.0, 6.0, 7.0]
+    found = iter(script)
+    states = []
+
+    def bits(watch):
+        states.append({name: value.clone() for name, value in watch.model.state_dict().items()})
+        return next(found)
+
+    monkeypatch.setattr(Watch, "_bits", bits)
+    asked, model = trained(digits, tmp_path, checkpoint=BEST)
+    assert seen(tmp_path, BITS)[-1] == (20, 7.0)
+    assert not same(model.state_dict(), states[3])
+    best = take_best(asked, model, digits, tmp_path)
+    assert (best.step, best.figure, best.value) == (8, BITS, 1.0), "the first of two that are as good"
+    weights = dict(model.named_parameters())
+    assert all(torch.equal(weights[name], states[3][name]) for name in weights)
+    assert not model.training
+
+
+def test_where_nothing_is_a_number_nothing_is_best(digits, tmp_path, monkeypatch):
+    monkeypatch.setattr(Watch, "_bits", lambda watch: float("nan"))
+    asked, model = trained(digits, tmp_path, 3, checkpoint=BEST)
+    with pytest.raises(ValueError, match=r"no validation/bits_per_dim of this training was a number"):
+        take_best(asked, model, digits, tmp_path)
+    (tmp_path / layout.BEST).write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"best\.safetensors: not a genbench model"):
+        take_best(asked, model, digits, tmp_path)
+    genbench.save(tmp_path / layout.BEST, model)
+    with pytest.raises(ValueError, match=r"best\.safetensors: not the best weights of a training .*; delete it"):
+        take_best(asked, model, digits, tmp_path)
+
+
+def test_estimates_are_too_dear_so_that_fid_decides(digits):
+    assert [decides(cell_of(digits, name)) for name in ("vae", "glow", "gan", "ae")] == [BITS, BITS, FID, FID]
+
+
+def test_a_suite_that_says_best_on_validation_says_so_in_table_and_stamp(tmp_path):
+    row = ("good", {"fails": "dies", "at": 6, "once": str(tmp_path / "once")})
+    best = {"checkpoint": "best on validation", "anchors": False, "measures": ("nll",)}
+    assert run(suite(row, steps=10, **best), tmp_path / "cut")[0] == 1
+    assert run(suite(row, steps=10, **best), tmp_path / "cut")[0] == 0
+    assert run(suite(("good", {}), steps=10, **best), tmp_path / "whole")[0] == 0
+    record, whole = (Record.read(cell(tmp_path / out, "good")) for out in ("cut", "whole"))
+    assert record.digests == whole.digests, "cut off, it keeps the same weights"
+    assert record.stamp["best"] == whole.stamp["best"]
+    assert record.stamp["best"]["figure"] == BITS
+    assert record.stamp["checkpoint"] == "best on validation"
+    assert "checkpoint: best on validation" in (tmp_path / "whole" / "table.md").read_text()
+    folder = cell(tmp_path / "whole", "good") / "checkpoint"
+    kept, taken = (read_tensors(folder / name)[0] for name in ("best.safetensors", "model.safetensors"))
+    assert same(kept, taken)
+    again = suite(("good", {}), steps=10, **best | {"checkpoint": "last"})
+    with pytest.raises(ValueError, match="checkpoint was 'best on validation' and is now 'last'"):
+        run(again, tmp_path / "whole")
+
+
+def test_what_no_fid_can_be_told_of_is_refused_before_training(tmp_path, monkeypatch):
+    bare = translated(aligned=False)
+    bare = replace(bare, validation=replace(bare.validation, sources=None))
+    monkeypatch.setattr(data, "load", lambda name, **words: bare)
+    for more in ({"watch": ("fid",)}, {"checkpoint": "best on validation"}):
+        rows = [{"recipe": "turner"}]
+        with pytest.raises(ValueError, match="validation images have no sources to watch FID on; leave out"):
+            run(suite(row=rows, **more), tmp_path)
+    monkeypatch.undo()
+    with pytest.raises(ValueError, match="it is trained on classifier, whose FID says nothing of it"):
+        run(suite(row=[{"recipe": "parrot", "options": {"perceptual": "classifier"}}], watch=("fid",)), tmp_path)
+    assert not list(tmp_path.iterdir())
