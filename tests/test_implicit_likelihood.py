@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from genbench import Batch, DataSpec
+from genbench.likelihood.laplace import STARTS
 from genbench.likelihood.observation import discretised_gaussian
 from tests.decoders import Hidden, Labelled, Linear, Sourced, decoded, fixed, gen, images
 
@@ -142,6 +143,6 @@ def test_every_image_is_judged_under_every_category_equally_often():
     model.log_likelihood(batch, draws=2, effort="fast/2", generator=gen())
     piloted, judged = model.asked[0][3], model.asked[-1][3]
     for image in batch.images:
-        for asked, each in ((piloted, 2), (judged, 4)):  # from the approximation, and from the prior
+        for asked, each in ((piloted, STARTS), (judged, 4)):  # starts; from the approximation, and from the prior
             rows = (asked.images == image).flatten(1).all(1)
             assert torch.bincount(asked.fields["category"][rows]).tolist() == [each] * 3

@@ -2,7 +2,7 @@ import pytest
 
 from genbench.records.parts import Reconstruction
 from genbench.records.stamp import MEASURES, lacks, older
-from tests.records import quality, record
+from tests.records import likelihood, quality, record
 
 WHOLE = quality(density=0.8, coverage=0.7)
 AGAIN = Reconstruction(distance=3.0, distance_standard_error=0.1, ratio=0.5, ratio_standard_error=0.1, images=9)
@@ -40,3 +40,11 @@ def test_a_record_lacks_the_groups_that_were_left_out_of_it():
 def test_a_group_measured_by_an_earlier_version_is_older():
     assert older(record(stamp={"measures": {**MEASURES, "quality": MEASURES["quality"] - 1}}))
     assert older(record(stamp={"measures": None}))
+
+
+def test_how_estimates_are_found_is_no_matter_to_exact_values_and_bounds():
+    before = {"measures": {**MEASURES, "estimates": MEASURES["estimates"] - 1}}
+    bound, estimate = likelihood(kind="bound"), likelihood(kind="estimate")
+    assert not older(record(stamp=before, test=bound, quality=WHOLE))
+    assert older(record(stamp=before, test=estimate, quality=WHOLE))
+    assert not older(record(stamp={"measures": dict(MEASURES)}, test=estimate, quality=WHOLE))

@@ -25,6 +25,7 @@ from genbench.likelihood.laplace import Laplace, approximate
 from genbench.spec import Batch
 
 AT_ONCE = 256  # chains, whose images and gradients fit memory
+SIMULATED = 3  # images that a model made, it can make: their search has one in so many of the steps
 PILOT = 4  # a run has so many times its pilot's temperatures
 
 
@@ -187,7 +188,7 @@ def bidirectional(
         generator: the source of all noise, the images' included.
     """
     batch, u = model.simulate(given, generator)
-    paths = pilot(model, batch, effort, generator)
+    paths = pilot(model, batch, replace(effort, search=max(effort.search // SIMULATED, 1)), generator)
     lower = below(model, batch, paths, draws=draws, effort=effort, generator=generator)
     return lower, above(model, batch, u, paths, draws=draws, effort=effort, generator=generator)
 

@@ -17,21 +17,21 @@ class Effort:
         temperatures: the number of temperatures of chains to the posterior, from the prior and from its approximation.
         leapfrog: the number of leapfrog steps at each.
         chains: the number of weights that an image gets by default, of two chains each.
-        search: the number of gradient steps a round of the search for the approximation's mode.
+        search: the number of gradient steps of each whitened round of the search for the approximation's mode.
         backward: the number of temperatures of chains from the posterior back to the prior, which have farther to go.
     """
 
     temperatures: int
     leapfrog: int
     chains: int = 2
-    search: int = 100
+    search: int = 300
     backward: int = 100
 
 
 EFFORTS = {
-    "fast": Effort(80, 5, 2, 100, 100),
-    "standard": Effort(500, 10, 4, 200, 1_000),
-    "paper": Effort(5_000, 10, 16, 400, 10_000),
+    "fast": Effort(50, 5, 2, 300, 100),
+    "standard": Effort(500, 10, 4, 600, 1_000),
+    "paper": Effort(5_000, 10, 16, 1_200, 10_000),
 }
 
 

@@ -10,7 +10,7 @@ the Gauss-Newton matrix, positive definite whatever û is. With the singular val
 
 The posteriors of trained decoders are a hundred times narrower along some axes than along others, where a search by
 gradients crawls. So it goes in rounds, each in the coordinates that the approximation behind the round before whitens:
-400 steps then find what thousands in u do.
+1,000 steps then find what many thousands in u do.
 
 Everything here only says where chains start: wherever û lies and however rough H is, their weights stay unbiased.
 """
@@ -30,7 +30,8 @@ from torch.nn.functional import pad
 
 from genbench.spec import Batch
 
-STARTS = 2  # draws of the prior that the first round begins from; the better one goes on
+STARTS = 4  # draws of the prior that the first round begins from; the best one goes on
+FIRST = 3  # the first round, in u, crawls however long it is: it has one in so many of the steps of the others
 ROUNDS = 3  # in whitened coordinates, behind the first
 RATES = (0.2, 0.3)  # of Adam, in u and in whitened coordinates
 LAST = 0.02  # of a rate is left at the end of a round
@@ -109,7 +110,7 @@ def approximate(model: Decoder, batch: Batch, steps: int, generator: Generator) 
     Args:
         model: the model, frozen, in evaluation mode.
         batch: the images with their conditions, and a hidden category if there is one, on the model's device.
-        steps: the number of gradient steps of each round.
+        steps: the number of gradient steps of each whitened round.
         generator: the source of the starts.
     """
     parts = [_found(model, batch.rows(part), steps, generator) for part in _parts(len(batch), batch.images.device)]
@@ -122,7 +123,8 @@ def approximate(model: Decoder, batch: Batch, steps: int, generator: Generator) 
 def _found(model: Decoder, batch: Batch, steps: int, generator: Generator) -> Laplace | None:
     place = torch.arange(STARTS * len(batch), device=batch.images.device) % len(batch)
     starts = batch.rows(place)
-    u, value, guided = _climb(model, starts, lambda v: v, model.draw_noise(len(place), generator), steps, RATES[0])
+    first = max(steps // FIRST, 1)
+    u, value, guided = _climb(model, starts, lambda v: v, model.draw_noise(len(place), generator), first, RATES[0])
     if not guided:
         return None
     best = value.view(STARTS, -1).argmax(0)

@@ -84,8 +84,9 @@ EARLIER = {"effort": "fast", "alpha": "white", "devices": 1, "checkpoint": "last
 
 
 # By the name of a group of figures, raised with each change of a measure after which they are not those from before; a
-# group that is not named is at 1, and so are all of older stamps.
-MEASURES = {"likelihood": 3, "quality": 2, "speed": 1, "pairs": 1, "labels": 1}
+# group that is not named is at 1, and so are all of older stamps. ``estimates`` counts how likelihoods of this kind are
+# found, beside what counts for all of them.
+MEASURES = {"likelihood": 3, "estimates": 2, "quality": 2, "speed": 1, "pairs": 1, "labels": 1}
 
 
 def older(record: Record) -> bool:
@@ -95,7 +96,9 @@ def older(record: Record) -> bool:
     one of samples without density and coverage, and one of translations without L1.
     """
     measured = record.stamp.get("measures") or {}
-    outdated = any(measured.get(group, 1) < version for group, version in MEASURES.items())
+    estimated = record.test is not None and record.test.kind == "estimate"
+    of = {group: version for group, version in MEASURES.items() if estimated or group != "estimates"}
+    outdated = any(measured.get(group, 1) < version for group, version in of.items())
     outdated = outdated or (record.quality is not None and record.quality.density is None)
     outdated = outdated or (record.paired is not None and record.paired.l1 is None)
     drawn = not record.abilities.get("reconstruct", "failed").startswith("failed")

@@ -54,7 +54,7 @@ def overridden(suite: Suite, overrides: Overrides) -> Suite:
     Raises:
         ValueError: for a recipe or an option that nothing has, with the nearest names.
     """
-    told = suite
+    whole = suite
     suite = moved(suite, overrides.dataset)
     rows = picked(suite, overrides.recipes)
     for item in overrides.options:
@@ -70,7 +70,7 @@ def overridden(suite: Suite, overrides: Overrides) -> Suite:
     raw |= {"budget": dict(overrides.budget)} if overrides.budget else {}
     raw |= {"measures": tuple(overrides.measures)} if overrides.measures is not None else {}
     raw |= {} if overrides.anchors else {"anchors": False}
-    raw |= {"title": _title(told, suite.dataset, rows, bool(overrides.budget))}
+    raw |= {"title": _title(whole, suite.dataset, rows, bool(overrides.budget))}
     try:
         return Suite.model_validate(raw)
     except ValidationError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
@@ -82,27 +83,32 @@ class Watch:
             return {}
         self.place = place
         with _looking(self.model):
-            seen = {name: self._bits() if name == BITS else self._fid() for name in sorted(self.figures)}
+            model = self._finished()
+            seen = {name: self._bits(model) if name == BITS else self._fid(model) for name in sorted(self.figures)}
         if self.cell.checkpoint == BEST:
             figure = decides(self.cell)
             before = read(self.path)
-            if before is None or seen[figure] < before.value:
+            if seen[figure] < (math.inf if before is None else before.value):
                 best = Best(step=progress.step, figure=figure, value=seen[figure])
                 checkpoint.save(self.path, self.model, best=best.model_dump_json())
         return {name: torch.tensor(value) for name, value in seen.items()}
 
-    def _bits(self) -> float:
+    def _finished(self) -> GenerativeModel:
+        """Return a copy with what is only set behind the last phase, where samples or likelihoods looked at need it."""
+        if isinstance(self.model, ImplicitModel):  # there it is of an estimated likelihood alone
+            return self.model
+        model = deepcopy(self.model)
+        model.finish(self.dataset.splits, generator(self.cell.seed, "watch", "finish"))
+        return model
+
+    def _bits(self, model: GenerativeModel) -> float:
         validation = self.dataset.validation
         how = {"draws": self.cell.draws, "limit": IMAGES, "seed": self.cell.seed}
-        return measures.likelihood(self.model, validation, name="watch", **how).bpd
+        return measures.likelihood(model, validation, name="watch", **how).bpd
 
-    def _fid(self) -> float:
-        """Return the FID of samples against the validation split, of a copy that is finished where samples need it."""
+    def _fid(self, model: GenerativeModel) -> float:
+        """Return the FID of samples against the validation split."""
         cell = self.cell
-        model = self.model
-        if not isinstance(model, ImplicitModel):  # what these set at the end is of their likelihood alone
-            model = deepcopy(model)
-            model.finish(self.dataset.splits, generator(cell.seed, "watch", "finish"))
         given = asked(cell.given, self.dataset, min(IMAGES, len(self.dataset.validation)), of="validation")
         noise = generator(cell.seed, "watch")
         samples = model.sample(len(given), **conditions(given, cell.given), generator=noise).cpu()

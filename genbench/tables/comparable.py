@@ -66,6 +66,7 @@ def parts(record: Record, group: FigureGroup, *, timed: bool | None = None, coun
     if group == LIKELIHOOD and (test := record.test) is not None and test.kind == "estimate":
         # As good as its estimator; a code length is one however it was found.
         decisive |= {"draws": test.draws, "method": test.method, "effort": test.effort}
+        decisive["estimates"] = (stamp.get("measures") or {}).get("estimates", 1)
     return {name.replace(".", " "): json.dumps(value, default=str) for name, value in decisive.items()}
 
 

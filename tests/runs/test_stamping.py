@@ -65,7 +65,7 @@ def test_a_trained_cells_stamp_is_whole():
         found["versions"]
     )
     assert all(found["machine"][name] for name in ("processor", "system"))
-    assert set(found["measures"]) == {"likelihood", "quality", "speed", "pairs", "labels"}
+    assert set(found["measures"]) == {"likelihood", "estimates", "quality", "speed", "pairs", "labels"}
     assert "course" not in found
 
 
