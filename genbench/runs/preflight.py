@@ -86,7 +86,6 @@ def _check_counts(suite: Suite, dataset: Dataset) -> None:
     for split, count in (("samples", sample_count(suite, dataset)), ("training images", len(dataset.train))):
         if count < MINIMUM_IMAGES:
             raise ValueError(f"{dataset.name}: {count} {split}, and measures of quality need {MINIMUM_IMAGES} or more")
-    return dataset
 
 
 def _built(row: SuiteRow, dataset: Dataset, suite: Suite) -> GenerativeModel:

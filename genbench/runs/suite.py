@@ -16,7 +16,7 @@ from genbench.image_file import WHITE, ground
 from genbench.likelihood.effort import EFFORTS
 from genbench.records import layout
 from genbench.records.layout import older_slug, slug
-from genbench.runs.config import ANCHORS, GROUPS, LAST, checked_groups, checked_label
+from genbench.runs.config import ANCHORS, GROUPS, checked_groups, checked_label
 from genbench.runs.toml_values import document, plain_mapping
 from genbench.suites import texts
 from genbench.tables.columns import DEFAULT
@@ -128,7 +128,7 @@ class Suite(SuitePart):
     extractor: str = "efficientnet-lite0"
     precision: str = "float32"
     devices: int = Field(1, gt=0)
-    checkpoint: Literal["last", "best on validation"] = LAST
+    checkpoint: Literal["last", "best on validation"] = "last"
     watch: tuple[Literal["fid"], ...] = Field((), strict=False)
     samples: int | None = Field(None, gt=0)
     likelihoods: int | None = Field(None, gt=0)
