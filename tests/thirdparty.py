@@ -48,6 +48,8 @@ class Toy(GenerativeModel):
                 loss = loss * float("nan")
             if self.fails == "raises":
                 raise RuntimeError("it broke\\nin two lines")
+            if self.fails == "says":
+                print("a word of its own", flush=True)
             if self.fails == "dies":
                 os.kill(os.getpid(), signal.SIGKILL)
             if self.fails == "full":
@@ -172,8 +174,8 @@ def able(spec, *, conditional=False, full=False):
 
 def toy(spec, *, fails="", at=3, once="", sleep=0.0, rate=0.1):
     rate + 0.0
-    if fails not in ("", "diverges", "raises", "dies", "full"):
-        raise ValueError(f"fails={fails!r}: give raises, dies, diverges or full")
+    if fails not in ("", "diverges", "raises", "dies", "says", "full"):
+        raise ValueError(f"fails={fails!r}: give raises, dies, says, diverges or full")
     return Toy(spec, fails, at, once, sleep)
 '''
 

@@ -26,6 +26,7 @@ HISTORY = "history.csv"
 FRACTIONS = "fractions.npy"  # of a cell trained by the clock: float64, one a batch
 CONFIGURATION = "cell.json"  # of an unfinished cell; a finished one has it in its stamp
 ERROR = "error.txt"  # of a failed cell: the traceback
+LOG = "log.txt"  # of a cell made on a cluster, where no terminal shows it: what it printed, if anything
 TENSORBOARD = "tensorboard"
 MODEL = Path("checkpoint") / "model.safetensors"
 BEST = Path("checkpoint") / "best.safetensors"  # where a suite asks for what was best on validation

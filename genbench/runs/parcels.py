@@ -60,9 +60,12 @@ def read(folder: Path) -> Files:
 
     The training comes first: a history that is read behind it may be ahead of it, as after a kill, and lacks no rows.
     """
-    paths = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
-    paths.sort(key=lambda path: path.relative_to(folder) != layout.TRAINING)
+    paths = sorted(_paths(folder), key=lambda path: path.relative_to(folder) != layout.TRAINING)
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+def _paths(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
 
 
 def write(folder: Path, files: Files) -> None:
@@ -95,6 +98,9 @@ def finish(job: Job, folders: Mapping[str, Files]) -> None:
         unfinished = unfinished_of(job.folders[name])
         unfinished.mkdir(parents=True, exist_ok=True)
         with at_work(unfinished):
+            for path in _paths(unfinished):  # of what was kept on the way
+                if path.relative_to(unfinished).as_posix() not in files:
+                    path.unlink()
             write(unfinished, files)
             settle(unfinished, job.folders[name])
             tidy(job.folders[name])

@@ -50,7 +50,7 @@ def work(parcel: Parcel, dataset: Dataset | None = None) -> Iterator[Event | Kep
         return
     try:
         with unpacked(parcel) as job:
-            setting = replace(parcel.setting, dataset=dataset, company=_company(parcel))
+            setting = replace(parcel.setting, dataset=dataset, company=_company(parcel), logged=True)
             checkpoints = Checkpoints(job.unfinished, parcel.every) if job.cell.recipe != ANCHORS else None
             failure: Failure | None = None
             stage, told = "", 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import threading
@@ -39,6 +40,8 @@ def main(job: Job, setting: Setting, wire: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal: the runner decides
     die_with_parent()
     die_with_starter()
+    if setting.logged:
+        _log(unfinished_of(next(iter(job.folders.values()))))
     said = Said(wire)
     threading.Thread(target=said.again, daemon=True).start()
     try:
@@ -118,6 +121,14 @@ def do(job: Job, setting: Setting, tell: Tell) -> None:
         _whole(record, job.unfinished, job.folders[job.cell.label])
 
 
+def _log(unfinished: Path) -> None:
+    """Write from now on what this process and its children print into a file of the folder."""
+    unfinished.mkdir(parents=True, exist_ok=True)
+    with (unfinished / layout.LOG).open("ab", buffering=0) as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+
+
 def _copy(finished: Path, unfinished: Path) -> None:
     """Begin an unfinished folder with what a finished one has; the training, which can be gone on with, comes last."""
     beside = shutil.ignore_patterns(layout.RECORD, layout.ERROR, layout.TRAINING.name, LOCK)
@@ -167,6 +178,9 @@ def _whole(record: Record, unfinished: Path, folder: Path) -> None:
 
     In this order: cut off anywhere, it is either whole or can be gone on with.
     """
+    log = unfinished / layout.LOG
+    if log.is_file() and log.stat().st_size == 0:
+        log.unlink()
     record.write(unfinished)
     settle(unfinished, folder)
     tidy(folder)

@@ -127,6 +127,7 @@ def test_ctrl_c_leaves_everything_resumable_and_the_cluster_clean(cluster, alone
 def test_a_cell_that_fails_by_itself_is_not_tried_again_and_speed_is_measured_alone(cluster, tmp_path):
     once = str(tmp_path / "never" / "there")
     rows = [("good", {}), ("raises", {"fails": "raises"}), ("dies", {"fails": "dies"}), ("bad", {"once": once})]
+    rows.append(("says", {"fails": "says"}))
     status, said = run(suite(*rows, anchors=False, measures=("speed",)), tmp_path / "out", engine=on(cluster))
     found = {label: Record.read(cell(tmp_path / "out", label)) for label, _ in rows}
     assert status == 1
@@ -135,7 +136,10 @@ def test_a_cell_that_fails_by_itself_is_not_tried_again_and_speed_is_measured_al
         "raises": "failed",
         "dies": "failed",
         "bad": "failed",
+        "says": "done",
     }
+    assert (cell(tmp_path / "out", "says") / "log.txt").read_text() == "a word of its own\n"
+    assert not (cell(tmp_path / "out", "good") / "log.txt").exists()
     assert found["raises"].reason == "RuntimeError: it broke"
     assert "signal 9" in found["dies"].reason
     assert "elsewhere" not in said
