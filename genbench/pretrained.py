@@ -85,6 +85,31 @@ def vgg19() -> Path:
     )
 
 
+def hugging_face(name: str, repository: str, weights: Path | None = None) -> Path:
+    """Return the weights of a repository in the user's cache of Hugging Face, with ``config.json`` beside them.
+
+    Args:
+        name: the extractor's name, for messages.
+        repository: the repository.
+        weights: a file to take instead.
+
+    Raises:
+        ValueError: without the package transformers, or where files are missing, saying how to get them.
+    """
+    if weights is not None:
+        return _file(name, weights, "model.safetensors with its config.json beside it")
+    try:
+        import transformers  # noqa: F401 - it is only imported where a network is made
+        from huggingface_hub import try_to_load_from_cache
+    except ImportError as error:
+        raise ValueError(f"{name} needs the package transformers: pip install 'genbench[transformers]'") from error
+    found = [try_to_load_from_cache(repository, file) for file in ("config.json", "model.safetensors")]
+    if not all(isinstance(path, str) for path in found):
+        command = f"`hf download {repository} config.json model.safetensors`"
+        raise ValueError(f"{name} has no weights: {command} puts them at hand; 'efficientnet-lite0' needs no file")
+    return Path(str(found[1]))
+
+
 @cache
 def weights(name: str) -> tuple[Path, str]:
     """Return where the weights of ``"efficientnet-lite0"`` or ``"vgg19"`` are, and their SHA-256.

@@ -17,7 +17,7 @@ from genbench.spec import Batch, DataSpec
 
 __all__ = ["NAMES", "Extractor", "Features", "extractor", "real_features"]
 
-NAMES = ("efficientnet-lite0", "classifier", "inception-v3")
+NAMES = ("efficientnet-lite0", "classifier", "inception-v3", "dinov2-vit-b-14", "clip-vit-b-32")
 
 
 def extractor(
@@ -31,7 +31,8 @@ def extractor(
     """Return the feature extractor called ``name``, known to torch-fidelity under the same name from here on.
 
     Args:
-        name: the name: ``"efficientnet-lite0"`` (embedded), ``"classifier"`` or ``"inception-v3"``.
+        name: the name: ``"efficientnet-lite0"`` (embedded), ``"classifier"``, ``"inception-v3"``, or of what the user's
+            Hugging Face cache may have, ``"dinov2-vit-b-14"`` or ``"clip-vit-b-32"``.
         weights: a weights file to take instead of the embedded, trained or cached one.
         classifier_data: the training split that a classifier learns from.
         spec: the spec of that split.
@@ -53,6 +54,10 @@ def extractor(
         from genbench.features import inception
 
         return inception.make(weights, device)
+    if name in NAMES:
+        from genbench.features import transformers_vision
+
+        return transformers_vision.make(name, weights, device)
     near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.3)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise ValueError(f"extractor={name!r} is unknown: {hint}there are {', '.join(NAMES)}")

@@ -28,7 +28,8 @@ def quality(real: Features, fake: Features, *, seed: int = 0, extrapolate: bool 
     kernel = kid.kid(real.features, fake.features, seed=seed)
     regions = precision_recall.precision_recall(real.features, fake.features)
     balls = density_coverage.density_coverage(real.features, fake.features)
-    score = inception_score.inception_score(fake.logits, seed=seed)
+    says_classes = fake.logits.shape[1] > 0
+    score = inception_score.inception_score(fake.logits, seed=seed) if says_classes else None
     notes = ["fewer images than features: FID is biased upwards"] if distance.rank_deficient else []
     if kernel.images != (len(real), len(fake)):
         notes.append("KID of {:,} real images and {:,} samples".format(*kernel.images))
@@ -43,8 +44,8 @@ def quality(real: Features, fake: Features, *, seed: int = 0, extrapolate: bool 
         recall=regions.recall,
         density=balls.density,
         coverage=balls.coverage,
-        inception_score=score.score,
-        inception_score_std=score.std,
+        inception_score=None if score is None else score.score,
+        inception_score_std=None if score is None else score.std,
         images=len(fake),
         reference_images=len(real),
         notes=tuple(notes),

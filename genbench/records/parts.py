@@ -114,8 +114,8 @@ class Quality(Part):
     recall: float
     density: float | None = None
     coverage: float | None = None
-    inception_score: float
-    inception_score_std: float
+    inception_score: float | None = None
+    inception_score_std: float | None = None
     images: Count
     reference_images: Count
     notes: tuple[str, ...] = ()

@@ -18,6 +18,8 @@ from genbench.training import parallel, precision
 from genbench.training.config import Budget
 from genbench.training.precision import chosen_device
 
+EMBEDDED = ("efficientnet-lite0", "classifier")  # extractors that are always at hand
+
 if TYPE_CHECKING:
     from genbench.data import Dataset
 
@@ -61,6 +63,8 @@ def check_extractor(name: str) -> None:
         raise ValueError(f"extractor = {name!r} is unknown: {errors.nearest(name, features.NAMES)}")
     if name == "inception-v3":
         inception_v3()
+    elif name not in EMBEDDED:
+        features.extractor(name)
 
 
 def check_judged(name: str, dataset: Dataset) -> None:
