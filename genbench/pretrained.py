@@ -97,7 +97,11 @@ def hugging_face(name: str, repository: str, weights: Path | None = None) -> Pat
         ValueError: without the package transformers, or where files are missing, saying how to get them.
     """
     if weights is not None:
-        return _file(name, weights, "model.safetensors with its config.json beside it")
+        wanted = "a model.safetensors with its config.json beside it"
+        if Path(weights).name != "model.safetensors":
+            raise ValueError(f"weights {weights}: {name} wants {wanted}")
+        _file(name, Path(weights).with_name("config.json"), wanted)
+        return _file(name, weights, wanted)
     try:
         import transformers  # noqa: F401 - it is only imported where a network is made
         from huggingface_hub import try_to_load_from_cache

@@ -100,7 +100,7 @@ import os, time
 from genbench.runs.spawn import die_with_parent
 if os.fork() == 0:
     die_with_parent()
-os.write(1, b"tied\n")  # at once, whoever else writes
+os.write(1, b"tied\\n")  # at once, whoever else writes
 time.sleep(60)
 """
 

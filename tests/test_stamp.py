@@ -47,4 +47,6 @@ def test_how_estimates_are_found_is_no_matter_to_exact_values_and_bounds():
     bound, estimate = likelihood(kind="bound"), likelihood(kind="estimate")
     assert not older(record(stamp=before, test=bound, quality=WHOLE))
     assert older(record(stamp=before, test=estimate, quality=WHOLE))
+    direct = likelihood(kind="estimate", method="direct")
+    assert not older(record(stamp=before, test=direct, quality=WHOLE)), "nothing is searched for"
     assert not older(record(stamp={"measures": dict(MEASURES)}, test=estimate, quality=WHOLE))

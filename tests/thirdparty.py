@@ -49,7 +49,7 @@ class Toy(GenerativeModel):
             if self.fails == "raises":
                 raise RuntimeError("it broke\\nin two lines")
             if self.fails == "says":
-                print("a word of its own", flush=True)
+                print("a word of its own")
             if self.fails == "dies":
                 os.kill(os.getpid(), signal.SIGKILL)
             if self.fails == "full":

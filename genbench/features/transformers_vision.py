@@ -8,6 +8,7 @@ there is no inception score under them.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,7 +90,7 @@ def network(name: str, path: Path) -> Any:  # noqa: ANN401 - a class that transf
     kind = getattr(transformers, SOURCES[name].network)
     with reading(name, path), _quiet():
         made, info = kind.from_pretrained(
-            path.parent, local_files_only=True, use_safetensors=True, output_loading_info=True
+            path.parent, local_files_only=True, use_safetensors=True, output_loading_info=True, dtype=torch.float32
         )
     if missing := sorted(info["missing_keys"]):  # which transformers would fill with noise
         raise ValueError(f"weights {path}: not those of {name} ({missing[0]} is missing)")
@@ -119,4 +120,6 @@ def make(name: str, weights: Path | None = None, device: torch.device | str = "c
     register(name, VisionTransformer)
     made = VisionTransformer(name, layers(VisionTransformer), path).to(device)
     whose = "ImageNet" if SOURCES[name].mean == IMAGENET[0] else "CLIP's images"
-    return Extractor(name, file_digest(path), RESIZE.format(made.side, whose), made, path)
+    files = (path.with_name("config.json"), path)  # heads and the like stand in the configuration alone
+    both = hashlib.sha256("".join(map(file_digest, files)).encode()).hexdigest()
+    return Extractor(name, both, RESIZE.format(made.side, whose), made, path)

@@ -52,6 +52,12 @@ def of_training(stamp: Mapping[str, Any]) -> dict[str, Any]:
     return {**stamp, **trained} | ({"versions": versions} if versions else {})
 
 
+def legs(stamp: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the budgets that a training had spent before it was given more; none where a stamp says no such thing."""
+    said = stamp.get("trained_on")
+    return [leg for leg in said if isinstance(leg, Mapping)] if isinstance(said, list) else []
+
+
 @cache
 def processor() -> str:
     """Return the processor's name, as its maker calls it where the system says."""
@@ -96,7 +102,7 @@ def older(record: Record) -> bool:
     one of samples without density and coverage, and one of translations without L1.
     """
     measured = record.stamp.get("measures") or {}
-    estimated = record.test is not None and record.test.kind == "estimate"
+    estimated = record.test is not None and record.test.kind == "estimate" and record.test.method != "direct"
     of = {group: version for group, version in MEASURES.items() if estimated or group != "estimates"}
     outdated = any(measured.get(group, 1) < version for group, version in of.items())
     outdated = outdated or (record.quality is not None and record.quality.density is None)

@@ -25,7 +25,7 @@ from genbench.runs.conditions import asked, asked_labels, conditions, shown
 from genbench.runs.config import SPEED, Cell, Setting
 from genbench.runs.fitting import settle
 from genbench.runs.likelihoods import estimated
-from genbench.runs.stamping import heading, of_its_training, stamped, timed_stamp
+from genbench.runs.stamping import heading, legs_of, of_its_training, stamped, timed_stamp
 from genbench.runs.translations import TranslationMeasures, translation_measures
 from genbench.runs.watching import take_best
 from genbench.seed import generator
@@ -56,11 +56,19 @@ class Measured:
     speed: parts.Speed | None
 
 
-def work(cell: Cell, setting: Setting, unfinished: Path, tell: Tell, finished: Path | None = None) -> Record:
+def work(
+    cell: Cell,
+    setting: Setting,
+    unfinished: Path,
+    tell: Tell,
+    finished: Path | None = None,
+    earlier: Record | None = None,
+) -> Record:
     """Do all of a cell in the folder ``unfinished``, going on from its ``checkpoint/training.pt`` if there is one.
 
     ``tell(stage, fraction)`` hears how far it is. The record is returned, not written: a folder with a record is whole.
-    The model of a ``finished`` folder is not trained but read, and all is measured again.
+    The model of a ``finished`` folder is not trained but read, and all is measured again. One that is trained on has
+    an ``earlier`` record.
 
     Raises:
         Diverged: when training does.
@@ -113,6 +121,8 @@ def work(cell: Cell, setting: Setting, unfinished: Path, tell: Tell, finished: P
     temperature, pixels = (getattr(model, name, None) for name in ("temperature", "pixels"))
     features = result.of_samples.extractor_info
     stamp = stamped(cell, setting, dataset, features, report, temperature, result.test, pixels, checked)
+    if legs := legs_of(stamp, report, setting, earlier):
+        stamp["trained_on"] = legs
     if best is not None:
         stamp["best"] = best.model_dump()
     made = Record(

@@ -163,6 +163,7 @@ class Setting:
         threads: the number of torch's threads; None for as many as it takes by itself.
         tensorboard: whether logs are also written for TensorBoard.
         company: the company in which a model is trained; None for one that is alone on its machine.
+        looks: the batches behind which the training that this one repeats was looked at; None for its tenths.
         logged: whether what a cell prints goes into its folder instead of to the terminal.
         dataset: the data set, where it is brought along; None where it is loaded by its name.
     """
@@ -175,6 +176,7 @@ class Setting:
     threads: int | None = None
     tensorboard: bool = False
     company: Company | None = None
+    looks: tuple[int, ...] | None = None
     logged: bool = False
     dataset: Dataset | None = None
 

@@ -36,7 +36,7 @@ def train(
 ) -> FitReport:
     """Fit, from the last checkpoint if there is one, and write the history."""
     logs: list[Callable[[Progress], None]] = [History(unfinished / layout.HISTORY)]
-    watch = Watch(cell, model, dataset, unfinished)
+    watch = Watch(cell, model, dataset, unfinished, setting.looks)
 
     def progressed(progress: Progress) -> None:
         if seen := watch(progress):

@@ -7,23 +7,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
-
 from genbench.catalog import recipe
 from genbench.data.dataset import digest
-from genbench.errors import complaint
 from genbench.files import linked, restore, unfinished_of
 from genbench.records import layout
-from genbench.records.history import read_lines
 from genbench.records.record import Record
-from genbench.records.stamp import EARLIER, lacks, older
+from genbench.records.stamp import lacks, older
 from genbench.runs import anchors
 from genbench.runs.config import ANCHORS, GROUPS, LAST, SPEED, Cell
 from genbench.runs.preflight import built_models, checked_data, sample_count
 from genbench.runs.suite import Suite, SuiteRow
 from genbench.runs.time_estimate import fit_seconds, measure_seconds, memory_bytes
+from genbench.runs.unfinished import check_resumable, check_training, configuration_of, trains_on
 from genbench.spec import Batch
-from genbench.training.checkpoint import extends, read_training
 from genbench.training.precision import resolved
 
 if TYPE_CHECKING:
@@ -198,8 +194,9 @@ def _job(cell: Cell, folders: dict[str, Path], fresh: bool, measure_again: bool,
         restore(folder)
         done = None if fresh else _configuration(folder)
         if done is not None:
-            if done[1] and _trains_on(cell, done[0], folder):
+            if done[1] and trains_on(cell, done[0], folder):
                 how = "on"
+                check_training(folder)
                 continue
             if done[1]:  # a failed cell may be tried again with what failed put right
                 _same(cell, done[0], folder)
@@ -210,39 +207,12 @@ def _job(cell: Cell, folders: dict[str, Path], fresh: bool, measure_again: bool,
     for folder in folders.values():
         unfinished = unfinished_of(folder)
         if not fresh and (unfinished / layout.CONFIGURATION).is_file() and not linked(unfinished):
-            _same(cell, _unfinished(unfinished / layout.CONFIGURATION), unfinished)
+            longer = f"ask for that one, or delete {unfinished}" if _holds(folder) else ""
+            _same(cell, configuration_of(unfinished / layout.CONFIGURATION), unfinished, longer)
             how = "resume" if (unfinished / layout.TRAINING).is_file() else how
             if how == "resume":
-                _check_resumable(unfinished)
+                check_resumable(unfinished)
     return Job(cell, folders, how, measure_seconds=measure_seconds)
-
-
-def _trains_on(cell: Cell, other: Mapping[str, Any], folder: Path) -> bool:
-    """Return whether a finished cell had less of the same budget, and left the state of its training."""
-    if cell.recipe == ANCHORS or not (folder / layout.MODEL).is_file() or not (folder / layout.TRAINING).is_file():
-        return False
-    return extends(cell.configuration, EARLIER | dict(other))
-
-
-def _unfinished(path: Path) -> dict[str, Any]:
-    """Return the configuration of a cell that is not finished; ``ValueError`` where the file holds something else."""
-    try:
-        return TypeAdapter(dict[str, Any]).validate_json(path.read_bytes())
-    except ValidationError as error:
-        raise ValueError(f"{path}: {complaint(error)}; delete it, and the cell begins again") from error
-
-
-def _check_resumable(unfinished: Path) -> None:
-    """Refuse, in one line, a training or a history that cannot be gone on with."""
-    try:
-        read_training(unfinished / layout.TRAINING)
-    except ValueError as error:
-        raise ValueError(f"{error}; delete it, and the cell begins again") from error
-    if (unfinished / layout.HISTORY).is_file():
-        try:
-            read_lines(unfinished / layout.HISTORY)
-        except ValueError as error:
-            raise ValueError(f"{error}; delete it, and it begins where the training goes on") from error
 
 
 def _configuration(folder: Path) -> tuple[dict[str, Any], bool] | None:
@@ -256,12 +226,16 @@ def _configuration(folder: Path) -> tuple[dict[str, Any], bool] | None:
     return record.stamp.get("configuration", {}), record.status != "failed"
 
 
-def _same(cell: Cell, other: dict[str, Any], folder: Path) -> None:
+def _holds(folder: Path) -> bool:
+    return (folder / layout.RECORD).is_file()
+
+
+def _same(cell: Cell, other: dict[str, Any], folder: Path, hint: str = "") -> None:
     differences = cell.differences(other)
     if differences:
         more = f" and {len(differences) - 2} more" if len(differences) > 2 else ""
         what = ", ".join(differences[:2]) + more
-        hint = "say --fresh to replace it, another --out, or run that folder's own suite.toml"
+        hint = hint or "say --fresh to replace it, another --out, or run that folder's own suite.toml"
         raise ValueError(f"{folder} holds another configuration: {what}; {hint}")
 
 

@@ -18,7 +18,7 @@ from genbench import array_file
 from genbench.files import digest, locked
 from genbench.records import layout
 from genbench.records.record import Record
-from genbench.records.stamp import of_training, revision
+from genbench.records.stamp import legs, of_training, revision
 from genbench.runs import runner
 from genbench.runs.command import verbatim
 from genbench.runs.config import EVALUATED, GROUPS, Cell, Setting
@@ -26,6 +26,7 @@ from genbench.runs.plan import Job, Plan
 from genbench.runs.spawn import warm_up
 from genbench.runs.sweep import check_unlinked
 from genbench.runs.trained_data import trained_on
+from genbench.runs.watching import looks
 from genbench.tables.columns import FIGURES
 from genbench.tables.comparable import said_of, short
 from genbench.training.checkpoint import read_tensors
@@ -137,10 +138,11 @@ def planned(before: Record, folder: Path, out: Path, root: Path | None, device: 
     if ("seconds" in cell.budget or stamp.get("trained_on")) and before.fit is not None:
         steps = tuple(before.fit.phase_steps.values())
         fractions = read_fractions(folder / layout.FRACTIONS)
-        trace = Trace(steps, fractions if len(fractions) == sum(steps) else ())
+        trace = Trace(steps, fractions if len(fractions) == sum(steps) else (), legs(stamp))
     title = str(stamp.get("title") or before.dataset)
     threads = of_training(stamp).get("threads")
     setting = Setting(title, root, revision(), partial(verbatim, str(stamp.get("command"))), trace, threads)
+    setting = replace(setting, looks=looks(folder / layout.HISTORY) if trace is not None else None)
     setting = setting if found.here else replace(setting, dataset=found.dataset)
     expected = (before.fit.seconds, sum(before.seconds.values()) - before.fit.seconds) if before.fit else (0.0, 10.0)
     return Job(cell, {before.label: made}, "run", *expected), setting
@@ -199,7 +201,7 @@ def _parted(before: Record, after: Record) -> Iterator[str]:
         yield "the revision was dirty, so nobody knows its code"
     if after.stamp.get("device") == "cuda":
         yield "kernels of a GPU may add in another order"
-    if "seconds" in (before.stamp.get("budget") or {}) and "by the clock" not in str(after.stamp.get("course")):
+    if "seconds" in (before.stamp.get("budget") or {}) and "fractions" not in str(after.stamp.get("course")):
         yield "nobody kept what the clock showed at each step, so schedules followed the steps"
 
 

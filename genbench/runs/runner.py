@@ -26,6 +26,7 @@ from genbench.runs.progress import ProgressDisplay, expected
 from genbench.runs.suite import Suite
 from genbench.runs.suite import write as write_suite
 from genbench.runs.sweep import check_unlinked, sweep
+from genbench.runs.unfinished import longer
 from genbench.tables import rows
 from genbench.tables.view import View
 from genbench.training import logs
@@ -102,8 +103,10 @@ def run(
             measure_again=measure_again,
         )
         sweep(out)
-        for folder in (folder for job in laid.jobs if not job.todo for folder in job.folders.values()):
-            remove(unfinished_of(folder))
+        for job in laid.jobs:
+            for folder in job.folders.values():
+                if not job.todo and not longer(job.cell, unfinished_of(folder)):
+                    remove(unfinished_of(folder))
         write_suite(suite, out)
         _announce(laid, suite, console, busy, engine)
         setting = Setting(suite.title, root, revision(), command, threads=engine.threads, tensorboard=tensorboard)

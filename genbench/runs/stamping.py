@@ -111,12 +111,10 @@ def stamped(
         protocol["likelihood"] = protocol.get("likelihood", {}) | how
     if setting.trace is not None:
         protocol["course"] = (
-            f"again, {'by the clock as it was' if setting.trace.fractions else 'by the steps of each phase'}"
+            f"again, {'at the fractions as they were' if setting.trace.fractions else 'by the steps of each phase'}"
         )
     if report is not None:
         protocol["spent"] = report.spent
-        if report.legs:
-            protocol["trained_on"] = list(report.legs)
     if dataset is not None:
         splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
         spec = dataset.spec
@@ -148,6 +146,28 @@ def of_its_training(whole: Mapping[str, Any]) -> Mapping[str, Any]:
     trained = {name: whole.get(name) for name in ("revision", "device", "threads", "machine")}
     trained["versions"] = {name: whole.get("versions", {}).get(name) for name in ("torch", "python")}
     return whole.get("trained", trained)
+
+
+def legs_of(
+    whole: Mapping[str, Any], report: FitReport, setting: Setting, earlier: Record | None
+) -> list[Mapping[str, Any]]:
+    """Return the budgets that a training had spent before it was given more, each with where, if that was elsewhere.
+
+    Args:
+        whole: the cell's stamp.
+        report: the cost of all of its training.
+        setting: the setting; a trace in it has the legs of the training that is gone through again.
+        earlier: the record of what was trained on.
+    """
+    if setting.trace is not None:
+        return list(setting.trace.legs)
+    mine = list(report.legs)
+    if earlier is None or not mine:
+        return mine
+    before = stamp.legs(earlier.stamp)
+    there = {**of_its_training(earlier.stamp), "company": earlier.stamp.get("company")}
+    here = {**of_its_training(whole), "company": whole.get("company")}
+    return [*before, {**mine[-1], **({"trained": there} if there != here else {})}][-len(mine) :]
 
 
 def timed_stamp(before: Record, cell: Cell, setting: Setting) -> dict[str, Any]:

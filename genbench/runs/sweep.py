@@ -30,10 +30,9 @@ def check_unlinked(run: Path) -> None:
 def tidy(folder: Path) -> None:
     """Remove from a whole cell what only an unfinished one needs, and what a write that was killed has left.
 
-    The training stays beside a model, for whoever gives it a larger budget.
+    The training stays, for whoever gives it a larger budget.
     """
-    trained = () if (folder / layout.MODEL).is_file() else (layout.TRAINING,)
-    for name in (layout.CONFIGURATION, LOCK, *trained):
+    for name in (layout.CONFIGURATION, LOCK):
         (folder / name).unlink(missing_ok=True)
     _remove(folder.rglob(PARTS))
 

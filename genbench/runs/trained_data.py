@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -40,7 +41,7 @@ def trained_on(
         ValueError: where the name leads to nothing, or to other images.
     """
     root = root.resolve() if root is not None else None
-    has_path = any(word in PATHS for word in name.split(":"))
+    has_path = any(not Path(path).is_absolute() for path in re.findall(rf"(?:{'|'.join(PATHS)}):([^+]+)", name))
     failed: ValueError | None = None
     for place in [Path.cwd(), *(beside.resolve().parents if has_path else ())]:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
@@ -12,18 +12,20 @@ from typing import TYPE_CHECKING
 
 import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
-from torch import Tensor
+from torch import Generator, Tensor
 
 from genbench import catalog
-from genbench.errors import complaint
+from genbench.errors import complaint, out_of_memory
 from genbench.implicit import ImplicitModel
 from genbench.interface import GenerativeModel
 from genbench.metrics.fid import fid
 from genbench.records import layout
+from genbench.records.history import read_lines
 from genbench.runs import measures
 from genbench.runs.conditions import asked, conditions
 from genbench.runs.config import BEST, Cell
 from genbench.seed import generator, kept_rng
+from genbench.spec import Splits
 from genbench.training import checkpoint
 from genbench.training.config import Progress
 
@@ -61,44 +63,80 @@ class Watch:
         model: the model, which is in training.
         dataset: the data set with the labels that it learns from.
         folder: the unfinished folder of the cell.
+        at: the batches behind which to look; None for each tenth of the budget.
     """
 
-    def __init__(self, cell: Cell, model: GenerativeModel, dataset: Dataset, folder: Path) -> None:
+    def __init__(
+        self,
+        cell: Cell,
+        model: GenerativeModel,
+        dataset: Dataset,
+        folder: Path,
+        at: Sequence[int] | None = None,
+    ) -> None:
         self.cell = cell
         self.model = model
         self.dataset = dataset
         self.path = folder / layout.BEST
+        self.at = at
         self.figures = {FID} if "fid" in cell.watch else set()
         self.figures |= {decides(cell)} if cell.checkpoint == BEST else set()
-        self.place: int | None = None
+        self.begun = False
 
     def __call__(self, progress: Progress) -> Mapping[str, Tensor]:
         """Return what is seen behind this round, by its log's name; nothing where no look is due."""
-        if not self.figures:
+        if not self.begun:
+            self.begun = True
+            self._forget(progress.step)
+        if not self.figures or not self._due(progress):
             return {}
-        if self.place is None:  # where the round before stood, as if training had not been cut off
-            self.place = int(progress.fraction * (progress.step - 1) / progress.step * LOOKS)
-        place = int(progress.fraction * LOOKS)
-        if place <= self.place:
-            return {}
-        self.place = place
         with _looking(self.model):
-            model = self._finished()
-            seen = {name: self._bits(model) if name == BITS else self._fid(model) for name in sorted(self.figures)}
+            seen = {name: self._seen(name) for name in sorted(self.figures)}
         if self.cell.checkpoint == BEST:
             figure = decides(self.cell)
             before = read(self.path)
             if seen[figure] < (math.inf if before is None else before.value):
+                if before is not None:
+                    self.path.replace(self._earlier)
                 best = Best(step=progress.step, figure=figure, value=seen[figure])
                 checkpoint.save(self.path, self.model, best=best.model_dump_json())
         return {name: torch.tensor(value) for name, value in seen.items()}
+
+    @property
+    def _earlier(self) -> Path:
+        """The file of the weights that were best before those that are."""
+        return self.path.with_name(f"earlier-{self.path.name}")
+
+    def _forget(self, step: int) -> None:
+        """Drop best weights of steps that a training by the clock, cut off and gone on with, will not come to again."""
+        for path in (self.path, self._earlier) if "seconds" in self.cell.budget else ():
+            best = read(path)
+            if best is not None and best.step >= step:
+                path.unlink()
+        if not self.path.is_file() and self._earlier.is_file():
+            self._earlier.replace(self.path)
+
+    def _due(self, progress: Progress) -> bool:
+        if self.at is not None:
+            return progress.step in self.at
+        return int(progress.fraction * LOOKS) > int(progress.before * LOOKS)
+
+    def _seen(self, name: str) -> float:
+        """Return a figure; not a number where it cannot be told, which is no reason for a training to end."""
+        try:
+            model = self._finished()
+            return self._bits(model) if name == BITS else self._fid(model)
+        except (ValueError, RuntimeError) as error:
+            if out_of_memory(error):
+                raise
+            return math.nan
 
     def _finished(self) -> GenerativeModel:
         """Return a copy with what is only set behind the last phase, where samples or likelihoods looked at need it."""
         if isinstance(self.model, ImplicitModel):  # there it is of an estimated likelihood alone
             return self.model
         model = deepcopy(self.model)
-        model.finish(self.dataset.splits, generator(self.cell.seed, "watch", "finish"))
+        finish(model, self.dataset, generator(self.cell.seed, "watch", "finish", device=model.device))
         return model
 
     def _bits(self, model: GenerativeModel) -> float:
@@ -121,12 +159,14 @@ class Watch:
 def _looking(model: GenerativeModel) -> Iterator[None]:
     """Hold a model still in the middle of its training: in evaluation mode, drawing from nothing that training uses."""
     learns = {parameter: parameter.requires_grad for parameter in model.parameters()}
+    modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
         with kept_rng():
             yield
     finally:
-        model.train()
+        for module, training in modes.items():
+            module.training = training
         for parameter, learned in learns.items():
             parameter.requires_grad_(learned)
 
@@ -160,5 +200,22 @@ def take_best(cell: Cell, model: GenerativeModel, learned: Dataset, folder: Path
     model.load_state_dict(checkpoint.read_tensors(folder / layout.BEST)[0])
     model.eval()
     with kept_rng():
-        model.finish(learned.splits, generator(cell.seed, "best"))
+        finish(model, learned, generator(cell.seed, "best", device=model.device))
+    for path in folder.glob(f"{layout.BEST.parent}/earlier-*"):
+        path.unlink()
     return best
+
+
+def finish(model: GenerativeModel, dataset: Dataset, noise: Generator) -> None:
+    """Set what a model has behind its last phase, on the device where it is."""
+    model.finish(Splits(dataset.train.to(model.device), dataset.validation.to(model.device)), noise)
+
+
+def looks(history: Path) -> tuple[int, ...]:
+    """Return the batches behind which a training was looked at, by its history.
+
+    Raises:
+        ValueError: for a file that is no history.
+    """
+    rows = read_lines(history) if history.is_file() else []
+    return tuple(int(row["step"]) for row in rows if row.get(BITS) or row.get(FID))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import shutil
 import signal
+import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -107,18 +109,24 @@ def do(job: Job, setting: Setting, tell: Tell) -> None:
             for record in anchors.work(job.cell, setting, folders, tell):
                 _whole(record, folders[record.label], job.folders[record.label])
             return
-        finished = job.folders[job.cell.label] if job.how in ("measure", "time") else None
-        if finished is not None or job.how == "on":
-            _copy(job.folders[job.cell.label], job.unfinished)
+        folder = job.folders[job.cell.label]
+        finished = folder if job.how in ("measure", "time") else None
+        earlier = Record.read(folder) if goes_on(job) else None
+        if finished is not None:
+            _copy(finished, job.unfinished)
+        elif job.how == "on":
+            _copy(folder, job.unfinished, (layout.HISTORY, layout.BEST.parent.name, layout.TENSORBOARD))
         try:
             if finished is not None and job.how == "time":
                 record = cell.time_alone(job.cell, setting, tell, finished)
             else:
-                record = cell.work(job.cell, setting, job.unfinished, tell, finished)
+                record = cell.work(job.cell, setting, job.unfinished, tell, finished, earlier)
         except Diverged as error:
+            if earlier is not None:
+                raise ValueError(f"trained on, {error}; the cell with the smaller budget stays") from error
             stamp = stamping.stamped(job.cell, setting) | {"diverged": {"turn": error.turn, "step": error.step}}
             record = Record(**stamping.heading(job.cell), status="diverged", reason=str(error), stamp=stamp)
-        _whole(record, job.unfinished, job.folders[job.cell.label])
+        _whole(record, job.unfinished, folder)
 
 
 def _log(unfinished: Path) -> None:
@@ -127,12 +135,24 @@ def _log(unfinished: Path) -> None:
     with (unfinished / layout.LOG).open("ab", buffering=0) as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
+    for text in (sys.stdout, sys.stderr):  # which Python fills a block of where no terminal listens
+        if isinstance(text, io.TextIOWrapper):
+            text.reconfigure(line_buffering=True)
 
 
-def _copy(finished: Path, unfinished: Path) -> None:
-    """Begin an unfinished folder with what a finished one has; the training, which can be gone on with, comes last."""
-    beside = shutil.ignore_patterns(layout.RECORD, layout.ERROR, layout.TRAINING.name, LOCK)
-    shutil.copytree(finished, unfinished, dirs_exist_ok=True, ignore=beside)
+def _copy(finished: Path, unfinished: Path, names: Sequence[str] = ()) -> None:
+    """Begin an unfinished folder with what a finished one has, or with what of it has these ``names``.
+
+    The training, which can be gone on with, comes last.
+    """
+    never = (layout.RECORD, layout.ERROR, LOCK)
+
+    def left_out(folder: str, there: list[str]) -> list[str]:
+        if Path(folder) != finished:
+            return [layout.TRAINING.name, *([layout.MODEL.name] if names else [])]
+        return [name for name in there if name in never or (names and name not in names)]
+
+    shutil.copytree(finished, unfinished, dirs_exist_ok=True, ignore=left_out)
     if (finished / layout.TRAINING).is_file():
         with written_whole(unfinished / layout.TRAINING) as part:
             shutil.copyfile(finished / layout.TRAINING, part)
@@ -143,8 +163,8 @@ def failed(job: Job, setting: Setting, why: str, trace: str | None = None) -> No
 
     What was to be measured again, timed or trained on stays as it was, with the trace beside it.
     """
-    if job.how in ("measure", "time", "on") or (job.how == "resume" and _is_done(job.folders[job.cell.label])):
-        if not job.trains:
+    if job.how in ("measure", "time") or goes_on(job):
+        if job.how in ("measure", "time"):
             remove(job.unfinished)
         if trace is not None:
             with written_whole(job.folders[job.cell.label] / layout.ERROR) as file:
@@ -168,9 +188,11 @@ def failed(job: Job, setting: Setting, why: str, trace: str | None = None) -> No
         settle(fresh, folder)
 
 
-def _is_done(folder: Path) -> bool:
-    """Return whether a folder has the record of a cell that did not fail."""
-    return (folder / layout.RECORD).is_file() and Record.read(folder).status != "failed"
+def goes_on(job: Job) -> bool:
+    """Return whether a job trains a finished cell on, which stays until the longer training is whole."""
+    folder = job.folders.get(job.cell.label)
+    there = job.how in ("on", "resume") and folder is not None and (folder / layout.RECORD).is_file()
+    return there and folder is not None and Record.read(folder).status == "done"
 
 
 def _whole(record: Record, unfinished: Path, folder: Path) -> None:
@@ -178,6 +200,10 @@ def _whole(record: Record, unfinished: Path, folder: Path) -> None:
 
     In this order: cut off anywhere, it is either whole or can be gone on with.
     """
+    if record.status == "diverged":
+        (unfinished / layout.TRAINING).unlink(missing_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
     log = unfinished / layout.LOG
     if log.is_file() and log.stat().st_size == 0:
         log.unlink()

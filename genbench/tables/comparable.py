@@ -14,7 +14,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 from genbench.records.record import Record
-from genbench.records.stamp import of_training
+from genbench.records.stamp import legs, of_training
 from genbench.tables.columns import RANKED
 from genbench.tables.doubts import doubt
 from genbench.tables.figure import at, blind
@@ -48,7 +48,8 @@ def parts(record: Record, group: FigureGroup, *, timed: bool | None = None, coun
     """
     stamp = record.stamp
     wanted = group.rests_on
-    if group.trained and (by_seconds(record) if timed is None else timed):
+    by_clock = group.trained and (by_seconds(record) if timed is None else timed)
+    if by_clock:
         wanted += (*MACHINE, COMPANY)
     whole = ALWAYS | dict(leaves(of_training(stamp) if group.trained else stamp))
     below: dict[str, list[str]] = {}
@@ -60,14 +61,22 @@ def parts(record: Record, group: FigureGroup, *, timed: bool | None = None, coun
         for name in below.get(part.partition(".")[0], ())
         if name == part or name.startswith(f"{part}.")
     }
+    if by_clock and (elsewhere := _legs_elsewhere(stamp)):
+        decisive["trained on from elsewhere"] = elsewhere
     decisive["measures"] = (stamp.get("measures") or {}).get(group.name, 1)
     if counted and getattr(record, group.part) is not None:
         decisive |= {name: at(record, f"{group.part}.{field}") for name, field in group.counts}
     if group == LIKELIHOOD and (test := record.test) is not None and test.kind == "estimate":
         # As good as its estimator; a code length is one however it was found.
         decisive |= {"draws": test.draws, "method": test.method, "effort": test.effort}
-        decisive["estimates"] = (stamp.get("measures") or {}).get("estimates", 1)
+        if test.method != "direct":  # which nothing is searched for
+            decisive["estimates"] = (stamp.get("measures") or {}).get("estimates", 1)
     return {name.replace(".", " "): json.dumps(value, default=str) for name, value in decisive.items()}
+
+
+def _legs_elsewhere(stamp: Mapping[str, Any]) -> list[Any]:
+    """Return where the first parts of a training by the clock were done, if that was elsewhere than the last."""
+    return [leg["trained"] for leg in legs(stamp) if "trained" in leg]
 
 
 def by_seconds(record: Record) -> bool:

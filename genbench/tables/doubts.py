@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from genbench import catalog
 from genbench.records.record import Record
+from genbench.records.stamp import legs
 from genbench.tables.texts import MARK, number, phrase
 
 CHANCE = 1.96  # standard errors that a difference must have to be more than chance, in 19 of 20 cases
@@ -72,8 +73,7 @@ def of_likelihood(record: Record, label: str) -> Iterator[str]:
 
 def of_training(record: Record, label: str) -> Iterator[str]:
     """Yield of which budgets a training was done before it was given more."""
-    legs = record.stamp.get("trained_on") or ()
-    said = [phrase(leg.get("budget")) for leg in legs if isinstance(leg, Mapping)]
+    said = [text for leg in legs(record.stamp) if (text := phrase(leg.get("budget")))]
     if said:
         yield (
             f"{label}: trained on from {', then '.join(said)}: what follows the budget, phases and schedules, is not "

@@ -63,6 +63,7 @@ class Trace:
         steps: the number of batches of each phase.
         fractions: the share of its phase that was spent when each batch began, phase after phase; empty where none is
             kept: they then follow the steps.
+        legs: the budgets that it had spent before it was given more, as its stamp has them.
 
     Raises:
         ValueError: for a number of fractions that is neither 0 nor that of the steps.
@@ -70,6 +71,7 @@ class Trace:
 
     steps: Sequence[int]
     fractions: Sequence[float] = ()
+    legs: Sequence[Mapping[str, Any]] = ()
 
     def __post_init__(self) -> None:
         if len(self.fractions) not in (0, sum(self.steps)):
@@ -109,6 +111,11 @@ class State:
     finish_seconds: float = 0.0
     done: bool = False
     legs: list[dict[str, Any]] = field(default_factory=list)  # the budgets that were spent before more was given
+
+    @property
+    def kept(self) -> tuple[list[float], list[dict[str, Any]]]:
+        """The fractions and legs, for a report."""
+        return self.fractions, self.legs
 
     def go_on(self, spent: Budget) -> None:
         """Take up a training that was done, of which ``spent`` was the budget.
@@ -214,7 +221,9 @@ class FitConfig:
 
 @dataclass(frozen=True)
 class Progress:
-    """News of a round, for callbacks. ``fraction`` is of the whole budget; log names are ``turn/name``."""
+    """News of a round, for callbacks. ``fraction`` is of the whole budget, ``before`` what it was when the round began;
+    log names are ``turn/name``.
+    """
 
     phase: str
     step: int
@@ -222,6 +231,7 @@ class Progress:
     images: int
     seconds: float
     logs: Mapping[str, Tensor]
+    before: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,7 @@ def fit(
                 saved = None
             written = time.monotonic()
             while runners and not state.done and (fraction := ranks.told(plan.fraction(state))) < 1:
+                before = plan.whole(state)
                 with state.clock():
                     batch = ranks.part(stream.batch(sum(state.steps)))
                     step = Step(state.steps[-1], fraction, noise)
@@ -78,7 +79,7 @@ def fit(
                     state.images += ranks.size * len(batch)
                     total = sum(state.steps)
                     logs = play(runners, model, batch, step, total, arithmetic, ranks)
-                progress = Progress(phase.name, total, plan.whole(state), state.images, state.seconds, logs)
+                progress = Progress(phase.name, total, plan.whole(state), state.images, state.seconds, logs, before)
                 for callback in callbacks:
                     callback(progress)
                 due = ranks.told(time.monotonic() - written) >= config.checkpoint_seconds
@@ -99,8 +100,7 @@ def fit(
             if config.checkpoint is not None:
                 checkpoint.save_training(config.checkpoint, model, config, state, noise, optimizers, ranks)
     steps = dict(zip((phase.name for phase in phases), state.steps, strict=True))
-    report = FitReport(state.images, sum(state.steps), state.seconds, state.finish_seconds, steps, state.fractions)
-    return replace(report, legs=state.legs)
+    return FitReport(state.images, sum(state.steps), state.seconds, state.finish_seconds, steps, *state.kept)
 
 
 def _check_data(model: GenerativeModel, data: Splits) -> None:

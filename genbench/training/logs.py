@@ -102,7 +102,8 @@ class TensorBoard:
 
             resumed = progress.step if progress.step > 1 else None
             self.writer = SummaryWriter(str(self.folder), purge_step=resumed, flush_secs=5)
-        if progress.step % self.every == 0 or progress.fraction >= 1:
+        looked = any(name.startswith("validation/") for name in progress.logs)
+        if progress.step % self.every == 0 or progress.fraction >= 1 or looked:
             for name, value in progress.logs.items():
                 self.writer.add_scalar(name, float(value), progress.step)
             if progress.seconds > 0:

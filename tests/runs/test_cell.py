@@ -40,6 +40,7 @@ def test_a_whole_cell_has_its_files_and_nothing_unfinished(good):
     folder = cell(good, "good")
     assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()) == [
         "checkpoint/model.safetensors",
+        "checkpoint/training.pt",
         "history.csv",
         "neighbours.png",
         "record.json",

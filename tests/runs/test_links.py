@@ -8,6 +8,7 @@ import pytest
 from genbench import data
 from genbench.records import layout
 from genbench.runs import plan, sweep, worker
+from genbench.runs import unfinished as unfinished_cells
 from tests.runs.test_stamping import cell_of
 from tests.toys import run, suite
 
@@ -30,7 +31,7 @@ def test_why_measuring_again_failed_is_written_beside_the_cell_and_through_no_li
 
 
 def test_an_unfinished_cell_with_a_link_in_it_is_begun_again(tmp_path, monkeypatch, precious):
-    monkeypatch.setattr(plan, "read_training", lambda path: None)
+    monkeypatch.setattr(unfinished_cells, "read_training", lambda path: None)
     cell = cell_of("vae", data.load("digits"))
     folder = tmp_path / "seed-3"
     unfinished = tmp_path / "seed-3.part"

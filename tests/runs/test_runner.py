@@ -73,9 +73,9 @@ def test_another_configuration_is_refused_before_anything_changes(first, tmp_pat
     out, _, _, _ = first
     before = snapshot(out)
     with pytest.raises(
-        ValueError, match=r"good.seed-0 holds another configuration: budget was .*6.* is now .*7.*--fresh"
+        ValueError, match=r"good.seed-0 holds another configuration: budget was .*6.* is now .*5.*--fresh"
     ):
-        run(suite(("good", {}), steps=7), out)
+        run(suite(("good", {}), steps=5), out)
     with pytest.raises(ValueError, match=r"options was .* and is now"):
         run(suite(("good", {"sleep": 0.001})), out)
     assert snapshot(out) == before

@@ -79,7 +79,7 @@ def test_an_estimate_says_its_effort_and_an_exact_value_no_draws():
 
 def test_a_training_gone_through_again_says_by_what():
     said = [stamped("vae", likelihood(), Trace((1, 1), given))["course"] for given in ((0.0, 0.1), ())]
-    assert said == ["again, by the clock as it was", "again, by the steps of each phase"]
+    assert said == ["again, at the fractions as they were", "again, by the steps of each phase"]
 
 
 def test_what_nobody_trained_says_nothing_of_training():

@@ -3,7 +3,7 @@
 import pytest
 
 from genbench.records import layout
-from genbench.runs import plan
+from genbench.runs import unfinished
 from genbench.runs.sweep import sweep
 
 
@@ -43,15 +43,15 @@ def test_a_configuration_that_is_none_is_named(tmp_path, content):
     path = tmp_path / layout.CONFIGURATION
     path.write_text(content)
     with pytest.raises(ValueError, match=r"cell\.json: .*; delete it, and the cell begins again") as error:
-        plan._unfinished(path)
+        unfinished.configuration_of(path)
     assert "\n" not in str(error.value)
     path.write_text('{"seed": 3}')
-    assert plan._unfinished(path) == {"seed": 3}
+    assert unfinished.configuration_of(path) == {"seed": 3}
 
 
 def test_a_history_that_is_none_is_refused_before_training_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(plan, "read_training", lambda path: None)
-    plan._check_resumable(tmp_path)
+    monkeypatch.setattr(unfinished, "read_training", lambda path: None)
+    unfinished.check_resumable(tmp_path)
     (tmp_path / layout.HISTORY).write_text("phase,st")
     with pytest.raises(ValueError, match=r"^history .*; delete it, and it begins where the training goes on"):
-        plan._check_resumable(tmp_path)
+        unfinished.check_resumable(tmp_path)

@@ -1,19 +1,24 @@
 """What a training is seen to do on validation images, and the weights that are kept for it."""
 
 import csv
+import math
+from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import nn
 
 import genbench
+from families.autoencoder.model import Autoencoder
 from genbench import catalog, data
 from genbench.records import layout
 from genbench.records.record import Record
 from genbench.runs import fitting, watching
 from genbench.runs.config import BEST, Setting
+from genbench.runs.reproduce import reproduce
 from genbench.runs.watching import BITS, FID, Watch, decides, take_best
 from genbench.training.checkpoint import read_tensors
-from tests.toys import cell, installed, run, suite
+from tests.toys import cell, console, installed, run, suite
 from tests.translated import cell_of, translated
 
 QUIET = Setting("Toys", None, None, lambda cell, spent: "again")
@@ -87,9 +92,15 @@ def test_the_weights_with_the_fewest_bits_are_kept_and_taken(digits, tmp_path, m
     assert not model.training
 
 
-def test_where_nothing_is_a_number_nothing_is_best(digits, tmp_path, monkeypatch):
-    monkeypatch.setattr(Watch, "_bits", lambda watch, model: float("nan"))
+def test_where_nothing_is_a_number_nothing_is_best_and_training_goes_on(digits, tmp_path, monkeypatch):
+    def broken(model, batch, **words):
+        nats = torch.full((len(batch),), float("nan"), dtype=torch.float64)
+        return genbench.LogLikelihood(nats, "bound", method="elbo")
+
+    monkeypatch.setattr(Autoencoder, "log_likelihood", broken)
     asked, model = trained(digits, tmp_path, 3, checkpoint=BEST)
+    assert [step for step, _ in seen(tmp_path, BITS)] == [1, 2, 3]
+    assert all(math.isnan(value) for _, value in seen(tmp_path, BITS))
     with pytest.raises(ValueError, match=r"no validation/bits_per_dim of this training was a number"):
         take_best(asked, model, digits, tmp_path)
     (tmp_path / layout.BEST).write_bytes(b"x")
@@ -98,6 +109,53 @@ def test_where_nothing_is_a_number_nothing_is_best(digits, tmp_path, monkeypatch
     genbench.save(tmp_path / layout.BEST, model)
     with pytest.raises(ValueError, match=r"best\.safetensors: not the best weights of a training .*; delete it"):
         take_best(asked, model, digits, tmp_path)
+
+
+def test_looks_are_behind_the_same_batches_cut_off_anywhere_or_not():
+    for total in (7, 10, 20, 33, 104):
+        due = {step for step in range(1, total + 1) if step * 10 // total > (step - 1) * 10 // total}
+        watch = Watch.__new__(Watch)
+        watch.at = None
+        for step in range(1, total + 1):  # each as the first that a resumed training comes to
+            here = SimpleNamespace(step=step, fraction=step / total, before=(step - 1) / total)
+            assert watch._due(here) == (step in due), (total, step)
+        assert len(due) == min(total, 10)
+
+
+def test_by_the_clock_best_weights_of_steps_that_were_lost_are_dropped(digits, tmp_path, monkeypatch):
+    found = iter([3.0, 2.0, 1.0])
+    monkeypatch.setattr(Watch, "_bits", lambda watch, model: next(found))
+    asked, model = trained(digits, tmp_path, 3, checkpoint=BEST)
+    path = tmp_path / layout.BEST
+    assert [watching.read(each).step for each in (path, path.with_name("earlier-best.safetensors"))] == [3, 2]
+    counted = Watch(asked, model, digits, tmp_path)
+    counted._forget(3)
+    assert watching.read(path).step == 3, "by the count it comes to the same"
+    timed = Watch(asked.model_copy(update={"budget": {"seconds": 9.0}}), model, digits, tmp_path)
+    timed._forget(3)
+    assert watching.read(path).step == 2
+    timed._forget(2)
+    assert not path.exists()
+
+
+def test_a_part_that_holds_still_in_training_does_so_behind_a_look():
+    model = nn.Sequential(nn.BatchNorm1d(2), nn.BatchNorm1d(2))
+    model[0].eval()
+    model[1].weight.requires_grad_(False)
+    with watching._looking(model):
+        assert not any(module.training for module in model.modules())
+    assert [module.training for module in model] == [False, True]
+    assert [module.weight.requires_grad for module in model] == [True, False]
+
+
+def test_what_the_clock_chose_is_chosen_again(tmp_path):
+    best = {"checkpoint": "best on validation", "anchors": False, "measures": ("nll",)}
+    row = {"recipe": "vae", "options": SMALL | {"lr": 0.05}}
+    assert run(suite(row=[row], budget={"seconds": 1.5}, **best), tmp_path / "out")[0] == 0
+    found, made = reproduce(cell(tmp_path / "out", "vae"), tmp_path / "again", console())
+    assert found.equal, list(found.said)
+    was, now = (Record.read(folder).stamp["best"] for folder in (cell(tmp_path / "out", "vae"), made))
+    assert was == now
 
 
 def test_estimates_are_too_dear_so_that_fid_decides(digits):

@@ -218,3 +218,9 @@ def test_a_gap_wider_than_what_counts_as_converged_is_said():
 
 def test_seeds_are_a_list_and_a_shape_is_a_product():
     assert texts.phrase({"seed": [0, 1, 2], "shape": [1, 28, 28]}) == "seed 0 / 1 / 2, shape 1×28×28"
+
+
+@pytest.mark.parametrize("legs", [5, "x", [1], [{}], [{"budget": None}], {}])
+def test_legs_of_a_training_that_are_none_say_nothing(legs):
+    (row,) = table.rows([record("a", stamp={"trained_on": legs})])
+    assert not any("trained on from" in note for note in row["notes"] or ())
