@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -52,7 +53,7 @@ def draw_curves(histories: Mapping[str, HistoryColumns], target: Target, *, fmt:
     across = min(3, len(histories))
     down = math.ceil(len(histories) / across)
     named = ([*_chosen(columns), *filter(_of_validation, columns)] for columns in histories.values())
-    legend = max(math.ceil(len(names) / 2) for names in named)  # lines of it
+    legend = max(math.ceil(len(names) / _columns(names)) for names in named)  # lines of it
     with rc_context(STYLE | {"font.size": 8}):
         figure = Figure(figsize=(3.2 * across, (2 + 0.14 * legend) * down), layout="constrained")
         panels = figure.subplots(down, across, squeeze=False).ravel()
@@ -60,6 +61,7 @@ def draw_curves(histories: Mapping[str, HistoryColumns], target: Target, *, fmt:
             _curve(panel, label, columns)
         for panel in panels[len(histories) :]:
             panel.set_axis_off()
+        figure.draw_without_rendering()  # once more: legends below panels are known only when these have been laid out
         save(figure, target, fmt)
 
 
@@ -71,19 +73,26 @@ def _chosen(columns: HistoryColumns) -> HistoryColumns:
     return dict(sorted(logs.items(), key=lambda item: not item[0].endswith("/loss"))[: len(COLOURS)])
 
 
+def _columns(names: Iterable[str]) -> int:
+    """Return the columns of a legend: one where figures of validation images say their range, which is long."""
+    return 1 if any(map(_of_validation, names)) else 2
+
+
 def _of_validation(name: str) -> bool:
     return name.startswith(VALIDATION)
 
 
-def _watched(panel: Axes, images: NDArray[np.float64], values: NDArray[np.float64], dashes: str) -> None:
-    """Draw a figure of validation images on a scale of its own, without ticks: what it came to stands at its end."""
+def _watched(panel: Axes, images: NDArray[np.float64], name: str, values: NDArray[np.float64], dashes: str) -> None:
+    """Draw a figure of validation images from the panel's foot to its head; between what is in the legend."""
     here = np.isfinite(values)
-    axis = panel.twinx()
-    axis.plot(images[here], values[here], color=INK, linestyle=dashes, linewidth=0.8, marker=".", markersize=3)
-    axis.set_yticks([])
-    axis.margins(y=0.15)
-    for x, y in list(zip(images[here], values[here], strict=True))[-1:]:
-        axis.annotate(f"{y:.3g}", (x, y), xytext=(0, 4), textcoords="offset points", ha="right", fontsize=6.5)
+    x, y = images[here], values[here]
+    if len(y):
+        low, high = float(y.min()), float(y.max())
+        share = 0.06 + 0.88 * (y - low) / ((high - low) or 1.0)
+        style: Any = {"color": INK, "linestyle": dashes, "linewidth": 0.8, "marker": ".", "markersize": 3}
+        panel.plot(x, share, transform=panel.get_xaxis_transform(), **style)
+        name = f"{name}, {low:,.4g} to {high:,.4g}"
+    panel.plot([], [], color=INK, linestyle=dashes, linewidth=1, label=literal(name))
 
 
 def _curve(panel: Axes, label: str, columns: HistoryColumns) -> None:
@@ -99,8 +108,7 @@ def _curve(panel: Axes, label: str, columns: HistoryColumns) -> None:
             panel.plot(x[window - 1 :], smooth, color=colour, linewidth=1.2)
         panel.plot([], [], color=colour, linewidth=1.6, label=literal(name))
     for name, dashes in zip(filter(_of_validation, columns), DASHES, strict=False):
-        _watched(panel, images, columns[name], dashes)
-        panel.plot([], [], color=INK, linestyle=dashes, linewidth=1, label=literal(name))
+        _watched(panel, images, name, columns[name], dashes)
     panel.set_title(literal(label), loc="left", fontsize=9)
     panel.xaxis.set_major_formatter(lambda x, _: f"{x / 1000:g}k" if x >= 1000 else f"{x:g}")
     panel.set_xlabel("images seen")
@@ -110,6 +118,6 @@ def _curve(panel: Axes, label: str, columns: HistoryColumns) -> None:
         pad = 0.08 * (high - low) or 0.5
         panel.set_ylim(low - pad, high + pad)
         panel.legend(
-            frameon=False, fontsize=6.5, loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2,
+            frameon=False, fontsize=6.5, loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=_columns(columns),
             handlelength=1.2, labelspacing=0.3, columnspacing=1.2,
         )  # fmt: skip
