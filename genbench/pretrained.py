@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
 INCEPTION_VARIABLE = "GENBENCH_INCEPTION"
+HUGGING_FACE = {"dinov2-vit-b-14": "facebook/dinov2-base", "clip-vit-b-32": "openai/clip-vit-base-patch32"}
 VGG19_FILE = "vgg19-dcbb9e9d.pth"
 EFFICIENTNET_SIDE = 112  # that padding is made for: right for all sides that halve evenly five times or nearly so
 
@@ -102,11 +104,10 @@ def hugging_face(name: str, repository: str, weights: Path | None = None) -> Pat
             raise ValueError(f"weights {weights}: {name} wants {wanted}")
         _file(name, Path(weights).with_name("config.json"), wanted)
         return _file(name, weights, wanted)
-    try:
-        import transformers  # noqa: F401 - it is only imported where a network is made
-        from huggingface_hub import try_to_load_from_cache
-    except ImportError as error:
-        raise ValueError(f"{name} needs the package transformers: pip install 'genbench[transformers]'") from error
+    if find_spec("transformers") is None:  # importing it takes seconds
+        raise ValueError(f"{name} needs the package transformers: pip install 'genbench[transformers]'")
+    from huggingface_hub import try_to_load_from_cache
+
     found = [try_to_load_from_cache(repository, file) for file in ("config.json", "model.safetensors")]
     if not all(isinstance(path, str) for path in found):
         command = f"`hf download {repository} config.json model.safetensors`"

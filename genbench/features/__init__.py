@@ -13,11 +13,12 @@ from torch import Tensor
 from genbench.features.base import Extractor, Features
 from genbench.features.store import read, write
 from genbench.files import cache_dir
+from genbench.pretrained import HUGGING_FACE, hugging_face, inception_v3
 from genbench.spec import Batch, DataSpec
 
-__all__ = ["NAMES", "Extractor", "Features", "extractor", "real_features"]
+__all__ = ["NAMES", "Extractor", "Features", "check_weights", "extractor", "real_features"]
 
-NAMES = ("efficientnet-lite0", "classifier", "inception-v3", "dinov2-vit-b-14", "clip-vit-b-32")
+NAMES = ("efficientnet-lite0", "classifier", "inception-v3", *HUGGING_FACE)
 
 
 def extractor(
@@ -54,13 +55,25 @@ def extractor(
         from genbench.features import inception
 
         return inception.make(weights, device)
-    if name in NAMES:
+    if name in HUGGING_FACE:
         from genbench.features import transformers_vision
 
         return transformers_vision.make(name, weights, device)
     near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.3)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise ValueError(f"extractor={name!r} is unknown: {hint}there are {', '.join(NAMES)}")
+
+
+def check_weights(name: str) -> None:
+    """Refuse, in one line, an extractor whose weights are not at hand; none is read.
+
+    Raises:
+        ValueError: where they are missing, saying how to get them.
+    """
+    if name == "inception-v3":
+        inception_v3()
+    elif name in HUGGING_FACE:
+        hugging_face(name, HUGGING_FACE[name])
 
 
 def real_features(extractor: Extractor, images: Tensor, levels: int, data_hash: str) -> Features:

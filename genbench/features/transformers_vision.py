@@ -21,24 +21,22 @@ from torchvision.transforms.functional import normalize
 
 from genbench.features.base import Extractor, TwoLayers, layers, register, to_rgb
 from genbench.files import file_digest
-from genbench.pretrained import hugging_face, reading
+from genbench.pretrained import HUGGING_FACE, hugging_face, reading
 
 SIDE = 224
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a network comes from.
+    """What a network is, and how images are shown to it.
 
     Args:
-        repository: its repository on Hugging Face.
         network: the class of transformers that it is.
         output: the field of what that returns which holds an image's features.
         mean: the mean of each channel that images are shifted by, of values in [0, 1].
         std: the deviation that they are divided by.
     """
 
-    repository: str
     network: str
     output: str
     mean: tuple[float, float, float]
@@ -48,8 +46,8 @@ class Source:
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 OPENAI = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 SOURCES = {
-    "dinov2-vit-b-14": Source("facebook/dinov2-base", "Dinov2Model", "pooler_output", *IMAGENET),
-    "clip-vit-b-32": Source("openai/clip-vit-base-patch32", "CLIPVisionModelWithProjection", "image_embeds", *OPENAI),
+    "dinov2-vit-b-14": Source("Dinov2Model", "pooler_output", *IMAGENET),
+    "clip-vit-b-32": Source("CLIPVisionModelWithProjection", "image_embeds", *OPENAI),
 }
 RESIZE = "bicubic with antialiasing to {0}×{0}, grey three times over, less the mean and over the deviation of {1}"
 
@@ -66,7 +64,7 @@ class VisionTransformer(TwoLayers):
     ) -> None:
         super().__init__(name, features_list)
         self.source = SOURCES[name]
-        self.network = network(name, hugging_face(name, self.source.repository, feature_extractor_weights_path))
+        self.network = network(name, hugging_face(name, HUGGING_FACE[name], feature_extractor_weights_path))
         # DINOv2's grid of places is interpolated to what comes; CLIP's is what it is.
         self.side = SIDE if name.startswith("dino") else int(self.network.config.image_size)
 
@@ -116,7 +114,7 @@ def _quiet() -> Iterator[None]:
 
 def make(name: str, weights: Path | None = None, device: torch.device | str = "cpu") -> Extractor:
     """Return the extractor of that name, from the file given or the user's cache."""
-    path = hugging_face(name, SOURCES[name].repository, weights)
+    path = hugging_face(name, HUGGING_FACE[name], weights)
     register(name, VisionTransformer)
     made = VisionTransformer(name, layers(VisionTransformer), path).to(device)
     whose = "ImageNet" if SOURCES[name].mean == IMAGENET[0] else "CLIP's images"

@@ -102,13 +102,17 @@ def older(record: Record) -> bool:
     one of samples without density and coverage, and one of translations without L1.
     """
     measured = record.stamp.get("measures") or {}
-    estimated = record.test is not None and record.test.kind == "estimate" and record.test.method != "direct"
-    of = {group: version for group, version in MEASURES.items() if estimated or group != "estimates"}
+    of = {group: version for group, version in MEASURES.items() if annealed(record) or group != "estimates"}
     outdated = any(measured.get(group, 1) < version for group, version in of.items())
     outdated = outdated or (record.quality is not None and record.quality.density is None)
     outdated = outdated or (record.paired is not None and record.paired.l1 is None)
     drawn = not record.abilities.get("reconstruct", "failed").startswith("failed")
     return outdated or (drawn and record.reconstruction is None and "reconstruction" not in record.abilities)
+
+
+def annealed(record: Record) -> bool:
+    """Return whether a record's likelihood is an estimate by chains: that of a model without noise is told directly."""
+    return record.test is not None and record.test.kind == "estimate" and record.test.method != "direct"
 
 
 def lacks(record: Record, groups: Iterable[str]) -> bool:

@@ -207,7 +207,7 @@ def _job(cell: Cell, folders: dict[str, Path], fresh: bool, measure_again: bool,
     for folder in folders.values():
         unfinished = unfinished_of(folder)
         if not fresh and (unfinished / layout.CONFIGURATION).is_file() and not linked(unfinished):
-            longer = f"ask for that one, or delete {unfinished}" if _holds(folder) else ""
+            longer = f"ask for that one, or delete {unfinished}" if (folder / layout.RECORD).is_file() else ""
             _same(cell, configuration_of(unfinished / layout.CONFIGURATION), unfinished, longer)
             how = "resume" if (unfinished / layout.TRAINING).is_file() else how
             if how == "resume":
@@ -224,10 +224,6 @@ def _configuration(folder: Path) -> tuple[dict[str, Any], bool] | None:
     except ValueError as error:
         raise ValueError(f"{error}; put it right, or move {folder} away, and the cell is made again") from error
     return record.stamp.get("configuration", {}), record.status != "failed"
-
-
-def _holds(folder: Path) -> bool:
-    return (folder / layout.RECORD).is_file()
 
 
 def _same(cell: Cell, other: dict[str, Any], folder: Path, hint: str = "") -> None:

@@ -11,14 +11,12 @@ from genbench.interface import GenerativeModel
 from genbench.likelihood.nll import check_draws
 from genbench.metrics.paired import SMALLEST_SIDE
 from genbench.metrics.quality import MINIMUM_IMAGES
-from genbench.pretrained import inception_v3
 from genbench.runs.config import BEST
 from genbench.runs.suite import Suite, SuiteRow
+from genbench.runs.watching import FID, decides
 from genbench.training import parallel, precision
 from genbench.training.config import Budget
 from genbench.training.precision import chosen_device
-
-EMBEDDED = ("efficientnet-lite0", "classifier")  # extractors that are always at hand
 
 if TYPE_CHECKING:
     from genbench.data import Dataset
@@ -61,10 +59,7 @@ def check_extractor(name: str) -> None:
     """Refuse, in one line, an extractor that there is not, or whose weights are not at hand."""
     if name not in features.NAMES:
         raise ValueError(f"extractor = {name!r} is unknown: {errors.nearest(name, features.NAMES)}")
-    if name == "inception-v3":
-        inception_v3()
-    elif name not in EMBEDDED:
-        features.extractor(name)
+    features.check_weights(name)
 
 
 def check_judged(name: str, dataset: Dataset) -> None:
@@ -98,7 +93,7 @@ def _built(row: SuiteRow, dataset: Dataset, suite: Suite) -> GenerativeModel:
         check_draws(model, suite.draws)
         if model.needs_every_label:
             check_given(model.given, dataset.train, "train")
-        by_fid = suite.checkpoint == BEST and catalog.recipe(row.recipe).likelihood == "estimate"
+        by_fid = suite.checkpoint == BEST and decides(row.recipe) == FID
         if by_fid or "fid" in suite.watch:
             check_watched(model, suite.extractor)
         return model

@@ -135,7 +135,7 @@ def planned(before: Record, folder: Path, out: Path, root: Path | None, device: 
         raise ValueError(f"{made}: there already; give another --out")
     found = trained_on(cell.dataset, cell.data, folder, root, size=cell.size, alpha=cell.alpha)
     trace = None
-    if ("seconds" in cell.budget or stamp.get("trained_on")) and before.fit is not None:
+    if ("seconds" in cell.budget or legs(stamp)) and before.fit is not None:
         steps = tuple(before.fit.phase_steps.values())
         fractions = read_fractions(folder / layout.FRACTIONS)
         trace = Trace(steps, fractions if len(fractions) == sum(steps) else (), legs(stamp))

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from torch import Generator, Tensor
 
 from genbench import catalog
 from genbench.errors import complaint, out_of_memory
+from genbench.features import Extractor
 from genbench.implicit import ImplicitModel
 from genbench.interface import GenerativeModel
 from genbench.metrics.fid import fid
@@ -47,9 +49,9 @@ class Best(BaseModel):
     value: float
 
 
-def decides(cell: Cell) -> str:
+def decides(recipe: str) -> str:
     """Return the figure that says which weights are best: bits/dim where they are exact or a bound, else FID."""
-    return FID if catalog.recipe(cell.recipe).likelihood == "estimate" else BITS
+    return FID if catalog.recipe(recipe).likelihood == "estimate" else BITS
 
 
 class Watch:
@@ -80,26 +82,26 @@ class Watch:
         self.path = folder / layout.BEST
         self.at = at
         self.figures = {FID} if "fid" in cell.watch else set()
-        self.figures |= {decides(cell)} if cell.checkpoint == BEST else set()
+        self.figures |= {decides(cell.recipe)} if cell.checkpoint == BEST else set()
+        self.best: Best | None = None
         self.begun = False
 
     def __call__(self, progress: Progress) -> Mapping[str, Tensor]:
         """Return what is seen behind this round, by its log's name; nothing where no look is due."""
         if not self.begun:
             self.begun = True
-            self._forget(progress.step)
+            self.best = self._remembered(progress.step)
         if not self.figures or not self._due(progress):
             return {}
         with _looking(self.model):
-            seen = {name: self._seen(name) for name in sorted(self.figures)}
+            seen = self._seen()
         if self.cell.checkpoint == BEST:
-            figure = decides(self.cell)
-            before = read(self.path)
-            if seen[figure] < (math.inf if before is None else before.value):
-                if before is not None:
+            figure = decides(self.cell.recipe)
+            if seen[figure] < (math.inf if self.best is None else self.best.value):
+                if self.best is not None:
                     self.path.replace(self._earlier)
-                best = Best(step=progress.step, figure=figure, value=seen[figure])
-                checkpoint.save(self.path, self.model, best=best.model_dump_json())
+                self.best = Best(step=progress.step, figure=figure, value=seen[figure])
+                checkpoint.save(self.path, self.model, best=self.best.model_dump_json())
         return {name: torch.tensor(value) for name, value in seen.items()}
 
     @property
@@ -107,29 +109,35 @@ class Watch:
         """The file of the weights that were best before those that are."""
         return self.path.with_name(f"earlier-{self.path.name}")
 
-    def _forget(self, step: int) -> None:
-        """Drop best weights of steps that a training by the clock, cut off and gone on with, will not come to again."""
+    def _remembered(self, step: int) -> Best | None:
+        """Return what was best before ``step``.
+
+        Weights of steps that a training by the clock, cut off and gone on with, will not come to again are dropped.
+        """
         for path in (self.path, self._earlier) if "seconds" in self.cell.budget else ():
             best = read(path)
             if best is not None and best.step >= step:
                 path.unlink()
         if not self.path.is_file() and self._earlier.is_file():
             self._earlier.replace(self.path)
+        return read(self.path)
 
     def _due(self, progress: Progress) -> bool:
         if self.at is not None:
             return progress.step in self.at
         return int(progress.fraction * LOOKS) > int(progress.before * LOOKS)
 
-    def _seen(self, name: str) -> float:
-        """Return a figure; not a number where it cannot be told, which is no reason for a training to end."""
+    def _seen(self) -> dict[str, float]:
+        """Return the figures; not a number where one cannot be told, which is no reason for a training to end."""
+        seen = dict.fromkeys(sorted(self.figures), math.nan)
         try:
             model = self._finished()
-            return self._bits(model) if name == BITS else self._fid(model)
+            for name in seen:
+                seen[name] = self._bits(model) if name == BITS else self._fid(model)
         except (ValueError, RuntimeError) as error:
             if out_of_memory(error):
                 raise
-            return math.nan
+        return seen
 
     def _finished(self) -> GenerativeModel:
         """Return a copy with what is only set behind the last phase, where samples or likelihoods looked at need it."""
@@ -150,9 +158,14 @@ class Watch:
         given = asked(cell.given, self.dataset, min(IMAGES, len(self.dataset.validation)), of="validation")
         noise = generator(cell.seed, "watch")
         samples = model.sample(len(given), **conditions(given, cell.given), generator=noise).cpu()
-        network = measures.extractor(cell.extractor, self.dataset, cell.device)
-        real = measures.real(network, self.dataset.validation.images, self.dataset.spec)
-        return fid(real.features, network.features(samples, self.dataset.spec.levels).features).fid
+        network, real = self._judge
+        return fid(real, network.features(samples, self.dataset.spec.levels).features).fid
+
+    @cached_property
+    def _judge(self) -> tuple[Extractor, Tensor]:
+        """The extractor, and its features of the validation split."""
+        network = measures.extractor(self.cell.extractor, self.dataset, self.cell.device)
+        return network, measures.real(network, self.dataset.validation.images, self.dataset.spec).features
 
 
 @contextmanager
@@ -196,7 +209,7 @@ def take_best(cell: Cell, model: GenerativeModel, learned: Dataset, folder: Path
         return None
     best = read(folder / layout.BEST)
     if best is None:
-        raise ValueError(f"no {decides(cell)} of this training was a number, so none of its weights is best")
+        raise ValueError(f"no {decides(cell.recipe)} of this training was a number, so none of its weights is best")
     model.load_state_dict(checkpoint.read_tensors(folder / layout.BEST)[0])
     model.eval()
     with kept_rng():

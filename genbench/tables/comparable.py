@@ -14,7 +14,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 from genbench.records.record import Record
-from genbench.records.stamp import legs, of_training
+from genbench.records.stamp import annealed, legs, of_training
 from genbench.tables.columns import RANKED
 from genbench.tables.doubts import doubt
 from genbench.tables.figure import at, blind
@@ -69,7 +69,7 @@ def parts(record: Record, group: FigureGroup, *, timed: bool | None = None, coun
     if group == LIKELIHOOD and (test := record.test) is not None and test.kind == "estimate":
         # As good as its estimator; a code length is one however it was found.
         decisive |= {"draws": test.draws, "method": test.method, "effort": test.effort}
-        if test.method != "direct":  # which nothing is searched for
+        if annealed(record):
             decisive["estimates"] = (stamp.get("measures") or {}).get("estimates", 1)
     return {name.replace(".", " "): json.dumps(value, default=str) for name, value in decisive.items()}
 

@@ -129,12 +129,12 @@ def test_by_the_clock_best_weights_of_steps_that_were_lost_are_dropped(digits, t
     path = tmp_path / layout.BEST
     assert [watching.read(each).step for each in (path, path.with_name("earlier-best.safetensors"))] == [3, 2]
     counted = Watch(asked, model, digits, tmp_path)
-    counted._forget(3)
+    counted._remembered(3)
     assert watching.read(path).step == 3, "by the count it comes to the same"
     timed = Watch(asked.model_copy(update={"budget": {"seconds": 9.0}}), model, digits, tmp_path)
-    timed._forget(3)
+    timed._remembered(3)
     assert watching.read(path).step == 2
-    timed._forget(2)
+    timed._remembered(2)
     assert not path.exists()
 
 
@@ -158,8 +158,8 @@ def test_what_the_clock_chose_is_chosen_again(tmp_path):
     assert was == now
 
 
-def test_estimates_are_too_dear_so_that_fid_decides(digits):
-    assert [decides(cell_of(digits, name)) for name in ("vae", "glow", "ae", "gan")] == [BITS, BITS, BITS, FID]
+def test_estimates_are_too_dear_so_that_fid_decides():
+    assert [decides(name) for name in ("vae", "glow", "ae", "gan")] == [BITS, BITS, BITS, FID]
 
 
 def test_a_suite_that_says_best_on_validation_says_so_in_table_and_stamp(tmp_path):
