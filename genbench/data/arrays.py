@@ -56,8 +56,11 @@ def brought_forward(values: Tensor, rows: Tensor) -> Tensor:
     """Return ``values[rows]`` in the memory of ``values``, whose order is lost: a share of it is copied at a time."""
     values = values.contiguous()
     columns = values.view(len(values), -1)
-    for part in columns.split(max(1, -(-columns.shape[1] // PASSES)), dim=1):
-        part[: len(rows)] = part[rows]
+    wide = max(1, -(-columns.shape[1] // PASSES))
+    room = columns.new_empty(len(rows) * wide)  # once: what is freed and taken again may lie elsewhere each time
+    for part in columns.split(wide, dim=1):
+        taken = room[: len(rows) * part.shape[1]].view(len(rows), -1)
+        part[: len(rows)] = torch.index_select(part, 0, rows, out=taken)
     return values[: len(rows)]
 
 
