@@ -1,4 +1,4 @@
-"""Files of images, opened in one place: of which formats and how large, which way up, on what ground, at how many bits.
+"""Files of images, opened in one place: which formats, how large, which way up, in what colours and on what ground.
 
 Pillow reads some forty formats, and hands one of them to an outside program. A file that anybody may have written is
 opened as one of :data:`FORMATS` alone, whatever its name says, and decoded once its header is known to be of no more
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from genbench.colour_profile import in_srgb
 from genbench.errors import short
 from genbench.files import check_regular
 
@@ -28,7 +29,8 @@ ENDINGS = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
     "WEBP": (".webp",),
     "GIF": (".gif",),
-    "BMP": (".bmp", ".dib"),
+    "BMP": (".bmp",),
+    "DIB": (".dib",),
     "TIFF": (".tif", ".tiff"),
     "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
 }
@@ -93,7 +95,8 @@ def decoded(path: Path, alpha: str = WHITE, formats: tuple[str, ...] = FORMATS) 
     """Return the picture in a file, as it is to be seen.
 
     An EXIF orientation is applied. Of an animation the first frame counts. Levels of 16 bits become those of 8 that
-    hold them, ``x >> 8``, in grey as in colour. Palettes and other colours become RGB.
+    hold them, ``x >> 8``, in grey as in colour. Palettes and other colours become RGB; colours under an ICC profile
+    those of sRGB, as a browser shows them.
 
     Args:
         path: the file.
@@ -122,7 +125,11 @@ def seen(image: Image, alpha: str = WHITE) -> Decoded:
     turned = _orientation(image)
     image.load()
     way_up = _orientation(image)  # 1 by now where Pillow turns by itself, as it does TIFF
-    whole = _opaque(_eight_bits(image), alpha, colour, done)
+    stored = _eight_bits(image)
+    meant = in_srgb(stored)
+    if meant is not stored:
+        done.append("brought to sRGB from the colour profile in it")
+    whole = _opaque(meant, alpha, colour, done)
     if whole.mode == "P":
         done.append("brought from a palette to colours")
     elif whole.mode not in ("1", "L", "RGB"):

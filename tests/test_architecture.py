@@ -13,8 +13,8 @@ UNSHIPPED = sorted([*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglo
 # Packages and modules of genbench from left to right: each may import what stands to its left, and nothing else.
 LINE = (
     (
-        *("spec", "check", "seed", "errors", "memory", "files", "image_file", "array_file", "stats", "console"),
-        *("reserving", "pretrained", "suites", "processor"),
+        *("spec", "check", "seed", "errors", "memory", "files", "image_file", "colour_profile", "array_file"),
+        *("stats", "console", "reserving", "pretrained", "suites", "processor"),
     ),
     ("interface", "abilities", "catalog", "records"),
     ("data", "features"),
@@ -30,7 +30,7 @@ BESIDE = {
     "check": {"spec"},
     "catalog": {"interface"},
     "files": {"errors"},
-    "image_file": {"files", "errors"},
+    "image_file": {"files", "errors", "colour_profile"},
     "array_file": {"files", "errors", "memory"},
     "reserving": {"memory"},
     "pretrained": {"files", "errors"},
@@ -66,7 +66,7 @@ NO_TORCH = (
     "genbench.app",
     "genbench.cli",
     *(f"genbench.{name}" for name in ("catalog", "console", "errors", "files", "processor", "stats")),
-    *(f"genbench.{name}" for name in ("image_file", "array_file", "memory")),
+    *(f"genbench.{name}" for name in ("image_file", "colour_profile", "array_file", "memory")),
     *(f"genbench.runs.{name}" for name in ("overrides", "placing", "spawn", "suite")),
     "genbench.commands",
     "genbench.completion",
