@@ -20,10 +20,11 @@ import torch
 from torch import Tensor
 
 from genbench import data
-from genbench.metrics import inception_score, kid, precision_recall
+from genbench.metrics import density_coverage, inception_score, kid, precision_recall
 from genbench.metrics.fid import fid
 from genbench.metrics.frechet import Moments, distance
 from genbench.metrics.memory import peak_memory
+from genbench.metrics.neighbours import neighbours
 from genbench.plots import sample_grid
 from genbench.runs import anchors, measures
 
@@ -62,7 +63,10 @@ def main() -> None:
     seen = timed("features", lambda: extractor.features(samples, spec.levels), total)
     timed("FID with its standard error", lambda: fid(real.features, seen.features), total)
     timed("KID with its standard error", lambda: kid.kid(real.features, seen.features), total)
-    timed("precision, recall", lambda: precision_recall.precision_recall(real.features, seen.features), total)
+    near = timed("neighbours of real images (once a data set)", lambda: neighbours(real.features), [])
+    shares = (precision_recall.precision_recall, density_coverage.density_coverage)
+    for what, share in zip(("precision, recall", "density, coverage"), shares, strict=True):
+        timed(what, lambda share=share: share(real.features, seen.features, near), total)
     timed("inception score", lambda: inception_score.inception_score(seen.logits), total)
     found = timed("classes", lambda: judge.predict(samples, spec.levels), total)
     timed("agreement", lambda: measures.agreement(judge, dataset, found, None), total)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ from genbench.files import cache_dir
 from genbench.pretrained import HUGGING_FACE, hugging_face, inception_v3
 from genbench.spec import Batch, DataSpec
 
-__all__ = ["NAMES", "Extractor", "Features", "check_weights", "extractor", "real_features"]
+__all__ = ["NAMES", "Extractor", "Features", "check_weights", "extractor", "kept", "real_features"]
 
 NAMES = ("efficientnet-lite0", "classifier", "inception-v3", *HUGGING_FACE)
 
@@ -84,8 +85,29 @@ def real_features(extractor: Extractor, images: Tensor, levels: int, data_hash: 
         images: the split's images, uint8 ``(N, C, H, W)``.
         levels: the number of levels that the images have.
         data_hash: the digest of the split; it must change whenever an image does.
+    """
+    return Features(**kept(extractor, images, levels, data_hash, lambda: vars(extractor.features(images, levels))))
+
+
+def kept(
+    extractor: Extractor,
+    images: Tensor,
+    levels: int,
+    data_hash: str,
+    compute: Callable[[], Mapping[str, Tensor]],
+    what: str | None = None,
+) -> Mapping[str, Tensor]:
+    """Return tensors that follow from the features of a real split: read where they were computed before.
 
     A damaged file is computed again; a cache that cannot be written is done without.
+
+    Args:
+        extractor: the extractor that the features are of.
+        images: the split's images, uint8 ``(N, C, H, W)``.
+        levels: the number of levels that the images have.
+        data_hash: the digest of the split.
+        compute: what computes the tensors, by name.
+        what: what they are, in a word; None for the features themselves.
     """
     identity = {
         "extractor": extractor.name,
@@ -95,11 +117,13 @@ def real_features(extractor: Extractor, images: Tensor, levels: int, data_hash: 
         "images": list(images.shape),
         "levels": levels,
     }
+    if what is not None:
+        identity["what"] = what
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     path = cache_dir() / "features" / f"{extractor.name}-{key[:32]}.safetensors"
-    kept = read(path)
-    if kept is not None and kept[1] == identity:
-        return Features(kept[0]["features"], kept[0]["logits"])
-    computed = extractor.features(images, levels)
-    write(path, {"features": computed.features, "logits": computed.logits}, identity)
+    found = read(path)
+    if found is not None and found[1] == identity:
+        return found[0]
+    computed = compute()
+    write(path, computed, identity)
     return computed

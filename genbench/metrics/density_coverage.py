@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
+from genbench.metrics.neighbours import Neighbours, distances, neighbours
 from genbench.metrics.sets import check_sets
 
 NEIGHBOURS = 5
 LEAST = NEIGHBOURS + 1
-BLOCK = 1024  # rows of distances at once
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class DensityCoverage:
     coverage: float
 
 
-def density_coverage(real: Tensor, fake: Tensor) -> DensityCoverage:
+def density_coverage(real: Tensor, fake: Tensor, near: Neighbours | None = None) -> DensityCoverage:
     """Return both for balls round real images that reach to their fifth neighbour, with M real images and N samples.
 
         density = 1/(k N) Σ_j Σ_i 1[y_j in B(x_i)],    coverage = 1/M Σ_i 1[some y_j in B(x_i)]
@@ -37,20 +36,16 @@ def density_coverage(real: Tensor, fake: Tensor) -> DensityCoverage:
     Args:
         real: the features of real images, float32 ``(M, D)``.
         fake: the features of samples, float32 ``(N, D)``.
+        near: the neighbours of the real images, where they are known.
 
     Raises:
         ValueError: for fewer than six images in a set, or features of different extractors.
     """
     check_sets("density_coverage", real, fake, LEAST)
-    centre = real.mean(0)  # far from 0 products of rows would lose what parts them
-    real, fake = real - centre, fake - centre
+    radii = (near or neighbours(real)).radii[:, NEIGHBOURS - 1]
     inside, covered = 0, 0
-    for start in range(0, len(real), BLOCK):
-        rows = real[start : start + BLOCK]
-        apart = torch.cdist(rows, real)
-        apart[torch.arange(len(rows)), torch.arange(start, start + len(rows))] = torch.inf
-        radius = apart.kthvalue(NEIGHBOURS, dim=1).values
-        within = torch.cdist(rows, fake) <= radius[:, None]
+    for place, apart in distances(real, fake):
+        within = apart <= radii[place, None]
         inside += int(within.sum())
         covered += int(within.any(1).sum())
     return DensityCoverage(inside / (NEIGHBOURS * len(fake)), covered / len(real))

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from genbench.features.base import Features
 from genbench.metrics import density_coverage, fid, inception_score, kid, precision_recall
+from genbench.metrics.neighbours import Neighbours, neighbours
 from genbench.records.parts import Quality
 
 MINIMUM_IMAGES = max(measure.LEAST for measure in (density_coverage, fid, inception_score, kid, precision_recall))
 
 
-def quality(real: Features, fake: Features, *, seed: int = 0, extrapolate: bool = False) -> Quality:
+def quality(
+    real: Features, fake: Features, *, seed: int = 0, extrapolate: bool = False, near: Neighbours | None = None
+) -> Quality:
     """Return FID and its kin of ``fake`` against ``real``, with remarks on them.
 
     Args:
@@ -18,6 +21,7 @@ def quality(real: Features, fake: Features, *, seed: int = 0, extrapolate: bool 
         seed: the seed of the images that KID takes of large sets, and of the inception score's splits.
         extrapolate: whether to carry the FID to infinitely many images, if there are enough to do so: for extractors
             of few features, under which it is linear in one over their number.
+        near: the neighbours of the reference images among each other, where they are known.
 
     Raises:
         ValueError: for fewer than ``MINIMUM_IMAGES`` in a set, or features of different extractors.
@@ -26,8 +30,9 @@ def quality(real: Features, fake: Features, *, seed: int = 0, extrapolate: bool 
     enough = min(len(real), len(fake)) >= fid.IMAGES_PER_FEATURE * real.features.shape[1]
     beyond = fid.extrapolated(real.features, fake.features) if extrapolate and enough else None
     kernel = kid.kid(real.features, fake.features, seed=seed)
-    regions = precision_recall.precision_recall(real.features, fake.features)
-    balls = density_coverage.density_coverage(real.features, fake.features)
+    near = near or neighbours(real.features)
+    regions = precision_recall.precision_recall(real.features, fake.features, near)
+    balls = density_coverage.density_coverage(real.features, fake.features, near)
     says_classes = fake.logits.shape[1] > 0
     score = inception_score.inception_score(fake.logits, seed=seed) if says_classes else None
     notes = ["fewer images than features: FID is biased upwards"] if distance.rank_deficient else []

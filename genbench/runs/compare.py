@@ -16,6 +16,7 @@ from genbench.data import folder, npz
 from genbench.features import Extractor, Features
 from genbench.metrics import fid, statistics
 from genbench.metrics.frechet import Moments, blocks
+from genbench.metrics.neighbours import Neighbours, neighbours
 from genbench.metrics.quality import MINIMUM_IMAGES, quality
 from genbench.runs.evaluate import EXTRACTOR
 from genbench.spec import Batch, DataSpec
@@ -87,13 +88,14 @@ def compare(
         theirs = read(reference, size, root)
         network = _extractor(extractor, theirs, device)
         against = network.features(theirs.images, theirs.levels)
+    near = neighbours(against.features) if isinstance(against, Features) else None
     rows = []
     for other in others:
         found = read(other, size, root)
         if theirs is not None and (found.size, found.levels) != (theirs.size, theirs.levels):
             sizes = f"{theirs.name} is {theirs.size} in {theirs.levels} levels, {other} {found.size} in {found.levels}"
             raise ValueError(f"{sizes}; say --size N to resize and crop folders")
-        figures = _measured(against, network.features(found.images, found.levels), network, seed)
+        figures = _measured(against, network.features(found.images, found.levels), near, seed)
         rows.append({"set": other, "reference": reference, "extractor": network.name, "hash": network.hash} | figures)
     return rows
 
@@ -172,7 +174,7 @@ def _with_error(value: float | None, error: float | None, factor: float = 1) -> 
     return number(factor * value) + (f" ± {number(factor * error)}" if error is not None else "")
 
 
-def _measured(against: Moments | Features, samples: Features, network: Extractor, seed: int) -> dict[str, Any]:
+def _measured(against: Moments | Features, samples: Features, near: Neighbours | None, seed: int) -> dict[str, Any]:
     """Return the figures of one set; those that need the reference's own features are None where it has none."""
     if isinstance(against, Moments):
         distance = fid.against(against, samples.features)
@@ -180,7 +182,7 @@ def _measured(against: Moments | Features, samples: Features, network: Extractor
         figures = {"fid": distance.fid, "fid_se": distance.standard_error, "kid": None, "kid_se": None}
         counts = {"images": len(samples), "reference_images": against.count}
         return counts | figures | dict.fromkeys(SHARES) | {"notes": notes}
-    found = quality(against, samples, seed=seed)
+    found = quality(against, samples, seed=seed, near=near)
     figures = {"fid": found.fid, "fid_se": found.fid_standard_error, "kid": found.kid}
     figures |= {"kid_se": found.kid_standard_error} | {name: getattr(found, name) for name in SHARES}
     counts = {"images": found.images, "reference_images": found.reference_images}

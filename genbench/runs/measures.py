@@ -24,6 +24,7 @@ from genbench.metrics import quality as qualities
 from genbench.metrics import speed as speeds
 from genbench.metrics.class_fid import class_fid
 from genbench.metrics.exact import exact_matches
+from genbench.metrics.neighbours import Neighbours, neighbours
 from genbench.plots import sample_grid
 from genbench.records import parts
 from genbench.records.pictures import NEIGHBOURS
@@ -94,13 +95,23 @@ def real(extractor: features.Extractor, images: Tensor, spec: DataSpec) -> featu
     return features.real_features(extractor, images, spec.levels, digest({"images": images}))
 
 
+def around(extractor: features.Extractor, images: Tensor, spec: DataSpec) -> Neighbours:
+    """Return the neighbours of real images among each other, kept beside their features: of many they take minutes."""
+    rows = real(extractor, images, spec).features
+    key = digest({"images": images})
+    return Neighbours(
+        **features.kept(extractor, images, spec.levels, key, lambda: vars(neighbours(rows)), "neighbours")
+    )
+
+
 def quality(
     extractor: features.Extractor, data: Dataset, samples: features.Features, asked: Tensor | None, seed: int
 ) -> parts.Quality:
     """Return FID and its kin against the training split; where samples were ``asked`` for classes, in each of them."""
     reference = real(extractor, data.train.images, data.spec)
     few_features = extractor.name == "classifier"
-    whole = qualities.quality(reference, samples, seed=seed, extrapolate=few_features)
+    near = around(extractor, data.train.images, data.spec)
+    whole = qualities.quality(reference, samples, seed=seed, extrapolate=few_features, near=near)
     if asked is None or data.train.labels is None:
         return whole
     found = class_fid(reference.features, data.train.labels, samples.features, asked)
@@ -148,7 +159,7 @@ def collapse(
     n = min(len(samples), len(data.test))
     train = real(extractor, data.train.images, spec).features
     unseen = real(extractor, data.test.images[:n], spec).features
-    apart = collapses.nearest(train).distance
+    apart = around(extractor, data.train.images, spec).nearest
     near = collapses.nearest(samples.features, train)
     usual = collapses.nearest(unseen, train)
     histogram: collapses.Classes | None = None

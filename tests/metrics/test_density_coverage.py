@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from genbench.metrics import density_coverage as measure
+from genbench.metrics import neighbours
 from genbench.metrics.density_coverage import density_coverage
 
 LINE = torch.arange(6.0)[:, None] * torch.tensor([[1.0, 0.0]])  # radii to the fifth neighbour: 5, 4, 3, 3, 4, 5
@@ -17,7 +17,7 @@ def test_by_hand_on_a_line():
 
 
 def test_in_blocks_it_is_the_double_sum(monkeypatch):
-    monkeypatch.setattr(measure, "BLOCK", 7)
+    monkeypatch.setattr(neighbours, "AT_ONCE", 7 * 40)
     real, fake = (torch.randn(n, 3, generator=torch.Generator().manual_seed(n)) for n in (40, 30))
     found = density_coverage(real, fake)
     within = torch.zeros(40, 30)

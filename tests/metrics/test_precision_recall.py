@@ -1,6 +1,8 @@
 import pytest
 import torch
+from torch_fidelity.metric_prc import KEY_METRIC_PRECISION, KEY_METRIC_RECALL, prc_features_to_metric
 
+from genbench.metrics import neighbours
 from genbench.metrics.precision_recall import precision_recall
 
 
@@ -33,6 +35,19 @@ def test_a_ball_reaches_to_the_third_neighbour():
     line = torch.tensor([[0.0, 0], [1, 0], [2, 0], [3, 0]])  # radii 3, 2, 2, 3
     probes = torch.tensor([[-2.9, 0], [5.9, 0], [6.1, 0], [-3.1, 0]])
     assert precision_recall(line, probes).precision == 0.5
+
+
+@pytest.mark.parametrize(("m", "n", "width"), [(300, 80, 20), (50, 200, 3), (4, 4, 2)])
+def test_it_is_torch_fidelitys_in_blocks_too(monkeypatch, m, n, width):
+    monkeypatch.setattr(neighbours, "AT_ONCE", 1000)
+    real, fake = (torch.randn(k, width, generator=torch.Generator().manual_seed(k + width)) for k in (m, n))
+    theirs = prc_features_to_metric(
+        1.1 * fake, real, prc_neighborhood=3, prc_batch_size=37, save_cpu_ram=True, verbose=False
+    )
+    ours = precision_recall(real, 1.1 * fake)
+    assert ours.precision == pytest.approx(float(theirs[KEY_METRIC_PRECISION]), abs=1e-6)
+    assert ours.recall == pytest.approx(float(theirs[KEY_METRIC_RECALL]), abs=1e-6)
+    assert ours.recall > 0
 
 
 def test_too_few_images_are_refused():

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from genbench import DataSpec
+from genbench.metrics.neighbours import neighbours
 from genbench.runs import measures
 
 
@@ -21,6 +22,7 @@ class Seen:
 def collapse(monkeypatch, train, labels, test, samples, predicted=None):
     """Images are handed through as their own features."""
     monkeypatch.setattr(measures, "real", lambda extractor, images, spec: Seen(images))
+    monkeypatch.setattr(measures, "around", lambda extractor, images, spec: neighbours(images))
     split = SimpleNamespace(images=train, labels=labels)
     splits = {"train": split, "validation": split, "test": Rows(test)}
     data = SimpleNamespace(spec=DataSpec((1, 2, 2), classes=2), class_names=(), **splits)

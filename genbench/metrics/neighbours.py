@@ -1,0 +1,61 @@
+"""How near the images of a set lie to each other: reckoned once of a reference, for all measures that ask it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+MOST = 5  # neighbours that a measure asks for
+AT_ONCE = 2**26  # distances in memory
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The neighbours of each of M rows among the others.
+
+    Args:
+        radii: the distances to the nearest, the next and so on, ``(M, K)``, K up to five.
+        nearest: the distance to the nearest, ``(M,)``, without the rounding of products of matrices, by which the same
+            image twice is a hundredth apart.
+    """
+
+    radii: Tensor
+    nearest: Tensor
+
+
+def neighbours(rows: Tensor) -> Neighbours:
+    """Return the neighbours of the rows of a set, ``(M, D)``.
+
+    Raises:
+        ValueError: for fewer than two rows.
+    """
+    if len(rows) < 2:
+        raise ValueError(f"neighbours: {len(rows)} rows: each needs another one")
+    radii, nearest = [], []
+    for place, apart in distances(rows, rows):
+        own = torch.arange(place.start, place.stop)
+        apart[own - place.start, own] = torch.inf
+        least = apart.topk(min(MOST, len(rows) - 1), dim=1, largest=False)
+        radii.append(least.values)
+        nearest.append((rows[place] - rows[least.indices[:, 0]]).norm(dim=1))
+    return Neighbours(torch.cat(radii), torch.cat(nearest))
+
+
+def distances(rows: Tensor, others: Tensor) -> Iterator[tuple[slice, Tensor]]:
+    """Yield which rows come next and their Euclidean distances to all ``others``, as many at once as fit memory.
+
+    Both are moved to where the others have their centre: far from 0 products of rows would lose what parts them.
+
+    Args:
+        rows: the rows ``(N, D)``.
+        others: the rows to which ``(M, D)``.
+    """
+    centre = others.mean(0)
+    to = others - centre
+    size = max(AT_ONCE // len(others), 1)
+    for start in range(0, len(rows), size):
+        place = slice(start, min(start + size, len(rows)))
+        yield place, torch.cdist(rows[place] - centre, to)
