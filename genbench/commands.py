@@ -201,7 +201,9 @@ def score(
 def reproduce(
     cell: CellPath,
     out: Annotated[Path, typer.Option(help="Folder of the new run, in which the cell is not yet.")] = Path("again"),
-    device: Annotated[Literal["cpu", "cuda"] | None, typer.Option(help="Instead of the one it was made on.")] = None,
+    device: Annotated[
+        Literal["cpu", "cuda", "mps"] | None, typer.Option(help="Instead of the one it was made on.")
+    ] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Make a cell again by its own steps, and say whether it came out equal: exit status 0, else 1."""

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Folder of MNIST, CIFAR-10 and the like; else $GENBENCH_DATA.")
 ]
-Device = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to train and measure.")]
+Device = Annotated[
+    Literal["auto", "cpu", "cuda", "mps"],
+    typer.Option(help="Where to train and measure; with mps, Apple's, the processor measures."),
+]
 READABLE = "genbench.readable"
 PLAIN = {
     **{"×": "x", "·": ".", "−": "-", "–": "-", "…": "...", "±": "+-", "≤": "<=", "≥": ">=", "≈": "~", "∞": "inf"},

@@ -7,7 +7,6 @@ Shapes: ``B`` batch, ``C, H, W`` image, ``T`` caption, ``Z`` latent.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -20,11 +19,13 @@ from torch.nn import Parameter
 from torch.optim import Optimizer
 
 from genbench.check import check_batch, check_conditions
+from genbench.narrow import Narrowed, narrowed
 from genbench.spec import Batch as Batch
 from genbench.spec import DataSpec as DataSpec
 from genbench.spec import Field as Field
 from genbench.spec import Split as Split
 from genbench.spec import Splits as Splits
+from genbench.weights import effective, log_mean_exp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,19 +86,6 @@ class Phase:
     share: float
     turns: Sequence[Turn]
     enter: Callable[[Splits, Step], None] | None = None
-
-
-def log_mean_exp(log_weights: Tensor, dim: int) -> Tensor:
-    """Return ``log 1/K Σ w_k`` along ``dim``."""
-    return log_weights.logsumexp(dim) - math.log(log_weights.shape[dim])
-
-
-def effective(log_weights: Tensor, dim: int) -> Tensor:
-    """Return the effective sample size ``(Σ w_k)² / Σ w_k²`` along ``dim``: K for equal weights, 1 for one, 0 for none.
-
-    It says how uneven the drawn weights are, and nothing of those that were missed.
-    """
-    return (2 * log_weights.logsumexp(dim) - (2 * log_weights).logsumexp(dim)).exp().nan_to_num(0.0)
 
 
 @dataclass(frozen=True)
@@ -172,12 +160,14 @@ class GenerativeModel(nn.Module):
     Attributes:
         needs_every_label: whether a model that is given the label needs it of every training image; False where
             training images without one are the point. Images that it is asked about always have theirs.
+        needs_double: whether it learns in numbers of 64 bits, which not every device has.
         perceptual: the feature extractor that it was trained on, if any: no quality under that one says anything.
         origin: the way :func:`genbench.build` made it; None where something else did.
         frequencies: the labels' shares in training, float64 ``(classes,)``; empty where no label is given.
     """
 
     needs_every_label: bool = True
+    needs_double: bool = False
     perceptual: str | None = None
     origin: Origin | None
     frequencies: Tensor
@@ -196,6 +186,11 @@ class GenerativeModel(nn.Module):
         tensor = next(self.parameters(), None)
         return torch.device("cpu") if tensor is None else tensor.device
 
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> GenerativeModel:
+        """Do ``fn`` to all tensors, as ``to(device)`` does: buffers of 64 bits have 32 where the device has no more."""
+        with Narrowed():
+            return super()._apply(fn, recurse)
+
     def phases(self) -> Sequence[Phase]:
         """Return the phases in which the model learns. Their shares sum to 1."""
         raise NotImplementedError(f"{type(self).__name__} does not say how it learns: write phases()")
@@ -206,7 +201,8 @@ class GenerativeModel(nn.Module):
         """Train until the budget is spent. See :func:`genbench.training.fit.fit`."""
         from genbench.training.fit import fit
 
-        return fit(self, data, config, callbacks=callbacks, resume=resume)
+        with narrowed(self.device):
+            return fit(self, data, config, callbacks=callbacks, resume=resume)
 
     def finish(self, data: Splits, generator: Generator) -> None:
         """Set what is known only after the last phase: here how often each label occurs in training.
@@ -272,7 +268,8 @@ class GenerativeModel(nn.Module):
         given = self.conditions(n, labels=labels, sources=sources, fields=fields, generator=generator)
         if n == 0:  # networks need not know what to do with no rows
             return torch.empty((0, *self.spec.shape), dtype=torch.uint8, device=self.device)
-        return self.draw(given, generator)
+        with narrowed(self.device):
+            return self.draw(given, generator)
 
     def draw(self, given: Batch, generator: Generator) -> Tensor:
         """Draw one image for each row of ``given``, whose images are empty: uint8 ``(B, C, H, W)``."""

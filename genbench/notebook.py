@@ -79,7 +79,7 @@ def run(
         anchors: whether the rows that nobody trains are measured too.
         size: the side in pixels that a folder's images are resized to.
         alpha: the ground behind their transparent pixels, a colour, or ``"refuse"``; white where nothing is said.
-        device: the device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        device: the device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         fresh: whether what is done is done again.
         measure_again: whether cells that older measures measured are measured again, by their weights.
         root: the folder of data sets.
@@ -239,7 +239,7 @@ def evaluate(
         seed: the seed of the row.
         size: the side in pixels that a folder data set's images are resized to.
         alpha: the ground behind transparent pixels of a folder's images, or ``"refuse"``.
-        device: the device: ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        device: the device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         root: the folder of data sets.
         fresh: whether a row of this label is replaced.
 
@@ -271,6 +271,6 @@ def evaluate(
 
 
 def _device(name: str) -> str:
-    if name not in ("auto", "cpu", "cuda"):
-        raise ValueError(f"device={name!r}: give auto, cpu or cuda")
+    if name not in ("auto", "cpu", "cuda", "mps"):
+        raise ValueError(f"device={name!r}: give auto, cpu, cuda or mps")
     return chosen_device(name)

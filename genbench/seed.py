@@ -37,8 +37,13 @@ def draw_seed(source: Generator) -> int:
 def kept_rng() -> Iterator[None]:
     """Put torch's global generators back behind the block, whatever is drawn from them inside."""
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    apple = torch.mps.get_rng_state() if torch.backends.mps.is_available() else None
     with torch.random.fork_rng(devices):
-        yield
+        try:
+            yield
+        finally:
+            if apple is not None:
+                torch.mps.set_rng_state(apple)
 
 
 @contextmanager

@@ -13,7 +13,8 @@ UNSHIPPED = sorted([*(ROOT / "tests").rglob("*.py"), *(ROOT / "benchmarks").rglo
 # Packages and modules of genbench from left to right: each may import what stands to its left, and nothing else.
 LINE = (
     (
-        *("spec", "check", "seed", "errors", "memory", "files", "image_file", "colour_profile", "array_file"),
+        *("spec", "check", "seed", "narrow", "weights", "errors", "memory"),
+        *("files", "image_file", "colour_profile", "array_file"),
         *("stats", "console", "reserving", "pretrained", "suites", "processor"),
     ),
     ("interface", "abilities", "catalog", "records"),
@@ -46,7 +47,7 @@ ALLOWED = {
 ALLOWED["genbench"] = {f"genbench.{name}" for name in PLACE}  # its public names, each imported when it is first used
 
 # What a family is made of, and the only part of genbench that it sees.
-MODEL = {f"genbench.{name}" for name in ("interface", "implicit", "spec", "seed", "pretrained")}
+MODEL = {f"genbench.{name}" for name in ("interface", "implicit", "spec", "seed", "weights", "pretrained")}
 FAMILIES = ("autoregressive", "autoencoder", "flow", "gan", "translation")
 ALLOWED["families.layers"] = MODEL
 ALLOWED["families.outputs"] = MODEL | {"families.layers"}

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from genbench import LogLikelihood, spec
-from genbench.interface import GenerativeModel, effective, log_mean_exp
+from genbench.interface import GenerativeModel
+from genbench.weights import effective, log_mean_exp
 
 
 def test_types_of_data_are_had_from_the_interface_as_they_ever_were():

@@ -49,6 +49,8 @@ class FlowModel(GenerativeModel):
         ValueError: for a rate or temperature that is not positive, or labels that the data do not have.
     """
 
+    needs_double = True  # the values of a canvas near the ends of its levels
+
     def __init__(
         self,
         spec: DataSpec,

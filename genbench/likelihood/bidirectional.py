@@ -17,12 +17,12 @@ import torch
 from einops import rearrange
 from torch import Generator, Tensor
 
-from genbench.interface import log_mean_exp
 from genbench.likelihood import laplace
 from genbench.likelihood.ais import Annealed, LogProb, Steps, ais, tune
 from genbench.likelihood.effort import Effort
 from genbench.likelihood.laplace import Laplace, approximate
 from genbench.spec import Batch
+from genbench.weights import log_mean_exp
 
 AT_ONCE = 256  # chains, whose images and gradients fit memory
 SIMULATED = 3  # images that a model made, it can make: their search has one in so many of the steps

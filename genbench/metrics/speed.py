@@ -95,6 +95,8 @@ def _time(draw: Draw, size: int, device: torch.device) -> float:
 def _wait(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
 
 
 def _quartiles(times: list[float]) -> tuple[float, float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from genbench import catalog, files
 from genbench.contract.checks import check_recipe, verdict
 from genbench.interface import GenerativeModel
 from genbench.metrics.memory import peak_memory
+from genbench.narrow import lacks_double, measuring
 from genbench.plots import gallery, sample_grid
 from genbench.records import layout, parts
 from genbench.records.record import Record
@@ -90,6 +92,7 @@ def work(
     if finished is None:
         report = ranks.train(cell, setting, model, learned, unfinished, tell)
         best = take_best(cell, model, learned, unfinished)
+        model = at_rest(cell, model)
         with clock("write"):
             write_fractions(unfinished / layout.FRACTIONS, report.fractions)
             checkpoint.save(unfinished / layout.MODEL, model)
@@ -97,7 +100,7 @@ def work(
         before = Record.read(finished)
         spent = before.model_dump(include={"fit"})["fit"]
         report = FitReport(**{name: value for name, value in spent.items() if name != "batch_size"})
-        model = _read(finished / layout.MODEL, model, before)
+        model = _read(finished / layout.MODEL, at_rest(cell, model), before)
     clock.seconds |= {"fit": report.seconds, "finish": report.finish_seconds}
     digests = {"weights": files.digest(model.state_dict())}
     with clock("sample"):
@@ -159,11 +162,20 @@ def time_alone(cell: Cell, setting: Setting, tell: Tell, finished: Path) -> Reco
     before = Record.read(finished)
     dataset = setting.data(cell)
     built = catalog.build(cell.recipe, dataset.with_labels(cell.labelled).spec, seed=cell.seed, **cell.options)
-    model = _read(finished / layout.MODEL, built.to(cell.device), before)
+    model = _read(finished / layout.MODEL, built.to(measuring(cell.device)), before)
     given = asked(cell.given, dataset, cell.samples)
     speed = drawing_speed(cell, model, given, clock)
     stamp = timed_stamp(before, cell, setting)
     return before.model_copy(update={"speed": speed, "seconds": before.seconds | clock.seconds, "stamp": stamp})
+
+
+def at_rest(cell: Cell, model: GenerativeModel) -> GenerativeModel:
+    """Return a cell's model where it is measured, with numbers of 64 bits where it keeps such."""
+    if not lacks_double(cell.device):
+        return model
+    whole = catalog.build(cell.recipe, model.spec, seed=cell.seed, **cell.options)
+    whole.load_state_dict({name: tensor.cpu() for name, tensor in model.state_dict().items()})
+    return whole.eval()
 
 
 def _read(path: Path, built: GenerativeModel, before: Record) -> GenerativeModel:
@@ -223,10 +235,11 @@ def measured(
 def drawing_speed(cell: Cell, model: GenerativeModel, given: Batch, clock: Clock) -> parts.Speed:
     """Measure how fast the model draws, told the rows of ``given`` in order."""
     noise = generator(cell.seed, "speed")
+    there = model if measuring(cell.device) == cell.device else copy.deepcopy(model).to(cell.device)
 
     def draw(n: int) -> Tensor:
         rows = given.rows(torch.arange(n) % len(given))
-        return model.sample(n, **conditions(rows, cell.given), generator=noise).cpu()
+        return there.sample(n, **conditions(rows, cell.given), generator=noise).cpu()
 
     with clock("speed"):
         return measures.speed(draw, cell.device, cell.timing)

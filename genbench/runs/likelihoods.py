@@ -6,7 +6,7 @@ import torch
 
 from genbench import stats
 from genbench.implicit import BLIND, ImplicitModel
-from genbench.interface import GenerativeModel, frozen, log_mean_exp
+from genbench.interface import GenerativeModel, frozen
 from genbench.likelihood import nll as likelihoods
 from genbench.likelihood.bidirectional import bidirectional
 from genbench.likelihood.effort import effort_named
@@ -14,6 +14,7 @@ from genbench.records import parts
 from genbench.seed import generator
 from genbench.spec import Batch
 from genbench.stats import mean, standard_error
+from genbench.weights import log_mean_exp
 
 CONVERGED = 0.05  # bits/dim: an estimate that moves by more when its temperatures double is still on its way
 

@@ -25,6 +25,7 @@ from genbench.metrics import speed as speeds
 from genbench.metrics.class_fid import class_fid
 from genbench.metrics.exact import exact_matches
 from genbench.metrics.neighbours import Neighbours, neighbours
+from genbench.narrow import measuring
 from genbench.plots import sample_grid
 from genbench.records import parts
 from genbench.records.pictures import NEIGHBOURS
@@ -225,7 +226,7 @@ def sample_measures(
     """
     spec = dataset.spec
     with clock("quality"):
-        network = extractor(cell.extractor, dataset, cell.device)
+        network = extractor(cell.extractor, dataset, measuring(cell.device))
         sample_features = real(network, samples, spec) if keep else network.features(samples, spec.levels)
         of_quality = quality(network, dataset, sample_features, asked, cell.seed)
         of_parzen = parzen(dataset, samples)
@@ -235,7 +236,7 @@ def sample_measures(
     if spec.classes > 1:
         with clock("agreement"):
             same = network.name == "classifier"  # each image goes through each network once
-            judge = network if same else extractor("classifier", dataset, cell.device)
+            judge = network if same else extractor("classifier", dataset, measuring(cell.device))
             probabilities = sample_features.logits.softmax(1) if same else judge.predict(samples, spec.levels)
             predicted = probabilities.argmax(1)
             info["judge"] = judge.hash

@@ -118,7 +118,7 @@ def plan(
         asked = ",".join(suite.measures)
         raise ValueError(f"measures = {asked}: --measure-again measures all; say --measures {','.join(GROUPS)} with it")
     datasets = checked_data(suite, load, device)
-    models = built_models(suite, datasets)
+    models = built_models(suite, datasets, device)
     jobs = []
     twins: dict[Hashable, str] = {}
     for name, dataset in datasets.items() if suite.anchors else ():

@@ -39,13 +39,14 @@ def checked_data(suite: Suite, load: Callable[[str], Dataset], device: str) -> d
     return {name: _checked(suite, load(name)) for name in suite.datasets}
 
 
-def built_models(suite: Suite, datasets: Mapping[str, Dataset]) -> list[GenerativeModel]:
+def built_models(suite: Suite, datasets: Mapping[str, Dataset], device: str) -> list[GenerativeModel]:
     """Return the model of each row that is trained, in order.
 
     Raises:
-        ValueError: for a row that cannot be built, or rows that are to learn from few labels and need all.
+        ValueError: for a row that cannot be built, or trained on this device, or rows that are to learn from few labels
+            and need all.
     """
-    models = [_built(row, datasets[row.dataset], suite) for row in suite.trained]
+    models = [_built(row, datasets[row.dataset], suite, device) for row in suite.trained]
     _check_labels(suite.trained, models, datasets)
     return models
 
@@ -87,10 +88,11 @@ def _check_counts(suite: Suite, dataset: Dataset) -> None:
             raise ValueError(f"{dataset.name}: {count} {split}, and measures of quality need {MINIMUM_IMAGES} or more")
 
 
-def _built(row: SuiteRow, dataset: Dataset, suite: Suite) -> GenerativeModel:
+def _built(row: SuiteRow, dataset: Dataset, suite: Suite, device: str) -> GenerativeModel:
     try:
         model = catalog.build(row.recipe, dataset.with_labels(row.labelled).spec, seed=suite.seeds[0], **row.options)
         check_draws(model, suite.draws)
+        precision.check_double(model, device)
         if model.needs_every_label:
             check_given(model.given, dataset.train, "train")
         by_fid = suite.checkpoint == BEST and decides(row.recipe) == FID

@@ -31,6 +31,7 @@ from genbench.tables.columns import FIGURES
 from genbench.tables.comparable import said_of, short
 from genbench.training.checkpoint import read_tensors
 from genbench.training.config import Trace, read_fractions
+from genbench.training.precision import chosen_device
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -128,8 +129,10 @@ def planned(before: Record, folder: Path, out: Path, root: Path | None, device: 
     except (KeyError, TypeError, ValidationError) as error:
         raise ValueError(f"{folder}: its record's configuration is not one of this version's cells") from error
     cell = cell.model_copy(update={"device": device or cell.device})
-    if cell.device == "cuda" and not torch.cuda.is_available():
-        raise ValueError(f"{folder}: made on cuda, and torch sees no CUDA device here; say --device cpu")
+    try:
+        chosen_device(cell.device)
+    except ValueError as error:
+        raise ValueError(f"{folder}: made on {cell.device}; {error}") from error
     made = layout.cell_folder(out, before.dataset, before.label, before.seed)
     if made.exists():
         raise ValueError(f"{made}: there already; give another --out")
@@ -199,7 +202,7 @@ def _parted(before: Record, after: Record) -> Iterator[str]:
             yield f"{name.replace('.', ' ')} differs ({' / '.join(values)})"
     if any(str(value).endswith("-dirty") for name, value in one.items() if name.endswith("revision")):
         yield "the revision was dirty, so nobody knows its code"
-    if after.stamp.get("device") == "cuda":
+    if after.stamp.get("device") in ("cuda", "mps"):
         yield "kernels of a GPU may add in another order"
     if "seconds" in (before.stamp.get("budget") or {}) and "fractions" not in str(after.stamp.get("course")):
         yield "nobody kept what the clock showed at each step, so schedules followed the steps"

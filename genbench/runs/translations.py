@@ -18,6 +18,7 @@ from genbench.metrics.caption_agreement import caption_agreement
 from genbench.metrics.fidelity import paired
 from genbench.metrics.rank_1 import rank_1
 from genbench.metrics.shadow import shadow
+from genbench.narrow import measuring
 from genbench.records import parts
 from genbench.runs.clock import Clock
 from genbench.runs.conditions import DOMAIN, asked_labels, sources_have_labels
@@ -70,7 +71,9 @@ def translation_measures(
         return found
     if DOMAIN in names and spec.fields[DOMAIN].levels > 1:
         with clock("domains"):
-            found = replace(found, domains=domain_accuracy(samples, given.fields[DOMAIN], dataset, cell.device))
+            found = replace(
+                found, domains=domain_accuracy(samples, given.fields[DOMAIN], dataset, measuring(cell.device))
+            )
     if FIELD in names and dataset.vocabulary is not None:
         with clock("caption"):
             agreement = caption_agreement(given.fields[FIELD], samples, spec.levels, dataset.vocabulary)
@@ -78,7 +81,7 @@ def translation_measures(
     labels = asked_labels(given, names, dataset)
     if "source" in names and sources_have_labels(spec) and labels is not None and dataset.test.labels is not None:
         with clock("taught"):
-            found = replace(found, taught=taught(samples, labels, dataset, cell.device))
+            found = replace(found, taught=taught(samples, labels, dataset, measuring(cell.device)))
     return found
 
 

@@ -21,6 +21,7 @@ from genbench.features import Extractor
 from genbench.implicit import ImplicitModel
 from genbench.interface import GenerativeModel
 from genbench.metrics.fid import fid
+from genbench.narrow import measuring
 from genbench.records import layout
 from genbench.records.history import read_lines
 from genbench.runs import measures
@@ -164,7 +165,7 @@ class Watch:
     @cached_property
     def _judge(self) -> tuple[Extractor, Tensor]:
         """The extractor, and its features of the validation split."""
-        network = measures.extractor(self.cell.extractor, self.dataset, self.cell.device)
+        network = measures.extractor(self.cell.extractor, self.dataset, measuring(self.cell.device))
         return network, measures.real(network, self.dataset.validation.images, self.dataset.spec).features
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, ValidationError
+from pydantic import Field as Named
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Generator, Tensor
@@ -22,6 +23,8 @@ from genbench.training.parallel import ALONE, Ranks
 
 if TYPE_CHECKING:
     from genbench.training.config import FitConfig
+
+ACCELERATORS = {"cuda": torch.cuda, "mps": torch.mps}  # what has a global generator of its own
 
 
 def save(path: Path | str, model: GenerativeModel, **texts: str) -> None:
@@ -115,8 +118,9 @@ def save_training(
         RuntimeError: where ranks do not agree.
     """
     ranks.check_agreement(model)
-    cuda = torch.cuda.get_rng_state() if model.device.type == "cuda" else None
-    first, *others = ranks.gathered({"noise": noise.get_state(), "cpu": torch.get_rng_state(), "cuda": cuda})
+    kind = ACCELERATORS.get(model.device.type)
+    states = {"cpu": torch.get_rng_state(), "accelerator": kind.get_rng_state() if kind else None}
+    first, *others = ranks.gathered({"noise": noise.get_state(), **states})
     if ranks.rank:
         return
     whole = {
@@ -139,7 +143,7 @@ class RandomStates(BaseModel):
 
     noise: Tensor
     cpu: Tensor
-    cuda: Tensor | None
+    accelerator: Tensor | None = Named(validation_alias=AliasChoices("accelerator", "cuda"))  # its name before mps
 
 
 class Training(RandomStates):
@@ -201,8 +205,9 @@ def load_training(
     try:
         noise.set_state(own.noise)
         torch.set_rng_state(own.cpu)
-        if own.cuda is not None and model.device.type == "cuda":
-            torch.cuda.set_rng_state(own.cuda)
+        kind = ACCELERATORS.get(model.device.type)
+        if own.accelerator is not None and kind:
+            kind.set_rng_state(own.accelerator)
     except (RuntimeError, TypeError) as error:
         raise ValueError(f"checkpoint {path}: random states of another kind ({named(error)}); begin afresh") from error
     return whole.optimizers

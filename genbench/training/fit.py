@@ -43,7 +43,7 @@ def fit(
     """
     precision.check(config.precision, model.device)
     ranks = parallel.joined(config.devices, model.device)
-    _check_data(model, data)
+    _check(model, data)
     data = Splits(data.train.to(model.device), data.validation.to(model.device))
     phases = model.phases()
     state = State()
@@ -103,12 +103,13 @@ def fit(
     return FitReport(state.images, sum(state.steps), state.seconds, state.finish_seconds, steps, *state.kept)
 
 
-def _check_data(model: GenerativeModel, data: Splits) -> None:
-    """Refuse splits that ``model`` cannot learn from. Unpaired validation images may be without sources.
+def _check(model: GenerativeModel, data: Splits) -> None:
+    """Refuse splits that ``model`` cannot learn from, and a device. Unpaired validation images may be without sources.
 
     Raises:
-        ValueError: in one line that names split and value.
+        ValueError: in one line that names device, or split and value.
     """
+    precision.check_double(model, model.device)
     bare = not model.spec.paired and data.validation.sources is None
     check_split(model.spec, data.train, "train")
     check_split(_without_sources(model.spec) if bare else model.spec, data.validation, "validation")

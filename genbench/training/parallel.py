@@ -46,7 +46,7 @@ def check(devices: int, device: str, batch_size: int) -> None:
 
     Args:
         devices: the number of devices of one training.
-        device: the kind of device, ``"cpu"`` or ``"cuda"``.
+        device: the kind of device, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         batch_size: the number of images a batch, of all devices together.
 
     Raises:
@@ -55,12 +55,10 @@ def check(devices: int, device: str, batch_size: int) -> None:
     check_share(devices, batch_size)
     if devices == 1:
         return
-    cuda = device.startswith("cuda")
-    there = torch.cuda.device_count() if cuda else len(processor.cores())
+    kinds = {"cuda": (torch.cuda.device_count(), "CUDA devices"), "mps": (1, "mps devices")}
+    there, called = kinds.get(device.partition(":")[0], (len(processor.cores()), "cores"))
     if devices > there:
-        raise ValueError(
-            f"devices={devices}: there are {there} {'CUDA devices' if cuda else 'cores'} here; give at most these"
-        )
+        raise ValueError(f"devices={devices}: there are {there} {called} here; give at most these")
     name = backend(device)
     if not (distributed.is_available() and getattr(distributed, f"is_{name}_available")()):
         raise ValueError(f"devices={devices}: this torch comes without {name}; give 1")

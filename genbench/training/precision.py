@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from genbench.interface import GenerativeModel
 
 NAMES = ("float32", "bfloat16")
 AUTO = "auto"  # bfloat16 where the device multiplies in it itself, else float32
@@ -34,7 +35,7 @@ def check(name: str, device: torch.device | str) -> None:
     """
     check_name(name)
     if name == "bfloat16" and not _has_bfloat16(str(device)):
-        needs = "a GPU that has it" if str(device).startswith("cuda") else f"one of {', '.join(sorted(FLAGS))}"
+        needs = "a GPU that has it" if not str(device).startswith("cpu") else f"one of {', '.join(sorted(FLAGS))}"
         raise ValueError(f"precision='bfloat16': {device} lacks it (it takes {needs}); say float32")
 
 
@@ -90,15 +91,25 @@ def _lay_out(model: nn.Module, memory: torch.memory_format) -> None:
             tensor.data = tensor.data.contiguous(memory_format=memory)
 
 
+def check_double(model: GenerativeModel, device: torch.device | str) -> None:
+    """Refuse (``ValueError``) a model that learns in numbers of 64 bits, for a device that has none."""
+    from genbench.narrow import lacks_double
+
+    if model.needs_double and lacks_double(device):
+        raise ValueError(
+            f"{device} has no numbers of 64 bits, in which {type(model).__name__} learns; say --device cpu"
+        )
+
+
 def chosen_device(device: str) -> str:
-    """Return ``cuda`` or ``cpu`` for ``auto``, whichever there is.
+    """Return ``cuda`` or ``cpu`` for ``auto``, whichever there is; Apple's ``mps``, which lacks some, is asked for.
 
     Raises:
-        ValueError: for ``cuda`` where there is none.
+        ValueError: for ``cuda`` or ``mps`` where there is none.
     """
     import torch
 
-    there = torch.cuda.is_available()
-    if device == "cuda" and not there:
-        raise ValueError("--device cuda: torch sees no CUDA device here; say auto or cpu")
-    return ("cuda" if there else "cpu") if device == "auto" else device
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if not there.get(device, True):
+        raise ValueError(f"--device {device}: torch sees no {device.upper()} device here; say auto or cpu")
+    return ("cuda" if there["cuda"] else "cpu") if device == "auto" else device

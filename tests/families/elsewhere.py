@@ -72,7 +72,11 @@ def replaced(value, kind, act):
 
 
 class Elsewhere(TorchDispatchMode):
-    """Inside the block the device is there."""
+    """Inside the block the device is there; ``narrow``, it has no numbers of 64 bits, as Apple's mps."""
+
+    def __init__(self, narrow=False):
+        super().__init__()
+        self.narrow = narrow
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
@@ -91,6 +95,8 @@ class Elsewhere(TorchDispatchMode):
         options = {name: replaced(value, There, lambda tensor: tensor.inner) for name, value in kwargs.items()}
         out = func(*unwrapped, **options)
         if home == ELSEWHERE:
+            if self.narrow and any(tensor.dtype == torch.float64 for tensor in among([out])):
+                raise TypeError(f"{func}: this device has no float64")
             out = replaced(out, torch.Tensor, There)
         return return_and_correct_aliasing(func, args, kwargs, out) if tensors else out
 

@@ -5,10 +5,10 @@ import torch
 
 from genbench import Batch, DataSpec, ImplicitModel
 from genbench.implicit import search
-from genbench.interface import log_mean_exp
 from genbench.likelihood.ais import Point, Steps, ais, sigmoid_schedule, transition, tune
 from genbench.likelihood.effort import EFFORTS, check_effort, effort_named
 from genbench.seed import normal
+from genbench.weights import log_mean_exp
 
 DOUBLE = torch.float64
 

@@ -8,10 +8,11 @@ import torch
 from torch import nn
 
 from genbench import Batch, DataSpec, ImplicitModel
-from genbench.interface import frozen, log_mean_exp
+from genbench.interface import frozen
 from genbench.likelihood import bidirectional, laplace
 from genbench.likelihood.effort import Effort
 from genbench.likelihood.observation import discretised_gaussian, draw
+from genbench.weights import log_mean_exp
 
 DOUBLE = torch.float64
 
