@@ -11,6 +11,7 @@ import math
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -24,12 +25,27 @@ NUMBERS = "buifcSU"  # kinds of types without a pointer in them; of texts, what 
 DEFLATED = 1032  # times as long as its bytes in an archive: no deflated stream comes to more
 HEADER = 4096  # characters of an array's header, of which numpy writes 128
 CHUNK = 2**20
+SAID = "not an .npz file of plain arrays, or damaged"
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 IDX_BYTES = b"\0\0\x08"  # and the number of dimensions: how an IDX file of unsigned bytes begins
 
 
 class _RefusedError(ValueError):
     """What is wrong with an array; path and member are put in front."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """What an array is: its shape, the type of its numbers, and whether its first axis runs fastest in the file."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    fortran: bool
+
+    @property
+    def bytes(self) -> int:
+        """The bytes that it takes."""
+        return math.prod(self.shape) * self.dtype.itemsize
 
 
 def npy(path: Path) -> np.ndarray:
@@ -50,23 +66,44 @@ def npz(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> tuple[
     """
     arrays: dict[str, np.ndarray] = {}
     others: list[str] = []
-    said = "not an .npz file of plain arrays, or damaged"
-    with _reading(path, said), path.open("rb") as whole, zipfile.ZipFile(whole) as archive:
-        for entry in archive.infolist():
-            name = entry.filename.removesuffix(".npy")
-            if name in arrays or name in others:
-                raise _RefusedError(f"it has two arrays {name!r}")
+    with _members(path) as (archive, members):
+        for name, entry in members.items():
             if not wanted(name):
                 others.append(name)
                 continue
-            with _reading(path, f"{said}: array {name!r}"), archive.open(entry) as member:
-                if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                    raise _RefusedError("packed in a way that numpy does not write")
-                packed = min(entry.compress_size, path.stat().st_size)
-                if entry.file_size > packed * (DEFLATED if entry.compress_type else 1):
-                    raise _RefusedError(f"{packed} bytes in the archive cannot be {entry.file_size}")
+            with _member(path, archive, entry) as member:
                 arrays[name] = _array(member, entry.file_size, f"{path}: {name}")
     return arrays, others
+
+
+def heads(path: Path) -> dict[str, Head]:
+    """Return what each array of an ``.npz`` file is, by name; none is read.
+
+    Raises:
+        ValueError: where :func:`npz` raises it.
+    """
+    found = {}
+    with _members(path) as (archive, members):
+        for name, entry in members.items():
+            with _member(path, archive, entry) as member:
+                found[name] = _head(member, entry.file_size)
+    return found
+
+
+def rows(path: Path, name: str) -> Iterator[np.ndarray]:
+    """Yield the rows of an array of an ``.npz`` file, some at once, in order and in C order: no more is in memory.
+
+    Raises:
+        ValueError: where :func:`npz` raises it, and for an array in Fortran order, whose rows lie all over it.
+    """
+    with _members(path) as (archive, members), _member(path, archive, members[name]) as member:
+        head = _head(member, members[name].file_size)
+        if head.fortran and len(head.shape) > 1:
+            raise _RefusedError("larger than memory, and in Fortran order; save it in C order")
+        each = max(1, CHUNK // max(1, math.prod(head.shape[1:]) * head.dtype.itemsize))
+        for start in range(0, head.shape[0], each):
+            count = min(each, head.shape[0] - start)
+            yield _filled(member, (count, *head.shape[1:]), head.dtype, f"{path}: {name}")
 
 
 def idx(path: Path, dimensions: int) -> np.ndarray:
@@ -92,6 +129,32 @@ def idx(path: Path, dimensions: int) -> np.ndarray:
 
 
 @contextmanager
+def _members(path: Path) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]]:
+    """Yield an archive, open, and the arrays in it by name."""
+    with _reading(path, SAID), path.open("rb") as whole, zipfile.ZipFile(whole) as archive:
+        members: dict[str, zipfile.ZipInfo] = {}
+        for entry in archive.infolist():
+            name = entry.filename.removesuffix(".npy")
+            if name in members:
+                raise _RefusedError(f"it has two arrays {name!r}")
+            members[name] = entry
+        yield archive, members
+
+
+@contextmanager
+def _member(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
+    """Yield an array of an archive, open, once its size is one that its bytes can have."""
+    name = entry.filename.removesuffix(".npy")
+    with _reading(path, f"{SAID}: array {name!r}"), archive.open(entry) as member:
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise _RefusedError("packed in a way that numpy does not write")
+        packed = min(entry.compress_size, path.stat().st_size)
+        if entry.file_size > packed * (DEFLATED if entry.compress_type else 1):
+            raise _RefusedError(f"{packed} bytes in the archive cannot be {entry.file_size}")
+        yield member
+
+
+@contextmanager
 def _reading(path: Path, said: str) -> Iterator[None]:
     """Turn whatever reading a file raises inside into one line with its path; ``said`` is what that mostly means."""
     check_regular(path)
@@ -111,6 +174,13 @@ def _reading(path: Path, said: str) -> Iterator[None]:
 
 def _array(file: IO[bytes], size: int, name: str) -> np.ndarray:
     """Return the array in a stream of ``size`` bytes as numpy saves one."""
+    head = _head(file, size)
+    array = _filled(file, head.shape[::-1] if head.fortran else head.shape, head.dtype, name)
+    return (array.T if head.fortran else array).astype(head.dtype.newbyteorder("="), order="C", copy=False)
+
+
+def _head(file: IO[bytes], size: int) -> Head:
+    """Return what a stream of ``size`` bytes says that it holds, which is as many bytes as there are."""
     version = np.lib.format.read_magic(file)
     if version not in HEADERS:  # (3, 0) is for names of fields beyond Latin-1, which no array of numbers has
         raise _RefusedError(f"saved in a format of numpy's, {version}, that plain arrays do not have")
@@ -120,8 +190,7 @@ def _array(file: IO[bytes], size: int, name: str) -> np.ndarray:
     there = size - file.tell()
     if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != there:
         raise _RefusedError(f"{there} bytes for shape {shape} of {dtype}: cut short or damaged")
-    array = _filled(file, shape[::-1] if fortran else shape, dtype, name)
-    return (array.T if fortran else array).astype(dtype.newbyteorder("="), order="C", copy=False)
+    return Head(shape, dtype, fortran)
 
 
 def _filled(file: IO[bytes] | gzip.GzipFile, shape: tuple[int, ...], dtype: np.dtype, name: str) -> np.ndarray:

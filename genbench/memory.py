@@ -9,6 +9,7 @@ from pathlib import Path
 
 # What a container may take, by the two versions of Linux's control groups.
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+SHARE = 0.5  # of memory, for data: the rest is for what is made of them
 
 
 @cache
@@ -21,6 +22,12 @@ def total() -> int | None:
         with suppress(OSError, ValueError):  # "max" is no number
             found.append(int(Path(path).read_text()))
     return min(found, default=None)
+
+
+def holds(needed: int) -> bool:
+    """Return whether so many bytes of data are kept in memory: as many as half of it, where anybody says how much."""
+    there = total()
+    return there is None or needed <= there * SHARE
 
 
 def check_fits(what: str, needed: int, hint: str) -> None:

@@ -20,16 +20,26 @@ def as_images(images: np.ndarray, name: str) -> Tensor:
     Raises:
         ValueError: for another type or other axes, or for no images.
     """
-    if images.dtype != np.uint8:
-        raise ValueError(f"{name} are {images.dtype}; give uint8 levels from 0 to 255")
-    last = images.ndim == 4 and images.shape[3] in CHANNELS
-    if images.ndim not in (3, 4) or not (images.ndim == 3 or last or images.shape[1] in CHANNELS):
-        axes = "N×H×W, N×H×W×C or N×C×H×W with 1 or 3 channels"
-        raise ValueError(f"{name} have shape {images.shape}; give {axes}")
-    if images.size == 0:
-        raise ValueError(f"{name} have shape {images.shape}, so there are none")
+    last = check_images(images.shape, images.dtype, name)
     tensor = torch.from_numpy(images)
     return tensor[:, None] if tensor.dim() == 3 else _channels_first(tensor) if last else tensor
+
+
+def check_images(shape: tuple[int, ...], dtype: np.dtype, name: str) -> bool:
+    """Return whether the channels of an array of images come last; one of other axes or another type is refused.
+
+    Raises:
+        ValueError: where :func:`as_images` raises it.
+    """
+    if dtype != np.uint8:
+        raise ValueError(f"{name} are {dtype}; give uint8 levels from 0 to 255")
+    last = len(shape) == 4 and shape[3] in CHANNELS
+    if len(shape) not in (3, 4) or not (len(shape) == 3 or last or shape[1] in CHANNELS):
+        axes = "N×H×W, N×H×W×C or N×C×H×W with 1 or 3 channels"
+        raise ValueError(f"{name} have shape {shape}; give {axes}")
+    if 0 in shape:
+        raise ValueError(f"{name} have shape {shape}, so there are none")
+    return last
 
 
 def as_labels(labels: np.ndarray, count: int) -> Tensor:
@@ -54,6 +64,8 @@ def flat(labels: np.ndarray) -> np.ndarray:
 
 def brought_forward(values: Tensor, rows: Tensor) -> Tensor:
     """Return ``values[rows]`` in the memory of ``values``, whose order is lost: a share of it is copied at a time."""
+    if torch.equal(rows, torch.arange(len(rows))):  # in order already; what is mapped nobody may write to
+        return values[: len(rows)]
     values = values.contiguous()
     columns = values.view(len(values), -1)
     wide = max(1, -(-columns.shape[1] // PASSES))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,15 +14,18 @@ import torch
 from torch import Tensor
 
 from genbench.data.classes import in_order
+from genbench.data.mapped import Pages, mapped
 from genbench.data.raw import Raw
-from genbench.data.stack import SHARE, Stack
+from genbench.data.splits import in_splits
+from genbench.data.stack import SHARE, Stack, channels_first, is_grey
 from genbench.errors import printable
 from genbench.image_file import SUFFIXES, WHITE, decoded
-from genbench.memory import check_fits
+from genbench.memory import check_fits, holds
 
 BESIDE_SIZE = "bring them to one size"  # the advice of those who resize nothing
 ADVICE = "say --size N to resize and crop all"
 LESS = "give fewer, or a smaller --size"
+GREY = "stored in colour and grey in every pixel"
 SHOWN = 5  # reasons for which files were skipped, by name
 
 
@@ -81,12 +85,21 @@ def load(path: Path, size: int | None, alpha: str = WHITE) -> Raw:
     for _, others in parts[1:]:
         if others != classes:
             raise ValueError(f"folder {path}: classes of test/ {others} are not those of train/ {classes}")
-    images = pixels([file for files, _ in parts for file, _ in files], reading)
-    labels = [torch.tensor([label for _, label in files]) for files, _ in parts]
-    split = list(zip(images.split([len(part) for part in labels]), labels, strict=True))
+    files = [file for inside, _ in parts for file, _ in inside]
+    labels = [torch.tensor([label for _, label in inside]) for inside, _ in parts]
     of_classes = "no classes" if not classes else "1 class" if len(classes) == 1 else f"{len(classes):,} classes"
-    told = reading.said(f"{_counted(len(images), 'image')}, {of_classes}")
+    counted = f"{_counted(len(files), 'image')}, {of_classes}"
+    if not holds(_bytes(files, reading)):
+        rows = in_splits(labels[0], labels[1] if len(labels) > 1 else None)
+        order = torch.cat(rows)
+        images = _mapped(path, [files[row] for row in order.tolist()], reading)
+        places = torch.arange(len(files)).split([len(part) for part in rows])
+        own = {"parts": places, "told": reading.said(counted)}
+        return Raw(images, torch.cat(labels)[order], classes=len(classes), class_names=tuple(classes), **own)
+    images = pixels(files, reading)
+    split = list(zip(images.split([len(part) for part in labels]), labels, strict=True))
     test = split[1] if len(split) > 1 else None
+    told = reading.said(counted)
     return Raw(*split[0], classes=len(classes), test=test, told=told, class_names=tuple(classes))
 
 
@@ -194,16 +207,67 @@ def pixels(files: Sequence[Path], reading: Reading, half: int | None = None) -> 
         check_fits(f"size={size}", int(SHARE * len(files) * size * size), LESS)
     stack = Stack(len(files), LESS)
     turned = 0
-    for file in files:
-        array, done = _array(file, reading, half)
-        reading.done.update(done if half != 1 else ())  # a picture of two halves is one
-        if stack.side not in ((), array.shape[:2]):
-            a, b = ("×".join(map(str, side[::-1])) for side in (stack.side, array.shape[:2]))
-            raise ValueError(f"{file} is {b} and {files[0]} is {a}; {ADVICE}")
+    done: Counter[str] = Counter()
+    for file, array in _pictures(files, reading, done, half):
         turned += stack.add(array, file) and array.ndim == 3
+    reading.done.update(done if half != 1 else {})  # a picture of two halves is one
     if stack.grey and turned:
-        reading.done["stored in colour and grey in every pixel"] += turned
+        reading.done[GREY] += turned
     return stack.images
+
+
+def _mapped(path: Path, files: Sequence[Path], reading: Reading) -> Tensor:
+    """Return the pictures of all files as :func:`pixels` does, in the cache's file of them."""
+    listed = hashlib.sha256()
+    for file in files:
+        known = file.stat()
+        listed.update(f"{file.relative_to(path)}\0{known.st_size}\0{known.st_mtime_ns}\0".encode(errors="replace"))
+    identity = {"folder": str(path.absolute()), "files": listed.hexdigest(), "count": len(files)}
+
+    def written(pages: Pages, channels: int) -> Counter[str] | None:
+        """Write all, and return what was done to them; None where one channel does not do."""
+        done: Counter[str] = Counter()
+        for place, (_, array) in enumerate(_pictures(files, reading, done)):
+            if channels == 1 and not is_grey(array):
+                return None
+            if place == 0:
+                pages.begin((len(files), channels, *array.shape[:2]))
+            pages.put(place, channels_first(array, channels))
+            done[GREY] += channels == 1 and array.ndim == 3
+        return +done
+
+    def fill(pages: Pages) -> Counter[str]:
+        grey = written(pages, 1)
+        return written(pages, 3) or Counter() if grey is None else grey
+
+    images, done = mapped(identity | {"size": reading.size, "alpha": reading.alpha}, fill)
+    reading.done.update(done)
+    return images
+
+
+def _bytes(files: Sequence[Path], reading: Reading) -> int:
+    """Return how much memory the pictures of all files take, in colour; the first says it."""
+    array, _ = _array(files[0], reading, None)
+    return 3 * len(files) * array.shape[0] * array.shape[1]
+
+
+def _pictures(
+    files: Sequence[Path], reading: Reading, done: Counter[str], half: int | None = None
+) -> Iterator[tuple[Path, np.ndarray]]:
+    """Yield each file with its pixels, all of one size, and count in ``done`` what was done to them.
+
+    Raises:
+        ValueError: for files that cannot be read, or sizes that differ.
+    """
+    side: tuple[int, ...] = ()
+    for file in files:
+        array, conversions = _array(file, reading, half)
+        done.update(conversions)
+        if side not in ((), array.shape[:2]):
+            a, b = ("×".join(map(str, one[::-1])) for one in (side, array.shape[:2]))
+            raise ValueError(f"{file} is {b} and {files[0]} is {a}; {ADVICE}")
+        side = array.shape[:2]
+        yield file, array
 
 
 def _array(file: Path, reading: Reading, half: int | None) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -27,8 +28,12 @@ import torch
 from torch import Tensor
 
 from genbench import array_file
-from genbench.data.arrays import as_images, as_labels
+from genbench.data.arrays import as_images, as_labels, check_images
+from genbench.data.mapped import Pages, mapped
 from genbench.data.raw import Raw
+from genbench.data.splits import SHARES, stratified
+from genbench.files import digest
+from genbench.memory import holds
 from genbench.seed import generator
 from genbench.spec import Field, check_field_name
 
@@ -46,10 +51,10 @@ def load(path: Path) -> Raw:
     Raises:
         ValueError: for a file that is missing, damaged, or whose arrays are not that.
     """
-    arrays = _arrays(path)
-    if "images" not in arrays:
+    arrays, large = _arrays(path)
+    if "images" not in arrays and large is None:
         raise ValueError(f"{path}: no array 'images'; save one with numpy.savez({path.name!r}, images=…)")
-    images = as_images(arrays["images"], f"{path}: images")
+    images = as_images(arrays["images"], f"{path}: images") if large is None else _promised(*large, path)
     labels = _labels(arrays["labels"], len(images), path) if "labels" in arrays else None
     classes = 0 if labels is None else int(labels.max()) + 1
     sources = as_images(arrays["sources"], f"{path}: sources") if "sources" in arrays else None
@@ -86,7 +91,8 @@ def load(path: Path) -> Raw:
     names = _class_names(arrays["class_names"], classes, path) if "class_names" in arrays else ()
     try:
         raw = Raw(images, labels, classes=classes, parts=parts, sources=sources, fields=fields, kinds=kinds)
-        return replace(raw, class_names=names)
+        raw = replace(raw, class_names=names)
+        return raw if large is None else _in_order(raw, large[0], path)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
@@ -109,20 +115,62 @@ def named(names: Sequence[str]) -> dict[str, str]:
     return meant
 
 
-def _arrays(path: Path) -> Mapping[str, np.ndarray]:
-    """Return the arrays of the file, all of which mean something here.
+def _arrays(path: Path) -> tuple[Mapping[str, np.ndarray], tuple[str, array_file.Head] | None]:
+    """Return the arrays of the file, all of which mean something here; of images that memory does not hold, what they
+    are called there and what they are.
 
     Raises:
         ValueError: for a file that is missing or damaged, and for arrays by other names.
     """
+    heads = array_file.heads(path)
     known = {*PLAIN, *PARTS, *ALIASES}
-    found, strange = array_file.npz(path, lambda name: name in known or name.startswith(tuple(FIELDS)))
-    called = named(list(found))
+    meaning = [name for name in heads if name in known or name.startswith(tuple(FIELDS))]
+    called = named(meaning)
+    large = next((n for n in meaning if called[n] == "images" and not holds(heads[n].bytes)), None)
+    found, _ = array_file.npz(path, lambda name: name in meaning and name != large)
     arrays = {called[name]: array for name, array in found.items() if called[name] not in ALIASES}
-    strange += [name for name in found if called[name] in ALIASES]
-    if strange and "images" in arrays:
+    strange = [name for name in heads if name not in meaning or called[name] in ALIASES]
+    if strange and ("images" in arrays or large):
         raise ValueError(f"{path}: {_unread(strange)}")
-    return arrays
+    return arrays, None if large is None else (large, heads[large])
+
+
+def _promised(name: str, head: array_file.Head, path: Path) -> Tensor:
+    """Return images of the shape that a file's are to have, in no memory, until they are mapped."""
+    last = check_images(head.shape, head.dtype, f"{path}: {name}")
+    count, *axes = head.shape
+    shape = (1, *axes) if len(axes) == 2 else (axes[2], *axes[:2]) if last else axes
+    return torch.zeros((), dtype=torch.uint8).expand(count, *shape)
+
+
+def _in_order(raw: Raw, name: str, path: Path) -> Raw:
+    """Return data whose images memory does not hold in the order of their splits, as a file of the cache has them."""
+    rows = raw.parts or stratified(raw.labels, len(raw.images), SHARES)
+    order = torch.cat(tuple(rows))
+    places = torch.full((len(raw.images),), -1)
+    places[order] = torch.arange(len(order))
+
+    def fill(pages: Pages) -> Mapping[str, object]:
+        pages.begin((len(order), *raw.images.shape[1:]))
+        numbers = iter(places.tolist())
+        for chunk in array_file.rows(path, name):
+            for place, image in zip(islice(numbers, len(chunk)), as_images(chunk, name).numpy(), strict=True):
+                if place >= 0:
+                    pages.put(place, image)
+        return {}
+
+    known = path.stat()
+    file = {"npz": str(path.absolute()), "bytes": known.st_size, "changed": known.st_mtime_ns}
+    images, _ = mapped(file | {"order": digest({"order": order})}, fill)
+    train, validation, test = torch.arange(len(order)).split([len(part) for part in rows])
+    return replace(
+        raw,
+        images=images,
+        labels=None if raw.labels is None else raw.labels[order],
+        sources=None if raw.sources is None else raw.sources[order],
+        fields={key: values[order] for key, values in raw.fields.items()},
+        parts=(train, validation, test),
+    )
 
 
 def _unread(names: list[str]) -> str:

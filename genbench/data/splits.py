@@ -39,6 +39,20 @@ def stratified(labels: Tensor | None, count: int, shares: tuple[float, ...], see
     return [part[torch.randperm(len(part), generator=source)] for part in whole]
 
 
+def in_splits(labels: Tensor, test: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the rows of training, validation and test split, as of images whose order nobody else asks for.
+
+    Args:
+        labels: the labels, int64 ``(N,)``, one class of all where there are none.
+        test: the labels of an official test split, whose rows stand behind the others and come in random order.
+    """
+    if test is None:
+        train, validation, held_out = stratified(labels, len(labels), SHARES)
+        return train, validation, held_out
+    train, validation = stratified(labels, len(labels), HELD_OUT)
+    return train, validation, len(labels) + torch.randperm(len(test), generator=generator(0, "test"))
+
+
 def chosen(count: int, n: int, labels: Tensor | None = None, seed: int = 0) -> Tensor:
     """Return ``n`` of the rows ``0 … count-1``, each class in its share, drawn at random and in random order.
 

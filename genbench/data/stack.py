@@ -11,6 +11,18 @@ from genbench.memory import check_fits
 SHARE = 1.25  # of the pixels: what loading them takes at most
 
 
+def is_grey(picture: np.ndarray) -> bool:
+    """Return whether a picture, ``(H, W)`` or ``(H, W, 3)``, is grey in every pixel."""
+    return picture.ndim == 2 or bool((picture == picture[..., :1]).all())
+
+
+def channels_first(picture: np.ndarray, channels: int) -> np.ndarray:
+    """Return a picture, ``(H, W)`` or ``(H, W, 3)``, as ``(1, H, W)`` or ``(3, H, W)``."""
+    if channels == 1:
+        return (picture if picture.ndim == 2 else picture[..., 0])[None]
+    return np.broadcast_to(picture, (3, *picture.shape)) if picture.ndim == 2 else picture.transpose(2, 0, 1)
+
+
 class Stack:
     """Room for ``count`` pictures.
 
@@ -35,7 +47,7 @@ class Stack:
         Raises:
             ValueError: for more than memory holds.
         """
-        grey = picture.ndim == 2 or bool((picture == picture[..., :1]).all())
+        grey = is_grey(picture)
         if not self.side:
             self.side = picture.shape[:2]
             self._check(1 if grey else 3, name)
@@ -47,9 +59,8 @@ class Stack:
             colours = self._images(3)
             for i in reversed(range(self.filled)):  # the last moves first, so that none is written over
                 colours[i] = greys[i].clone()
-        one = picture[..., 0] if self.grey and picture.ndim == 3 else picture
-        target = self._images(1 if self.grey else 3)[self.filled]
-        target.numpy()[...] = one if one.ndim == 2 else one.transpose(2, 0, 1)
+        channels = 1 if self.grey else 3
+        self._images(channels)[self.filled].numpy()[...] = channels_first(picture, channels)
         self.filled += 1
         return grey
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from torch import Tensor
 
 
@@ -12,5 +14,6 @@ def exact_matches(samples: Tensor, images: Tensor) -> int:
         samples: the samples, uint8 ``(N, C, H, W)``.
         images: the images, uint8 ``(M, C, H, W)``.
     """
-    known = {image.tobytes() for image in images.cpu().contiguous().numpy()}
-    return sum(sample.tobytes() in known for sample in samples.cpu().contiguous().numpy())
+    asked = Counter(sample.tobytes() for sample in samples.cpu().contiguous().numpy())
+    found = {known for image in images.cpu().numpy() if (known := image.tobytes()) in asked}
+    return sum(asked[known] for known in found)

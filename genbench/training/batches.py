@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
+
 import torch
 from torch import Tensor
 
+from genbench.memory import holds
 from genbench.seed import generator
 from genbench.spec import Batch, DataSpec, Split
 
@@ -33,6 +36,8 @@ class Shuffled:
 class Stream:
     """Training batches by number. Unpaired sources, with their fields, and the labelled share have orders of their own.
 
+    Where memory does not hold the images, the next batch is fetched by a thread while one is learned from.
+
     Args:
         split: the training split; labels are -1 where unknown.
         spec: the data's spec, which says whether sources are paired and whether only a share is labelled.
@@ -56,8 +61,21 @@ class Stream:
                 )
             self.labelled = Shuffled((split.labels >= 0).nonzero()[:, 0], batch_size, seed, "labelled")
 
+        self.thread = None if holds(split.images.nbytes) else ThreadPoolExecutor(1)
+        self.coming: tuple[int, Future[Batch]] | None = None
+
     def batch(self, k: int) -> Batch:
         """Return the ``k``-th batch from the start of training."""
+        if self.thread is None:
+            return self._read(k)
+        number, future = self.coming or (k, self.thread.submit(self._read, k))
+        whole = future.result()
+        if number != k:
+            whole = self.thread.submit(self._read, k).result()
+        self.coming = k + 1, self.thread.submit(self._read, k + 1)
+        return whole
+
+    def _read(self, k: int) -> Batch:
         split = self.split
         rows = self.images.take(k)
         source_rows = rows if self.sources is None else self.sources.take(k)

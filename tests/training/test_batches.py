@@ -1,8 +1,10 @@
+import threading
 from dataclasses import replace
 
 import torch
 
 from genbench import Budget, FitConfig, Phase, Turn
+from genbench.training import batches
 from genbench.training.batches import Stream
 from tests.contract.toys import Toy, data
 from tests.contract.toys_conditioned import Labelled, Unpaired
@@ -28,6 +30,18 @@ def test_a_batch_is_a_function_of_its_number():
     assert all(map(torch.equal, there, back))
     other = Stream(splits.train, Toy().spec, 7, 1)
     assert not torch.equal(other.batch(0).images, there[0])
+
+
+def test_batches_that_a_thread_fetches_ahead_are_the_same(monkeypatch):
+    splits = data()
+    plain = [Stream(splits.train, Toy().spec, 7, 0).batch(k).images for k in (0, 1, 2, 8, 3)]
+    monkeypatch.setattr(batches, "holds", lambda needed: False)
+    stream = Stream(splits.train, Toy().spec, 7, 0)
+    read, where = stream._read, []
+    stream._read = lambda k: where.append((k, threading.current_thread() is threading.main_thread())) or read(k)
+    assert all(map(torch.equal, [stream.batch(k).images for k in (0, 1, 2, 8, 3)], plain))
+    stream.coming[1].result()
+    assert where == [(k, False) for k in (0, 1, 2, 3, 8, 9, 3, 4)]
 
 
 def test_unpaired_sources_are_all_seen_in_an_order_of_their_own():
