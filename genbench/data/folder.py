@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ from genbench.data.raw import Raw
 from genbench.data.splits import in_splits
 from genbench.data.stack import SHARE, Stack, channels_first, is_grey
 from genbench.errors import printable
-from genbench.image_file import SUFFIXES, WHITE, decoded
+from genbench.image_file import MOST_PIXELS, SUFFIXES, WHITE, decoded
 from genbench.memory import check_fits, holds
 
 BESIDE_SIZE = "bring them to one size"  # the advice of those who resize nothing
@@ -40,7 +41,7 @@ class Reading:
         done: how many pictures were converted, by conversion.
 
     Raises:
-        ValueError: for a size below 1.
+        ValueError: for a size below 1, or of pictures that are too large to be read.
     """
 
     size: int | None = None
@@ -51,6 +52,8 @@ class Reading:
     def __post_init__(self) -> None:
         if self.size is not None and self.size < 1:
             raise ValueError(f"size={self.size}: give the side in pixels, at least 1")
+        if self.size is not None and self.size**2 > MOST_PIXELS:
+            raise ValueError(f"size={self.size}: a picture of more than {MOST_PIXELS:,} pixels; give a smaller side")
 
     def said(self, counts: str) -> str:
         """Return ``counts``, what was skipped and why, and what was converted, in a line."""
@@ -248,7 +251,7 @@ def _mapped(path: Path, files: Sequence[Path], reading: Reading) -> Tensor:
 def _bytes(files: Sequence[Path], reading: Reading) -> int:
     """Return how much memory the pictures of all files take, in colour; the first says it."""
     array, _ = _array(files[0], reading, None)
-    return 3 * len(files) * array.shape[0] * array.shape[1]
+    return 3 * len(files) * math.prod(array.shape[:2])
 
 
 def _pictures(

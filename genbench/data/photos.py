@@ -18,7 +18,7 @@ from torch import Tensor
 from genbench.data.raw import Raw
 from genbench.data.sources import grey
 from genbench.files import file_digest
-from genbench.image_file import decoded
+from genbench.image_file import opened
 from genbench.seed import generator
 
 SIDE = 32
@@ -133,7 +133,10 @@ def _pixels(photograph: Photograph) -> Tensor:
         raise ValueError(f"photos: {where} is in no installed package; pip install 'genbench[photos]'")
     if file_digest(path) != photograph.sha256:
         raise ValueError(f"photos: {path} is another file than the splits are made of; pip install 'genbench[photos]'")
-    return torch.from_numpy(np.array(decoded(path).image.convert("RGB"))).permute(2, 0, 1)
+    with opened(
+        path
+    ) as image:  # levels as they are stored: the splits are made of them, and not of what a profile means
+        return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
 
 
 def halved(pixels: Tensor) -> Tensor:

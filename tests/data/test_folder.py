@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from genbench import data
+from genbench.data import folder
 from tests.data.pixels import pixels
 
 
@@ -175,11 +176,13 @@ def test_a_picture_with_transparency_lies_on_white_or_as_was_said(tmp_path):
 def test_more_than_memory_holds_is_refused_before_it_is_made(tmp_path, monkeypatch):
     for i, image in enumerate(pixels(10, 4, 4)):
         write(tmp_path / f"{i}.png", image)
-    with pytest.raises(ValueError, match=r"size=10000000 would take about .* GiB of memory, and there are"):
+    with pytest.raises(ValueError, match=r"size=10000000: a picture of more than 67,108,864 pixels; give a smaller"):
         data.load(f"folder:{tmp_path}", size=10_000_000)
     monkeypatch.setattr("genbench.memory.total", lambda: 199)
     with pytest.raises(ValueError, match=r"10 images as large as .*0\.png would take about"):
-        data.load(f"folder:{tmp_path}")
+        folder.pixels(sorted(tmp_path.glob("*.png")), folder.Reading())
+    with pytest.raises(ValueError, match=r"size=8 would take about 0\.0 GiB of memory, and there are"):
+        folder.pixels(sorted(tmp_path.glob("*.png")), folder.Reading(8))
 
 
 def test_what_reading_found_is_in_the_listing_and_in_a_join(tmp_path):
