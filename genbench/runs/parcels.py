@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from genbench.runs.worker import at_work
 Files = dict[str, bytes]  # a folder: contents by path below it
 DEPTH = 4  # cells/DATASET/LABEL/seed-N
 PREFIX = "genbench-cell-"
+AS_IT_IS = ("measure", "time")  # jobs whose training is over
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,15 @@ class Whole(NamedTuple):
     folders: Mapping[str, Files]
 
 
-def read(folder: Path) -> Files:
-    """Return the files of a folder, but for locks and what is being written.
+def read(folder: Path, without: Path | None = None) -> Files:
+    """Return the files of a folder, but for locks, what is being written, and one ``without`` which it does.
 
     The training comes first: a history that is read behind it may be ahead of it, as after a kill, and lacks no rows.
     """
     paths = sorted(_paths(folder), key=lambda path: path.relative_to(folder) != layout.TRAINING)
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in paths if path.relative_to(folder) != without
+    }
 
 
 def _paths(folder: Path) -> list[Path]:
@@ -78,9 +82,11 @@ def write(folder: Path, files: Files) -> None:
 def packed(job: Job) -> dict[str, Files]:
     """Return what there is of a job's folders: the finished model to measure, else the work to go on with.
 
-    A job that is trained on begins with what is finished.
+    A job that is trained on begins with what is finished; one that is measured does not need the state of its training.
     """
-    if job.how in ("measure", "time") or (job.how == "on" and not (job.unfinished / layout.TRAINING).is_file()):
+    if job.how in AS_IT_IS:
+        return {name: read(folder, layout.TRAINING) for name, folder in job.folders.items()}
+    if job.how == "on" and not (job.unfinished / layout.TRAINING).is_file():
         return {name: read(folder) for name, folder in job.folders.items()}
     return {name: read(unfinished_of(folder)) for name, folder in job.folders.items()}
 
@@ -102,6 +108,9 @@ def finish(job: Job, folders: Mapping[str, Files]) -> None:
                 if path.relative_to(unfinished).as_posix() not in files:
                     path.unlink()
             write(unfinished, files)
+            training = job.folders[name] / layout.TRAINING
+            if job.how in AS_IT_IS and training.is_file():  # which did not travel
+                shutil.copyfile(training, unfinished / layout.TRAINING)
             settle(unfinished, job.folders[name])
             tidy(job.folders[name])
 

@@ -257,4 +257,12 @@ def owed(job: Job) -> bool:
 
 
 def _expected(job: Job, fit_seconds: float) -> Job:
-    return replace(job, fit_seconds=fit_seconds) if job.trains else job
+    """Return a job with how long it trains; one that is trained on has part of its budget behind it."""
+    if not job.trains:
+        return job
+    done = 0.0
+    if job.how == "on":
+        earlier = _configuration(job.folders[job.cell.label])
+        ((kind, amount),) = job.cell.budget.items()
+        done = float(earlier[0].get("budget", {}).get(kind, 0.0)) / amount if earlier else 0.0
+    return replace(job, fit_seconds=fit_seconds * (1 - min(done, 1.0)))
