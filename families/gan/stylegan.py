@@ -16,7 +16,8 @@ from families.adversarial.penalties import R1
 from families.gan.builder import GANBuilder, gan_recipe
 from families.gan.growth import GrowingGAN, Stage
 from families.gan.pggan import ADAM, Critic
-from families.gan.styles import MAPPING, PER_LEVEL, SLOW, StyleGenerator, Styles
+from families.gan.styles import PER_LEVEL, StyleGenerator, Styles
+from families.layers.equalised import EqualisedLinear
 from families.layers.evaluation import evaluation
 from families.layers.options import positive, share, whole
 from families.layers.scaling import halvings, to_uint8
@@ -65,7 +66,8 @@ class StyleGAN(GrowingGAN):
 
     def marks(self) -> Sequence[str]:
         """Return what sets the networks apart, in words."""
-        parts = [f"styles of {MAPPING} layers at rate ×{SLOW:g}", f"mixed with chance {self.mixing:g}"]
+        dense: Any = [layer for layer in self.generator.mapping if isinstance(layer, EqualisedLinear)]
+        parts = [f"styles of {len(dense)} layers at rate ×{dense[0].rate:g}", f"mixed with chance {self.mixing:g}"]
         reach = "" if self.truncated is None else f" in the first {self.truncated} layers"
         return [*parts, *([f"samples at ψ {self.truncation:g}{reach}"] * (self.truncation != 1))]
 
@@ -146,6 +148,9 @@ def stylegan(
     mixing: float = 0.9,
     truncation: float = 1.0,
     truncated: int | None = None,
+    mapping: int = 8,
+    slow: float = 0.01,
+    constant: str = "ones",
 ) -> ImplicitModel:
     """StyleGAN (1812.04948): a mapping network, styles by adaptive instance normalisation, noise at every layer.
 
@@ -162,6 +167,10 @@ def stylegan(
         mixing: the chance that the styles of a batch are mixed.
         truncation: ψ of ``w̄ + ψ (w - w̄)`` in samples: towards 0 better images of fewer kinds.
         truncated: how many layers ψ reaches, from the first; None for all.
+        mapping: dense layers from z to w.
+        slow: their rate beside all others'; 1 for trainings of a few thousand rounds, in which styles else hardly move.
+        constant: how the constant that the synthesis begins with begins: ``"ones"`` as in the paper, whose first
+            instance normalisation then has nothing to normalise, or ``"noise"`` as in its successor (1912.04958).
 
     Raises:
         ValueError: for an option out of range.
@@ -175,7 +184,8 @@ def stylegan(
         whole(0, truncated=truncated)
     levels = halvings(*builder.spec.shape[1:]) + 1
     first = stages(levels)[0].level
-    generator = StyleGenerator(builder.spec.shape, builder.latents, levels, builder.width, first)
+    start: dict[str, Any] = {"mapping": mapping, "slow": slow, "constant": constant}
+    generator = StyleGenerator(builder.spec.shape, builder.latents, levels, builder.width, first, **start)
     return StyleGAN(
         builder.spec,
         generator,

@@ -15,10 +15,9 @@ from families.gan.growth import GrowingGenerator
 from families.gan.pggan import channels
 from families.layers.equalised import EqualisedConv2d, EqualisedLinear
 from families.layers.growing import EPSILON, Blur, pixel_norm, up
-from families.layers.options import whole
+from families.layers.options import one_of, positive, whole
 
-MAPPING = 8  # dense layers from z to w
-SLOW = 0.01  # the rate of the mapping beside the synthesis's
+STARTS = ("ones", "noise")
 PER_LEVEL = 2  # layers of a level
 
 
@@ -44,16 +43,22 @@ class Styles:
 
 
 class Constant(nn.Module):
-    """A map that is learned, where other generators have a code: ones to begin with.
+    """A map that is learned, where other generators have a code.
 
     Args:
         channels: channels.
         sides: height and width.
+        start: ``"ones"`` to begin with, in which no place is unlike another, or ``"noise"``, N(0, 1).
+
+    Raises:
+        ValueError: for another start.
     """
 
-    def __init__(self, channels: int, sides: Sequence[int]) -> None:
+    def __init__(self, channels: int, sides: Sequence[int], start: str) -> None:
         super().__init__()
-        self.map = nn.Parameter(torch.ones(1, channels, *sides))
+        one_of(STARTS, constant=start)
+        shape = (1, channels, *sides)
+        self.map = nn.Parameter(torch.ones(shape) if start == "ones" else torch.randn(shape))
 
     def forward(self, n: int) -> Tensor:
         """Return the map ``n`` times, ``(n, C, H, W)``."""
@@ -108,20 +113,35 @@ class StyleGenerator(GrowingGenerator):
         levels: the number of levels.
         width: channels at the finest.
         first: the level that growth begins with.
+        mapping: dense layers from z to w.
+        slow: their rate beside the synthesis's.
+        constant: how the constant begins.
 
     Attributes:
         sizes: the parts of the noise: z, then a plane a layer.
     """
 
-    def __init__(self, shape: tuple[int, int, int], latents: int, levels: int, width: int, first: int) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        latents: int,
+        levels: int,
+        width: int,
+        first: int,
+        *,
+        mapping: int = 8,
+        slow: float = 0.01,
+        constant: str = "ones",
+    ) -> None:
         super().__init__(first)
-        whole(1, width=width)
+        whole(1, width=width, mapping=mapping)
+        positive(slow=slow)
         sizes = channels(levels, width)
         self.sides = [[side >> (levels - 1 - level) for side in shape[1:]] for level in range(levels)]
         self.sizes = [latents, *(math.prod(sides) for sides in self.sides for _ in range(PER_LEVEL))]
-        dense = [EqualisedLinear(latents, latents, rate=SLOW) for _ in range(MAPPING)]
+        dense = [EqualisedLinear(latents, latents, rate=slow) for _ in range(mapping)]
         self.mapping = nn.Sequential(*(part for layer in dense for part in (layer, nn.LeakyReLU(0.2))))
-        self.constant = Constant(sizes[0], self.sides[0])
+        self.constant = Constant(sizes[0], self.sides[0], constant)
         self.levels = nn.ModuleList()
         for level, own in enumerate(sizes):
             into = sizes[level - 1] if level else 0

@@ -7,7 +7,7 @@ import torch
 
 from families.adversarial.penalties import R1
 from families.gan.stylegan import MEAN_DECAY, stages
-from families.gan.styles import PER_LEVEL, SLOW, StyledLayer, Styles
+from families.gan.styles import PER_LEVEL, StyledLayer, Styles
 from families.layers.equalised import EqualisedLinear
 from families.layers.evaluation import evaluation
 from families.layers.growing import Blur
@@ -166,9 +166,22 @@ def test_the_mapping_learns_a_hundred_times_slower():
     model = made()
     dense = [layer for layer in model.generator.mapping if isinstance(layer, EqualisedLinear)]
     assert len(dense) == 8
-    assert all(layer.rate == SLOW == 0.01 for layer in dense)
-    assert all(float(layer.weight.std()) == pytest.approx(100, rel=0.4) for layer in dense)
+    assert all(layer.rate == 0.01 for layer in dense)
+    assert all(float(layer.weight.detach().std()) == pytest.approx(100, rel=0.4) for layer in dense)
     assert dense[0].scale == pytest.approx(math.sqrt(2 / 6) * 0.01)
+
+
+def test_it_may_be_shallower_and_as_fast_and_the_constant_may_begin_as_noise():
+    model = made(mapping=2, slow=1.0, constant="noise")
+    dense = [layer for layer in model.generator.mapping if isinstance(layer, EqualisedLinear)]
+    assert [layer.rate for layer in dense] == [1.0, 1.0]
+    assert 0.5 < float(model.generator.constant.map.std()) < 1.5
+    assert bool((made().generator.constant.map == 1).all())
+    assert "styles of 2 layers at rate ×1" in model.setting
+    with pytest.raises(ValueError, match="constant='zeros': give ones, noise"):
+        made(constant="zeros")
+    with pytest.raises(ValueError, match="mapping=0: give"):
+        made(mapping=0)
 
 
 def test_the_penalty_of_a_linear_critic_is_half_gamma_of_its_slope():
