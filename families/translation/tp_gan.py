@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, cast
 
@@ -78,6 +78,11 @@ class TPGAN(OneWay):
     ) -> None:
         super().__init__(spec, generator, critic, given=("source", "landmarks"), **options)
         self.recogniser, self.weights = recogniser, weights
+
+    @property
+    def setting(self) -> str:
+        """What each term weighs, for a column of the table."""
+        return ", ".join(f"{weight:g} {term}" for term, weight in asdict(self.weights).items() if weight)
 
     def phases(self) -> Sequence[Phase]:
         """Return the identity network's phase, if there is one, and the game's."""

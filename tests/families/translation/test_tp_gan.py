@@ -237,3 +237,7 @@ def test_data_that_it_cannot_use_are_refused_in_one_line(spec, message):
 def test_options_out_of_range_are_refused(name):
     with pytest.raises(ValueError, match=rf"{name}=-1"):
         build(**{name: -1})
+
+
+def test_its_setting_says_what_each_term_weighs():
+    assert build(identity=0.0).setting == "1 pixels, 0.3 symmetry, 3 parts, 0.001 classes, 0.001 smoothness"
