@@ -76,18 +76,20 @@ def npz(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> tuple[
     return arrays, others
 
 
-def heads(path: Path) -> dict[str, Head]:
-    """Return what each array of an ``.npz`` file is, by name; none is read.
+def heads(path: Path, wanted: Callable[[str], bool] = lambda name: True) -> tuple[dict[str, Head], list[str]]:
+    """Return what the arrays of an ``.npz`` file are whose names are ``wanted``, and the names of all others.
 
     Raises:
         ValueError: where :func:`npz` raises it.
     """
-    found = {}
+    found: dict[str, Head] = {}
     with _members(path) as (archive, members):
         for name, entry in members.items():
+            if not wanted(name):
+                continue
             with _member(path, archive, entry) as member:
                 found[name] = _head(member, entry.file_size)
-    return found
+    return found, [name for name in members if name not in found]
 
 
 def rows(path: Path, name: str) -> Iterator[np.ndarray]:
@@ -99,7 +101,7 @@ def rows(path: Path, name: str) -> Iterator[np.ndarray]:
     with _members(path) as (archive, members), _member(path, archive, members[name]) as member:
         head = _head(member, members[name].file_size)
         if head.fortran and len(head.shape) > 1:
-            raise _RefusedError("larger than memory, and in Fortran order; save it in C order")
+            raise ValueError(f"{path}: array {name!r} is larger than memory and in Fortran order; save it in C order")
         each = max(1, CHUNK // max(1, math.prod(head.shape[1:]) * head.dtype.itemsize))
         for start in range(0, head.shape[0], each):
             count = min(each, head.shape[0] - start)

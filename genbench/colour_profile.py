@@ -41,9 +41,22 @@ def in_srgb(image: Image) -> Image:
     found = transform.apply(whole.convert(mode))
     if mode == "L":
         found = found.getchannel("G")  # of three that are the same
+    elif mode == "RGB":
+        found = _as_grey(whole.convert(mode), found)
     if whole.mode != mode:
         found.putalpha(whole.getchannel("A"))
     return found
+
+
+def _as_grey(before: Image, after: Image) -> Image:
+    """Return colours in which what was grey is so: rounding leaves a level between channels here and there."""
+    import numpy as np
+    from PIL.Image import fromarray
+
+    stored, found = np.asarray(before), np.array(after)
+    grey = (stored == stored[..., :1]).all(-1)
+    found[grey] = found[grey][:, 1:2]
+    return fromarray(found)
 
 
 @lru_cache(maxsize=8)

@@ -128,6 +128,7 @@ def seen(image: Image, alpha: str = WHITE) -> Decoded:
     stored = _eight_bits(image)
     meant = in_srgb(stored)
     if meant is not stored:
+        done += ["brought from a palette to colours"] * (stored.mode == "P")
         done.append("brought to sRGB from the colour profile in it")
     whole = _opaque(meant, alpha, colour, done)
     if whole.mode == "P":
@@ -215,9 +216,10 @@ def _eight_bits(image: Image) -> Image:
     levels = np.asarray(image)
     grey = fromarray((levels >> 8).clip(0, 255).astype(np.uint8))
     clear = image.info.get("transparency")
-    if clear is None:
-        return grey
-    return merge("LA", (grey, fromarray(np.where(levels == clear, 0, 255).astype(np.uint8))))
+    if clear is not None:
+        grey = merge("LA", (grey, fromarray(np.where(levels == clear, 0, 255).astype(np.uint8))))
+    grey.info["icc_profile"] = image.info.get("icc_profile")
+    return grey
 
 
 def _opaque(image: Image, alpha: str, colour: tuple[int, int, int] | None, done: list[str]) -> Image:

@@ -78,13 +78,29 @@ def test_what_is_transparent_stays_so(tmp_path, kind):
         how = {"transparency": picture.getpixel((1, 0))}
     found, done = read(tmp_path / "a.png", picture, SWAPPED, **how)
     assert np.abs(found[0].astype(int) - [[30, 200, 7], [255, 255, 255]]).max() <= 1
-    assert done == (SAID, "laid on white where transparent")
+    of_palette = ("brought from a palette to colours",) if kind == "palette" else ()
+    assert done == (*of_palette, SAID, "laid on white where transparent")
 
 
 @pytest.mark.parametrize("profile", [SRGB, b"nonsense" * 20, SRGB[:200], linear_grey()])
 def test_srgb_damage_and_a_profile_of_other_colours_change_nothing(tmp_path, profile):
     found, done = read(tmp_path / "a.png", Image.new("RGB", (2, 2), (200, 30, 7)), profile)
     assert (found[0, 0].tolist(), done) == ([200, 30, 7], ())
+
+
+def test_greys_of_16_bits_have_their_profile_too(tmp_path):
+    levels = Image.fromarray(np.full((2, 2), 55 * 257, np.uint16))
+    found, done = read(tmp_path / "a.png", levels, linear_grey())
+    assert np.abs(found.astype(int) - 128).max() <= 1
+    assert done == ("brought from 16 bits to 8", SAID)
+
+
+def test_what_is_grey_in_colours_stays_grey(tmp_path):
+    ramp = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 16, 3)
+    linear = display_p3().replace(b"para", b"curv")
+    for profile in (SWAPPED, display_p3(), linear):
+        found, _ = read(tmp_path / "a.png", Image.fromarray(ramp), profile)
+        assert (found == found[..., :1]).all()
 
 
 def test_a_picture_of_pillows_is_brought_to_srgb_too():

@@ -10,6 +10,7 @@ from genbench import catalog, data, narrow, seed
 from genbench.files import digest
 from genbench.runs import preflight
 from genbench.runs.cell import at_rest
+from genbench.runs.inference import model_of
 from genbench.training import checkpoint, parallel, precision
 from tests.families.elsewhere import ELSEWHERE, Elsewhere, Generator
 from tests.runs.test_cell import alone
@@ -54,6 +55,12 @@ def test_what_learns_in_64_bits_is_refused_before_any_training():
     with pytest.raises(ValueError, match=r"row 'realnvp' on digits: mps has no numbers of 64 bits, in which FlowModel"):
         preflight.built_models(asked, digits, "mps")
     assert len(preflight.built_models(asked, digits, "cpu")) == 1
+
+
+def test_what_is_asked_of_a_trained_cell_the_cpu_answers(tmp_path):
+    model = genbench.build("vae", data.load("digits").spec, width=4)
+    genbench.save(tmp_path / "m.safetensors", model)
+    assert model_of(tmp_path / "m.safetensors", "mps").device == torch.device("cpu")
 
 
 def test_apples_device_is_asked_for_by_name_and_is_one(monkeypatch):

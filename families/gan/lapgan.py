@@ -171,8 +171,11 @@ class LapGAN(ImplicitModel):
     def _enter(self, level: int, data: Splits, step: Step) -> None:
         if level == self.coarsest:
             return
-        parts = [self.details(part.float(), level).double() for part in data.train.images.split(AT_ONCE)]
-        deviation = torch.cat([part.flatten() for part in parts]).std() * 2 / (self.spec.levels - 1)
+        count, sums = 0, torch.zeros(2, dtype=torch.float64, device=self.device)
+        for part in data.train.images.split(AT_ONCE):
+            found = self.details(part.float(), level).double()
+            count, sums = count + found.numel(), sums + torch.stack([found.sum(), found.square().sum()])
+        deviation = ((sums[1] - sums[0] ** 2 / count) / (count - 1)).sqrt() * 2 / (self.spec.levels - 1)
         self.deviations[level] = deviation.clamp(min=torch.finfo(torch.float32).eps)
 
     def _after(self, level: int, logs: Mapping[str, Tensor], step: Step) -> None:

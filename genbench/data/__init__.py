@@ -104,6 +104,7 @@ PATHS = {
     "npz": "arrays in an .npz file",
 }
 PICTURES = ("folder", "pairs")  # read from files of images, which may be resized
+LAID_OUT = ("folder", "npz")  # mapped, where memory does not hold them
 DOMAINS = "domains"  # in front of two data sets
 
 
@@ -265,6 +266,8 @@ def _raw(source: str, path: str, root: Path, size: int | None, alpha: str, downl
     read: Callable[..., Raw] = import_module(f"genbench.data.{kind}").load
     if kind in PICTURES:
         read = partial(read, size=size, alpha=alpha)
+    if kind in LAID_OUT:
+        read = partial(read, laid_out=True)
     return read(Path(path).expanduser())
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from genbench.data.classes import in_order
-from genbench.data.mapped import Pages, mapped
+from genbench.data.mapped import Pages, mapped, state
 from genbench.data.raw import Raw
 from genbench.data.splits import in_splits
 from genbench.data.stack import SHARE, Stack, channels_first, is_grey
@@ -67,7 +67,7 @@ class Reading:
         return printable(", ".join(parts))
 
 
-def load(path: Path, size: int | None, alpha: str = WHITE) -> Raw:
+def load(path: Path, size: int | None, alpha: str = WHITE, *, laid_out: bool = False) -> Raw:
     """Read every image below ``path``; labels are the class folders with all below them, in alphabetical order.
 
     Folders whose names are numbers are in the order of these.
@@ -75,6 +75,8 @@ def load(path: Path, size: int | None, alpha: str = WHITE) -> Raw:
     With ``size`` each image is resized, its shorter side to ``size``, and cropped to the centre; without it all must
     have one size. Where every image is grey, in whatever colours it is stored, they have one channel, else three.
     Hidden files and those without an image's suffix are skipped, and counted.
+
+    ``laid_out``, images that memory does not hold are mapped, in the order of the splits that they are to be in.
 
     Raises:
         ValueError: for a missing or empty folder, a corrupt image (with its path), images of several sizes, training
@@ -92,7 +94,7 @@ def load(path: Path, size: int | None, alpha: str = WHITE) -> Raw:
     labels = [torch.tensor([label for _, label in inside]) for inside, _ in parts]
     of_classes = "no classes" if not classes else "1 class" if len(classes) == 1 else f"{len(classes):,} classes"
     counted = f"{_counted(len(files), 'image')}, {of_classes}"
-    if not holds(_bytes(files, reading)):
+    if laid_out and not holds(_bytes(files, reading)):
         rows = in_splits(labels[0], labels[1] if len(labels) > 1 else None)
         order = torch.cat(rows)
         images = _mapped(path, [files[row] for row in order.tolist()], reading)
@@ -223,8 +225,7 @@ def _mapped(path: Path, files: Sequence[Path], reading: Reading) -> Tensor:
     """Return the pictures of all files as :func:`pixels` does, in the cache's file of them."""
     listed = hashlib.sha256()
     for file in files:
-        known = file.stat()
-        listed.update(f"{file.relative_to(path)}\0{known.st_size}\0{known.st_mtime_ns}\0".encode(errors="replace"))
+        listed.update(f"{file.relative_to(path)}\0{state(file)}\0".encode(errors="replace"))
     identity = {"folder": str(path.absolute()), "files": listed.hexdigest(), "count": len(files)}
 
     def written(pages: Pages, channels: int) -> Counter[str] | None:

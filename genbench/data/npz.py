@@ -29,7 +29,7 @@ from torch import Tensor
 
 from genbench import array_file
 from genbench.data.arrays import as_images, as_labels, check_images
-from genbench.data.mapped import Pages, mapped
+from genbench.data.mapped import Pages, mapped, state
 from genbench.data.raw import Raw
 from genbench.data.splits import SHARES, stratified
 from genbench.files import digest
@@ -45,13 +45,15 @@ SHOWN = 5  # names in a refusal
 FIELDS: dict[str, Literal["image", "source"]] = {"field_": "image", "source_field_": "source"}
 
 
-def load(path: Path) -> Raw:
+def load(path: Path, *, laid_out: bool = False) -> Raw:
     """Read the arrays; no object in the file is unpickled.
+
+    ``laid_out``, images that memory does not hold are mapped, in the order of the splits that they are to be in.
 
     Raises:
         ValueError: for a file that is missing, damaged, or whose arrays are not that.
     """
-    arrays, large = _arrays(path)
+    arrays, large = _arrays(path, laid_out)
     if "images" not in arrays and large is None:
         raise ValueError(f"{path}: no array 'images'; save one with numpy.savez({path.name!r}, images=…)")
     images = as_images(arrays["images"], f"{path}: images") if large is None else _promised(*large, path)
@@ -92,9 +94,9 @@ def load(path: Path) -> Raw:
     try:
         raw = Raw(images, labels, classes=classes, parts=parts, sources=sources, fields=fields, kinds=kinds)
         raw = replace(raw, class_names=names)
-        return raw if large is None else _in_order(raw, large[0], path)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+    return raw if large is None else _in_order(raw, large[0], path)
 
 
 def load_array(path: Path) -> Tensor:
@@ -115,21 +117,20 @@ def named(names: Sequence[str]) -> dict[str, str]:
     return meant
 
 
-def _arrays(path: Path) -> tuple[Mapping[str, np.ndarray], tuple[str, array_file.Head] | None]:
+def _arrays(path: Path, laid_out: bool) -> tuple[Mapping[str, np.ndarray], tuple[str, array_file.Head] | None]:
     """Return the arrays of the file, all of which mean something here; of images that memory does not hold, what they
     are called there and what they are.
 
     Raises:
         ValueError: for a file that is missing or damaged, and for arrays by other names.
     """
-    heads = array_file.heads(path)
     known = {*PLAIN, *PARTS, *ALIASES}
-    meaning = [name for name in heads if name in known or name.startswith(tuple(FIELDS))]
-    called = named(meaning)
-    large = next((n for n in meaning if called[n] == "images" and not holds(heads[n].bytes)), None)
-    found, _ = array_file.npz(path, lambda name: name in meaning and name != large)
+    heads, strange = array_file.heads(path, lambda name: name in known or name.startswith(tuple(FIELDS)))
+    called = named(list(heads))
+    large = next((n for n in heads if called[n] == "images" and laid_out and not holds(heads[n].bytes)), None)
+    found, _ = array_file.npz(path, lambda name: name in heads and name != large)
     arrays = {called[name]: array for name, array in found.items() if called[name] not in ALIASES}
-    strange = [name for name in heads if name not in meaning or called[name] in ALIASES]
+    strange += [name for name in heads if called[name] in ALIASES]
     if strange and ("images" in arrays or large):
         raise ValueError(f"{path}: {_unread(strange)}")
     return arrays, None if large is None else (large, heads[large])
@@ -150,7 +151,7 @@ def _in_order(raw: Raw, name: str, path: Path) -> Raw:
     places = torch.full((len(raw.images),), -1)
     places[order] = torch.arange(len(order))
 
-    def fill(pages: Pages) -> Mapping[str, object]:
+    def fill(pages: Pages) -> Mapping[str, int]:
         pages.begin((len(order), *raw.images.shape[1:]))
         numbers = iter(places.tolist())
         for chunk in array_file.rows(path, name):
@@ -159,9 +160,8 @@ def _in_order(raw: Raw, name: str, path: Path) -> Raw:
                     pages.put(place, image)
         return {}
 
-    known = path.stat()
-    file = {"npz": str(path.absolute()), "bytes": known.st_size, "changed": known.st_mtime_ns}
-    images, _ = mapped(file | {"order": digest({"order": order})}, fill)
+    file = {"npz": str(path.absolute()), "state": state(path), "order": digest({"order": order})}
+    images, _ = mapped(file, fill)
     train, validation, test = torch.arange(len(order)).split([len(part) for part in rows])
     return replace(
         raw,

@@ -44,7 +44,7 @@ def density_coverage(real: Tensor, fake: Tensor, near: Neighbours | None = None)
     check_sets("density_coverage", real, fake, LEAST)
     radii = (near or neighbours(real)).radii[:, NEIGHBOURS - 1]
     inside, covered = 0, 0
-    for place, apart in distances(real, fake):
+    for place, apart in distances(real, fake, real.mean(0)):
         within = apart <= radii[place, None]
         inside += int(within.sum())
         covered += int(within.any(1).sum())

@@ -26,8 +26,8 @@ class Neighbours:
     nearest: Tensor
 
 
-def neighbours(rows: Tensor) -> Neighbours:
-    """Return the neighbours of the rows of a set, ``(M, D)``.
+def neighbours(rows: Tensor, centre: Tensor | None = None) -> Neighbours:
+    """Return the neighbours of the rows of a set, ``(M, D)``, reckoned from ``centre``: see :func:`distances`.
 
     Raises:
         ValueError: for fewer than two rows.
@@ -35,7 +35,7 @@ def neighbours(rows: Tensor) -> Neighbours:
     if len(rows) < 2:
         raise ValueError(f"neighbours: {len(rows)} rows: each needs another one")
     radii, nearest = [], []
-    for place, apart in distances(rows, rows):
+    for place, apart in distances(rows, rows, rows.mean(0) if centre is None else centre):
         own = torch.arange(place.start, place.stop)
         apart[own - place.start, own] = torch.inf
         least = apart.topk(min(MOST, len(rows) - 1), dim=1, largest=False)
@@ -44,16 +44,17 @@ def neighbours(rows: Tensor) -> Neighbours:
     return Neighbours(torch.cat(radii), torch.cat(nearest))
 
 
-def distances(rows: Tensor, others: Tensor) -> Iterator[tuple[slice, Tensor]]:
+def distances(rows: Tensor, others: Tensor, centre: Tensor) -> Iterator[tuple[slice, Tensor]]:
     """Yield which rows come next and their Euclidean distances to all ``others``, as many at once as fit memory.
 
-    Both are moved to where the others have their centre: far from 0 products of rows would lose what parts them.
+    Both are moved by one ``centre``: far from 0 products of rows would lose what parts them. Distances that are held
+    against each other have the same one, or of two that are equal one would come out larger.
 
     Args:
         rows: the rows ``(N, D)``.
         others: the rows to which ``(M, D)``.
+        centre: where 0 is moved to, ``(D,)``: a set's mean.
     """
-    centre = others.mean(0)
     to = others - centre
     size = max(AT_ONCE // len(others), 1)
     for start in range(0, len(rows), size):

@@ -41,12 +41,12 @@ def precision_recall(real: Tensor, fake: Tensor, near: Neighbours | None = None)
         ValueError: for fewer than four images in a set, or features of different extractors.
     """
     check_sets("precision_recall", real, fake, LEAST)
-    theirs, ours = (
-        (known or neighbours(rows)).radii[:, NEIGHBOURS - 1] for known, rows in ((near, real), (None, fake))
-    )
+    centre = real.mean(0)
+    both = near or neighbours(real, centre), neighbours(fake, centre)
+    theirs, ours = (known.radii[:, NEIGHBOURS - 1] for known in both)
     precise = torch.zeros(len(fake), dtype=torch.bool)
     recalled = 0
-    for place, apart in distances(real, fake):
+    for place, apart in distances(real, fake, centre):
         precise |= (apart <= theirs[place, None]).any(0)
         recalled += int((apart <= ours).any(1).sum())
     return PrecisionRecall(int(precise.sum()) / len(fake), recalled / len(real))

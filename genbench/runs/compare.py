@@ -140,7 +140,13 @@ def read(source: str, size: int | None = None, root: Path | None = None) -> Imag
         raw = folder.load(path, size)
         parts = [(raw.images, raw.labels), *([raw.test] if raw.test is not None else [])]
         labels = torch.cat([part for _, part in parts if part is not None]) if raw.classes else None
-        found = ImageSet(source, torch.cat([part for part, _ in parts]), raw.levels, labels, raw.classes)
+        found = ImageSet(
+            source,
+            parts[0][0] if len(parts) == 1 else torch.cat([part for part, _ in parts]),
+            raw.levels,
+            labels,
+            raw.classes,
+        )
     elif path.suffix == ".npy":
         found = ImageSet(source, npz.load_array(path))
     else:

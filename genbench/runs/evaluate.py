@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 FAMILY = "elsewhere"
 EXTRACTOR = "efficientnet-lite0"  # where no row says another
+LOOKED_AT = 32  # images at a time, whose values are sorted
 FEW = 16  # of what data have: samples that use so many times fewer levels were hardly meant so
 
 
@@ -237,12 +238,17 @@ def _usual(others: Sequence[Record], dataset: str) -> int | None:
     return counts.most_common(1)[0][0] if counts else None
 
 
+def _levels(images: Tensor) -> set[int]:
+    """Return the levels that occur in images, of which a few are looked at at a time."""
+    return {level for part in images.split(LOOKED_AT) for level in part.unique().tolist()}
+
+
 def _remarks(label: str, samples: Tensor, wanted: int, known: Dataset) -> list[str]:
     """Return what is odd about samples: fewer than rows have, or a few of the levels that the data use."""
     notes = []
     if len(samples) < wanted:
         notes.append(f"{label}: {len(samples):,} samples where {wanted:,} are usual; fewer raise FID")
-    used, usual = (len(images.unique()) for images in (samples, known.train.images))
+    used, usual = (len(_levels(images)) for images in (samples, known.train.images))
     if used * FEW <= usual:
         notes.append(
             f"{label}: its samples use {used} of the {usual} levels of the data: rounded or scaled by mistake?"

@@ -17,6 +17,7 @@ from genbench.data.vocabulary import Vocabulary
 from genbench.image_file import WHITE
 from genbench.interface import GenerativeModel
 from genbench.memory import check_fits
+from genbench.narrow import measuring
 from genbench.plots import sample_grid
 from genbench.records import layout
 from genbench.records.record import Record
@@ -33,7 +34,7 @@ SAMPLE_BYTES = 16  # a value of a sample is drawn in 32 bits, kept in 8 and enla
 
 
 def model_of(cell: Path, device: str) -> GenerativeModel:
-    """Return the model of a cell's folder, or of a safetensors file.
+    """Return the model of a cell's folder, or of a safetensors file, where models of this device are measured.
 
     Raises:
         ValueError: where there is none.
@@ -41,7 +42,7 @@ def model_of(cell: Path, device: str) -> GenerativeModel:
     path = cell if cell.suffix == ".safetensors" else cell / layout.MODEL
     if not path.is_file():
         raise ValueError(f"{cell}: no trained model in it; give a cell, DIR/cells/DATASET/LABEL/seed-N")
-    return checkpoint.load(path, device=device)
+    return checkpoint.load(path, device=measuring(device))
 
 
 def origin_of(model: GenerativeModel, cell: Path) -> interface.Origin:

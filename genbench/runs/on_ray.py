@@ -17,6 +17,7 @@ from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from genbench.errors import named, reason
+from genbench.memory import holds
 from genbench.records.record import Record
 from genbench.records.stamp import of_training
 from genbench.runs import parcels, ray_task
@@ -203,7 +204,13 @@ class OnRay:
         """Return the data set of a job in the object store, which it is put into once."""
         key = job.cell.dataset, job.cell.size
         if key not in self.datasets:
-            self.datasets[key] = ray.put(replace(setting, dataset=None).data(job.cell))
+            dataset = replace(setting, dataset=None).data(job.cell)
+            if not holds(dataset.train.images.nbytes):
+                raise ValueError(
+                    f"{dataset.name}: memory does not hold it, so it is not sent to nodes; "
+                    "have it on each at the same place, and say --data-dir"
+                )
+            self.datasets[key] = ray.put(dataset.each(lambda split, name: parcels.compact(split)))
         return self.datasets[key]
 
 

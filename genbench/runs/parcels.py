@@ -13,12 +13,15 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from torch import Tensor
+
 from genbench.files import settle, unfinished_of, written_whole
 from genbench.records import layout, stamp
 from genbench.runs.config import Setting
 from genbench.runs.plan import Job
 from genbench.runs.sweep import swept, tidy
 from genbench.runs.worker import at_work
+from genbench.spec import Split
 
 Files = dict[str, bytes]  # a folder: contents by path below it
 DEPTH = 4  # cells/DATASET/LABEL/seed-N
@@ -77,6 +80,18 @@ def write(folder: Path, files: Files) -> None:
     for name in sorted(files, key=lambda name: name == layout.TRAINING.as_posix()):
         with written_whole(folder / name) as part:
             part.write_bytes(files[name])
+
+
+def compact(split: Split) -> Split:
+    """Return a split with tensors of their own: one that is part of another's memory would travel with all of it."""
+
+    def own(values: Tensor) -> Tensor:
+        return values if values.untyped_storage().nbytes() == values.nbytes else values.clone()
+
+    labels = None if split.labels is None else own(split.labels)
+    sources = None if split.sources is None else own(split.sources)
+    fields = {name: own(values) for name, values in split.fields.items()}
+    return replace(split, images=own(split.images), labels=labels, sources=sources, fields=fields)
 
 
 def packed(job: Job) -> dict[str, Files]:

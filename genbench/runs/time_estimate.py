@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from genbench.catalog import recipe
 from genbench.data.dataset import SPLITS
 from genbench.interface import GenerativeModel
+from genbench.memory import holds
 from genbench.runs.config import ANCHORS, Cell
 from genbench.training.config import Budget, FitConfig, Progress
 
@@ -83,5 +84,6 @@ def memory_bytes(dataset: Dataset, model: GenerativeModel | None = None) -> int:
     """
     splits = [split for name in SPLITS if (split := getattr(dataset, name)) is not None]
     images = sum(part.nbytes for split in splits for part in (split.images, split.sources) if part is not None)
+    images = images if holds(images) else 0  # mapped
     weights = 0 if model is None else sum(value.nbytes for value in model.state_dict().values())
     return BASE_BYTES + 2 * images + 10 * weights

@@ -1,6 +1,5 @@
 """Images that memory does not hold: from a file of the cache, and the same data set in every bit."""
 
-import json
 import struct
 import subprocess
 import sys
@@ -114,7 +113,10 @@ def test_an_archive_is_the_same_data_set(tmp_path, cache, monkeypatch, kind, sav
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"images": np.asfortranarray(LEVELS)}, "in Fortran order; save it in C order"),
+        (
+            {"images": np.asfortranarray(LEVELS)},
+            r"^[^:]*a\.npz: array .images. is larger than memory and in Fortran order; save it in C order",
+        ),
         ({"images": LEVELS.astype(np.float32)}, "images are float32; give uint8"),
         ({"images": LEVELS, "labels": LABELS[:-1]}, "labels are int64 .59,.; give one integer for each of 60"),
         ({"images": LEVELS, "imagse": LABELS}, "arrays 'imagse' are not read"),
@@ -132,10 +134,17 @@ def test_a_picture_that_cannot_be_read_leaves_no_file(tmp_path, cache, small_mem
     (tmp_path / "pets" / "class 1" / "01.png").write_bytes(b"no picture")
     with pytest.raises(ValueError, match=r"01\.png: cannot be read as an image"):
         data.load(name)
-    assert not list(cache.iterdir())
+    assert {path.suffix for path in cache.iterdir()} <= {".lock"}
 
 
-@pytest.mark.parametrize("damage", ["pixels cut short", "note gone", "note damaged", "note of another shape"])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *("pixels cut short", "note gone", "{", '{"shape": [9], "noted": {}}', '{"shape": [2, 1, 2, 2], "noted": 5}'),
+        *('{"shape": [2, 1, 2, 2], "noted": {"x": "y"}}', '{"shape": [-2, -1, 2, 2], "noted": {}}'),
+        '{"shape": [2, 1.5, 2, 2], "noted": {}}',
+    ],
+)
 def test_a_file_that_is_not_whole_is_written_again(cache, damage):
     def fill(pages):
         asked.append(1)
@@ -155,9 +164,68 @@ def test_a_file_that_is_not_whole_is_written_again(cache, damage):
     elif damage == "note gone":
         note.unlink()
     else:
-        note.write_text("{" if damage == "note damaged" else json.dumps({"shape": [9], "noted": {}}))
+        note.write_text(damage)
     assert torch.equal(mapped({"of": "two"}, fill)[0], images)
     assert asked == [1, 1]
+
+
+def test_a_cache_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GENBENCH_CACHE", str(tmp_path / "file"))
+    with pytest.raises(ValueError, match=r"file/images: cannot be written \(.+\), .*; set GENBENCH_CACHE to a folder"):
+        mapped({}, lambda pages: {})
+
+
+def test_what_a_killed_process_left_goes(cache):
+    def fill(pages):
+        pages.begin((1, 1, 1, 1))
+        return {}
+
+    mapped({"of": 1}, fill)
+    (pixels,) = cache.glob("*.u8")
+    left = cache / f".{pixels.name}.0123456789abcdef.part"
+    left.write_bytes(bytes(9))
+    pixels.unlink()
+    mapped({"of": 1}, fill)
+    assert not left.exists()
+
+
+def test_what_is_no_data_set_stays_in_its_order(tmp_path, cache, small_memory):
+    from genbench.data.folder import pictures
+    from genbench.runs import compare
+
+    folder(tmp_path / "pets", "flat")
+    assert torch.equal(pictures(tmp_path / "pets"), torch.from_numpy(LEVELS).permute(0, 3, 1, 2))
+    np.savez(
+        tmp_path / "a.npz", images=LEVELS, train=np.arange(30), validation=np.arange(30, 40), test=np.arange(40, 50)
+    )
+    assert len(compare.read(str(tmp_path / "a.npz")).images) == COUNT
+
+
+def test_measuring_takes_no_copy_of_what_is_mapped(tmp_path):
+    (tmp_path / "pixels").write_bytes(bytes(64 * 2**20))
+    script = """
+import resource, sys
+import numpy as np, torch
+from pathlib import Path
+from genbench.files import digest
+from genbench.metrics.exact import exact_matches
+from genbench.runs.evaluate import _levels
+images = torch.from_numpy(np.memmap(sys.argv[1], np.uint8, "c", shape=(16384, 1, 64, 64)))
+def all_of_it(images):
+    return digest({"images": images}), exact_matches(images[:5], images), _levels(images)
+all_of_it(images[:300])
+held = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmData"))
+resource.setrlimit(resource.RLIMIT_DATA, (1024 * int(held.split()[1]) + 40 * 2**20,) * 2)
+all_of_it(images)
+try:
+    images.clone()
+except RuntimeError:
+    print("a copy is refused")
+"""
+    words = [sys.executable, "-c", script, str(tmp_path / "pixels")]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.stdout == "a copy is refused\n", done.stderr
 
 
 def test_a_disk_without_room_is_one_line(cache, monkeypatch):
@@ -166,13 +234,14 @@ def test_a_disk_without_room_is_one_line(cache, monkeypatch):
         ValueError, match=r"^1\.0 GiB of images, .* has room for 0\.0: make some, or set GENBENCH_CACHE"
     ):
         mapped({}, lambda pages: pages.begin((2**20, 1, 32, 32)))
-    assert not list(cache.iterdir())
+    assert {path.suffix for path in cache.iterdir()} <= {".lock"}
 
 
-def test_a_model_learns_from_what_is_mapped(tmp_path, cache, small_memory):
+def test_a_model_learns_from_what_is_mapped(tmp_path, cache, small_memory, monkeypatch):
     import genbench
 
     found = data.load(folder(tmp_path / "pets", "classes"))
+    monkeypatch.setattr("genbench.training.batches.holds", lambda needed: False)
     model = genbench.build("vae", found.spec, width=8)
     assert model.fit(found.splits, genbench.FitConfig(genbench.Budget(steps=2), 8)).steps == 2
 

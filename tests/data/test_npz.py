@@ -27,6 +27,11 @@ SOURCES = np.arange(COUNT, dtype=np.uint8).repeat(12).reshape(COUNT, 2, 2, 3)
 ROWS = {"train": np.arange(10), "validation": np.arange(10, 14), "test": np.array([19, 18, 17])}
 
 
+def test_an_array_that_means_nothing_is_named_whatever_it_holds(write):
+    with pytest.raises(ValueError, match=r"arrays 'meta' are not read"):
+        data.load(write(meta=np.array([{"a": 1}], dtype=object)))
+
+
 def test_sources_and_fields_go_with_their_images_into_each_split(write):
     name = write(
         sources=SOURCES,

@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 
+import numpy as np
 import pytest
 import torch
 
@@ -60,6 +61,10 @@ def sums():
     yield torch.full((2,), 1.0, dtype=torch.float64, device=there.device)
     yield torch.ones(2, dtype=torch.float64).to(ELSEWHERE)
     yield torch.stack([there, there]).mean(0, dtype=torch.float64)
+    yield torch.zeros(2, dtype=torch.float64, device=str(ELSEWHERE))
+    yield torch.ones(2, dtype=torch.float64).to(str(ELSEWHERE))
+    yield torch.tensor(np.ones(2), device=ELSEWHERE)
+    yield torch.as_tensor(np.ones(2), device=str(ELSEWHERE))
 
 
 def test_on_a_device_without_them_numbers_of_64_bits_are_of_32_and_elsewhere_they_stay(monkeypatch):

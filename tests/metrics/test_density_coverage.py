@@ -45,6 +45,18 @@ def test_copies_cover_all_and_sets_apart_nothing():
     assert (apart.density, apart.coverage) == (0, 0)
 
 
+def test_a_copy_of_a_neighbour_lies_in_the_ball_that_reaches_to_it():
+    """On the boundary of it, where two ways of rounding differ: every image is in the balls of those it is near to."""
+    real = 2 * torch.rand(400, 640, generator=torch.Generator().manual_seed(0))
+    apart = torch.cdist(real.double(), real.double(), compute_mode="donot_use_mm_for_euclid_dist")
+    radius = apart.sort(1).values[:, 5:6]
+    for rows in (torch.randperm(400, generator=torch.Generator().manual_seed(1)), torch.arange(0, 400, 3)):
+        within = apart[:, rows] <= radius + 1e-9
+        found = density_coverage(real, real[rows])
+        assert found.density == pytest.approx(float(within.sum()) / (5 * len(rows)), abs=1e-9)
+        assert found.coverage == pytest.approx(float(within.any(1).double().mean()), abs=1e-9)
+
+
 def test_too_few_images_are_refused():
     with pytest.raises(ValueError, match="5 real images are too few: give at least 6"):
         density_coverage(LINE[:5], LINE)

@@ -1,5 +1,6 @@
 """Finished cells travel without the state of their training, and keep it at home."""
 
+import pickle
 from dataclasses import replace
 
 import pytest
@@ -42,6 +43,14 @@ def test_what_is_only_measured_leaves_the_training_where_it_is(tmp_path):
     on = laid_out(tmp_path, {"steps": 8})
     assert on.how == "on"
     assert layout.TRAINING.as_posix() in parcels.packed(on)["good"]
+
+
+def test_a_data_set_travels_without_what_its_splits_share():
+    digits = data.load("digits")
+    sent = len(pickle.dumps(digits.each(lambda split, name: parcels.compact(split))))
+    pixels = sum(len(getattr(digits, name)) for name in ("train", "validation", "test")) * 64
+    assert sent < 1.5 * pixels + 8 * pixels / 64 + 20_000
+    assert sent < 0.6 * len(pickle.dumps(digits))
 
 
 def test_a_job_that_is_trained_on_is_expected_to_take_what_is_left_of_its_budget(tmp_path):
