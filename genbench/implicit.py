@@ -106,7 +106,7 @@ class ImplicitModel(GenerativeModel):
         Args:
             batch: the images with their conditions.
             draws: the number K of weights, each the mean of those of two chains; the answer is their log-mean-exp.
-            effort: the effort: ``"fast"``, 50 temperatures × 5 leapfrog steps; ``"standard"``, 500 × 10; ``"paper"``,
+            effort: the effort: ``"fast"``, 80 temperatures × 5 leapfrog steps; ``"standard"``, 500 × 10; ``"paper"``,
                 5,000 × 10; each with ``"/2"`` behind it for half the work, search included, to see convergence.
             generator: the source of all noise; without one, a fixed one.
 

@@ -8,7 +8,7 @@ import torch
 from genbench import Batch, DataSpec, Split, Splits
 from genbench.implicit import CHUNK, LEAST_SIGMA, ImplicitModel, search
 from genbench.interface import frozen
-from genbench.likelihood.laplace import STARTS
+from genbench.likelihood.laplace import DRAWS, STARTS
 from genbench.seed import normal
 from tests.decoders import Hidden, Labelled, Linear, Sourced, decoded, fixed, gen, images
 
@@ -196,8 +196,9 @@ def test_without_a_category_nothing_more_is_drawn_and_rows_stand_as_they_did():
         return seen[0] * math.sqrt(1 + model.norm.eps), model.asked[0][3].images
 
     u, judged = first(lambda: model.log_likelihood(batch, draws=2, effort="fast/2", generator=gen(7)))
-    torch.testing.assert_close(u, normal((3 * STARTS, 2), gen(7)))
-    assert torch.equal(judged, batch.images.repeat(STARTS, 1, 1, 1)), "a search goes first, from several starts"
+    torch.testing.assert_close(u, normal((DRAWS, 2), gen(7)))
+    assert torch.equal(judged, batch.images[:1].expand(DRAWS, -1, -1, -1)), "draws to begin a search from go first"
+    assert torch.equal(model.asked[3][3].images, batch.images.repeat(STARTS, 1, 1, 1)), "then the likeliest of each"
     assert torch.equal(model.asked[-1][3].images, batch.images.repeat_interleave(2, 0).repeat(2, 1, 1, 1))
     u, judged = first(lambda: model.finish(Splits(Split(images(4)), Split(batch.images)), gen(7)))
     torch.testing.assert_close(u, normal((6, 2), gen(7)))

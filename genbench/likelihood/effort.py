@@ -24,14 +24,14 @@ class Effort:
     temperatures: int
     leapfrog: int
     chains: int = 2
-    search: int = 300
+    search: int = 1_200
     backward: int = 100
 
 
 EFFORTS = {
-    "fast": Effort(50, 5, 2, 300, 100),
-    "standard": Effort(500, 10, 4, 600, 1_000),
-    "paper": Effort(5_000, 10, 16, 1_200, 10_000),
+    "fast": Effort(80, 5, 2, 1_200, 150),
+    "standard": Effort(500, 10, 4, 2_400, 1_000),
+    "paper": Effort(5_000, 10, 16, 4_800, 10_000),
 }
 
 

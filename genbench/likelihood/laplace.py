@@ -30,7 +30,8 @@ from torch.nn.functional import pad
 
 from genbench.spec import Batch
 
-STARTS = 4  # draws of the prior that the first round begins from; the best one goes on
+DRAWS = 256  # of the prior, an image: decoding them costs little beside a search
+STARTS = 4  # the likeliest of them, from which the first round begins; the best one goes on
 FIRST = 3  # the first round, in u, crawls however long it is: it has one in so many of the steps of the others
 ROUNDS = 3  # in whitened coordinates, behind the first
 RATES = (0.2, 0.3)  # of Adam, in u and in whitened coordinates
@@ -124,9 +125,14 @@ def _found(model: Decoder, batch: Batch, steps: int, generator: Generator) -> La
     place = torch.arange(STARTS * len(batch), device=batch.images.device) % len(batch)
     starts = batch.rows(place)
     first = max(steps // FIRST, 1)
-    u, value, guided = _climb(model, starts, lambda v: v, model.draw_noise(len(place), generator), first, RATES[0])
+    begun = _starts(model, batch, generator)
+    u, value, guided = _climb(model, starts, lambda v: v, begun, first, RATES[0])
     if not guided:
         return None
+    with torch.no_grad():
+        before = _joint(model.observe(begun, starts), begun)
+    u = torch.where((before > value)[:, None], begun, u)  # long steps leave a narrow mode
+    value = torch.maximum(before, value)
     best = value.view(STARTS, -1).argmax(0)
     u = u.view(STARTS, len(batch), -1)[best, torch.arange(len(batch), device=best.device)]
     value = value.view(STARTS, -1).amax(0)
@@ -137,6 +143,21 @@ def _found(model: Decoder, batch: Batch, steps: int, generator: Generator) -> La
         value = torch.maximum(reached, value)
         there = around(model, u, batch)
     return there
+
+
+def _starts(model: Decoder, batch: Batch, generator: Generator) -> Tensor:
+    """Return where each image is searched from, ``(STARTS · N, Z)``, images innermost: draws under which it is likely.
+
+    A mode that is missed is most of an estimate's error, and draws at random lie round another one mostly.
+    """
+    found = []
+    for i in range(len(batch)):
+        u = model.draw_noise(DRAWS, generator)
+        rows = batch.rows(torch.full((DRAWS,), i, device=batch.images.device))
+        with torch.no_grad():
+            values = [_joint(model.observe(u[part], rows.rows(part)), u[part]) for part in _parts(DRAWS, u.device)]
+            found.append(u[torch.cat(values).nan_to_num(-math.inf).topk(STARTS).indices])
+    return torch.stack(found, 1).flatten(0, 1)
 
 
 def _climb(

@@ -156,6 +156,27 @@ def test_the_mode_of_a_linear_decoder_is_found_however_narrow_its_posterior_is_a
     assert float(spread.diagonal().max() / spread.diagonal().min()) > 10
 
 
+class Peaked(ImplicitModel):
+    """Dark but for a broad hill at u = -1 and a narrow peak, twice as high, at 1.5."""
+
+    def __init__(self):
+        super().__init__(DataSpec((1, 1, 1)), 1)
+        self.height = nn.Parameter(torch.tensor(200.0, dtype=DOUBLE))
+        self.variance.fill_(25.0)
+
+    def decode(self, u, given):
+        hill, peak = (torch.exp(-(((u - at) / wide) ** 2) / 2) for at, wide in ((-1.0, 1.0), (1.5, 0.05)))
+        return (self.height * (hill / 2 + peak)).view(-1, 1, 1, 1)
+
+
+def test_a_narrow_mode_is_found_since_the_search_begins_at_the_likeliest_of_many_draws(monkeypatch):
+    model, batch = Peaked(), Batch(torch.full((6, 1, 1, 1), 205, dtype=torch.uint8))
+    with frozen(model):
+        assert (approximate(model, batch, 60, gen()).mode - 1.5).abs().max() < 0.1
+        monkeypatch.setattr(laplace, "DRAWS", laplace.STARTS)
+        assert (approximate(model, batch, 60, gen()).mode - 1.5).abs().max() > 1
+
+
 def test_rounds_in_whitened_coordinates_are_what_finds_it(monkeypatch):
     model, batch = Linear(), interior(5)
     reached = {}
