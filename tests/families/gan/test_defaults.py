@@ -100,6 +100,9 @@ RECIPES = {
             "average": 0.995,
             "gamma": 1.0,
             "mixing": 0.9,
+            "mapping": 8,
+            "slow": 0.01,
+            "constant": "ones",
             "truncation": 1.0,
             "truncated": None,
         }
