@@ -24,7 +24,11 @@ def test_a_cell_is_trained_there_and_measured_by_the_cpu_but_for_its_speed(tmp_p
     monkeypatch.setattr(torch, "inference_mode", torch.no_grad)  # the one that is not there cannot do it
     drawn = []
     plain = genbench.GenerativeModel.sample
-    heard = lambda model, n, **given: drawn.append(model.device) or plain(model, n, **given)  # noqa: E731
+
+    def heard(model, n, **given):
+        drawn.append(model.device)
+        return plain(model, n, **given)
+
     monkeypatch.setattr(genbench.GenerativeModel, "sample", heard)
     with Elsewhere(narrow=True):
         record = alone("vae", tmp_path / "cell", device=str(ELSEWHERE), measures=("nll", "speed"))

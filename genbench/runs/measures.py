@@ -101,11 +101,12 @@ def real(extractor: features.Extractor, images: Tensor, spec: DataSpec) -> featu
 
 def around(extractor: features.Extractor, images: Tensor, spec: DataSpec) -> Neighbours:
     """Return the neighbours of real images among each other, kept beside their features: of many they take minutes."""
-    rows = real(extractor, images, spec).features
+
+    def compute() -> dict[str, Tensor]:
+        return vars(neighbours(real(extractor, images, spec).features))
+
     key = digest({"images": images})
-    return Neighbours(
-        **features.kept(extractor, images, spec.levels, key, lambda: vars(neighbours(rows)), NEIGHBOURS_OF)
-    )
+    return Neighbours(**features.kept(extractor, images, spec.levels, key, compute, NEIGHBOURS_OF))
 
 
 def quality(
