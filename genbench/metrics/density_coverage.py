@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from genbench.metrics.neighbours import Neighbours, distances, neighbours
+from genbench.metrics.neighbours import Distances, Neighbours, neighbours
 from genbench.metrics.sets import check_sets
 
 NEIGHBOURS = 5
@@ -28,7 +28,9 @@ class DensityCoverage:
     coverage: float
 
 
-def density_coverage(real: Tensor, fake: Tensor, near: Neighbours | None = None) -> DensityCoverage:
+def density_coverage(
+    real: Tensor, fake: Tensor, near: Neighbours | None = None, between: Distances | None = None
+) -> DensityCoverage:
     """Return both for balls round real images that reach to their fifth neighbour, with M real images and N samples.
 
         density = 1/(k N) Σ_j Σ_i 1[y_j in B(x_i)],    coverage = 1/M Σ_i 1[some y_j in B(x_i)]
@@ -37,6 +39,7 @@ def density_coverage(real: Tensor, fake: Tensor, near: Neighbours | None = None)
         real: the features of real images, float32 ``(M, D)``.
         fake: the features of samples, float32 ``(N, D)``.
         near: the neighbours of the real images, where they are known.
+        between: the distances of real images to samples, where another measure asks for them too.
 
     Raises:
         ValueError: for fewer than six images in a set, or features of different extractors.
@@ -44,7 +47,7 @@ def density_coverage(real: Tensor, fake: Tensor, near: Neighbours | None = None)
     check_sets("density_coverage", real, fake, LEAST)
     radii = (near or neighbours(real)).radii[:, NEIGHBOURS - 1]
     inside, covered = 0, 0
-    for place, apart in distances(real, fake, real.mean(0)):
+    for place, apart in between or Distances(real, fake, real.mean(0)):
         within = apart <= radii[place, None]
         inside += int(within.sum())
         covered += int(within.any(1).sum())

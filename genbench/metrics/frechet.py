@@ -108,7 +108,10 @@ def _value(real: Moments, fake: Moments, trace: float) -> float:
 
 
 def _root(covariance: Tensor) -> Tensor:
-    """Return ``A`` with ``A Aᵀ = Σ``, also where Σ is singular."""
+    """Return ``A`` with ``A Aᵀ = Σ``: Cholesky's, and where Σ is singular the one of its eigenvectors."""
+    factor, failed = torch.linalg.cholesky_ex(covariance)
+    if not failed:
+        return factor
     values, vectors = torch.linalg.eigh(covariance)
     return vectors * values.clamp(min=0).sqrt()
 

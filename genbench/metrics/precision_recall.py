@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from genbench.metrics.neighbours import Neighbours, distances, neighbours
+from genbench.metrics.neighbours import Distances, Neighbours, neighbours
 from genbench.metrics.sets import check_sets
 
 NEIGHBOURS = 3
@@ -27,7 +27,9 @@ class PrecisionRecall:
     recall: float
 
 
-def precision_recall(real: Tensor, fake: Tensor, near: Neighbours | None = None) -> PrecisionRecall:
+def precision_recall(
+    real: Tensor, fake: Tensor, near: Neighbours | None = None, between: Distances | None = None
+) -> PrecisionRecall:
     """Return shares of each set in the other's region: the union of balls that reach to a point's third neighbour.
 
     torch-fidelity's function gives the same, and reckons the neighbours of the real images anew for every set.
@@ -36,6 +38,7 @@ def precision_recall(real: Tensor, fake: Tensor, near: Neighbours | None = None)
         real: the features of real images, float32 ``(M, D)``.
         fake: the features of samples, float32 ``(N, D)``.
         near: the neighbours of the real images, where they are known.
+        between: the distances of real images to samples, where another measure asks for them too.
 
     Raises:
         ValueError: for fewer than four images in a set, or features of different extractors.
@@ -46,7 +49,7 @@ def precision_recall(real: Tensor, fake: Tensor, near: Neighbours | None = None)
     theirs, ours = (known.radii[:, NEIGHBOURS - 1] for known in both)
     precise = torch.zeros(len(fake), dtype=torch.bool)
     recalled = 0
-    for place, apart in distances(real, fake, centre):
+    for place, apart in between or Distances(real, fake, centre):
         precise |= (apart <= theirs[place, None]).any(0)
         recalled += int((apart <= ours).any(1).sum())
     return PrecisionRecall(int(precise.sum()) / len(fake), recalled / len(real))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from genbench.features.base import Features
 from genbench.metrics import density_coverage, fid, inception_score, kid, precision_recall
-from genbench.metrics.neighbours import Neighbours, neighbours
+from genbench.metrics.neighbours import Distances, Neighbours, neighbours
 from genbench.records.parts import Quality
 
 MINIMUM_IMAGES = max(measure.LEAST for measure in (density_coverage, fid, inception_score, kid, precision_recall))
@@ -31,8 +31,9 @@ def quality(
     beyond = fid.extrapolated(real.features, fake.features) if extrapolate and enough else None
     kernel = kid.kid(real.features, fake.features, seed=seed)
     near = near or neighbours(real.features)
-    regions = precision_recall.precision_recall(real.features, fake.features, near)
-    balls = density_coverage.density_coverage(real.features, fake.features, near)
+    between = Distances(real.features, fake.features, real.features.mean(0))
+    regions = precision_recall.precision_recall(real.features, fake.features, near, between)
+    balls = density_coverage.density_coverage(real.features, fake.features, near, between)
     says_classes = fake.logits.shape[1] > 0
     score = inception_score.inception_score(fake.logits, seed=seed) if says_classes else None
     notes = ["fewer images than features: FID is biased upwards"] if distance.rank_deficient else []
