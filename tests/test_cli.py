@@ -60,7 +60,7 @@ def genbench_(monkeypatch, capsys):
         (["sample", "none"], "none: no trained model in it"),
         (["score", "none", "--dataset", "digits"], "none: no trained model in it"),
         (["run", "smoke", "--effort", "thorough"], "effort = 'thorough': there are: fast, paper, standard"),
-        (["run", "smoke", "--precision", "half"], "precision = 'half': give float32, bfloat16 or auto"),
+        (["run", "smoke", "--precision", "half"], "precision = 'half': give float32, tf32, bfloat16 or auto"),
         (["run", "smoke", "--labelled", "0"], "labelled = 0: "),
         (
             ["run", "smoke", "--recipe", "cgan", "--recipe", "vae", "--recipe", "cvae", "--labelled", "50"],

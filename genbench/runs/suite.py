@@ -100,7 +100,7 @@ class Suite(SuitePart):
         batch_size: the number of images a batch.
         seeds: the seeds; each row is trained once with each.
         extractor: the name of the feature extractor for FID and its kin.
-        precision: the arithmetic of training: ``"float32"``; ``"bfloat16"``; or ``"auto"``, where the processor has it.
+        precision: the arithmetic of training: ``"float32"``, ``"tf32"``, ``"bfloat16"`` or ``"auto"``.
         devices: the number of devices that share each batch of a cell's training: :mod:`genbench.training.parallel`.
         checkpoint: the weights that are measured: ``"last"``, or ``"best on validation"``: of ten over the budget those
             with the fewest bits/dim of validation images, or where these are estimates the least FID.

@@ -192,7 +192,7 @@ class FitConfig:
         seed: the seed of the order of the data and of all noise in training.
         checkpoint: the file to write the whole state of training to, if any.
         checkpoint_seconds: the seconds from one checkpoint to the next; 0 writes behind every round.
-        precision: the arithmetic, ``"float32"``, or ``"bfloat16"`` for losses under autocast; all else is float32.
+        precision: the arithmetic: ``"float32"``, ``"tf32"`` or ``"bfloat16"``; see :mod:`genbench.training.precision`.
         trace: the steps and fractions of a training to go through again, instead of what ``budget`` says.
         devices: the number of devices that share each batch, one process each: :mod:`genbench.training.parallel`.
 

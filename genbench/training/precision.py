@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     from genbench.interface import GenerativeModel
 
-NAMES = ("float32", "bfloat16")
+NAMES = ("float32", "tf32", "bfloat16")
+AMPERE = 8  # the first compute capability of NVIDIA's GPUs with products of tf32
 AUTO = "auto"  # bfloat16 where the device multiplies in it itself, else float32
 FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}  # of x86 and, last, ARM processors that multiply in bfloat16 themselves
 
@@ -24,7 +25,7 @@ Arithmetic = Callable[[], AbstractContextManager]
 def check_name(name: str) -> None:
     """Refuse (``ValueError``) a precision that there is not."""
     if name not in NAMES:
-        raise ValueError(f"precision={name!r}: give {' or '.join(NAMES)}")
+        raise ValueError(f"precision={name!r}: give {', '.join(NAMES[:-1])} or {NAMES[-1]}")
 
 
 def check(name: str, device: torch.device | str) -> None:
@@ -37,6 +38,8 @@ def check(name: str, device: torch.device | str) -> None:
     if name == "bfloat16" and not _has_bfloat16(str(device)):
         needs = "a GPU that has it" if not str(device).startswith("cpu") else f"one of {', '.join(sorted(FLAGS))}"
         raise ValueError(f"precision='bfloat16': {device} lacks it (it takes {needs}); say float32")
+    if name == "tf32" and not _has_tf32(str(device)):
+        raise ValueError(f"precision='tf32': {device} lacks it (it takes an NVIDIA GPU from Ampere on); say float32")
 
 
 def resolved(name: str, device: torch.device | str) -> str:
@@ -54,6 +57,12 @@ def _has_bfloat16(device: str) -> bool:
     return device == "cpu" and bool(FLAGS & processor_flags())
 
 
+def _has_tf32(device: str) -> bool:
+    import torch
+
+    return device.startswith("cuda") and torch.cuda.is_available() and torch.cuda.get_device_capability()[0] >= AMPERE
+
+
 @cache
 def processor_flags() -> frozenset[str]:
     """Return the flags that the processor has, as Linux tells them; none where the system does not tell."""
@@ -68,21 +77,39 @@ def training_in(name: str, model: nn.Module) -> Iterator[Arithmetic]:
     """Lay ``model`` out for ``name`` inside the block; each loss is to be computed under what is yielded.
 
     bfloat16 is autocast: weights, their gradients and the optimiser stay in float32, products are in bfloat16. Images
-    and kernels are then laid out channels last, which is what makes it fast (``benchmarks/precision.py``).
+    and kernels are then laid out channels last, which is what makes it fast (``benchmarks/precision.py``). Under tf32 a
+    GPU rounds what it multiplies to ten bits behind the point, anywhere in the block; under float32 it does not,
+    whatever torch would do by itself.
     """
-    if name == "float32":
-        yield nullcontext
-        return
     import torch
 
-    kind = next((parameter.device.type for parameter in model.parameters()), "cpu")
-    _lay_out(model, torch.channels_last)
+    with _products(tf32=name == "tf32"):
+        if name != "bfloat16":
+            yield nullcontext
+            return
+        kind = next((parameter.device.type for parameter in model.parameters()), "cpu")
+        _lay_out(model, torch.channels_last)
+        try:
+            # Without the cache: in some versions of torch it keeps a weight that is first used under no_grad without
+            # its gradient. Few weights are used twice in a loss.
+            yield partial(torch.autocast, kind, dtype=torch.bfloat16, cache_enabled=False)
+        finally:
+            _lay_out(model, torch.contiguous_format)
+
+
+@contextmanager
+def _products(*, tf32: bool) -> Iterator[None]:
+    import torch
+
+    switches: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
+    before = [switch.allow_tf32 for switch in switches]
     try:
-        # Without the cache: in some versions of torch it keeps a weight that is first used under no_grad without its
-        # gradient. Few weights are used twice in a loss.
-        yield partial(torch.autocast, kind, dtype=torch.bfloat16, cache_enabled=False)
+        for switch in switches:
+            switch.allow_tf32 = tf32
+        yield
     finally:
-        _lay_out(model, torch.contiguous_format)
+        for switch, value in zip(switches, before, strict=True):
+            switch.allow_tf32 = value
 
 
 def _lay_out(model: nn.Module, memory: torch.memory_format) -> None:

@@ -105,9 +105,11 @@ def test_a_model_that_diverged_is_laid_out_as_it_was(able):
 @pytest.mark.parametrize(
     ("name", "device", "said"),
     [
-        ("float16", "cpu", "precision='float16': give float32 or bfloat16"),
+        ("float16", "cpu", "precision='float16': give float32, tf32 or bfloat16"),
         ("bfloat16", "cpu", "precision='bfloat16': cpu lacks it .*avx512_bf16.*say float32"),
         ("bfloat16", "cuda", "precision='bfloat16': cuda lacks it .*a GPU that has it.*say float32"),
+        ("tf32", "cpu", "precision='tf32': cpu lacks it .*from Ampere on.*say float32"),
+        ("tf32", "cuda", "precision='tf32': cuda lacks it .*from Ampere on.*say float32"),
     ],
 )
 def test_what_a_device_lacks_is_refused(monkeypatch, name, device, said):
@@ -134,3 +136,31 @@ def test_auto_is_bfloat16_where_the_processor_multiplies_in_it_and_else_float32(
         assert precision.resolved("bfloat16", "cpu") == "bfloat16", "refused elsewhere, never changed"
     with pytest.raises(ValueError, match="precision='auto'"):
         FitConfig(Budget(steps=1), precision="auto")
+
+
+class Switched(Toy):
+    """Notes whether a GPU would round what it multiplies."""
+
+    def loss(self, batch, step):
+        self.seen = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+        return self.mse(batch, step)
+
+    def phases(self):
+        return [Phase("train", 1.0, [Turn("net", [self], self.loss, adam)])]
+
+
+def test_a_gpu_rounds_products_under_tf32_and_under_no_other(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.cuda, "is_available", lambda: True)
+        patch.setattr(torch.cuda, "get_device_capability", lambda: (7, 5))
+        with pytest.raises(ValueError, match="precision='tf32': cuda lacks it"):
+            precision.check("tf32", "cuda")
+        patch.setattr(torch.cuda, "get_device_capability", lambda: (8, 0))
+        precision.check("tf32", "cuda")
+    monkeypatch.setattr(precision, "check", lambda name, device: None)
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    for name, rounds in (("tf32", True), ("float32", False)):
+        model = make(Switched)
+        model.fit(data(), FitConfig(HALF.budget, 5, 3, precision=name))
+        assert model.seen == (rounds, rounds)
+        assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == before
