@@ -22,6 +22,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import genbench
+from families.gan.growth import GrowingGAN, Stage
+from families.gan.styles import PER_LEVEL, StyleGenerator, Styles
 from families.layers.training import warm_cosine
 from genbench import Budget, FitConfig, GenerativeModel, Splits, data
 from genbench.spec import Batch
@@ -75,45 +77,72 @@ def bare(model: GenerativeModel, splits: Splits, steps: int, loss: Loss) -> list
     return times
 
 
-def non_saturating(critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+Critic = Callable[[Tensor], Tensor]
+
+
+def non_saturating(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
     """The critic's side of the first GAN."""
-    return F.softplus(-critic(real)[0]).mean() + F.softplus(critic(fake)[0]).mean()
+    return F.softplus(-critic(real)).mean() + F.softplus(critic(fake)).mean()
 
 
-def wasserstein(critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
-    """The critic's side of WGAN-GP."""
+def wasserstein(critic: Critic, real: Tensor, fake: Tensor, drift: float = 0.0) -> Tensor:
+    """The critic's side of WGAN-GP, and with ``drift`` of progressive growing."""
     share = torch.rand(len(real), 1, 1, 1)
     between = (share * real + (1 - share) * fake).requires_grad_()
-    (slope,) = torch.autograd.grad(critic(between)[0].sum(), between, create_graph=True)
-    return critic(fake)[0].mean() - critic(real)[0].mean() + 10 * (slope.flatten(1).norm(dim=1) - 1).square().mean()
+    (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    scores = critic(real)
+    loss = critic(fake).mean() - scores.mean() + 10 * (slope.flatten(1).norm(dim=1) - 1).square().mean()
+    return loss + drift * scores.square().mean() if drift else loss
 
 
-def bare_gan(model: GenerativeModel, splits: Splits, steps: int, critic_loss: Callable[..., Tensor]) -> list[Clock]:
+drifting = partial(wasserstein, drift=1e-3)
+
+
+def steep(critic: Critic, real: Tensor, fake: Tensor) -> Tensor:
+    """The critic's side of StyleGAN, γ 1."""
+    there = real.clone().requires_grad_()
+    scores = critic(there)
+    (slope,) = torch.autograd.grad(scores.sum(), there, create_graph=True)
+    penalty = slope.square().sum((1, 2, 3)).mean() / 2
+    return F.softplus(-scores).mean() + F.softplus(critic(fake)).mean() + penalty
+
+
+def bare_gan(
+    model: GenerativeModel, splits: Splits, steps: int, critic_loss: Callable[..., Tensor], *, grown: bool = False
+) -> list[Clock]:
     """A GAN's loop: five critic steps to one where the loss is Wasserstein's, a moving average where samples have one.
 
-    No gradient is computed for the critic's weights in the generator's step.
+    No gradient is computed for the critic's weights in the generator's step. One that is ``grown`` is at its data's
+    sides; StyleGAN's mixes styles, and keeps the mean of those of its average.
     """
     critic, make, times = model.critic, model.generator, []
+    at = (model.finest, 1.0) if grown else ()
     mean = copy.deepcopy(make) if model.average is not None else None
     critic_optimizer = model.critic_optimizer(critic.parameters())
     optimizer = model.optimizer(make.parameters())
     model.train()
 
+    def score(images: Tensor) -> Tensor:
+        return critic(images, *at) if grown else critic(images)[0]
+
     def fakes(n: int) -> Tensor:
         u = torch.randn(n, model.latents)
-        return make(torch.erf(u / 2**0.5) if model.average is None else u)  # DCGAN's noise is uniform
+        if isinstance(make, StyleGenerator):
+            other, cut = torch.randn(n, make.sizes[0]), int(torch.randint(1, PER_LEVEL * (model.finest + 1), ()))
+            return make(u, *at, Styles(other=other, cut=cut) if torch.rand(()) < model.mixing else None)
+        return make(torch.erf(u / 2**0.5) if model.average is None else u, *at)  # DCGAN's noise is uniform
 
     for step, images in enumerate(batches(splits, steps), 1):
         real = images.float() * (2 / 255) - 1
         with torch.no_grad():
             fake = fakes(len(real))
         critic_optimizer.zero_grad(set_to_none=True)
-        critic_loss(critic, real, fake).backward()
+        critic_loss(score, real, fake).backward()
         critic_optimizer.step()
         if step % model.critic_steps == 0:
             critic.requires_grad_(False)
-            score = critic(fakes(len(real)))[0]
-            value = -score.mean() if critic_loss is wasserstein else F.softplus(-score).mean()
+            scores = score(fakes(len(real)))
+            value = -scores.mean() if critic_loss in (wasserstein, drifting) else F.softplus(-scores).mean()
             optimizer.zero_grad(set_to_none=True)
             value.backward()
             optimizer.step()
@@ -124,6 +153,8 @@ def bare_gan(model: GenerativeModel, splits: Splits, steps: int, critic_loss: Ca
                         old.lerp_(new, 0.01)
                     for old, new in zip(mean.buffers(), make.buffers(), strict=True):
                         old.copy_(new)
+                    if isinstance(mean, StyleGenerator):
+                        model.mean.lerp_(mean.mapped(torch.randn(64, make.sizes[0])).mean(0), 0.005)
         times.append((time.perf_counter(), time.process_time()))
     return times
 
@@ -143,8 +174,11 @@ LOOPS: dict[str, Callable[[GenerativeModel, Splits, int], list[Clock]]] = {
     "gan": partial(bare_gan, critic_loss=non_saturating),
     "wgan-gp": partial(bare_gan, critic_loss=wasserstein),
     "dcgan": partial(bare_gan, critic_loss=non_saturating),
+    "pggan": partial(bare_gan, critic_loss=drifting, grown=True),
+    "stylegan": partial(bare_gan, critic_loss=steep, grown=True),
 }
-OPTIONS = {"realnvp": {"dequantisation": "uniform"}}  # what the bare loop writes out
+# What the bare loops write out.
+OPTIONS = {"realnvp": {"dequantisation": "uniform"}, "pggan": {"growing": False, "width": 8}, "stylegan": {"width": 8}}
 
 
 def ours(model: GenerativeModel, splits: Splits, steps: int) -> list[Clock]:
@@ -165,6 +199,8 @@ def milliseconds(times: list[Clock]) -> Clock:
 def compare(name: str, splits: Splits, spec: genbench.DataSpec, pairs: int, steps: int) -> None:
     """Print a recipe's milliseconds a step and the ratio of the two loops."""
     model = genbench.build(name, spec, **OPTIONS.get(name, {}))
+    if isinstance(model, GrowingGAN):
+        model.stages = [Stage(model.finest, False, 1.0)]
     ours(model, splits, 3)  # initialised from data, and not fresh: both copies go on from here
     times: dict[str, list[Clock]] = {"bare": [], "fit": []}
     for pair in range(pairs):
