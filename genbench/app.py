@@ -33,6 +33,7 @@ AGAIN = "Measure again, by their weights, the cells that older measures measured
 MEASURES = "Only these of nll, fid (and its kin) and speed: fid,nll. All, with --measure-again, adds what is missing."
 SHARED = "Devices that share each batch of a cell's training: GPUs with --device cuda, else processes of the CPU."
 JOBS = "Cells at once on this machine, each with its share of the cores or a GPU; more than one needs the extra ray."
+STORAGE = "With --ray: where checkpoints over 1 GiB go, s3://… or a folder that all machines see."
 RAY = "Address of a Ray cluster to run on, HOST:PORT or auto: as many cells at once as it has room for."
 THREADS = "Threads of each cell: all by default, an equal share with --jobs, one with --ray."
 CHECKPOINT = "Weights to measure: last, or 'best on validation' of ten over the budget."
@@ -89,7 +90,9 @@ def run(
     steps: Annotated[int | None, typer.Option(help="Budget: batches of training a cell.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Budget: seconds of training a cell.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; results/SUITE by default.")] = None,
-    precision: Annotated[str | None, typer.Option(help="Arithmetic of training: float32, bfloat16 or auto.")] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="Arithmetic of training: float32, tf32, bfloat16 or auto.")
+    ] = None,
     devices_per_cell: Annotated[int | None, typer.Option(metavar="N", help=SHARED)] = None,
     checkpoint: Annotated[Literal["last", "best on validation"] | None, typer.Option(help=CHECKPOINT)] = None,
     watch: Annotated[Literal["fid"] | None, typer.Option(help=WATCH)] = None,
@@ -109,6 +112,7 @@ def run(
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Logs for TensorBoard too, in each cell.")] = False,
     jobs: Annotated[int, typer.Option(help=JOBS)] = 1,
     ray: Annotated[str | None, typer.Option(metavar="ADDRESS", help=RAY)] = None,
+    storage: Annotated[str | None, typer.Option(metavar="URI", help=STORAGE)] = None,
     threads: Annotated[int | None, typer.Option(help=THREADS)] = None,
 ) -> None:
     """Train and measure a suite, and write its table. What is done is skipped, what was cut off goes on."""
@@ -135,16 +139,17 @@ def run(
     }
     changes = Overrides(*told, **how, measures=groups, anchors=not no_anchors, alpha=alpha)
     wanted = overridden(whole, changes)
-    placing.check(jobs, ray, threads, wanted.devices)
+    placing.check(jobs, ray, threads, wanted.devices, storage)
     beside = processor.busy()
     if ray is None and jobs == 1:
         spawn.warm_up()  # nothing so far has imported torch: the process of the cells does that beside this one
     from genbench.runs import runner
 
     on = chosen_device(device)
+    folder = out or results_folder(suite, wanted)
     status = runner.run(
         wanted,
-        out or results_folder(suite, wanted),
+        folder,
         console(),
         command=Replay(suite, whole, changes, data_dir).command,
         device=on,
@@ -154,7 +159,13 @@ def run(
         download=download,
         tensorboard=tensorboard,
         busy=beside,
-        engine=placing.engine(jobs, ray, threads, on, travels=data_dir is None),
+        engine=placing.engine(
+            *(jobs, ray, threads, on),
+            travels=data_dir is None,
+            storage=storage,
+            out=folder,
+            busy=beside if wanted.budget.seconds and on == "cpu" else None,
+        ),
     )
     raise typer.Exit(status)
 

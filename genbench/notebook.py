@@ -54,6 +54,7 @@ def run(
     tensorboard: bool = False,
     jobs: int = 1,
     ray: str | None = None,
+    storage: str | None = None,
     threads: int | None = None,
     quiet: bool = False,
 ) -> DataFrame:
@@ -71,7 +72,7 @@ def run(
         images: the budget of a cell in images; give one of this, ``steps`` and ``seconds``, or none.
         steps: the budget of a cell in batches.
         seconds: the budget of a cell in seconds.
-        precision: the arithmetic of training: ``"float32"``, ``"bfloat16"`` or ``"auto"``.
+        precision: the arithmetic of training: ``"float32"``, ``"tf32"``, ``"bfloat16"`` or ``"auto"``.
         devices_per_cell: the number of devices that share each batch of a cell's training.
         labelled: the number of training images that keep their label.
         effort: the effort of estimated likelihoods: ``"fast"``, ``"standard"`` or ``"paper"``.
@@ -87,6 +88,7 @@ def run(
         tensorboard: whether each cell has logs for TensorBoard too.
         jobs: the number of cells at once on this machine.
         ray: the address of a Ray cluster to run on.
+        storage: where such a run keeps checkpoints that are too large to be sent, a URI of fsspec.
         threads: the number of threads of each cell.
         quiet: whether nothing is printed.
 
@@ -115,24 +117,31 @@ def run(
     changes = Overrides(*told, measures=measures, anchors=anchors, alpha=alpha)
     where = None if root is None else Path(root)
     wanted = overridden(whole, changes)
-    placing.check(jobs, ray, threads, wanted.devices)
+    placing.check(jobs, ray, threads, wanted.devices, storage)
     # A suite that is no file is in the run's folder as it was wanted, and asked for from there.
     replay = (
         Replay(str(suite), whole, changes, where) if named else Replay(str(folder / layout.SUITE), wanted, root=where)
     )
+    on, beside = _device(device), processor.busy()
     runner.run(
         wanted,
         folder,
         Console(file=io.StringIO()) if quiet else console(),
         command=replay.command,
-        device=_device(device),
+        device=on,
         fresh=fresh,
         measure_again=measure_again,
         root=where,
         download=download,
         tensorboard=tensorboard,
-        busy=processor.busy(),
-        engine=placing.engine(jobs, ray, threads, _device(device), travels=where is None),
+        busy=beside,
+        engine=placing.engine(
+            *(jobs, ray, threads, on),
+            travels=where is None,
+            storage=storage,
+            out=folder,
+            busy=beside if wanted.budget.seconds and on == "cpu" else None,
+        ),
     )
     return table(folder)
 

@@ -10,7 +10,7 @@ import os
 import time
 from pathlib import Path
 
-SECONDS = 0.25  # that are watched
+SECONDS = 0.5  # that are watched
 NOTICED = 0.4  # of a core, from which on it is said
 IDLE = (3, 4)  # of the counters of /proc/stat: idle, and waiting for a disk
 
@@ -35,13 +35,31 @@ def cores() -> set[int]:
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
 
 
-def warning(busy: float | None) -> str | None:
-    """Return what to say where ``busy`` cores are taken by others; None where that is hardly any, or unknown."""
+def free(busy: float | None) -> int | None:
+    """Return how many threads a training is to take where ``busy`` cores are taken by others; None for torch's own.
+
+    Threads wait for each other at every operation, so that one which shares its core holds up all: two beside one busy
+    process do half as much as one alone (``benchmarks/company.py``). Where ``OMP_NUM_THREADS`` says it, it is said.
+    """
+    if "OMP_NUM_THREADS" in os.environ:
+        return None
+    left = max(round(len(cores()) - (busy or 0.0)), 1)
+    return left if left < len(cores()) else None
+
+
+def warning(busy: float | None, threads: int | None = None) -> str | None:
+    """Return what to say where ``busy`` cores are taken by others; None where that is hardly any, or unknown.
+
+    Args:
+        busy: the number of cores that others keep busy.
+        threads: the number of threads that each cell takes, if it is not torch's own.
+    """
     if busy is None or busy < NOTICED:
         return None
+    fewer = "" if threads is None else f"; threads of each cell: {threads} (--threads)"
     return (
         f"this machine is busy: others take {busy:.1f} of {len(cores())} cores; trainings that count seconds make "
-        "fewer steps, and speeds come out lower"
+        f"fewer steps, and speeds come out lower{fewer}"
     )
 
 

@@ -38,3 +38,5 @@ def test_others_are_named_from_a_good_part_of_a_core_on(monkeypatch):
     monkeypatch.setattr(processor.os, "sched_getaffinity", lambda pid: {0, 2}, raising=False)
     assert processor.warning(None) is processor.warning(0.1) is None
     assert processor.warning(1.0).startswith("this machine is busy: others take 1.0 of 2 cores; ")
+    assert processor.warning(1.0).endswith("and speeds come out lower")
+    assert processor.warning(1.0, 1).endswith("and speeds come out lower; threads of each cell: 1 (--threads)")

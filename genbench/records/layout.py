@@ -15,6 +15,7 @@ from genbench.files import check_regular, unfinished_of
 
 SUITE = "suite.toml"  # of a run: what was asked for, resolved
 RUNS = "runs.json"  # of a run: when it was run, and how long its cells took
+STORAGE = ".storage"  # of a run: the name of its part of a storage
 CELLS = "cells"  # of a run: the folder of all cells
 TABLES = ("csv", "md", "tex", "json")  # of a run: the forms of table.*
 REPORT = "report.html"  # of a run
@@ -31,6 +32,7 @@ TENSORBOARD = "tensorboard"
 MODEL = Path("checkpoint") / "model.safetensors"
 BEST = Path("checkpoint") / "best.safetensors"  # where a suite asks for what was best on validation
 TRAINING = Path("checkpoint") / "training.pt"
+AWAY = Path("checkpoint") / "training.uri"  # of an unfinished cell: where its training lies, in place of it
 
 LONGEST = 100  # characters of a name in a folder's
 CELL = re.compile(r"seed-\d+")

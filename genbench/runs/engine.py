@@ -39,6 +39,12 @@ class Lost(NamedTuple):
     why: str
 
 
+class Said(NamedTuple):
+    """A line for people, of no job."""
+
+    text: str
+
+
 class Over(NamedTuple):
     """Job number ``job`` is over; its folders are whole, unless there is a ``failure``."""
 
@@ -46,7 +52,7 @@ class Over(NamedTuple):
     failure: Failure | None
 
 
-Event = Begun | At | Lost | Over
+Event = Begun | At | Lost | Said | Over
 
 
 class Engine(Protocol):

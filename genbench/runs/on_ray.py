@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import sys
+import time
 from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -14,20 +15,22 @@ from typing import Any, Self
 import ray
 from ray import ObjectRef, ObjectRefGenerator
 from ray.exceptions import RayError, RayTaskError
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from genbench.errors import named, reason
 from genbench.memory import holds
+from genbench.records import layout
 from genbench.records.record import Record
 from genbench.records.stamp import of_training
 from genbench.runs import parcels, ray_task
 from genbench.runs.config import Setting
-from genbench.runs.engine import At, Begun, Event, Failure, Lost, Over
+from genbench.runs.engine import At, Begun, Event, Failure, Lost, Over, Said
+from genbench.runs.nodes import Nodes, at
 from genbench.runs.plan import Job
+from genbench.runs.storage import Storage
 
+MOST_BYTES = 2**30  # of an unfinished cell that comes back
 EVERY = 15.0  # seconds between two checkpoints of a cell that come back, at least
 MOST_LOSSES = 5  # of one cell between two of its checkpoints: it may be what its machines die of
-PROBE_SECONDS = 120.0  # for a node to say which versions it has
 END_SECONDS = 10.0  # for tasks to end before their processes are ended
 POLL_SECONDS = 1.0
 
@@ -42,12 +45,23 @@ class OnRay:
         device: the device, ``"cpu"`` or ``"cuda"``; one GPU each.
         travels: whether data sets are sent along, each once; else nodes load them by name.
         every: the least seconds between two checkpoints of a cell that come back.
+        most: the bytes of an unfinished cell that come back, at most.
+        storage: where trainings go that are more, if anywhere.
     """
 
     company = True
 
     def __init__(
-        self, address: str | None, jobs: int, threads: int, device: str, *, travels: bool, every: float = EVERY
+        self,
+        address: str | None,
+        jobs: int,
+        threads: int,
+        device: str,
+        *,
+        travels: bool,
+        every: float = EVERY,
+        most: int = MOST_BYTES,
+        storage: Storage | None = None,
     ) -> None:
         self.address = address
         self.jobs = jobs
@@ -55,13 +69,18 @@ class OnRay:
         self.device = device
         self.travels = travels
         self.every = every
+        self.most = most
+        self.storage = storage
         self.started = False
-        self.processors: dict[str, str] = {}  # by node
+        self.waits = False  # for a node, where none is left
+        self.nodes = Nodes(threads, device, trusted=address is None, storage=storage)
         self.datasets: dict[tuple[str, int | None], ObjectRef] = {}
 
     def __enter__(self) -> Self:
         self._connect()
         try:
+            if self.storage is not None:
+                self.storage.sweep()
             if self.address is not None:
                 self._check_nodes()
             if not self.at_once:
@@ -84,7 +103,7 @@ class OnRay:
     @property
     def at_once(self) -> int:
         """The number of cells that there is room for."""
-        return sum(ray_task.room(node, self.threads, self.device) for node in self._nodes())
+        return sum(self.nodes.room(node) for node in self.nodes.alive())
 
     def _connect(self) -> None:
         if ray.is_initialized():  # a notebook's own
@@ -103,33 +122,29 @@ class OnRay:
         self.started = True
         _silence()
 
+    def _check_nodes(self) -> None:
+        try:
+            self.nodes.check()
+        except ValueError as error:
+            raise ValueError(f"{self._asked}: {error}") from error
+
     def _leave(self) -> None:
         self.datasets.clear()
         if self.started:
             self.started = False
             ray.shutdown()
 
-    def _nodes(self) -> list[dict[str, Any]]:
-        return [node for node in ray.nodes() if node["Alive"]]
-
-    def _check_nodes(self) -> None:
-        """Ask every node that has room for its versions and its processor."""
-        probe = ray.remote(num_cpus=0, max_retries=0)(ray_task.probed)
-        nodes = [node for node in self._nodes() if ray_task.room(node, self.threads, self.device)]
-        asked = {node["NodeID"]: probe.options(scheduling_strategy=_at(node)).remote() for node in nodes}
-        for node in nodes:
-            name = node["NodeManagerHostname"]
-            try:
-                theirs, self.processors[node["NodeID"]] = ray.get(asked[node["NodeID"]], timeout=PROBE_SECONDS)
-            except RayError as error:
-                cause = error.cause if isinstance(error, RayTaskError) and error.cause is not None else error
-                why = f"{self._asked}: node {name} does not run genbench ({named(cause)})"
-                raise ValueError(f"{why}; install it there as it is here") from error
-            if (said := parcels.other_versions(theirs, parcels.versions(), name)) is not None:
-                raise ValueError(f"{self._asked}: {said}")
-
     def carry_out(self, jobs: Mapping[int, Job], setting: Setting) -> Generator[Event]:
-        """Carry out ``jobs``. A cell whose node or worker is lost goes on from its last checkpoint that came back."""
+        """Carry out ``jobs``. A cell whose node or worker is lost goes on from its last checkpoint that came back.
+
+        Raises:
+            ValueError: in one line, for data that are too large to travel, or where no node will do.
+        """
+        if self.travels:
+            for job in jobs.values():
+                self._sent(job, setting)
+        elif self.address is not None:
+            self.nodes.meet(setting, [job.cell for job in jobs.values() if job.how != "time"])
         waiting = sorted(jobs, key=lambda i: -(jobs[i].fit_seconds + jobs[i].measure_seconds))
         running: dict[ObjectRefGenerator, tuple[int, str]] = {}  # the job, and the machine where it is alone
         losses: Counter[int] = Counter()
@@ -138,6 +153,7 @@ class OnRay:
                 while waiting and (where := self._place(jobs[waiting[0]], running)) is not None:
                     number = waiting.pop(0)
                     running[self._submitted(jobs[number], setting, where)] = number, where.pop("host", "")
+                yield from self._news(idle=not running)
                 for task in _ready(list(running)):
                     number, _ = running[task]
                     try:
@@ -146,9 +162,9 @@ class OnRay:
                         cause = error.cause or error
                         event = Over(number, Failure(reason(cause), str(error)))
                     except (RayError, StopIteration) as error:
-                        event = self._lost(number, error, losses)
-                        if isinstance(event, Lost):
-                            waiting.insert(0, number)
+                        event = self._lost(number, f"its worker or node was lost ({type(error).__name__})", losses)
+                    if isinstance(event, Lost):
+                        waiting.insert(0, number)
                     if isinstance(event, Lost | Over):
                         del running[task]
                     if event is not None:
@@ -156,45 +172,79 @@ class OnRay:
         finally:
             _cancel(list(running))
 
+    def _news(self, *, idle: bool) -> Iterator[Said]:
+        """Yield what is new of nodes; where nothing runs, wait a moment for one.
+
+        Raises:
+            ValueError: where none will do.
+        """
+        if idle and not self.nodes.alive() and not self.waits:
+            self.nodes.news.append("no node is left: waiting for one; Ctrl-C stops, and what is done stays done")
+        self.waits = idle and not self.nodes.alive()
+        while self.nodes.news:
+            yield Said(self.nodes.news.pop(0))
+        if idle:
+            if why := self.nodes.hopeless:
+                raise ValueError(f"{self._asked}: no node will do: {why}")
+            time.sleep(POLL_SECONDS)
+
     def _heard(self, word: object, number: int, job: Job, losses: Counter[int]) -> Event | None:
         """Do what a word of a task asks for, and return what of it the run is to hear."""
         match word:
             case parcels.Kept():
                 parcels.keep(job, word.files)
                 losses[number] = 0
+                if self.storage is not None and (uri := word.files.get(layout.AWAY.as_posix())):
+                    self.storage.prune(uri.decode())
             case parcels.Whole():
                 parcels.finish(job, word.folders)
+                if self.storage is not None:
+                    for folder in job.folders.values():
+                        self.storage.clear(folder)
+                return Over(number, None)  # a worker that dies from here on takes nothing with it
+            case ray_task.Declined():
+                if word.seconds:
+                    self.nodes.bar(word.node, word.why, word.seconds)
+                return self._lost(number, word.why, losses)
             case Begun() | At() | Over():
                 return word._replace(job=number)
         return None
 
-    def _lost(self, number: int, error: Exception, losses: Counter[int]) -> Event:
+    def _lost(self, number: int, why: str, losses: Counter[int]) -> Event:
         losses[number] += 1
-        why = f"its worker or node was lost ({type(error).__name__})"
         if losses[number] <= MOST_LOSSES:
             return Lost(number, why)
         return Over(number, Failure(f"{why}, {losses[number]} times with no checkpoint between"))
 
     def _place(self, job: Job, running: Mapping[ObjectRefGenerator, tuple[int, str]]) -> dict[str, Any] | None:
         """Return where a job is to run, as options of its task; None where there is no room now."""
-        nodes = [node for node in self._nodes() if ray_task.room(node, self.threads, self.device)]
+        nodes = self.nodes.usable()
         if job.how != "time":
-            if len(running) >= sum(ray_task.room(node, self.threads, self.device) for node in nodes):
+            if len(running) >= sum(map(self.nodes.room, nodes)):
                 return None
             memory = min(job.memory, *(int(node["Resources"].get("memory", job.memory)) for node in nodes))
             return {"num_cpus": self.threads, "num_gpus": int(self.device == "cuda"), "memory": memory}
         taken = {host for _, host in running.values()}
         free = [node for node in nodes if node["NodeManagerHostname"] not in taken]
         kind = (of_training(Record.read(job.folders[job.cell.label]).stamp).get("machine") or {}).get("processor")
-        same = [node for node in nodes if self.processors.get(node["NodeID"]) == kind]
+        same = [node for node in nodes if self.nodes.processors.get(node["NodeID"]) == kind]
         node = next((node for node in free if not same or node in same), None)
         if node is None:
             return None
         whole = {"num_cpus": node["Resources"]["CPU"], "num_gpus": node["Resources"].get("GPU", 0)}
-        return whole | {"scheduling_strategy": _at(node), "host": node["NodeManagerHostname"]}
+        return whole | {"scheduling_strategy": at(node), "host": node["NodeManagerHostname"]}
 
     def _submitted(self, job: Job, setting: Setting, where: dict[str, Any]) -> ObjectRefGenerator:
-        parcel = parcels.Parcel(job, setting, parcels.packed(job), parcels.versions(), self.every)
+        parcel = parcels.Parcel(
+            job,
+            setting,
+            parcels.packed(job),
+            parcels.earlier(job),
+            parcels.versions(),
+            self.every,
+            self.most,
+            self.storage,
+        )
         options = {name: value for name, value in where.items() if name != "host"}
         task: Any = ray.remote(num_returns="streaming", max_retries=0)(ray_task.work)
         brought = [self._sent(job, setting)] if self.travels else []
@@ -210,7 +260,13 @@ class OnRay:
                     f"{dataset.name}: memory does not hold it, so it is not sent to nodes; "
                     "have it on each at the same place, and say --data-dir"
                 )
-            self.datasets[key] = ray.put(dataset.each(lambda split, name: parcels.compact(split)))
+            try:
+                self.datasets[key] = ray.put(dataset.each(lambda split, name: parcels.compact(split)))
+            except RayError as error:
+                hint = "have it on each node, and say --data-dir"
+                raise ValueError(
+                    f"{dataset.name}: Ray's object store does not take it ({named(error)}); {hint}"
+                ) from error
         return self.datasets[key]
 
 
@@ -220,10 +276,6 @@ def _silence() -> None:
 
     if hasattr(worker, "print_to_stdstream"):
         worker.print_to_stdstream = lambda data, ignore_prefix: None
-
-
-def _at(node: Mapping[str, Any]) -> NodeAffinitySchedulingStrategy:
-    return NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
 
 
 def _ready(tasks: list[ObjectRefGenerator]) -> list[ObjectRefGenerator]:

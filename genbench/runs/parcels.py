@@ -7,7 +7,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -19,12 +19,13 @@ from genbench.files import settle, unfinished_of, written_whole
 from genbench.records import layout, stamp
 from genbench.runs.config import Setting
 from genbench.runs.plan import Job
+from genbench.runs.storage import DEPTH, Storage, fetch
 from genbench.runs.sweep import swept, tidy
+from genbench.runs.unfinished import has_training
 from genbench.runs.worker import at_work
 from genbench.spec import Split
 
 Files = dict[str, bytes]  # a folder: contents by path below it
-DEPTH = 4  # cells/DATASET/LABEL/seed-N
 PREFIX = "genbench-cell-"
 AS_IT_IS = ("measure", "time")  # jobs whose training is over
 
@@ -37,15 +38,21 @@ class Parcel:
         job: the job, with its folders as they are on the machine of the run.
         setting: its setting; a data set that travels comes beside.
         files: what there is of each of the job's folders so far.
+        earlier: the record of each of its folders that is whole, where a job trains it on.
         versions: the versions that the node must have.
         every: the least seconds between two checkpoints that are sent back.
+        most: the bytes of what is sent to go on from, at most.
+        storage: where trainings go that are more, if anywhere; else they stay, and a lost cell begins again.
     """
 
     job: Job
     setting: Setting
     files: Mapping[str, Files]
+    earlier: Mapping[str, bytes]
     versions: Mapping[str, str | None]
     every: float
+    most: int
+    storage: Storage | None = None
 
 
 class Kept(NamedTuple):
@@ -69,6 +76,15 @@ def read(folder: Path, without: Path | None = None) -> Files:
     return {
         path.relative_to(folder).as_posix(): path.read_bytes() for path in paths if path.relative_to(folder) != without
     }
+
+
+def size(folder: Path) -> int:
+    """Return the bytes of a folder's files, but for those that are being written."""
+    found = 0
+    for path in _paths(folder):
+        with suppress(FileNotFoundError):
+            found += path.stat().st_size
+    return found
 
 
 def _paths(folder: Path) -> list[Path]:
@@ -101,16 +117,27 @@ def packed(job: Job) -> dict[str, Files]:
     """
     if job.how in AS_IT_IS:
         return {name: read(folder, layout.TRAINING) for name, folder in job.folders.items()}
-    if job.how == "on" and not (job.unfinished / layout.TRAINING).is_file():
+    if job.how == "on" and not has_training(job.unfinished):
         return {name: read(folder) for name, folder in job.folders.items()}
     return {name: read(unfinished_of(folder)) for name, folder in job.folders.items()}
 
 
+def earlier(job: Job) -> dict[str, bytes]:
+    """Return the records of what a job trains on: a training that is lost or diverges leaves them as they are."""
+    if job.how not in ("on", "resume"):
+        return {}
+    records = {name: folder / layout.RECORD for name, folder in job.folders.items()}
+    return {name: path.read_bytes() for name, path in records.items() if path.is_file()}
+
+
 def keep(job: Job, files: Files) -> None:
-    """Write what came back of an unfinished job, under its lock."""
+    """Write what came back of an unfinished job, under its lock. Its training is here, or in a storage: not in both."""
     job.unfinished.mkdir(parents=True, exist_ok=True)
     with at_work(job.unfinished):
         write(job.unfinished, files)
+        for one, other in ((layout.TRAINING, layout.AWAY), (layout.AWAY, layout.TRAINING)):
+            if one.as_posix() in files:
+                (job.unfinished / other).unlink(missing_ok=True)
 
 
 def finish(job: Job, folders: Mapping[str, Files]) -> None:
@@ -143,7 +170,10 @@ def unpacked(parcel: Parcel) -> Iterator[Job]:
         job = replace(parcel.job, folders=folders)
         for name, files in parcel.files.items():
             write(folders[name] if layout.RECORD in files else unfinished_of(folders[name]), files)
-        if job.how == "on" and (job.unfinished / layout.TRAINING).is_file():
+        for name, record in parcel.earlier.items():
+            write(folders[name], {layout.RECORD: record})
+        fetch(job.unfinished)
+        if job.how == "on" and has_training(job.unfinished):
             job = replace(job, how="resume")
         yield job
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from genbench import processor
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
 MISSING = "Ray is not installed: pip install 'genbench[ray]'"
 
 
-def check(jobs: int, address: str | None, threads: int | None, devices: int = 1) -> int | None:
+def check(
+    jobs: int, address: str | None, threads: int | None, devices: int = 1, storage: str | None = None
+) -> int | None:
     """Return the threads of each cell, None for as many as torch takes; imports neither torch nor Ray.
 
     Raises:
@@ -23,6 +26,8 @@ def check(jobs: int, address: str | None, threads: int | None, devices: int = 1)
     for name, number in (("jobs", jobs), ("threads", threads)):
         if number is not None and number < 1:
             raise ValueError(f"--{name} {number}: give at least 1")
+    if storage is not None and address is None:
+        raise ValueError(f"--storage {storage}: goes with --ray; on one machine checkpoints are in the run's folder")
     if address is None and jobs == 1:
         return threads
     if devices > 1:
@@ -42,7 +47,17 @@ def check(jobs: int, address: str | None, threads: int | None, devices: int = 1)
     return each
 
 
-def engine(jobs: int, address: str | None, threads: int | None, device: str, *, travels: bool = True) -> Engine:
+def engine(
+    jobs: int,
+    address: str | None,
+    threads: int | None,
+    device: str,
+    *,
+    travels: bool = True,
+    storage: str | None = None,
+    out: Path = Path(),
+    busy: float | None = None,
+) -> Engine:
     """Return the engine that was asked for, not yet open.
 
     Args:
@@ -51,18 +66,23 @@ def engine(jobs: int, address: str | None, threads: int | None, device: str, *, 
         threads: the number of threads of each cell, as asked for.
         device: the device, ``"cpu"`` or ``"cuda"``.
         travels: whether a cluster is sent data sets; else each node reads them from its own disk.
+        storage: a URI of fsspec, where a cluster keeps checkpoints that are too large to be sent.
+        out: the folder of the run, by which its part of the storage is told from others'.
+        busy: how many cores others keep busy, where cells that count seconds are to leave them alone, if any are.
 
     Raises:
         ValueError: as :func:`check` does.
     """
     from genbench.runs.here import Here
 
-    each = check(jobs, address, threads)
+    each = check(jobs, address, threads, storage=storage)
     if address is None and jobs == 1:
-        return Here(each)
+        return Here(each or processor.free(busy))
     # Read as Ray begins: it tells nobody that it is used, leaves CUDA's variables alone, and cells are as nice as here.
     for name in ("RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "RAY_worker_niceness"):
         os.environ.setdefault(name, "0")
     from genbench.runs.on_ray import OnRay
+    from genbench.runs.storage import Storage
 
-    return OnRay(address, jobs, each or 1, device, travels=travels and address is not None)
+    kept = None if storage is None else Storage.of_run(storage, out)
+    return OnRay(address, jobs, each or 1, device, travels=travels and address is not None, storage=kept)

@@ -18,7 +18,7 @@ from genbench.runs.config import ANCHORS, GROUPS, LAST, SPEED, Cell
 from genbench.runs.preflight import built_models, checked_data, sample_count
 from genbench.runs.suite import Suite, SuiteRow
 from genbench.runs.time_estimate import fit_seconds, measure_seconds, memory_bytes
-from genbench.runs.unfinished import check_resumable, check_training, configuration_of, trains_on
+from genbench.runs.unfinished import check_resumable, check_training, configuration_of, has_training, trains_on
 from genbench.spec import Batch
 from genbench.training.precision import resolved
 
@@ -209,7 +209,7 @@ def _job(cell: Cell, folders: dict[str, Path], fresh: bool, measure_again: bool,
         if not fresh and (unfinished / layout.CONFIGURATION).is_file() and not linked(unfinished):
             longer = f"ask for that one, or delete {unfinished}" if (folder / layout.RECORD).is_file() else ""
             _same(cell, configuration_of(unfinished / layout.CONFIGURATION), unfinished, longer)
-            how = "resume" if (unfinished / layout.TRAINING).is_file() else how
+            how = "resume" if has_training(unfinished) else how
             if how == "resume":
                 check_resumable(unfinished)
     return Job(cell, folders, how, measure_seconds=measure_seconds)

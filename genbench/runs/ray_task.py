@@ -2,34 +2,77 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import ray
 
-from genbench.errors import reason
+from genbench.errors import disk_full, reason
 from genbench.records import layout
 from genbench.records.stamp import processor
-from genbench.runs.config import ANCHORS, Company
+from genbench.runs.config import ANCHORS, Cell, Company, Setting
 from genbench.runs.engine import At, Begun, Event, Failure, Over
 from genbench.runs.here import Here
-from genbench.runs.parcels import Kept, Parcel, Whole, hostname, other_versions, read, unpacked, versions
+from genbench.runs.parcels import Kept, Parcel, Whole, hostname, other_versions, read, size, unpacked, versions
+from genbench.runs.storage import Storage, Unreachable
 
 if TYPE_CHECKING:
     from genbench.data import Dataset
 
 SAY_SECONDS = 0.5  # between two words of progress
+REST_SECONDS = 300.0  # for a node whose disk is full
 SHARE = 20  # a checkpoint is sent when this many times the seconds that the last one took have passed
-MOST_BYTES = 2**30  # of what is sent to go on from; more stays where it is, and a lost cell begins again
 
 
-def probed() -> tuple[dict[str, str | None], str]:
-    """Return the versions of a node, and its processor's name."""
-    return versions(), processor()
+class Answer(NamedTuple):
+    """What a node says before it is used: its versions, its processor's name, and in a line what it lacks."""
+
+    versions: dict[str, str | None]
+    processor: str
+    lacks: str
+
+
+class Declined(NamedTuple):
+    """A node cannot carry a job out, for no fault of the job; others had better not come for ``seconds``."""
+
+    node: str
+    why: str
+    seconds: float
+
+
+def probed(storage: Storage | None, word: str, setting: Setting | None = None, cells: Sequence[Cell] = ()) -> Answer:
+    """Say what this node has.
+
+    Args:
+        storage: the storage that it must reach, if any.
+        word: where the word is that it must read there.
+        setting: the setting of the run, if data sets do not travel.
+        cells: a cell of each data set that it must have.
+    """
+    lacks = ""
+    try:
+        if storage is not None:
+            storage.check(word)
+        if setting is not None:
+            _check_data(setting, cells)
+    except (ValueError, OSError) as error:
+        lacks = reason(error)
+    return Answer(versions(), processor(), lacks)
+
+
+def _check_data(setting: Setting, cells: Sequence[Cell]) -> None:
+    from genbench import data
+
+    for cell in cells:
+        found = data.load(cell.dataset, root=setting.root, size=cell.size, alpha=cell.alpha)
+        if dict(found.hashes) != cell.data:
+            raise ValueError(f"{cell.dataset} is another one here than on the machine of the run")
 
 
 def room(node: dict[str, Any], threads: int, device: str) -> int:
@@ -39,39 +82,51 @@ def room(node: dict[str, Any], threads: int, device: str) -> int:
     return min(cores, int(has.get("GPU", 0))) if device == "cuda" else cores
 
 
-def work(parcel: Parcel, dataset: Dataset | None = None) -> Iterator[Event | Kept | Whole]:
+def work(parcel: Parcel, dataset: Dataset | None = None) -> Iterator[Event | Kept | Whole | Declined]:
     """Carry out the job of a parcel, number 0, in a folder of its own; yield how it goes and what comes of it.
 
-    The last word is :class:`genbench.runs.engine.Over`; before it come the whole folders, or what there is of them.
+    The last word is the whole folders; or what there is of them and :class:`genbench.runs.engine.Over`, where the job
+    failed; or :class:`Declined`, where the node is at fault.
     """
     yield Begun(0)
+    node = ray.get_runtime_context().get_node_id()
     if (said := other_versions(versions(), parcel.versions, hostname())) is not None:
-        yield Over(0, Failure(said))
+        yield Declined(node, said, math.inf)
         return
     try:
-        with unpacked(parcel) as job:
-            setting = replace(parcel.setting, dataset=dataset, company=_company(parcel), logged=True)
-            checkpoints = Checkpoints(job.unfinished, parcel.every) if job.cell.recipe != ANCHORS else None
-            failure: Failure | None = None
-            stage, told = "", 0.0
-            with Here() as here, closing(here.carry_out({0: job}, setting)) as events:
-                for event in events:
-                    if isinstance(event, Over):
-                        failure = event.failure
-                    elif isinstance(event, At) and (event.stage != stage or time.monotonic() - told > SAY_SECONDS):
-                        stage, told = event.stage, time.monotonic()
-                        yield event
-                    if checkpoints is not None and checkpoints.due():
-                        yield from checkpoints.sent()
-            if failure is None:
-                yield Whole({name: read(folder) for name, folder in job.folders.items()})
-            elif checkpoints is not None and job.trains:
-                yield from checkpoints.sent()
+        failure = yield from _carried_out(parcel, dataset)
+    except Unreachable as error:
+        yield Declined(node, reason(error), 0.0)
+        return
     except OSError as error:
-        failure = Failure(reason(error))
+        failure = Failure(reason(error), disk=disk_full(error))
     if failure is not None and failure.disk:  # this node's, not the run's: others have room
-        failure = Failure(f"{failure.why} (on node {hostname()})", failure.trace)
-    yield Over(0, failure)
+        yield Declined(node, f"node {hostname()}: {failure.why}", REST_SECONDS)
+        return
+    if failure is not None:
+        yield Over(0, failure)
+
+
+def _carried_out(parcel: Parcel, dataset: Dataset | None) -> Generator[Event | Kept | Whole, None, Failure | None]:
+    with unpacked(parcel) as job:
+        setting = replace(parcel.setting, dataset=dataset, company=_company(parcel), logged=True)
+        checkpoints = Checkpoints(job.unfinished, parcel) if job.cell.recipe != ANCHORS else None
+        failure: Failure | None = None
+        stage, told = "", 0.0
+        with Here() as here, closing(here.carry_out({0: job}, setting)) as events:
+            for event in events:
+                if isinstance(event, Over):
+                    failure = event.failure
+                elif isinstance(event, At) and (event.stage != stage or time.monotonic() - told > SAY_SECONDS):
+                    stage, told = event.stage, time.monotonic()
+                    yield event
+                if checkpoints is not None:
+                    yield from checkpoints.due()
+        if checkpoints is not None:
+            yield from checkpoints.last(lost=failure is not None and job.trains)
+        if failure is None:
+            yield Whole({name: read(folder) for name, folder in job.folders.items()})
+        return failure
 
 
 def _company(parcel: Parcel) -> Company | None:
@@ -87,30 +142,75 @@ def _company(parcel: Parcel) -> Company | None:
 class Checkpoints:
     """What there is of a cell, each time its training has been written and neither the last was sent just now.
 
+    A training that is too much to be sent is written to the storage beside the cell's own work.
+
     Args:
         folder: the unfinished folder.
-        every: the least seconds between two.
+        parcel: the parcel that the cell came in, which says how often, how much, and where more than that goes.
     """
 
-    def __init__(self, folder: Path, every: float) -> None:
+    def __init__(self, folder: Path, parcel: Parcel) -> None:
         self.folder = folder
-        self.every = every
+        self.parcel = parcel
         self.seen = self._written()
         self.next = 0.0
+        self.uploads = ThreadPoolExecutor(1)
+        self.upload: Future[tuple[str, float]] | None = None
 
     def _written(self) -> int:
         path = self.folder / layout.TRAINING
         return path.stat().st_mtime_ns if path.is_file() else 0
 
-    def due(self) -> bool:
-        """Return whether there is a new one, and time to send it."""
-        return time.monotonic() >= self.next and self._written() != self.seen
+    def due(self) -> Iterator[Kept]:
+        """Yield what there is of the folder if there is something new, and time to send it, and the last has gone."""
+        if self.upload is not None:
+            if self.upload.done():
+                yield from self._stored()
+        elif time.monotonic() >= self.next and self._written() not in (0, self.seen):
+            yield from self._sent()
 
-    def sent(self) -> Iterator[Kept]:
-        """Yield what there is of the folder, unless it is too much."""
+    def last(self, *, lost: bool) -> Iterator[Kept]:
+        """Yield what there is of a cell that is ``lost``, for the next run; of others nothing is on its way then."""
+        if lost:
+            yield from self._stored()
+            yield from self._sent()
+            yield from self._stored()
+        self.uploads.shutdown()
+
+    def _sent(self) -> Iterator[Kept]:
         began = time.monotonic()
         self.seen = self._written()
-        if 0 < sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()) <= MOST_BYTES:
+        if 0 < size(self.folder) <= self.parcel.most:
             yield Kept(read(self.folder))
-        took = time.monotonic() - began
-        self.next = began + max(self.every, SHARE * took)
+        elif self.parcel.storage is not None and self.seen:
+            self.upload = self.uploads.submit(_put, self.parcel.storage, self.folder)
+            return
+        self._rest(time.monotonic() - began)
+
+    def _stored(self) -> Iterator[Kept]:
+        """Yield what there is beside a training that is in the storage now, or write in the cell's log why it is not.
+
+        The history is read behind it and may be ahead of it, as after a kill.
+        """
+        if self.upload is None:
+            return
+        took = 0.0
+        try:
+            uri, took = self.upload.result()
+        except Exception as error:  # each kind of storage has errors of its own, and the next checkpoint may get by
+            with (self.folder / layout.LOG).open("a") as log:
+                log.write(f"a checkpoint could not be stored ({reason(error)})\n")
+        else:
+            if files := read(self.folder, layout.TRAINING):  # else the cell is whole meanwhile
+                yield Kept(files | {layout.AWAY.as_posix(): uri.encode()})
+        self.upload = None
+        self._rest(took)
+
+    def _rest(self, took: float) -> None:
+        self.next = time.monotonic() - took + max(self.parcel.every, SHARE * took)
+
+
+def _put(storage: Storage, folder: Path) -> tuple[str, float]:
+    """Write a training to the storage; return where it is, and how long that took."""
+    began = time.monotonic()
+    return storage.put(folder), time.monotonic() - began

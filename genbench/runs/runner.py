@@ -19,7 +19,7 @@ from genbench.records.record import Record, records
 from genbench.records.stamp import revision
 from genbench.runs import worker
 from genbench.runs.config import ANCHORS, SPEED, Cell, Setting
-from genbench.runs.engine import At, Begun, Engine, Failure, Lost, Over
+from genbench.runs.engine import At, Begun, Engine, Failure, Lost, Over, Said
 from genbench.runs.here import Here
 from genbench.runs.plan import Job, Plan, owed, plan
 from genbench.runs.progress import ProgressDisplay, expected
@@ -127,7 +127,7 @@ def _announce(laid: Plan, suite: Suite, console: Console, busy: float | None, en
         if titles := "; ".join(job.title for job in laid.jobs if job.how == how):
             console.print(f"{said}: {titles}", markup=False, highlight=False, soft_wrap=True)
     if any(job.todo for job in laid.jobs):
-        for line in filter(None, (expected(laid, engine.at_once), processor.warning(busy))):
+        for line in filter(None, (expected(laid, engine.at_once), processor.warning(busy, engine.threads))):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -191,6 +191,9 @@ def _pass(
     ended = dict[int, Ended]()
     with display.live(), contextlib.closing(engine.carry_out(jobs, setting)) as events:
         for event in events:
+            if isinstance(event, Said):
+                console.print(event.text, markup=False, highlight=False, soft_wrap=True)
+                continue
             job = jobs[event.job]
             place, began = begun.setdefault(event.job, (len(begun) + 1, time.monotonic()))
             match event:

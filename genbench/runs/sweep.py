@@ -32,7 +32,7 @@ def tidy(folder: Path) -> None:
 
     The training stays, for whoever gives it a larger budget.
     """
-    for name in (layout.CONFIGURATION, LOCK):
+    for name in (layout.CONFIGURATION, layout.AWAY, LOCK):
         (folder / name).unlink(missing_ok=True)
     _remove(folder.rglob(PARTS))
 

@@ -15,6 +15,7 @@ from genbench.records.history import read_lines
 from genbench.records.record import Record
 from genbench.records.stamp import EARLIER
 from genbench.runs.config import ANCHORS, Cell
+from genbench.runs.storage import check_there
 from genbench.training.checkpoint import extends, read_training
 
 
@@ -26,8 +27,16 @@ def configuration_of(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path}: {complaint(error)}; delete it, and the cell begins again") from error
 
 
+def has_training(unfinished: Path) -> bool:
+    """Return whether an unfinished folder can be gone on with, by the training in it or in a storage that it names."""
+    return (unfinished / layout.TRAINING).is_file() or (unfinished / layout.AWAY).is_file()
+
+
 def check_resumable(unfinished: Path) -> None:
     """Refuse, in one line, a training or a history that cannot be gone on with."""
+    if not (unfinished / layout.TRAINING).is_file():
+        check_there(unfinished)
+        return
     try:
         read_training(unfinished / layout.TRAINING)
     except ValueError as error:
@@ -56,7 +65,7 @@ def check_training(folder: Path) -> None:
 
 def longer(cell: Cell, unfinished: Path) -> bool:
     """Return whether an unfinished folder holds a training of a cell with more of its budget, cut off."""
-    if cell.recipe == ANCHORS or not (unfinished / layout.TRAINING).is_file() or linked(unfinished):
+    if cell.recipe == ANCHORS or not has_training(unfinished) or linked(unfinished):
         return False
     try:
         return extends(configuration_of(unfinished / layout.CONFIGURATION), EARLIER | cell.configuration)

@@ -24,7 +24,7 @@ from genbench.errors import disk_full, out_of_memory, reason
 from genbench.files import LOCK, remove, settle, unfinished_of, written_whole
 from genbench.records import layout
 from genbench.records.record import Record
-from genbench.runs import anchors, cell, stamping
+from genbench.runs import anchors, cell, stamping, storage
 from genbench.runs.clock import Tell
 from genbench.runs.config import ANCHORS, Setting
 from genbench.runs.plan import Job
@@ -105,6 +105,7 @@ def do(job: Job, setting: Setting, tell: Tell) -> None:
             held.enter_context(at_work(unfinished))
             with written_whole(unfinished / layout.CONFIGURATION) as file:
                 file.write_text(json.dumps(job.cell.configuration, indent=1))
+            storage.fetch(unfinished)
         if job.cell.recipe == ANCHORS:
             for record in anchors.work(job.cell, setting, folders, tell):
                 _whole(record, folders[record.label], job.folders[record.label])

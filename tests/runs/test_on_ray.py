@@ -1,18 +1,25 @@
 """Cells on a Ray cluster of two nodes on this machine: what comes back, and what is lost when something dies."""
 
+import json
 import os
 import signal
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from ray.cluster_utils import Cluster
 
+from genbench.files import unfinished_of
+from genbench.records import layout
 from genbench.records.record import Record
 from genbench.runs import parcels
 from genbench.runs.engine import Lost
 from genbench.runs.here import Here
+from genbench.runs.nodes import Nodes
 from genbench.runs.on_ray import OnRay
+from genbench.runs.storage import Storage
 from tests.toys import cell, installed, run, suite
 
 SMALL = {"num_cpus": 1, "object_store_memory": 80_000_000}
@@ -103,6 +110,60 @@ def test_cells_of_killed_workers_and_nodes_go_on_elsewhere_bit_for_bit(cluster, 
 
 
 @pytest.mark.slow
+def test_a_training_that_is_too_large_to_be_sent_goes_on_from_the_storage(cluster, alone, tmp_path, monkeypatch):
+    keep, kept, kills = parcels.keep, [], []
+
+    def disturbed(job, files):
+        keep(job, files)
+        assert layout.TRAINING.as_posix() not in files
+        kept.append(files[layout.AWAY.as_posix()].decode())
+        if not kills and len(kept) > 1:
+            kills.append("worker")
+            os.kill(workers()[0], signal.SIGKILL)
+
+    monkeypatch.setattr(parcels, "keep", disturbed)
+    out = tmp_path / "out"
+    engine = on(cluster, most=1, storage=Storage.of_run(f"{tmp_path}/store", out))
+    status, said = run(toys(tmp_path, "one"), out, engine=engine)
+    assert kills
+    assert (status, "it goes on elsewhere" in said) == (0, True), said
+    same(out, alone, "one")
+    assert len(calls(tmp_path, "one")) < 2 * 12
+    assert all(uri.startswith(f"{tmp_path}/store/out-") for uri in kept)
+    assert not list((tmp_path / "store").rglob("cells/**/0*")), "a whole cell has nothing there"
+
+
+def done_with_fewer_steps(tmp_path, out):
+    """The training of a finished cell with 12 steps, cut off: what came back of it lies beside the cell of 4."""
+    rows = (("one", {"sleep": 0.0, "at": 9, "fails": "diverges", "once": str(tmp_path / "one")}),)
+    assert run(suite(*rows, steps=4, anchors=False, measures=GROUPS), out, engine=Here(1))[0] == 0
+    longer = suite(*rows, steps=12, anchors=False, measures=GROUPS)
+    return longer, Record.read(cell(out, "one"))
+
+
+@pytest.mark.slow
+def test_a_longer_training_that_diverges_elsewhere_leaves_the_cell_that_is_done(cluster, tmp_path, monkeypatch):
+    longer, before = done_with_fewer_steps(tmp_path, tmp_path / "out")
+    packed = []
+    plain = parcels.earlier
+    monkeypatch.setattr(parcels, "earlier", lambda job: packed.append(job.how) or plain(replace(job, how="resume")))
+    monkeypatch.setattr(parcels, "packed", lambda job: {"one": parcels.read(unfinished_of(job.folders["one"]))})
+    keep = parcels.read(cell(tmp_path / "out", "one"))
+    part = unfinished_of(cell(tmp_path / "out", "one"))
+    configuration = before.stamp["configuration"] | {"budget": {"steps": 12}}
+    names = (layout.TRAINING.as_posix(), layout.HISTORY)
+    parcels.write(
+        part, {name: keep[name] for name in names} | {layout.CONFIGURATION: json.dumps(configuration).encode()}
+    )
+    status, said = run(longer, tmp_path / "out", engine=on(cluster))
+    assert status == 1
+    assert "trained on, " in said
+    assert packed == ["resume"]
+    after = Record.read(cell(tmp_path / "out", "one"))
+    assert (after.status, after.fit.steps) == ("done", 4)
+
+
+@pytest.mark.slow
 def test_ctrl_c_leaves_everything_resumable_and_the_cluster_clean(cluster, alone, tmp_path, monkeypatch):
     keep = parcels.keep
 
@@ -149,6 +210,44 @@ def test_a_cell_that_fails_by_itself_is_not_tried_again_and_speed_is_measured_al
     assert said.index("good on digits, seed 0 is timed alone") > said.index("dies on digits, seed 0: failed")
 
 
+def test_a_node_without_the_data_is_not_used_and_without_any_other_the_run_ends_in_a_line(
+    cluster, tmp_path, monkeypatch
+):
+    path = tmp_path / "own.npz"
+    np.savez(path, images=np.zeros((300, 1, 8, 8), np.uint8), labels=np.arange(300) % 10)
+    meet = Nodes.meet
+    monkeypatch.setattr(Nodes, "meet", lambda nodes, *words: (path.unlink(), meet(nodes, *words)))
+    mine = suite(("good", {}), dataset=f"npz:{path}", anchors=False, measures=("nll",))
+    with pytest.raises(ValueError, match=r"^--ray .*: no node will do: node .*: .*own\.npz"):
+        run(mine, tmp_path / "out", engine=on(cluster, travels=False))
+    assert not list((tmp_path / "out").rglob("record.json"))
+
+
+@pytest.mark.slow
+def test_data_that_each_node_has_are_read_there(cluster, tmp_path):
+    mine = suite(("good", {}), anchors=False, measures=("nll",))
+    status, said = run(mine, tmp_path / "out", engine=on(cluster, travels=False))
+    assert status == 0, said
+
+
+def test_other_data_of_the_same_name_will_not_do(cluster, tmp_path, monkeypatch):
+    meet = Nodes.meet
+
+    def other(nodes, setting, cells):
+        meet(nodes, setting, [one.model_copy(update={"data": one.data | {"train": "0" * 8}}) for one in cells])
+
+    monkeypatch.setattr(Nodes, "meet", other)
+    with pytest.raises(ValueError, match="digits is another one here than on the machine of the run"):
+        run(suite(("good", {}), anchors=False, measures=("nll",)), tmp_path / "out", engine=on(cluster, travels=False))
+
+
+def test_a_node_that_does_not_reach_the_storage_is_refused(cluster, tmp_path, monkeypatch):
+    kept = Storage.of_run(str(tmp_path / "store"), tmp_path / "out")
+    monkeypatch.setattr(Storage, "leave", lambda self: str(tmp_path / "nowhere"))
+    with pytest.raises(ValueError, match=r"--ray .*: node .*: --storage .*store/out-.*: cannot be read"):
+        on(cluster, storage=kept).__enter__()
+
+
 def test_a_node_with_another_genbench_is_refused(cluster, monkeypatch):
     ours = parcels.versions() | {"genbench": "9.9"}
     monkeypatch.setattr(parcels, "versions", lambda: ours)
@@ -166,6 +265,6 @@ def test_more_threads_than_any_node_has_are_refused(cluster):
 def test_a_cell_that_its_machines_die_of_fails_in_the_end():
     engine = OnRay(None, 2, 1, "cpu", travels=False)
     losses = Counter()
-    said = [engine._lost(0, RuntimeError(), losses) for _ in range(6)]
+    said = [engine._lost(0, "its node was lost", losses) for _ in range(6)]
     assert all(isinstance(event, Lost) for event in said[:5])
     assert "6 times with no checkpoint between" in said[5].failure.why

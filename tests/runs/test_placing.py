@@ -39,6 +39,21 @@ def test_what_does_not_go_is_refused_in_a_line(monkeypatch, told, said):
         placing.check(*told)
 
 
+def test_a_storage_is_for_a_cluster():
+    with pytest.raises(ValueError, match=r"^--storage s3://b: goes with --ray; on one machine .* the run's folder$"):
+        placing.check(1, None, None, storage="s3://b")
+
+
+def test_beside_other_work_a_run_takes_the_cores_that_are_free(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr(placing.processor, "cores", lambda: {0, 1, 2, 3})
+    for busy, threads in ((None, None), (0.3, None), (0.9, 3), (2.6, 1), (3.9, 1)):
+        assert placing.engine(1, None, None, "cpu", busy=busy) == Here(threads)
+    assert placing.engine(1, None, 4, "cpu", busy=2.0) == Here(4), "as asked for"
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    assert placing.engine(1, None, None, "cpu", busy=2.0) == Here(), "as the variable has it"
+
+
 def test_cells_share_the_cores_of_a_machine_and_have_one_on_a_cluster(monkeypatch):
     monkeypatch.setattr(placing.processor, "cores", lambda: {0, 1, 2, 3})
     assert placing.check(2, None, None) == 2
