@@ -10,13 +10,24 @@ import os
 import time
 from pathlib import Path
 
-SECONDS = 0.5  # that are watched
+SECONDS = 0.25  # of a look
+LOOKS = 4  # of which the calmest counts: a burst is no neighbour
 NOTICED = 0.4  # of a core, from which on it is said
 IDLE = (3, 4)  # of the counters of /proc/stat: idle, and waiting for a disk
 
 
-def busy(seconds: float = SECONDS) -> float | None:
-    """Return how many of this process's cores others keep busy, while it sleeps; None where the system does not say."""
+def busy(seconds: float = SECONDS, looks: int = LOOKS) -> float | None:
+    """Return how many of this process's cores others keep busy, while it sleeps; None where the system does not say.
+
+    Args:
+        seconds: how long a look takes.
+        looks: how many there are; the least of them is returned.
+    """
+    found = [_busy(seconds) for _ in range(looks)]
+    return min((value for value in found if value is not None), default=None)
+
+
+def _busy(seconds: float) -> float | None:
     before = _counters()
     if before is None:
         return None
@@ -35,16 +46,18 @@ def cores() -> set[int]:
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
 
 
-def free(busy: float | None) -> int | None:
+def free(busy: float | None, threads: int) -> int | None:
     """Return how many threads a training is to take where ``busy`` cores are taken by others; None for torch's own.
+
+    They are the share of torch's own ``threads`` that is as large as the share of cores left.
 
     Threads wait for each other at every operation, so that one which shares its core holds up all: two beside one busy
     process do half as much as one alone (``benchmarks/company.py``). Where ``OMP_NUM_THREADS`` says it, it is said.
     """
     if "OMP_NUM_THREADS" in os.environ:
         return None
-    left = max(round(len(cores()) - (busy or 0.0)), 1)
-    return left if left < len(cores()) else None
+    left = max(round(threads * (1 - (busy or 0.0) / len(cores()))), 1)
+    return left if left < threads else None
 
 
 def warning(busy: float | None, threads: int | None = None) -> str | None:

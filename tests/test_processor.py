@@ -23,7 +23,13 @@ def test_it_is_the_share_of_each_of_our_cores_that_is_not_idle(ticks):
     idle = "10 0 0 100 0 0 0 0"
     # core 0: 25 of 100 ticks not idle, 5 of those idle waited for a disk; core 1 is not ours; core 2: all stolen
     ticks += [table(idle, idle, idle), table("30 0 5 170 5 0 0 0", "999 0 0 100 0 0 0 0", "10 0 0 100 0 0 0 50")]
-    assert processor.busy(0.1) == pytest.approx(0.25 + 1)
+    assert processor.busy(0.1, 1) == pytest.approx(0.25 + 1)
+
+
+def test_the_calmest_of_several_looks_counts(ticks):
+    for busy in (80, 10, 50):
+        ticks += [table("0 0 0 0", "", "0 0 0 0"), table(f"{busy} 0 0 {100 - busy}", "", "0 0 0 100")]
+    assert processor.busy(0.1, 3) == pytest.approx(0.1)
 
 
 def test_where_the_system_does_not_say_it_is_not_known(monkeypatch):

@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
@@ -19,12 +20,10 @@ from ray.exceptions import RayError, RayTaskError
 from genbench.errors import named, reason
 from genbench.memory import holds
 from genbench.records import layout
-from genbench.records.record import Record
-from genbench.records.stamp import of_training
 from genbench.runs import parcels, ray_task
 from genbench.runs.config import Setting
 from genbench.runs.engine import At, Begun, Event, Failure, Lost, Over, Said
-from genbench.runs.nodes import Nodes, at
+from genbench.runs.nodes import Nodes, Placed
 from genbench.runs.plan import Job
 from genbench.runs.storage import Storage
 
@@ -75,12 +74,13 @@ class OnRay:
         self.waits = False  # for a node, where none is left
         self.nodes = Nodes(threads, device, trusted=address is None, storage=storage)
         self.datasets: dict[tuple[str, int | None], ObjectRef] = {}
+        self.tidying = ThreadPoolExecutor(1)  # of the storage, which may be slow
 
     def __enter__(self) -> Self:
         self._connect()
         try:
             if self.storage is not None:
-                self.storage.sweep()
+                self.storage.claim()
             if self.address is not None:
                 self._check_nodes()
             if not self.at_once:
@@ -130,6 +130,7 @@ class OnRay:
 
     def _leave(self) -> None:
         self.datasets.clear()
+        self.tidying.shutdown()
         if self.started:
             self.started = False
             ray.shutdown()
@@ -144,18 +145,20 @@ class OnRay:
             for job in jobs.values():
                 self._sent(job, setting)
         elif self.address is not None:
-            self.nodes.meet(setting, [job.cell for job in jobs.values() if job.how != "time"])
+            self.nodes.meet(setting, [job.cell for job in jobs.values()])
         waiting = sorted(jobs, key=lambda i: -(jobs[i].fit_seconds + jobs[i].measure_seconds))
-        running: dict[ObjectRefGenerator, tuple[int, str]] = {}  # the job, and the machine where it is alone
+        running: dict[ObjectRefGenerator, Placed] = {}
+        ending: list[ObjectRefGenerator] = []  # whole, but for what they tidy up
         losses: Counter[int] = Counter()
         try:
             while waiting or running:
-                while waiting and (where := self._place(jobs[waiting[0]], running)) is not None:
-                    number = waiting.pop(0)
-                    running[self._submitted(jobs[number], setting, where)] = number, where.pop("host", "")
+                while (
+                    waiting and (placed := self.nodes.place(waiting[0], jobs[waiting[0]], running.values())) is not None
+                ):
+                    running[self._submitted(jobs[waiting.pop(0)], setting, placed)] = placed
                 yield from self._news(idle=not running)
                 for task in _ready(list(running)):
-                    number, _ = running[task]
+                    number = running[task].job
                     try:
                         event = self._heard(ray.get(next(task)), number, jobs[number], losses)
                     except RayTaskError as error:
@@ -166,11 +169,13 @@ class OnRay:
                     if isinstance(event, Lost):
                         waiting.insert(0, number)
                     if isinstance(event, Lost | Over):
+                        ending.append(task)
                         del running[task]
                     if event is not None:
                         yield event
         finally:
             _cancel(list(running))
+            _await(ending)
 
     def _news(self, *, idle: bool) -> Iterator[Said]:
         """Yield what is new of nodes; where nothing runs, wait a moment for one.
@@ -195,16 +200,15 @@ class OnRay:
                 parcels.keep(job, word.files)
                 losses[number] = 0
                 if self.storage is not None and (uri := word.files.get(layout.AWAY.as_posix())):
-                    self.storage.prune(uri.decode())
+                    self.tidying.submit(self.storage.prune, uri.decode())
             case parcels.Whole():
                 parcels.finish(job, word.folders)
                 if self.storage is not None:
                     for folder in job.folders.values():
-                        self.storage.clear(folder)
+                        self.tidying.submit(self.storage.clear, folder)
                 return Over(number, None)  # a worker that dies from here on takes nothing with it
             case ray_task.Declined():
-                if word.seconds:
-                    self.nodes.bar(word.node, word.why, word.seconds)
+                self.nodes.bar(word.node, word.why, word.seconds)
                 return self._lost(number, word.why, losses)
             case Begun() | At() | Over():
                 return word._replace(job=number)
@@ -216,39 +220,12 @@ class OnRay:
             return Lost(number, why)
         return Over(number, Failure(f"{why}, {losses[number]} times with no checkpoint between"))
 
-    def _place(self, job: Job, running: Mapping[ObjectRefGenerator, tuple[int, str]]) -> dict[str, Any] | None:
-        """Return where a job is to run, as options of its task; None where there is no room now."""
-        nodes = self.nodes.usable()
-        if job.how != "time":
-            if len(running) >= sum(map(self.nodes.room, nodes)):
-                return None
-            memory = min(job.memory, *(int(node["Resources"].get("memory", job.memory)) for node in nodes))
-            return {"num_cpus": self.threads, "num_gpus": int(self.device == "cuda"), "memory": memory}
-        taken = {host for _, host in running.values()}
-        free = [node for node in nodes if node["NodeManagerHostname"] not in taken]
-        kind = (of_training(Record.read(job.folders[job.cell.label]).stamp).get("machine") or {}).get("processor")
-        same = [node for node in nodes if self.nodes.processors.get(node["NodeID"]) == kind]
-        node = next((node for node in free if not same or node in same), None)
-        if node is None:
-            return None
-        whole = {"num_cpus": node["Resources"]["CPU"], "num_gpus": node["Resources"].get("GPU", 0)}
-        return whole | {"scheduling_strategy": at(node), "host": node["NodeManagerHostname"]}
-
-    def _submitted(self, job: Job, setting: Setting, where: dict[str, Any]) -> ObjectRefGenerator:
-        parcel = parcels.Parcel(
-            job,
-            setting,
-            parcels.packed(job),
-            parcels.earlier(job),
-            parcels.versions(),
-            self.every,
-            self.most,
-            self.storage,
-        )
-        options = {name: value for name, value in where.items() if name != "host"}
+    def _submitted(self, job: Job, setting: Setting, placed: Placed) -> ObjectRefGenerator:
+        sent = self.every, self.most, self.storage
+        parcel = parcels.Parcel(job, setting, parcels.packed(job), parcels.earlier(job), parcels.versions(), *sent)
         task: Any = ray.remote(num_returns="streaming", max_retries=0)(ray_task.work)
         brought = [self._sent(job, setting)] if self.travels else []
-        return task.options(**options).remote(parcel, *brought)
+        return task.options(**placed.options).remote(parcel, *brought)
 
     def _sent(self, job: Job, setting: Setting) -> ObjectRef:
         """Return the data set of a job in the object store, which it is put into once."""
@@ -283,6 +260,13 @@ def _ready(tasks: list[ObjectRefGenerator]) -> list[ObjectRefGenerator]:
     if not tasks or not ray.wait(tasks, num_returns=1, timeout=POLL_SECONDS)[0]:
         return []
     return ray.wait(tasks, num_returns=len(tasks), timeout=0)[0]
+
+
+def _await(tasks: list[ObjectRefGenerator]) -> None:
+    """Give tasks whose work is done a moment to remove their folders."""
+    if tasks and ray.is_initialized():
+        with contextlib.suppress(RayError):
+            ray.wait([task.completed() for task in tasks], num_returns=len(tasks), timeout=END_SECONDS)
 
 
 def _cancel(tasks: list[ObjectRefGenerator]) -> None:

@@ -172,7 +172,8 @@ def unpacked(parcel: Parcel) -> Iterator[Job]:
             write(folders[name] if layout.RECORD in files else unfinished_of(folders[name]), files)
         for name, record in parcel.earlier.items():
             write(folders[name], {layout.RECORD: record})
-        fetch(job.unfinished)
+        for folder in folders.values():
+            fetch(unfinished_of(folder))
         if job.how == "on" and has_training(job.unfinished):
             job = replace(job, how="resume")
         yield job

@@ -77,7 +77,9 @@ def engine(
 
     each = check(jobs, address, threads, storage=storage)
     if address is None and jobs == 1:
-        return Here(each or processor.free(busy))
+        import torch
+
+        return Here(each or processor.free(busy, torch.get_num_threads()))
     # Read as Ray begins: it tells nobody that it is used, leaves CUDA's variables alone, and cells are as nice as here.
     for name in ("RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "RAY_worker_niceness"):
         os.environ.setdefault(name, "0")

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,13 +19,14 @@ from genbench.records.stamp import processor
 from genbench.runs.config import ANCHORS, Cell, Company, Setting
 from genbench.runs.engine import At, Begun, Event, Failure, Over
 from genbench.runs.here import Here
-from genbench.runs.parcels import Kept, Parcel, Whole, hostname, other_versions, read, size, unpacked, versions
+from genbench.runs.parcels import Files, Kept, Parcel, Whole, hostname, other_versions, read, size, unpacked, versions
 from genbench.runs.storage import Storage, Unreachable
 
 if TYPE_CHECKING:
     from genbench.data import Dataset
 
 SAY_SECONDS = 0.5  # between two words of progress
+RETRY_SECONDS = 60.0  # for a storage that cannot be read
 REST_SECONDS = 300.0  # for a node whose disk is full
 SHARE = 20  # a checkpoint is sent when this many times the seconds that the last one took have passed
 
@@ -96,7 +97,7 @@ def work(parcel: Parcel, dataset: Dataset | None = None) -> Iterator[Event | Kep
     try:
         failure = yield from _carried_out(parcel, dataset)
     except Unreachable as error:
-        yield Declined(node, reason(error), 0.0)
+        yield Declined(node, f"node {hostname()}: {reason(error)}", RETRY_SECONDS)
         return
     except OSError as error:
         failure = Failure(reason(error), disk=disk_full(error))
@@ -120,12 +121,12 @@ def _carried_out(parcel: Parcel, dataset: Dataset | None) -> Generator[Event | K
                 elif isinstance(event, At) and (event.stage != stage or time.monotonic() - told > SAY_SECONDS):
                     stage, told = event.stage, time.monotonic()
                     yield event
-                if checkpoints is not None:
+                if checkpoints is not None and not isinstance(event, Over):
                     yield from checkpoints.due()
-        if checkpoints is not None:
-            yield from checkpoints.last(lost=failure is not None and job.trains)
         if failure is None:
             yield Whole({name: read(folder) for name, folder in job.folders.items()})
+        elif checkpoints is not None and job.trains:
+            yield from checkpoints.last()
         return failure
 
 
@@ -169,19 +170,17 @@ class Checkpoints:
         elif time.monotonic() >= self.next and self._written() not in (0, self.seen):
             yield from self._sent()
 
-    def last(self, *, lost: bool) -> Iterator[Kept]:
-        """Yield what there is of a cell that is ``lost``, for the next run; of others nothing is on its way then."""
-        if lost:
-            yield from self._stored()
-            yield from self._sent()
-            yield from self._stored()
-        self.uploads.shutdown()
+    def last(self) -> Iterator[Kept]:
+        """Yield what is on its way, and what there is of a cell that failed, for the next run."""
+        yield from self._stored()
+        yield from self._sent()
+        yield from self._stored()
 
     def _sent(self) -> Iterator[Kept]:
         began = time.monotonic()
         self.seen = self._written()
         if 0 < size(self.folder) <= self.parcel.most:
-            yield Kept(read(self.folder))
+            yield from self._kept(None, {})
         elif self.parcel.storage is not None and self.seen:
             self.upload = self.uploads.submit(_put, self.parcel.storage, self.folder)
             return
@@ -198,13 +197,20 @@ class Checkpoints:
         try:
             uri, took = self.upload.result()
         except Exception as error:  # each kind of storage has errors of its own, and the next checkpoint may get by
-            with (self.folder / layout.LOG).open("a") as log:
+            with suppress(OSError), (self.folder / layout.LOG).open("a") as log:
                 log.write(f"a checkpoint could not be stored ({reason(error)})\n")
         else:
-            if files := read(self.folder, layout.TRAINING):  # else the cell is whole meanwhile
-                yield Kept(files | {layout.AWAY.as_posix(): uri.encode()})
+            yield from self._kept(layout.TRAINING, {layout.AWAY.as_posix(): uri.encode()})
         self.upload = None
         self._rest(took)
+
+    def _kept(self, without: Path | None, more: Files) -> Iterator[Kept]:
+        """Yield the folder's files, and some more; nothing where the cell is whole meanwhile and its folder moved."""
+        files: Files = {}
+        with suppress(FileNotFoundError):
+            files = read(self.folder, without)
+        if files:
+            yield Kept(files | more)
 
     def _rest(self, took: float) -> None:
         self.next = time.monotonic() - took + max(self.parcel.every, SHARE * took)

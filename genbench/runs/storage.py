@@ -6,6 +6,7 @@ with the cell fetches it from there; when the cell is whole, the storage has not
 
 from __future__ import annotations
 
+import re
 import shutil
 import uuid
 from contextlib import suppress
@@ -20,6 +21,8 @@ from genbench.files import unfinished_of, written_whole
 from genbench.records import layout
 
 DEPTH = 4  # cells/DATASET/LABEL/seed-N
+OF_RUN = re.compile(r".+-[0-9a-f]{8}")
+NAME = re.compile(r"\d{8}-[0-9a-f]{8}")  # of a training: its number, and what tells two of one number apart
 LOCAL = ("file", "local")  # protocols of a folder
 ONE_PROCESS = "memory"
 WORD = "genbench"
@@ -45,6 +48,8 @@ class Storage:
     def of_run(cls, uri: str, out: Path) -> Storage:
         """Return the part that belongs to the run in the folder ``out``, by a name that the folder keeps.
 
+        A copy of the folder, which has the name too, is another run and gets another.
+
         Raises:
             ValueError: for a storage that only one process sees.
         """
@@ -54,13 +59,28 @@ class Storage:
                 f"--storage {uri}: no other process sees it; give s3://… or a folder that all machines see"
             )
         if not split or protocol in LOCAL:
-            uri = str(Path(path).expanduser().resolve())
-        own = out / layout.STORAGE
-        if not own.is_file():
-            own.parent.mkdir(parents=True, exist_ok=True)
-            with written_whole(own) as part:
-                part.write_text(f"{out.resolve().name}-{uuid.uuid4().hex[:8]}\n")
-        return cls(f"{uri.rstrip('/')}/{own.read_text().strip()}", out)
+            uri = str(Path(path).expanduser().absolute())
+        name = f"{out.resolve().name}-{uuid.uuid4().hex[:8]}"
+        if (out / layout.STORAGE).is_file():
+            kept, *where = (out / layout.STORAGE).read_text(encoding="utf-8").splitlines() or [""]
+            name = kept if OF_RUN.fullmatch(kept) and where == [str(out.resolve())] else name
+        return cls(f"{uri.rstrip('/')}/{name}", out)
+
+    def claim(self) -> None:
+        """Have the run's folder keep the name, and remove what is there of no use any more.
+
+        That is all words, and trainings of cells that are whole or that the run does not have. The process must hold
+        the folder by :func:`genbench.files.locked`.
+        """
+        self.out.mkdir(parents=True, exist_ok=True)
+        with written_whole(self.out / layout.STORAGE) as part:
+            part.write_text(f"{self.uri.rpartition('/')[2]}\n{self.out.resolve()}\n", encoding="utf-8")
+        with suppress(Exception):  # each kind of storage has errors of its own
+            system, root = _open(self.uri)
+            for place in {path.rpartition("/")[0] for path in system.find(root)}:
+                folder = self.out.joinpath(*place.split("/")[-DEPTH:])
+                if not (unfinished_of(folder) / layout.AWAY).is_file():
+                    system.rm(place, recursive=True)
 
     def leave(self) -> str:
         """Write a word, as trainings are written, and return where it is: whoever is to use the storage must read it.
@@ -110,16 +130,6 @@ class Storage:
             if system.exists(root):
                 system.rm(root, recursive=True)
 
-    def sweep(self) -> None:
-        """Remove all words, and what is there of cells that are whole or that the run does not have any more."""
-        with suppress(Exception):  # each kind of storage has errors of its own
-            system, root = _open(self.uri)
-            found = {path.rpartition("/")[0] for path in system.find(root)}
-            for place in found:
-                folder = self.out.joinpath(*place.split("/")[-DEPTH:])
-                if not (unfinished_of(folder) / layout.AWAY).is_file():
-                    system.rm(place, recursive=True)
-
     def _put(self, file: Path, root: str) -> str:
         system, path = _open(root)
         system.makedirs(path, exist_ok=True)
@@ -156,14 +166,17 @@ def fetch(unfinished: Path) -> None:
         Unreachable: where it cannot be read.
         OSError: where this machine's disk is full.
     """
-    away = unfinished / layout.AWAY
+    away, here = unfinished / layout.AWAY, unfinished / layout.TRAINING
     if not away.is_file():
+        return
+    if here.is_file() and here.stat().st_mtime_ns >= away.stat().st_mtime_ns:  # it came back later, and was cut off
+        away.unlink()
         return
     uri = away.read_text().strip()
     try:
         system, path = _open(uri)
-        with written_whole(unfinished / layout.TRAINING) as part, system.open(path) as there, part.open("wb") as here:
-            shutil.copyfileobj(there, here)
+        with written_whole(here) as part, system.open(path) as there, part.open("wb") as file:
+            shutil.copyfileobj(there, file)
     except Exception as error:  # each kind of storage has errors of its own
         if disk_full(error):
             raise
@@ -179,6 +192,7 @@ def _open(uri: str) -> tuple[fsspec.AbstractFileSystem, str]:
 
 def _names(system: fsspec.AbstractFileSystem, root: str) -> list[str]:
     try:
-        return sorted(path.rpartition("/")[2] for path in system.ls(root, detail=False))
+        found = [path.rpartition("/")[2] for path in system.ls(root, detail=False)]
+        return sorted(name for name in found if NAME.fullmatch(name))
     except FileNotFoundError:  # a folder of an object store is there when something is in it
         return []

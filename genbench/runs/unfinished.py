@@ -34,13 +34,13 @@ def has_training(unfinished: Path) -> bool:
 
 def check_resumable(unfinished: Path) -> None:
     """Refuse, in one line, a training or a history that cannot be gone on with."""
-    if not (unfinished / layout.TRAINING).is_file():
+    if not (unfinished / layout.TRAINING).is_file() and (unfinished / layout.AWAY).is_file():
         check_there(unfinished)
-        return
-    try:
-        read_training(unfinished / layout.TRAINING)
-    except ValueError as error:
-        raise ValueError(f"{error}; delete it, and the cell begins again") from error
+    else:
+        try:
+            read_training(unfinished / layout.TRAINING)
+        except ValueError as error:
+            raise ValueError(f"{error}; delete it, and the cell begins again") from error
     if (unfinished / layout.HISTORY).is_file():
         try:
             read_lines(unfinished / layout.HISTORY)

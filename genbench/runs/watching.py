@@ -31,6 +31,7 @@ from genbench.seed import generator, kept_rng
 from genbench.spec import Splits
 from genbench.training import checkpoint
 from genbench.training.config import Progress
+from genbench.training.precision import products
 
 if TYPE_CHECKING:
     from genbench.data import Dataset
@@ -94,7 +95,7 @@ class Watch:
             self.best = self._remembered(progress.step)
         if not self.figures or not self._due(progress):
             return {}
-        with _looking(self.model):
+        with _looking(self.model), products(self.model.device.type, tf32=False):
             seen = self._seen()
         if self.cell.checkpoint == BEST:
             figure = decides(self.cell.recipe)

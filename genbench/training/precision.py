@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,11 +83,11 @@ def training_in(name: str, model: nn.Module) -> Iterator[Arithmetic]:
     """
     import torch
 
-    with _products(tf32=name == "tf32"):
+    kind = next((parameter.device.type for parameter in model.parameters()), "cpu")
+    with products(kind, tf32=name == "tf32"):
         if name != "bfloat16":
             yield nullcontext
             return
-        kind = next((parameter.device.type for parameter in model.parameters()), "cpu")
         _lay_out(model, torch.channels_last)
         try:
             # Without the cache: in some versions of torch it keeps a weight that is first used under no_grad without
@@ -98,17 +98,24 @@ def training_in(name: str, model: nn.Module) -> Iterator[Arithmetic]:
 
 
 @contextmanager
-def _products(*, tf32: bool) -> Iterator[None]:
+def products(kind: str, *, tf32: bool) -> Iterator[None]:
+    """Have products of float32 rounded to tf32 inside the block or not, on a ``kind`` of device that can.
+
+    Switches that the caller has set by torch's newer names stay as they are: torch refuses to read these by the older.
+    """
     import torch
 
     switches: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn)
-    before = [switch.allow_tf32 for switch in switches]
+    before: list[bool] = []
+    if kind == "cuda":
+        with suppress(RuntimeError):
+            before = [switch.allow_tf32 for switch in switches]
     try:
-        for switch in switches:
+        for switch in switches[: len(before)]:
             switch.allow_tf32 = tf32
         yield
     finally:
-        for switch, value in zip(switches, before, strict=True):
+        for switch, value in zip(switches, before, strict=False):
             switch.allow_tf32 = value
 
 

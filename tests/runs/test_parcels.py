@@ -57,3 +57,11 @@ def test_a_job_that_is_trained_on_is_expected_to_take_what_is_left_of_its_budget
     assert run(suite(("good", {}), budget={"seconds": 0.3}, **QUICK), tmp_path)[0] == 0
     assert laid_out(tmp_path, {"seconds": 30}).fit_seconds == pytest.approx(29.7)
     assert laid_out(tmp_path / "none", {"seconds": 30}).fit_seconds == 30
+
+
+def test_a_parcel_of_anchors_is_unpacked_too(tmp_path):
+    out, digits = tmp_path / "out", suite(("good", {}), steps=4, measures=("nll",))
+    anchors = next(job for job in plan(digits, out, data.load, device="cpu", fresh=False).jobs if not job.trains)
+    parcel = parcels.Parcel(anchors, None, parcels.packed(anchors), {}, {}, 0.0, 0)
+    with parcels.unpacked(parcel) as job:
+        assert set(job.folders) == set(anchors.folders)

@@ -47,8 +47,11 @@ def test_a_storage_is_for_a_cluster():
 def test_beside_other_work_a_run_takes_the_cores_that_are_free(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(placing.processor, "cores", lambda: {0, 1, 2, 3})
+    monkeypatch.setattr("torch.get_num_threads", lambda: 4)
     for busy, threads in ((None, None), (0.3, None), (0.9, 3), (2.6, 1), (3.9, 1)):
         assert placing.engine(1, None, None, "cpu", busy=busy) == Here(threads)
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)  # cores may be two for one
+    assert placing.engine(1, None, None, "cpu", busy=0.9) == Here()
     assert placing.engine(1, None, 4, "cpu", busy=2.0) == Here(4), "as asked for"
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     assert placing.engine(1, None, None, "cpu", busy=2.0) == Here(), "as the variable has it"

@@ -1,6 +1,8 @@
 """Trainings in a storage: written under new names, fetched by whoever goes on, and gone when the cell is whole."""
 
 import errno
+import os
+import shutil
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -110,17 +112,20 @@ def test_machines_must_see_the_same_storage(tmp_path):
 
 def test_a_folder_is_the_same_one_from_wherever_it_is_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert Storage.of_run("store", tmp_path / "out").uri == Storage.of_run(f"{tmp_path}/store", tmp_path / "out").uri
+    names = [Storage.of_run(name, tmp_path / "out").uri.rpartition("/")[0] for name in ("store", f"{tmp_path}/store")]
+    assert names == [f"{tmp_path}/store"] * 2
 
 
 def test_what_is_gone_or_cannot_be_reached_is_said_in_a_line(tmp_path):
     folder = unfinished(tmp_path)
     away = folder / layout.AWAY
     away.write_text(f"file://{tmp_path}/gone.pt")
+    os.utime(folder / layout.TRAINING, (1, 1))
     with pytest.raises(storage.Unreachable, match=r"gone\.pt: cannot be read \("):
         storage.fetch(folder)
     assert (folder / layout.TRAINING).read_bytes() == b"weights", "what was there stays"
     (folder / layout.TRAINING).unlink()
+    (folder / layout.HISTORY).unlink()
     with pytest.raises(ValueError, match=rf"^{away}: .*gone\.pt is gone; delete the file, and the cell begins again$"):
         check_resumable(folder)
     away.write_text("nope://x")
@@ -135,6 +140,7 @@ def test_what_is_gone_or_cannot_be_reached_is_said_in_a_line(tmp_path):
 def test_a_full_disk_is_no_fault_of_the_storage(tmp_path, monkeypatch):
     folder = unfinished(tmp_path)
     (tmp_path / "there").write_bytes(b"weights")
+    (folder / layout.TRAINING).unlink()
     (folder / layout.AWAY).write_text(str(tmp_path / "there"))
 
     def full(source, into):
@@ -146,9 +152,39 @@ def test_a_full_disk_is_no_fault_of_the_storage(tmp_path, monkeypatch):
 
 
 def test_runs_do_not_meet_and_a_run_finds_its_own_again(tmp_path):
-    runs = {Storage.of_run("s3://b/x/", tmp_path / name).uri for name in ("a", "b", "a/c", "b")}
-    assert len(runs) == 3
-    assert all(uri.startswith("s3://b/x/") for uri in runs)
+    out = tmp_path / "out"
+    first = Storage.of_run(f"{tmp_path}/x/", out)
+    assert not out.exists(), "a run that is refused leaves nothing"
+    first.claim()
+    again, other = Storage.of_run(f"{tmp_path}/x", out), Storage.of_run(f"{tmp_path}/x", tmp_path / "other")
+    assert again == first
+    assert first.uri.startswith(f"{tmp_path}/x/out-")
+    assert other.uri != first.uri
+    shutil.copytree(out, tmp_path / "copy")
+    assert Storage.of_run(f"{tmp_path}/x", tmp_path / "copy").uri != first.uri, "a copy is another run"
+    for damaged in ("", "x\n", f"../..\n{out}\n"):
+        (out / layout.STORAGE).write_text(damaged)
+        assert Storage.of_run(f"{tmp_path}/x", out).uri.startswith(f"{tmp_path}/x/out-")
+
+
+def test_what_others_put_beside_trainings_is_left_alone(kept, tmp_path):
+    folder = unfinished(tmp_path)
+    first = kept.put(folder)
+    system, place = fsspec.core.url_to_fs(first.rpartition("/")[0])
+    system.pipe_file(f"{place}/.nfs0001", b"open elsewhere")
+    second = kept.put(folder)
+    kept.prune(second)
+    assert {name.rpartition("/")[2] for name in there(kept)} == {".nfs0001", second.rpartition("/")[2]}
+
+
+def test_a_training_that_came_back_later_than_one_was_stored_is_the_one_to_go_on_from(kept, tmp_path):
+    folder = unfinished(tmp_path, b"older")
+    (folder / layout.AWAY).write_text(kept.put(folder))
+    (folder / layout.TRAINING).write_bytes(b"newer")
+    os.utime(folder / layout.AWAY, (1, 1))
+    storage.fetch(folder)
+    assert (folder / layout.TRAINING).read_bytes() == b"newer"
+    assert not (folder / layout.AWAY).exists()
 
 
 def test_what_whole_cells_and_earlier_runs_left_is_swept(kept, tmp_path):
@@ -156,7 +192,7 @@ def test_what_whole_cells_and_earlier_runs_left_is_swept(kept, tmp_path):
     folder, gone = unfinished(tmp_path), unfinished(tmp_path, name="seed-1")
     (folder / layout.AWAY).write_text(kept.put(folder))
     kept.put(gone)
-    kept.sweep()
+    kept.claim()
     assert [name.rpartition("/")[0] for name in there(kept)] == ["cells/digits/good/seed-0"]
 
 
@@ -164,9 +200,9 @@ def parcel_of(job, kept, most):
     return parcels.Parcel(job, None, {}, {}, {}, 0.0, most, kept)
 
 
-def sent(folder, parcel, *, lost=True):
-    """What a cell that is lost sends in the end."""
-    return list(Checkpoints(folder, parcel).last(lost=lost))
+def sent(folder, parcel):
+    """What a cell that failed sends in the end."""
+    return list(Checkpoints(folder, parcel).last())
 
 
 def test_a_node_sends_what_is_small_and_stores_what_is_not(kept, tmp_path, monkeypatch):
@@ -179,7 +215,6 @@ def test_a_node_sends_what_is_small_and_stores_what_is_not(kept, tmp_path, monke
     storage.fetch(folder)
     assert (folder / layout.TRAINING).read_bytes() == b"weights"
     assert sent(folder, parcel_of(None, None, 8)) == [], "without a storage it stays"
-    assert sent(folder, parcel_of(None, kept, 8), lost=False) == []
     monkeypatch.setattr(Storage, "put", lambda self, folder: 1 / 0)
     assert sent(folder, parcel_of(None, kept, 8)) == [], "a cell does not fail of its storage"
     assert "could not be stored (ZeroDivisionError" in (folder / layout.LOG).read_text()
@@ -203,7 +238,27 @@ def test_a_training_is_stored_beside_the_cells_work_and_what_is_being_written_do
     sends.upload.result(20)
     ((files,),) = sends.due()
     assert files == {layout.AWAY.as_posix(): b"there", layout.HISTORY: b"step\n"}
-    assert list(sends.last(lost=False)) == []
+
+
+@pytest.mark.parametrize("stores", [True, False])
+def test_a_cell_that_is_whole_meanwhile_sends_nothing_whatever_its_last_upload_came_to(tmp_path, monkeypatch, stores):
+    folder = unfinished(tmp_path)
+    go = threading.Event()
+    monkeypatch.setattr(Storage, "put", lambda self, folder: (go.wait(20), stores or 1 / 0, "there")[2])
+    sends = Checkpoints(folder, parcel_of(None, Storage("s3://b", tmp_path), 8))
+    (folder / layout.TRAINING).write_bytes(b"more weights than may be sent")
+    assert list(sends.due()) == []
+    folder.rename(cell(tmp_path / "out", "good"))
+    go.set()
+    sends.upload.exception(20)
+    assert list(sends.due()) == []
+    assert list(sends.due()) == []
+
+
+def test_a_folder_that_is_moved_while_it_is_read_is_not_sent(tmp_path, monkeypatch):
+    folder = unfinished(tmp_path)
+    monkeypatch.setattr("genbench.runs.ray_task.read", lambda folder, without: (folder / "gone").read_bytes())
+    assert sent(folder, parcel_of(None, None, 10**6)) == []
 
 
 def laid_out(out, budget):

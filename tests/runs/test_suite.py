@@ -160,7 +160,7 @@ def test_what_is_no_single_toml_value_is_refused(value):
         (
             'title = "Two"',
             'title = "Two"\nprecision = "float16"',
-            "precision = 'float16': give float32, bfloat16 or auto",
+            "precision = 'float16': give float32, tf32, bfloat16 or auto",
         ),
         ('recipe = "vae"', 'recipe = "vae"\nlabelled = 0', "row.0.labelled = 0: .*greater than 0"),
         ('recipe = "vae"', 'recipe = "vae"\nlabeled = 100', r"unknown key row.0.labeled: did you mean labelled"),

@@ -1,5 +1,7 @@
 """Training in bfloat16: where it is allowed, and that nothing but the losses is computed in it."""
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 from torch import nn
@@ -138,17 +140,6 @@ def test_auto_is_bfloat16_where_the_processor_multiplies_in_it_and_else_float32(
         FitConfig(Budget(steps=1), precision="auto")
 
 
-class Switched(Toy):
-    """Notes whether a GPU would round what it multiplies."""
-
-    def loss(self, batch, step):
-        self.seen = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-        return self.mse(batch, step)
-
-    def phases(self):
-        return [Phase("train", 1.0, [Turn("net", [self], self.loss, adam)])]
-
-
 def test_a_gpu_rounds_products_under_tf32_and_under_no_other(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(torch.cuda, "is_available", lambda: True)
@@ -157,10 +148,31 @@ def test_a_gpu_rounds_products_under_tf32_and_under_no_other(monkeypatch):
             precision.check("tf32", "cuda")
         patch.setattr(torch.cuda, "get_device_capability", lambda: (8, 0))
         precision.check("tf32", "cuda")
+    before = switches()
+    for kind, tf32, wanted in (("cuda", True, (True, True)), ("cuda", False, (False, False)), ("cpu", True, before)):
+        with precision.products(kind, tf32=tf32):
+            assert switches() == wanted
+        assert switches() == before
+
+
+def switches():
+    """Whether a GPU would round what it multiplies."""
+    return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+
+
+def test_a_training_asks_for_the_rounding_that_it_was_told(monkeypatch):
+    asked = []
     monkeypatch.setattr(precision, "check", lambda name, device: None)
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    for name, rounds in (("tf32", True), ("float32", False)):
-        model = make(Switched)
-        model.fit(data(), FitConfig(HALF.budget, 5, 3, precision=name))
-        assert model.seen == (rounds, rounds)
-        assert (torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32) == before
+    monkeypatch.setattr(precision, "products", lambda kind, tf32: asked.append((kind, tf32)) or nullcontext())
+    for name in ("tf32", "float32"):
+        make(Toy).fit(data(), FitConfig(HALF.budget, 5, 3, precision=name))
+    assert asked == [("cpu", True), ("cpu", False)]
+
+
+def test_switches_that_torch_does_not_tell_by_their_old_names_stay_as_they_are(monkeypatch):
+    def mixed(switch):
+        raise RuntimeError("mixed use of the old and the new settings")
+
+    monkeypatch.setattr(type(torch.backends.cudnn), "allow_tf32", property(mixed))
+    with precision.products("cuda", tf32=False):
+        assert not torch.backends.cuda.matmul.allow_tf32
