@@ -59,9 +59,9 @@ def implicit(model: GenerativeModel, dataset: data.Dataset, seed: int) -> dict[s
 
     Sources and captions are those of the validation split, of which there are fewer.
     """
-    spec, free = dataset.spec, set(model.given) <= {"label"}
-    rows = asked(model.given, dataset, SAMPLES if free else len(dataset.validation), of="validation")
-    samples = model.sample(len(rows), **conditions(rows, model.given), generator=generator(seed, "search")).cpu()
+    spec, n = dataset.spec, SAMPLES if set(model.given) <= {"label"} else len(dataset.validation)
+    rows = asked(model.given, dataset, n, of="validation")
+    samples = model.sample(n, **conditions(rows, model.given), generator=generator(seed, "search")).cpu()
     extractor = features.extractor(EXTRACTOR)
     real = measures.real(extractor, dataset.train.images, spec)
     found = {f"FID ({EXTRACTOR})": fid.fid(real.features, extractor.features(samples, spec.levels).features).fid}

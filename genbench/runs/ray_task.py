@@ -159,8 +159,9 @@ class Checkpoints:
         self.upload: Future[tuple[str, float]] | None = None
 
     def _written(self) -> int:
-        path = self.folder / layout.TRAINING
-        return path.stat().st_mtime_ns if path.is_file() else 0
+        with suppress(FileNotFoundError):
+            return (self.folder / layout.TRAINING).stat().st_mtime_ns
+        return 0
 
     def due(self) -> Iterator[Kept]:
         """Yield what there is of the folder if there is something new, and time to send it, and the last has gone."""
