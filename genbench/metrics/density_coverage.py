@@ -49,6 +49,6 @@ def density_coverage(
     inside, covered = 0, 0
     for place, apart in between or Distances(real, fake, real.mean(0)):
         within = apart <= radii[place, None]
-        inside += int(within.sum())
+        inside += int(within.count_nonzero())
         covered += int(within.any(1).sum())
     return DensityCoverage(inside / (NEIGHBOURS * len(fake)), covered / len(real))
