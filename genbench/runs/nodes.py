@@ -104,7 +104,7 @@ class Nodes:
                 why, seconds = self._judged(node, answer)
                 if why:
                     self.bar(name, why, seconds)
-            elif since < math.inf and now - since > PROBE_SECONDS:
+            elif now - since > PROBE_SECONDS:  # said once
                 self.news.append(f"node {node['NodeManagerHostname']} has not answered yet: it may be loading data")
                 self._asked[name] = math.inf, answer
         known = there if self.trusted else self.processors

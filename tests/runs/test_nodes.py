@@ -134,6 +134,7 @@ def test_a_node_is_used_from_its_answer_on_and_one_without_the_data_never(monkey
     answers["one"] = Answer(parcels.versions(), "kind", "")
     assert named(nodes.usable()) == ["one"]
     nodes.meet("setting", [cell])
+    assert known("one") in nodes.processors
     assert named(nodes.usable()) == ["one"], "no data that were not asked about"
     alive.append(node_of("late"))
     answers["late"] = Answer(parcels.versions() | {"torch": "1"}, "kind", "")
