@@ -168,7 +168,7 @@ class Checkpoints:
         if self.upload is not None:
             if self.upload.done():
                 yield from self._stored()
-        elif time.monotonic() >= self.next and self._written() not in (0, self.seen):
+        elif time.monotonic() >= self.next and self._written() != self.seen:
             yield from self._sent()
 
     def last(self) -> Iterator[Kept]:
