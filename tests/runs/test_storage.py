@@ -261,15 +261,20 @@ def test_a_folder_that_is_moved_while_it_is_read_is_not_sent(tmp_path, monkeypat
     assert sent(folder, parcel_of(None, None, 10**6)) == []
 
 
-def laid_out(out, budget):
-    (job,) = plan(suite(("good", {}), budget=budget, **QUICK), out, data.load, device="cpu", fresh=False).jobs
+def good(tmp_path, steps):
+    """A suite of a cell that writes down which steps it takes."""
+    return suite(("good", {"at": 99, "once": str(tmp_path / "good")}), steps=steps, **QUICK)
+
+
+def laid_out(tmp_path, out):
+    (job,) = plan(good(tmp_path, 40), out, data.load, device="cpu", fresh=False).jobs
     return job
 
 
 def test_what_comes_back_is_here_or_in_the_storage_and_a_run_without_a_cluster_goes_on_from_there(kept, tmp_path):
-    assert run(suite(("good", {}), steps=40, **QUICK), tmp_path / "whole")[0] == 0
-    assert run(suite(("good", {}), steps=20, **QUICK), tmp_path / "half")[0] == 0
-    job = laid_out(tmp_path / "out", {"steps": 40})
+    assert run(good(tmp_path, 40), tmp_path / "whole")[0] == 0
+    assert run(good(tmp_path, 20), tmp_path / "half")[0] == 0
+    job = laid_out(tmp_path, tmp_path / "out")
     assert job.how == "run"
     small = parcels.read(cell(tmp_path / "half", "good"))
     files = {name: small[name] for name in (layout.TRAINING.as_posix(), layout.HISTORY)}
@@ -280,12 +285,15 @@ def test_what_comes_back_is_here_or_in_the_storage_and_a_run_without_a_cluster_g
     del files[layout.TRAINING.as_posix()]
     parcels.keep(job, files | {layout.AWAY.as_posix(): uri.encode()})
     assert not (job.unfinished / layout.TRAINING).exists()
-    assert laid_out(tmp_path / "out", {"steps": 40}).how == "resume"
+    assert laid_out(tmp_path, tmp_path / "out").how == "resume"
     assert layout.AWAY.as_posix() in parcels.packed(replace(job, how="resume"))["good"]
     if kept.uri.startswith("memory"):
         return  # another process has another memory
-    status, said = run(suite(("good", {}), steps=40, **QUICK), tmp_path / "out")
+    (tmp_path / "good.calls").unlink()
+    status, said = run(good(tmp_path, 40), tmp_path / "out")
     assert (status, "resumed: good" in said) == (0, True), said
+    steps = [int(word) for word in (tmp_path / "good.calls").read_text().split()]  # planning times a few, too
+    assert (19 in steps, steps[-20:]) == (False, list(range(20, 40)))
     assert not list(Path(tmp_path / "out").rglob("training.uri"))
     sets = [parcels.read(cell(tmp_path / name, "good"))[layout.MODEL.as_posix()] for name in ("out", "whole")]
     assert sets[0] == sets[1]
