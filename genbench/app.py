@@ -164,7 +164,7 @@ def run(
             travels=data_dir is None,
             storage=storage,
             out=folder,
-            busy=beside if wanted.budget.seconds and on == "cpu" else None,
+            busy=beside if wanted.budget.seconds else None,
         ),
     )
     raise typer.Exit(status)

@@ -140,7 +140,7 @@ def run(
             travels=where is None,
             storage=storage,
             out=folder,
-            busy=beside if wanted.budget.seconds and on == "cpu" else None,
+            busy=beside if wanted.budget.seconds else None,
         ),
     )
     return table(folder)

@@ -46,17 +46,17 @@ def cores() -> set[int]:
     return os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
 
 
-def free(busy: float | None, threads: int) -> int | None:
+def free(busy: float, threads: int) -> int | None:
     """Return how many threads a training is to take where ``busy`` cores are taken by others; None for torch's own.
 
     They are the share of torch's own ``threads`` that is as large as the share of cores left.
 
     Threads wait for each other at every operation, so that one which shares its core holds up all: two beside one busy
-    process do half as much as one alone (``benchmarks/company.py``). Where ``OMP_NUM_THREADS`` says it, it is said.
+    process do about two thirds of what one does (``benchmarks/company.py``). ``OMP_NUM_THREADS`` is left to say it.
     """
     if "OMP_NUM_THREADS" in os.environ:
         return None
-    left = max(round(threads * (1 - (busy or 0.0) / len(cores()))), 1)
+    left = max(round(threads * (1 - busy / len(cores()))), 1)
     return left if left < threads else None
 
 

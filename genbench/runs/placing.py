@@ -68,7 +68,7 @@ def engine(
         travels: whether a cluster is sent data sets; else each node reads them from its own disk.
         storage: a URI of fsspec, where a cluster keeps checkpoints that are too large to be sent.
         out: the folder of the run, by which its part of the storage is told from others'.
-        busy: how many cores others keep busy, where cells that count seconds are to leave them alone, if any are.
+        busy: how many cores others keep busy, if cells of the CPU are to leave these alone.
 
     Raises:
         ValueError: as :func:`check` does.
@@ -77,9 +77,11 @@ def engine(
 
     each = check(jobs, address, threads, storage=storage)
     if address is None and jobs == 1:
-        import torch
+        if each is None and busy is not None and device == "cpu":
+            import torch
 
-        return Here(each or processor.free(busy, torch.get_num_threads()))
+            each = processor.free(busy, torch.get_num_threads())
+        return Here(each)
     # Read as Ray begins: it tells nobody that it is used, leaves CUDA's variables alone, and cells are as nice as here.
     for name in ("RAY_USAGE_STATS_ENABLED", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "RAY_worker_niceness"):
         os.environ.setdefault(name, "0")

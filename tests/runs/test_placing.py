@@ -50,6 +50,7 @@ def test_beside_other_work_a_run_takes_the_cores_that_are_free(monkeypatch):
     monkeypatch.setattr("torch.get_num_threads", lambda: 4)
     for busy, threads in ((None, None), (0.3, None), (0.9, 3), (2.6, 1), (3.9, 1)):
         assert placing.engine(1, None, None, "cpu", busy=busy) == Here(threads)
+    assert placing.engine(1, None, None, "cuda", busy=2.0) == Here(), "a GPU's cells hardly need them"
     monkeypatch.setattr("torch.get_num_threads", lambda: 2)  # cores may be two for one
     assert placing.engine(1, None, None, "cpu", busy=0.9) == Here()
     assert placing.engine(1, None, 4, "cpu", busy=2.0) == Here(4), "as asked for"
