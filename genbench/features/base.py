@@ -6,6 +6,8 @@ Every network is a torch-fidelity ``FeatureExtractorBase``, registered under its
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY
 
 from genbench.spec import to_bytes
+
+ABREAST = 4  # batches in memory at once
 
 
 @dataclass(frozen=True)
@@ -62,17 +66,35 @@ class Extractor:
         """
         images = to_bytes(images, levels)
         # TensorFloat-32 would round features computed on a GPU to three digits, beside cached ones that are not.
-        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False, deterministic=True):
-            parts = [self._forward(batch) for batch in images.split(self.batch_size)]
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False, deterministic=True):
+            parts = self._abreast(images.split(self.batch_size))
         return Features(*(torch.cat(layer) for layer in zip(*parts, strict=True)))
 
     def predict(self, images: Tensor, levels: int) -> Tensor:
         """Return the probability of each class, float32 ``(N, K)``: the softmax of the logits."""
         return self.features(images, levels).logits.softmax(dim=1)
 
+    def _abreast(self, batches: Sequence[Tensor]) -> list[tuple[Tensor, ...]]:
+        """Return the layers of each batch, on a processor several batches at once, which share torch's threads.
+
+        Layers of small images are too short to be shared out among threads (``benchmarks/comparing.py``).
+        """
+        threads = torch.get_num_threads()
+        abreast = min(threads, len(batches), ABREAST)
+        if self._device().type != "cpu" or abreast == 1:
+            return [self._forward(batch) for batch in batches]
+        try:
+            with ThreadPoolExecutor(abreast, initializer=torch.set_num_threads, initargs=(threads // abreast,)) as pool:
+                return list(pool.map(self._forward, batches))
+        finally:
+            torch.set_num_threads(threads)  # which threads that begin from here on take too
+
+    def _device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
     def _forward(self, batch: Tensor) -> tuple[Tensor, ...]:
-        device = next(self.network.parameters()).device
-        return tuple(layer.float().cpu() for layer in self.network(batch.to(device)))
+        with torch.inference_mode():
+            return tuple(layer.float().cpu() for layer in self.network(batch.to(self._device())))
 
 
 def to_rgb(images: Tensor) -> Tensor:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 
 from genbench.stats import mean, standard_error
 
@@ -55,6 +54,8 @@ def psnr(fake: Tensor, real: Tensor, levels: int) -> PairMean:
         ValueError: for what are not pairs of uint8 images.
     """
     check_pairs(fake, real)
+    from torchmetrics.functional.image import peak_signal_noise_ratio  # only where there are pairs: it takes a while
+
     return PairMean.of(
         peak_signal_noise_ratio(
             fake.double(), real.double(), data_range=float(levels - 1), dim=(1, 2, 3), reduction="none"
@@ -109,17 +110,13 @@ def ssim(fake: Tensor, real: Tensor, levels: int) -> PairMean:
         ValueError: for what are not pairs of uint8 images, or sides below 6.
     """
     check_pairs(fake, real)
+    from torchmetrics.functional.image import structural_similarity_index_measure  # as above
+
     sigma = 1.5 * window(*fake.shape[2:]) / 11
-    # In batches: torchmetrics holds five float64 maps an image at once.
-    return PairMean.of(
-        torch.cat([_ssim(f, r, sigma, levels) for f, r in zip(fake.split(256), real.split(256), strict=True)])
-    )
-
-
-def _ssim(fake: Tensor, real: Tensor, sigma: float, levels: int) -> Tensor:
-    values = structural_similarity_index_measure(
-        fake.double(), real.double(), sigma=sigma, data_range=float(levels - 1), reduction="none"
-    )
-    if isinstance(values, tuple):  # with the maps, which were not asked for
-        values = values[0]
-    return values.reshape(-1)
+    parts = []
+    for f, r in zip(fake.split(256), real.split(256), strict=True):  # torchmetrics holds five float64 maps an image
+        values = structural_similarity_index_measure(
+            f.double(), r.double(), sigma=sigma, data_range=float(levels - 1), reduction="none"
+        )
+        parts.append((values[0] if isinstance(values, tuple) else values).reshape(-1))  # the maps were not asked for
+    return PairMean.of(torch.cat(parts))

@@ -1,4 +1,5 @@
 import dataclasses
+from threading import Barrier
 
 import pytest
 import torch
@@ -69,6 +70,42 @@ def test_features_come_in_order_float32_without_gradient(tiny):
     assert seen.logits.shape == (10, 3)
     assert not seen.logits.requires_grad
     assert torch.allclose(tiny.predict(IMAGES, 17).sum(dim=1), torch.ones(10))
+
+
+@pytest.fixture
+def three_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)
+
+
+class Meeting(Tiny):
+    """Sees a batch when three batches are there."""
+
+    def both(self, images):
+        self.met.wait(timeout=30)
+        self.threads.append(torch.get_num_threads())
+        return super().both(images)
+
+
+def test_batches_share_the_threads_and_keep_their_order(three_threads):
+    network = Meeting("meeting", layers(Meeting))
+    network.met, network.threads = Barrier(3), []
+    seen = Extractor("meeting", "abc", "none", network, batch_size=4).features(IMAGES, 17)
+    assert torch.equal(seen.features, to_bytes(IMAGES, 17).flatten(1).float())
+    assert network.threads == [1, 1, 1]
+    assert torch.get_num_threads() == 3
+
+
+def test_what_a_network_refuses_in_a_thread_is_what_is_refused(three_threads):
+    class Broken(Tiny):
+        def both(self, images):
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        Extractor("broken", "abc", "none", Broken("broken", layers(Broken)), batch_size=4).features(IMAGES, 17)
+    assert torch.get_num_threads() == 3
 
 
 def test_real_features_are_computed_once(tiny, cache):
