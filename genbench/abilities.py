@@ -20,6 +20,15 @@ class Reconstructs(Protocol):
 
 
 @runtime_checkable
+class Returns(Protocol):
+    """Models that reconstruct an image by way of the other domain, where its sources stand."""
+
+    def between(self, batch: Batch, *, generator: Generator | None = None) -> Tensor:
+        """Return where ``reconstruct`` of every image leads through, uint8 ``(B, C', H', W')`` as sources are."""
+        ...
+
+
+@runtime_checkable
 class Interpolates(Protocol):
     """Models with codes between which there are others."""
 

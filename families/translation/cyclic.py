@@ -19,7 +19,7 @@ from families.layers.options import positive_or_zero, whole
 from families.layers.scaling import to_levels, to_uint8
 from families.translation.model import MakeOptimizer, Schedule, Translation, TurnLoss, generator_side, made
 from genbench.interface import Phase, Step, Turn
-from genbench.spec import Batch, DataSpec
+from genbench.spec import SOURCE_LEVELS, Batch, DataSpec
 
 
 class Cyclic(Translation):
@@ -168,7 +168,13 @@ class Cyclic(Translation):
         """Return G(F(y)) of every image, uint8 ``(B, C, H, W)``; without a generator under one noise for all."""
         batch = self.checked(batch, ())
         with evaluation(self):
-            image = self.target(batch)
-            for network in (self.back, self.generator):
-                image = made(network, image, generator)
+            source = made(self.back, self.target(batch), generator)
+            image = made(self.generator, source, generator)
         return to_uint8(to_levels(image, self.spec.levels), self.spec.levels)
+
+    def between(self, batch: Batch, *, generator: Generator | None = None) -> Tensor:
+        """Return F(y) of every image, uint8 as sources are; without a generator what :meth:`reconstruct` goes by."""
+        batch = self.checked(batch, ())
+        with evaluation(self):
+            source = made(self.back, self.target(batch), generator)
+        return to_uint8(to_levels(source, SOURCE_LEVELS), SOURCE_LEVELS)

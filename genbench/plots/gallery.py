@@ -9,14 +9,14 @@ from typing import TypeVar, cast
 import torch
 from torch import Generator, Tensor
 
-from genbench.abilities import Completes, Interpolates, Reconstructs, Traverses
+from genbench.abilities import Completes, Interpolates, Reconstructs, Returns, Traverses
 from genbench.errors import disk_full, reason
 from genbench.interface import GenerativeModel
 from genbench.plots.grid import draw_grid
-from genbench.plots.sample_grid import bands
+from genbench.plots.sample_grid import bands, like
 from genbench.records.pictures import PICTURES
 from genbench.seed import generator
-from genbench.spec import Batch
+from genbench.spec import Batch, from_bytes
 
 COLUMNS = 8
 RECONSTRUCTED = 16
@@ -63,9 +63,15 @@ def attempted(said: dict[str, str], ability: str, act: Callable[[], Result]) -> 
 
 
 def reconstructions(model: GenerativeModel, test: Batch, noise: Generator) -> Tensor:
-    """Return rows of images, each above a row of their reconstructions."""
+    """Return rows of images, each above a row of their reconstructions, and between them what these are made of.
+
+    That is what a model shows that reconstructs by way of the other domain.
+    """
     batch = test.rows(slice(RECONSTRUCTED)).to(model.device)
-    return bands([batch.images, cast("Reconstructs", model).reconstruct(batch)], COLUMNS)
+    rows = [batch.images, cast("Reconstructs", model).reconstruct(batch)]
+    if isinstance(model, Returns):
+        rows.insert(1, from_bytes(like(model.between(batch), batch.images), model.spec.levels))
+    return bands(rows, COLUMNS)
 
 
 def interpolations(model: GenerativeModel, test: Batch, noise: Generator) -> Tensor:

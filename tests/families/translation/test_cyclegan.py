@@ -9,7 +9,8 @@ from families.layers.distances import l1
 from families.layers.training import half_then_linear
 from families.translation.cyclic import Cyclic
 from families.translation.terms import Distance
-from genbench import Budget, DataSpec, FitConfig, Split, Splits
+from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits
+from genbench.plots.gallery import COLUMNS, reconstructions
 from tests.families.translation.toy import UNPAIRED, Level, Times, adam, batch, gen, integers, ones, step
 
 GREY_TO_COLOUR = DataSpec((3, 8, 8), 256, source=(1, 8, 8), paired=False)
@@ -146,7 +147,16 @@ def test_a_reconstruction_goes_back_and_there_again():
     given = batch(3)
     y = given.images.float() / 127.5 - 1
     expected = ((0.125 * y + 1) * 127.5).round().to(torch.uint8)
-    assert torch.equal(cyclic(there=0.5, back=0.25).reconstruct(given), expected)
+    model = cyclic(there=0.5, back=0.25)
+    assert torch.equal(model.reconstruct(given), expected)
+    assert torch.equal(model.between(given), ((0.25 * y + 1) * 127.5).round().to(torch.uint8))
+
+
+def test_its_picture_shows_the_other_domain_between_an_image_and_the_way_back():
+    model, given = cyclic(there=0.5, back=0.25), batch(3)
+    rows = reconstructions(model, Batch(given.images), gen()).split(COLUMNS)
+    shown = [given.images, model.between(given), model.reconstruct(given)]
+    assert [torch.equal(row[:3], images) for row, images in zip(rows, shown, strict=True)] == [True] * 3
 
 
 def test_without_the_cycle_nothing_ties_an_image_to_its_source():
