@@ -44,8 +44,8 @@ def biggan(
     Departures: size and depth are the data's, attention is an option and off, and the critic's blocks widen in their
     second convolution, as the other rows' do; both learning rates are eight times the paper's 5e-5 and 2e-4, since runs
     here have hundreds of steps (at the paper's, 400 of them left noise), and the average's decay is that of other rows,
-    where 0.9999 would outlast such a run; its batch normalisation has the live generator's running statistics, where
-    the paper's are gathered anew for every truncation.
+    where 0.9999 would outlast such a run; running statistics are averaged like weights, where the paper's are gathered
+    anew for every truncation.
 
     Args:
         builder: what all recipes share.

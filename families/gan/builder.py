@@ -53,8 +53,8 @@ class GANBuilder:
         critic_lr: the critic's own, if it has one (two time scales, 1706.08500).
         critic_steps: critic steps for each generator step.
         average: decay of the moving average of the generator that samples come from, ramped up as
-            ``min(average, (1 + t) / (10 + t))`` over the generator's steps t; 0 for none. Its batch normalisation uses
-            the live generator's running statistics, its spectral one the live singular vectors.
+            ``min(average, (1 + t) / (10 + t))`` over the generator's steps t; 0 for none. It takes in batch
+            normalisation's running statistics; spectral normalisation uses the live singular vectors.
         augment: what is done to every image before the critic sees it (DiffAugment, 2006.10738): any of ``color``,
             ``translation`` and ``cutout``, with commas between; nothing by default.
 

@@ -30,8 +30,7 @@ class GAN(ImplicitModel):
 
     In each round the critic steps on real images and on fakes made without gradient; on every ``critic_steps``-th
     round the generator steps too. Both networks stay in training mode for that. Samples come from the moving average
-    of generator and code where there is one, always in evaluation mode; the average's batch normalisation uses the
-    live generator's running statistics.
+    of generator and code where there is one, always in evaluation mode.
 
     Args:
         spec: the spec of the data.

@@ -9,12 +9,15 @@ from torch import nn
 
 from families.layers.options import share
 
+STATISTICS = ("running_mean", "running_var")
+
 
 class Average(nn.Module):
     """Copies whose weights follow ``w̄ ← d w̄ + (1 - d) w``, with d ramped up as ``min(decay, (1 + t) / (10 + t))``.
 
-    The ramp forgets the initial weights in a short run. Buffers are copied, not averaged: batch normalisation in the
-    copy uses the running statistics of the live network.
+    The ramp forgets the initial weights in a short run. Running statistics of batch normalisation are averaged as
+    weights are: those of the live network are of maps that averaged weights do not make (``benchmarks/averages.py``:
+    FID falls by as much as if the copy's own were gathered from its images). Other buffers are copied.
 
     Args:
         modules: the modules, by the name under which the copy is reached.
@@ -43,5 +46,8 @@ class Average(nn.Module):
         for name, module in modules.items():
             for mean, value in zip(self.copies[name].parameters(), module.parameters(), strict=True):
                 mean.lerp_(value, 1 - decay)
-            for held, buffer in zip(self.copies[name].buffers(), module.buffers(), strict=True):
-                held.copy_(buffer)
+            for (place, held), buffer in zip(self.copies[name].named_buffers(), module.buffers(), strict=True):
+                if place.rpartition(".")[2] in STATISTICS:
+                    held.lerp_(buffer, 1 - decay)
+                else:
+                    held.copy_(buffer)
