@@ -118,8 +118,8 @@ def bare_gan(
     critic, make, times = model.critic, model.generator, []
     at = (model.finest, 1.0) if grown else ()
     mean = copy.deepcopy(make) if model.average is not None else None
-    critic_optimizer = model.critic_optimizer(critic.parameters())
-    optimizer = model.optimizer(make.parameters())
+    rules = model.rules if grown else model
+    critic_optimizer, optimizer = rules.critic_optimizer(critic.parameters()), rules.optimizer(make.parameters())
     model.train()
 
     def score(images: Tensor) -> Tensor:
@@ -139,7 +139,7 @@ def bare_gan(
         critic_optimizer.zero_grad(set_to_none=True)
         critic_loss(score, real, fake).backward()
         critic_optimizer.step()
-        if step % model.critic_steps == 0:
+        if step % rules.critic_steps == 0:
             critic.requires_grad_(False)
             scores = score(fakes(len(real)))
             value = -scores.mean() if critic_loss in (wasserstein, drifting) else F.softplus(-scores).mean()

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from families.adversarial.losses import Loss
-from families.adversarial.penalties import Penalty
+from families.adversarial.penalties import OfPass, Penalty
 from families.adversarial.terms import GameStep, Scored, Term
 from families.outputs.base import at_least_single
 from genbench.interface import Step
@@ -93,6 +93,11 @@ class Game:
             given=given,
         )
 
+    def scored_real(self, images: Tensor, given: Any = None) -> Scored:  # noqa: ANN401 - as above
+        """Return :meth:`scored` of real images in the critic's turn, by a pass whose slope the penalty may take too."""
+        of_pass = isinstance(self.penalty, OfPass)
+        return self.scored(images.detach().requires_grad_() if of_pass else images, given)
+
     def critic_loss(
         self,
         real: Scored,
@@ -130,7 +135,9 @@ class Game:
             logs["in_order"] = (real.logits > fake.logits).double().mean()
         logs |= merged(_named(term, term.logs(self, "critic", seen)) for term in self.terms)
         parts: list[Mapping[str, Tensor]] = [_named(term, term.critic(self, seen)) for term in self.terms]
-        if self.penalty is not None:
+        if isinstance(self.penalty, OfPass) and real.images.requires_grad:
+            parts.append({"penalty": self.penalty.of_pass(real.images, real.logits)})
+        elif self.penalty is not None:
             score = lambda images: self.scored(images, real.given).logits  # noqa: E731 - bound to this batch
             parts.append({"penalty": self.penalty(score, real.images, fake.images, step.generator)})
         added = merged(parts)

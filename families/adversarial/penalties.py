@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Generator, Tensor
@@ -33,6 +33,15 @@ class Penalty(Protocol):
         ...
 
 
+@runtime_checkable
+class OfPass(Protocol):
+    """Penalties of real images alone, which need no pass over them beside the one that scores them."""
+
+    def of_pass(self, images: Tensor, scores: Tensor) -> Tensor:
+        """Return the weighted penalty, a scalar, of ``scores`` of real ``images`` that require a gradient."""
+        ...
+
+
 def interpolates(real: Tensor, fake: Tensor, generator: Generator) -> Tensor:
     """Return ``ε real + (1 - ε) fake``, with ε uniform on [0, 1) and drawn anew for each sample.
 
@@ -51,7 +60,12 @@ def gradients(score: Score, images: Tensor) -> Tensor:
     Summing the scores before the derivative keeps samples apart only where the critic does: no batch normalisation.
     """
     images = images.detach().requires_grad_()
-    (gradient,) = torch.autograd.grad(score(images).sum(), images, create_graph=True)
+    return slopes(images, score(images))
+
+
+def slopes(images: Tensor, scores: Tensor) -> Tensor:
+    """Return the gradient of ``scores`` at the images that they are of, which require one: flat, as above."""
+    (gradient,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
     return gradient.flatten(1)
 
 
@@ -206,3 +220,7 @@ class R1(WeightedPenalty):
     def mean(self, score: Score, real: Tensor, fake: Tensor, generator: Generator) -> Tensor:
         """Return the penalty before its weight, a scalar."""
         return gradients(score, real).square().sum(1).mean() / 2
+
+    def of_pass(self, images: Tensor, scores: Tensor) -> Tensor:
+        """Return the weighted penalty, a scalar, by the pass that scored real images."""
+        return self.weight * slopes(images, scores).square().sum(1).mean() / 2

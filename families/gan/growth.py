@@ -176,7 +176,7 @@ class GrowingGAN(Movable, ImplicitModel):
         with torch.no_grad():
             fakes = self.rules.shown(self.generate(batch, stage, alpha, step), step)
         game = self._game(stage, alpha)
-        real = game.scored(self.rules.shown(self.real(batch, stage, alpha), step))
+        real = game.scored_real(self.rules.shown(self.real(batch, stage, alpha), step))
         return game.critic_loss(real, game.scored(fakes), step)
 
     def generator_loss(self, stage: Stage, batch: Batch, step: Step) -> dict[str, Tensor]:

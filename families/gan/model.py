@@ -177,7 +177,7 @@ class GAN(ImplicitModel):
         with torch.no_grad():
             fakes = self._shown(self.generate(u, given), step)
         game = self.game
-        real = game.scored(self._shown(self._real(batch), step), batch)
+        real = game.scored_real(self._shown(self._real(batch), step), batch)
         fake = game.scored(fakes, given)
         return game.critic_loss(real, fake, step, u=u)
 

@@ -15,7 +15,7 @@ from families.adversarial.losses import (
     WASSERSTEIN,
     Loss,
 )
-from families.adversarial.penalties import GradientPenalty
+from families.adversarial.penalties import R1, GradientPenalty
 from families.adversarial.terms import Scored, Term
 from genbench import Step
 
@@ -174,6 +174,36 @@ def test_the_penalty_is_of_the_images_under_the_real_ones_condition_and_not_of_t
     torch.testing.assert_close(logs["penalty"], 10 * (critic.weight.norm() - 1).square())
     (slope,) = torch.autograd.grad(logs["penalty"], given, allow_unused=True)
     assert slope is None
+
+
+def test_a_penalty_of_real_images_takes_the_pass_that_scored_them():
+    """R1 by one pass over real images is R1 by a pass of its own: in value and in what the critic hears."""
+
+    class Bent(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layers = nn.Sequential(nn.Linear(3, 5), nn.Softplus(), nn.Linear(5, 1))
+            self.seen = 0
+
+        def forward(self, x):
+            self.seen += len(x)
+            return self.layers(x)[:, 0]
+
+    torch.manual_seed(0)
+    critic = Bent().double()
+    whole = game(critic, penalty=R1(10.0))
+    found = []
+    for scored in (whole.scored_real, whole.scored):
+        critic.zero_grad()
+        critic.seen = 0
+        logs = whole.critic_loss(scored(randn(4, 3)), whole.scored(randn(4, 3, seed=1)), step())
+        logs["loss"].backward()
+        found.append((critic.seen, logs["penalty"], [weight.grad.clone() for weight in critic.parameters()]))
+    (once, value, heard), (twice, expected, wanted) = found
+    assert (once, twice) == (8, 12)
+    torch.testing.assert_close(value, expected)
+    torch.testing.assert_close(heard, wanted)
+    assert bool(expected > 0)
 
 
 class Counting(Term):
