@@ -144,7 +144,7 @@ def stages(levels: int) -> Sequence[Stage]:
 def stylegan(
     builder: GANBuilder,
     *,
-    gamma: float = 1.0,
+    gamma: float = 10.0,
     mixing: float = 0.9,
     truncation: float = 1.0,
     truncated: int | None = None,
@@ -157,9 +157,8 @@ def stylegan(
     The critic minimises ``-E log D(x) - E log(1 - D(y)) + γ/2 E ‖∇C(x)‖²``, the generator ``-E log D(y)``. It grows as
     ``pggan`` does, from the second coarsest sides on; styles of two codes are mixed in training.
 
-    Departures: γ 1 where the paper has 10, since the gradient's sum over hundreds of pixels is smaller than over a
-    million; one rate for all sides, where its grows with them; z and w of ``latents`` numbers; sixteen channels at the
-    finest sides; samples are not truncated unless ``truncation`` says so, and no likelihood is.
+    Departures: one rate for all sides, where its grows with them; z and w of ``latents`` numbers; sixteen channels at
+    the finest sides; samples are not truncated unless ``truncation`` says so, and no likelihood is.
 
     Args:
         builder: what all recipes share; the networks are the paper's own, ``width`` the channels at full sides.
@@ -168,7 +167,7 @@ def stylegan(
         truncation: ψ of ``w̄ + ψ (w - w̄)`` in samples: towards 0 better images of fewer kinds.
         truncated: how many layers ψ reaches, from the first; None for all.
         mapping: dense layers from z to w.
-        slow: their rate beside all others'; 1 for trainings of a few thousand rounds, in which styles else hardly move.
+        slow: their rate beside all others'; 0.1 for trainings of some thousand rounds, where styles else hardly move.
         constant: how the constant that the synthesis begins with begins: ``"ones"`` as in the paper, whose first
             instance normalisation then has nothing to normalise, or ``"noise"`` as in its successor (1912.04958).
 

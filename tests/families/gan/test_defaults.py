@@ -98,7 +98,7 @@ RECIPES = {
             "lr": 2e-3,
             "width": 16,
             "average": 0.995,
-            "gamma": 1.0,
+            "gamma": 10.0,
             "mixing": 0.9,
             "mapping": 8,
             "slow": 0.01,
