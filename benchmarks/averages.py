@@ -5,9 +5,9 @@
 
 One training a seed holds three averages of one decay side by side: with the live generator's running statistics, with a
 moving average of them as of the weights, and with those that its own layers have of 1,024 images (16 batches). Prints
-the FID of 1,000 samples of each against the training images, at every checkpoint, of so many of the generator's steps; then, for each, the mean over
-checkpoints and seeds, how far a checkpoint lies from the mean of its neighbours, and the standard error of the
-difference from the first kind over all seeds and checkpoints.
+the FID of 1,000 samples of each against the training images, at every so many of the generator's steps; then, for each,
+the mean over checkpoints and seeds, how far a checkpoint lies from the mean of its neighbours, and the standard error
+of the difference from the first kind over all seeds and checkpoints.
 """
 
 from __future__ import annotations
@@ -125,7 +125,9 @@ def main() -> None:
         less = [found[LIVE] - found[kind] for found in looks]
         error = statistics.stdev(less) / math.sqrt(len(less)) if len(less) > 1 else math.nan
         mean = statistics.mean(found[kind] for found in looks)
-        print(f"| {kind} | {mean:.1f} | {statistics.mean(rough or [math.nan]):.1f} | {statistics.mean(less):.1f} ± {error:.1f} |")
+        print(
+            f"| {kind} | {mean:.1f} | {statistics.mean(rough or [math.nan]):.1f} | {statistics.mean(less):.1f} ± {error:.1f} |"
+        )
 
 
 if __name__ == "__main__":
