@@ -124,10 +124,8 @@ def main() -> None:
         ]
         less = [found[LIVE] - found[kind] for found in looks]
         error = statistics.stdev(less) / math.sqrt(len(less)) if len(less) > 1 else math.nan
-        mean = statistics.mean(found[kind] for found in looks)
-        print(
-            f"| {kind} | {mean:.1f} | {statistics.mean(rough or [math.nan]):.1f} | {statistics.mean(less):.1f} ± {error:.1f} |"
-        )
+        mean, apart = statistics.mean(found[kind] for found in looks), statistics.mean(rough or [math.nan])
+        print(f"| {kind} | {mean:.1f} | {apart:.1f} | {statistics.mean(less):.1f} ± {error:.1f} |")
 
 
 if __name__ == "__main__":
