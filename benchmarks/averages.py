@@ -3,8 +3,8 @@
     OMP_NUM_THREADS=1 python benchmarks/averages.py gan lr=6e-3 [--dataset mnist5k] [--steps 1000] [--each 100]
         [--seeds 0 1 2]
 
-One training a seed holds three averages of one decay side by side: with the live generator's running statistics, with a
-moving average of them as of the weights, and with those that its own layers have of 1,024 images (16 batches). Prints
+One training a seed, whose average is looked at with three kinds of running statistics: the live generator's, their
+moving average, which it has, and those that its own layers have of 1,024 images (16 batches). Prints
 the FID of 1,000 samples of each against the training images, at every so many of the generator's steps; then, for each,
 the mean over checkpoints and seeds, how far a checkpoint lies from the mean of its neighbours, and the standard error
 of the difference from the first kind over all seeds and checkpoints.
@@ -46,33 +46,28 @@ class Trial:
         self.model = genbench.build(recipe, dataset.spec, seed=seed, **options)
         self.average: Average = self.model.average
         self.plain = self.average.update
-        self.held = copy.deepcopy(self.average.copies["generator"])
         self.found: list[dict[str, float]] = []
         self.extractor = features.extractor("efficientnet-lite0")
         self.real = measures.real(self.extractor, dataset.train.images, dataset.spec).features
-        if not norms(self.held):
+        if not norms(self.average.copies["generator"]):
             raise SystemExit(f"{recipe}: its generator has no batch normalisation")
 
     def update(self, modules: dict[str, nn.Module]) -> None:
-        """Move the model's average, and statistics beside it; look at all every so many steps."""
-        steps = int(self.average.steps)
-        decay = min(self.average.decay, (1 + steps) / (10 + steps))
+        """Move the model's average, and look at it in all ways every so many steps."""
         self.plain(modules)
-        for mean, live in zip(norms(self.held), norms(modules["generator"]), strict=True):
-            mean.running_mean.lerp_(live.running_mean, 1 - decay)
-            mean.running_var.lerp_(live.running_var, 1 - decay)
-        if (steps + 1) % self.each == 0:
+        steps = int(self.average.steps)
+        if steps % self.each == 0:
             self.found.append({kind: self.look(kind) for kind in KINDS})
-            print(steps + 1, *(f"{kind} {value:.1f}" for kind, value in self.found[-1].items()), flush=True)
+            print(steps, *(f"{kind} {value:.1f}" for kind, value in self.found[-1].items()), flush=True)
 
     def look(self, kind: str) -> float:
         """Return the FID of samples by the average with these statistics."""
         network = self.average.copies["generator"]
         kept = copy.deepcopy(network.state_dict())
-        if kind == AVERAGED:
-            for ours, held in zip(norms(network), norms(self.held), strict=True):
-                ours.running_mean.copy_(held.running_mean)
-                ours.running_var.copy_(held.running_var)
+        if kind == LIVE:
+            for ours, live in zip(norms(network), norms(self.model.generator), strict=True):
+                ours.running_mean.copy_(live.running_mean)
+                ours.running_var.copy_(live.running_var)
         if kind == OWN:
             for part in norms(network):
                 part.reset_running_stats()

@@ -151,8 +151,8 @@ def bare_gan(
                 with torch.no_grad():
                     for old, new in zip(mean.parameters(), make.parameters(), strict=True):
                         old.lerp_(new, 0.01)
-                    for old, new in zip(mean.buffers(), make.buffers(), strict=True):
-                        old.copy_(new)
+                    for (name, old), new in zip(mean.named_buffers(), make.buffers(), strict=True):
+                        old.lerp_(new, 0.01) if "running" in name else old.copy_(new)
                     if isinstance(mean, StyleGenerator):
                         model.mean.lerp_(mean.mapped(torch.randn(64, make.sizes[0])).mean(0), 0.005)
         times.append((time.perf_counter(), time.process_time()))

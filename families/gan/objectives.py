@@ -92,7 +92,7 @@ def wgan(builder: GANBuilder, *, bound: float = 0.01) -> GAN:
     """Wasserstein GAN (1701.07875): a linear critic whose weights are clipped, five of its steps to one, RMSprop.
 
     Clipped are all of the critic's weights, gains and biases of its batch normalisation among them, as in the authors'
-    code. A step of 5e-4 is a twentieth of the way to a bound: a critic that learns as fast as its generator rattles.
+    code. A step of 5e-4 is a twentieth of the way to a bound: a critic that learns as fast as that rattles.
 
     Args:
         builder: what all recipes share.

@@ -16,8 +16,8 @@ class Average(nn.Module):
     """Copies whose weights follow ``w̄ ← d w̄ + (1 - d) w``, with d ramped up as ``min(decay, (1 + t) / (10 + t))``.
 
     The ramp forgets the initial weights in a short run. Running statistics of batch normalisation are averaged as
-    weights are: those of the live network are of maps that averaged weights do not make (``benchmarks/averages.py``:
-    FID falls by as much as if the copy's own were gathered from its images). Other buffers are copied.
+    weights are: those of the live network are of maps that averaged weights do not make (``benchmarks/averages.py``
+    has what that is worth). Other buffers are copied.
 
     Args:
         modules: the modules, by the name under which the copy is reached.

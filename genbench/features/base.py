@@ -84,7 +84,8 @@ class Extractor:
         if self._device().type != "cpu" or abreast == 1:
             return [self._forward(batch) for batch in batches]
         try:
-            with ThreadPoolExecutor(abreast, initializer=torch.set_num_threads, initargs=(threads // abreast,)) as pool:
+            shares = iter([threads // abreast + (i < threads % abreast) for i in range(abreast)])
+            with ThreadPoolExecutor(abreast, initializer=lambda: torch.set_num_threads(next(shares))) as pool:
                 return list(pool.map(self._forward, batches))
         finally:
             torch.set_num_threads(threads)  # which threads that begin from here on take too

@@ -33,8 +33,8 @@ PICTURES = (
     Picture(
         "reconstructions.png",
         "Reconstructions",
-        "The first 16 test images; below each, the model's image from its code. Of a translator that goes both ways, "
-        "what it makes of the image in the other domain, and below that the way back. None was chosen.",
+        "The first 16 test images; below each, the model's image from its code. Where three rows belong together, that "
+        "in the middle is the image in the other domain, from which it came back. None was chosen.",
         "reconstruct",
     ),
     Picture(

@@ -37,6 +37,16 @@ def reconstructs(model, batch):
     assert (alone.int() - images.int()).abs().max() <= 1, "an image's reconstruction hangs on its neighbours"
 
 
+def returns(model, batch):
+    sources = unchanged(model, lambda: model.between(batch))
+    assert sources.dtype == torch.uint8
+    assert sources.shape == (5, *model.spec.source)
+    drawn = unchanged(model, lambda: model.between(batch, generator=noise()))
+    assert drawn.shape == sources.shape
+    alone = torch.cat([model.between(batch.rows(slice(i, i + 1))) for i in range(5)])
+    assert (alone.int() - sources.int()).abs().max() <= 1, "where an image leads through hangs on its neighbours"
+
+
 def interpolates(model, batch):
     first, second = batch.rows(slice(0, 2)), batch.rows(slice(2, 4))
     images = unchanged(model, lambda: model.interpolate(first, second, 4))
@@ -90,6 +100,7 @@ def pairs(model, batch):
 
 ABILITIES = {
     "reconstruct": reconstructs,
+    "between": returns,
     "interpolate": interpolates,
     "traverse": traverses,
     "complete": completes,

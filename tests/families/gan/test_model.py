@@ -6,6 +6,7 @@ from torch import nn
 
 import genbench
 from families.adversarial.losses import NON_SATURATING, Loss
+from families.adversarial.penalties import R1
 from families.gan.codes import Code
 from families.gan.heads import Head, JointHead
 from families.gan.model import GAN
@@ -203,3 +204,12 @@ def test_the_penalty_scores_images_under_the_condition_that_is_theirs():
     other = Batch(batch().images, batch().labels.flip(0))
     assert torch.equal(scores, model.score(real, batch()))
     assert not torch.allclose(scores, model.score(real, other))
+
+
+def test_the_critic_sees_real_images_once_for_its_loss_and_a_penalty_of_them_alone():
+    model = tiny(penalty=R1(2.0))
+    seen = []
+    model.critic.register_forward_hook(lambda critic, inputs, output: seen.append(len(inputs[0])))
+    logs = model.critic_loss(batch(), step())
+    assert seen == [len(batch())] * 2
+    assert float(logs["penalty"]) > 0

@@ -192,6 +192,15 @@ def test_the_penalty_of_a_linear_critic_is_half_gamma_of_its_slope():
     assert made(gamma=10.0).penalty == R1(10.0)
 
 
+def test_the_critic_sees_real_images_once_for_loss_and_penalty():
+    model = made()
+    seen = []
+    model.critic.blocks[0].register_forward_hook(lambda block, inputs, output: seen.append(len(output)))
+    logs = model.phases()[-1].turns[0].loss(batch(), at())
+    assert seen == [8, 8]
+    assert float(logs["penalty"]) > 0
+
+
 def test_a_blur_keeps_what_is_constant_inside_and_the_sum_of_what_lies_inside():
     blur = Blur()
     torch.testing.assert_close(blur(torch.ones(1, 2, 6, 6))[..., 1:-1, 1:-1], torch.ones(1, 2, 4, 4))

@@ -159,6 +159,17 @@ def test_its_picture_shows_the_other_domain_between_an_image_and_the_way_back():
     assert [torch.equal(row[:3], images) for row, images in zip(rows, shown, strict=True)] == [True] * 3
 
 
+def test_its_picture_shows_grey_sources_among_colour_images_of_fewer_levels():
+    spec = DataSpec((3, 8, 8), 17, source=(1, 8, 8), paired=False)
+    model = genbench.build("cyclegan", spec, width=4)
+    given = Batch(integers(3, (3, 8, 8), levels=17))
+    middle = reconstructions(model, given, gen()).split(COLUMNS)[1][:3]
+    between = model.between(given)
+    assert between.shape == (3, 1, 8, 8)
+    assert torch.equal(middle, (between.double() / 255 * 16).round().to(torch.uint8).expand(-1, 3, -1, -1))
+    assert int(middle.max()) <= 16 < int(between.max())
+
+
 def test_without_the_cycle_nothing_ties_an_image_to_its_source():
     """A game that is won by any permutation: the critics see means alone, and only the cycle moves the rest."""
 
