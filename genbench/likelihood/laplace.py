@@ -6,7 +6,8 @@ With ``m(u)`` what a decoder makes of noise and ``ℓ(x, m) = Σ_i log P(x_i giv
     H = I + Jᵀ W J,    J = ∂m/∂u at û,    W_i = max(0, -∂²ℓ/∂m_i²),
 
 the Gauss-Newton matrix, positive definite whatever û is. With the singular values ``W^½ J = U S Vᵀ`` its root is
-``H^-½ = I + V ((1 + S²)^-½ - 1) Vᵀ``, kept as r = min(Z, C·H·W) axes and no Z × Z matrix.
+``H^-½ = I + V ((1 + S²)^-½ - 1) Vᵀ``, kept as the axes along which an image says something of its noise, at most
+min(Z, C·H·W), and no Z × Z matrix: of 2,122 numbers that are noise at every layer, some twenty.
 
 The posteriors of trained decoders are a hundred times narrower along some axes than along others, where a search by
 gradients crawls. So it goes in rounds, each in the coordinates that the approximation behind the round before whitens:
@@ -38,6 +39,7 @@ RATES = (0.2, 0.3)  # of Adam, in u and in whitened coordinates
 LAST = 0.02  # of a rate is left at the end of a round
 BETAS = (0.9, 0.99)
 AT_ONCE = 256  # rows that are decoded at once
+NEAR = 0.99  # a deviation from which on an axis is left the prior's 1: every step of a chain reads all axes
 
 
 class Decoder(Protocol):
@@ -202,7 +204,8 @@ def around(model: Decoder, u: Tensor, batch: Batch) -> Laplace:
         squares, left = torch.linalg.eigh(slopes @ slopes.mT)
         axes = slopes.mT @ left / squares.clamp(min=torch.finfo(torch.float32).tiny).sqrt()[:, None, :]
     spreads = (1 + squares.clamp(min=0.0)).rsqrt()
-    return Laplace(u.detach(), axes.to(u.dtype), spreads.to(u.dtype))
+    said = max(int((spreads < NEAR).sum(1).max()), 1)  # ascending squares: those that say most are the last
+    return Laplace(u.detach(), axes[..., -said:].to(u.dtype).contiguous(), spreads[:, -said:].to(u.dtype))
 
 
 def jacobian(decode: Callable[[Tensor, Tensor], Tensor], u: Tensor) -> Tensor:

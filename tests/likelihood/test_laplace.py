@@ -213,6 +213,17 @@ def test_draws_have_the_mode_and_covariance():
     torch.testing.assert_close(drawn.T.cov(), root @ root.T, rtol=0, atol=0.02)
 
 
+def test_axes_of_which_an_image_says_next_to_nothing_are_left_the_prior_s():
+    model, batch = Linear(latents=12, pixels=8, narrowest=300.0, widest=0.03), interior(3, pixels=8)
+    with frozen(model):
+        base = around(model, model.mode(batch.images).detach(), batch)
+    assert base.axes.shape == (3, 12, 5)  # of eight, of which the sixth is within a hundredth of the prior
+    assert bool((base.spreads < laplace.NEAR).all())
+    root = torch.stack([base.coloured(v.expand(3, -1)) - base.mode for v in torch.eye(12).double()], 2)
+    exact = torch.linalg.inv(model.precision()).expand(3, -1, -1)
+    torch.testing.assert_close(root @ root.mT, exact, rtol=0, atol=0.02)
+
+
 def test_the_prior_is_the_gaussian_of_an_image_that_says_nothing():
     some = Laplace(torch.ones(2, 3), torch.eye(3).expand(2, 3, 3), torch.full((2, 3), 0.5))
     both = Laplace.joined([some, Laplace.priors(torch.empty(1, 3))])
