@@ -27,23 +27,23 @@ def test_samples_come_from_the_average_where_there_is_one():
     assert torch.equal(live.decode(u, batch(4)), (live.generator(u) + 1) * 4)
 
 
-def test_the_average_copies_the_buffers_of_the_live_network_and_averages_its_weights():
+def test_weights_and_running_statistics_are_averaged_and_other_buffers_those_of_the_live_network():
     model = build("gan", average=0.9).train()
     (_, turn), live = model.phases()[0].turns, model.generator
     held = model.average.copies["generator"]
     for k in range(3):
+        before = {name: value.clone() for name, value in held.state_dict().items()}
         with torch.no_grad():
-            weight = held.project.weight.clone()
             live.project.weight.add_(1.0)
         model.generator_loss(batch(seed=k), step(k))
         turn.after({}, step())
         decay = min(0.9, (1 + k) / (10 + k))
-        torch.testing.assert_close(held.project.weight, decay * weight + (1 - decay) * live.project.weight)
-    buffers = dict(live.named_buffers())
-    assert len(buffers) > 0
-    for name, value in held.named_buffers():
-        assert torch.equal(value, buffers[name]), name
-    assert all(not torch.equal(value, torch.zeros_like(value)) for name, value in buffers.items() if "mean" in name)
+        for name, value in live.state_dict().items():
+            expected = value if "tracked" in name else decay * before[name] + (1 - decay) * value
+            torch.testing.assert_close(held.state_dict()[name], expected, msg=name)
+    statistics = {name: value for name, value in live.named_buffers() if "running" in name}
+    assert statistics
+    assert all(not torch.equal(value, held.state_dict()[name]) for name, value in statistics.items())
     saved = {key for key in model.state_dict() if key.startswith("average.copies.generator")}
     assert len(saved) == len(live.state_dict())
 
