@@ -4,10 +4,10 @@
         [--seeds 0 1 2]
 
 One training a seed, whose average is looked at with three kinds of running statistics: the live generator's, their
-moving average, which it has, and those that its own layers have of 1,024 images (16 batches). Prints
-the FID of 1,000 samples of each against the training images, at every so many of the generator's steps; then, for each,
-the mean over checkpoints and seeds, how far a checkpoint lies from the mean of its neighbours, and the standard error
-of the difference from the first kind over all seeds and checkpoints.
+moving average, which it has, and those that its own layers have of 1,024 images (16 batches). Prints the FID of 1,000
+samples of each against the training images, at every so many of the generator's steps; then, for each, the mean over
+checkpoints and seeds, how far a checkpoint lies from the mean of its neighbours, and the standard error of the
+difference from the first kind over all seeds and checkpoints.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from genbench.runs.overrides import literal
 from genbench.seed import generator
 
 SAMPLES, BATCHES, BATCH = 1000, 16, 64
-LIVE, AVERAGED, OWN = KINDS = ("live", "averaged", "its own")
+LIVE, _, OWN = KINDS = ("live", "averaged", "its own")
 
 
 def norms(module: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
