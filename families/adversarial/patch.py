@@ -9,6 +9,8 @@ from families.adversarial.dcgan import Norm, unnormalised
 from families.adversarial.terms import Scored
 from families.layers.options import whole
 
+ROOM = {16: 6, 4: 4, 1: 1}  # the least side, in pixels, from which a critic takes patches of each side
+
 
 class PatchCritic(nn.Module):
     """A critic of convolutions alone, so that each logit of the map they end in sees one patch.
@@ -24,13 +26,15 @@ class PatchCritic(nn.Module):
         width: the channels behind the first convolution.
         norm: a function that makes the normalisation.
         bias: whether the last layer has a bias, which a game of differences could not learn.
+        patch: the side of the patch, 16, 4 or 1; None for what the image's sides take, as said above. One of 16 needs
+            sides of 6 at least: it then sees beyond the frame.
 
     Attributes:
         patch: side of the patch.
         places: logits an image.
 
     Raises:
-        ValueError: for a width below 1.
+        ValueError: for a width below 1, or a patch that there is not or that the image has no room for.
     """
 
     def __init__(
@@ -42,11 +46,14 @@ class PatchCritic(nn.Module):
         norm: Norm = nn.BatchNorm2d,
         *,
         bias: bool = True,
+        patch: int | None = None,
     ) -> None:
         super().__init__()
         whole(1, width=width)
-        side = min(height, breadth)
-        self.patch = 16 if side >= 16 else 4 if side >= 4 else 1
+        self.patch = patch_of(min(height, breadth)) if patch is None else patch
+        if self.patch not in ROOM or min(height, breadth) < ROOM[self.patch]:
+            room = ", ".join(f"{patch} from {least} px on" for patch, least in ROOM.items())
+            raise ValueError(f"patch={patch}: images are {height}×{breadth} px, and patches {room}")
         first = (4, 2, 1) if self.patch > 1 else (1, 1, 0)  # kernel, stride, padding
         later = (4, 1, 1) if self.patch == 16 else (1, 1, 0)
         lost = 2 if self.patch == 16 else 0  # places a side, to later convolutions
@@ -68,6 +75,11 @@ class PatchCritic(nn.Module):
         """
         logits, hidden = shown(self.layers, beside(images, source))
         return Scored(images, logits, logits.new_empty(len(images), 0), hidden=hidden)
+
+
+def patch_of(side: int) -> int:
+    """Return the side of the patch that a critic takes of images whose shorter side is so long."""
+    return 16 if side >= 16 else 4 if side >= 4 else 1
 
 
 def beside(images: Tensor, source: Tensor | None) -> Tensor:

@@ -24,11 +24,15 @@ def he(layer: Layer) -> Layer:
 
     PyTorch's own loses about half of the signal at every layer: a decoder begins all but deaf to its code.
     """
-    fan = layer.weight[0].numel()
-    if isinstance(layer, nn.ConvTranspose2d):  # where kernels overlap, an output gathers inputs × kernel² / stride²
-        fan = layer.in_channels * math.prod(layer.kernel_size) // math.prod(layer.stride)
-    nn.init.normal_(layer.weight, std=math.sqrt(2 / fan))
+    nn.init.normal_(layer.weight, std=math.sqrt(2 / _fan_in(layer)))
     return _unbiased(layer)
+
+
+def _fan_in(layer: Layer) -> int:
+    """Return how many inputs an output gathers; where kernels overlap, inputs × kernel² / stride²."""
+    if isinstance(layer, nn.ConvTranspose2d):
+        return layer.in_channels * math.prod(layer.kernel_size) // math.prod(layer.stride)
+    return layer.weight[0].numel()
 
 
 def faint(layer: Layer, share: float = 0.1) -> Layer:
@@ -66,6 +70,9 @@ def halving(into: int, out: int, sides: Sequence[int], *, bias: bool = True) -> 
 def doubling(into: int, out: int, sides: Sequence[int], *, bias: bool = True) -> nn.ConvTranspose2d:
     """Make a transposed 4×4 convolution of stride 2, from the maps that :func:`halving` makes back to these sides.
 
+    It starts as PyTorch's other layers do, by the inputs that an output gathers. Of a transposed convolution PyTorch
+    counts its outputs × kernel² instead: the last layer of a network, of 64 maps one, would start four times as large.
+
     Args:
         into: channels that come in.
         out: channels that go out.
@@ -74,7 +81,11 @@ def doubling(into: int, out: int, sides: Sequence[int], *, bias: bool = True) ->
     """
     rows, columns = (side % 2 for side in sides)
     padding = (1 + rows, 1 + columns)
-    return nn.ConvTranspose2d(into, out, 4, stride=2, padding=padding, output_padding=(rows, columns), bias=bias)
+    layer = nn.ConvTranspose2d(into, out, 4, stride=2, padding=padding, output_padding=(rows, columns), bias=bias)
+    counted = layer.weight[0].numel()
+    for parameter in layer.parameters():
+        parameter.data.mul_(math.sqrt(counted / _fan_in(layer)))
+    return layer
 
 
 class ResidualBlock(nn.Module):

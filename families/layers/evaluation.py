@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -18,6 +18,30 @@ def evaluation(model: nn.Module) -> Iterator[None]:
     """Put the model in evaluation mode, without gradients; every module's own mode comes back behind the block."""
     with frozen(model), torch.no_grad():
         yield
+
+
+@torch.no_grad()
+def restated(network: nn.Module, batches: Iterable[Tensor]) -> None:
+    """Set the running statistics of batch normalisation to their means over ``batches``; nothing else is changed.
+
+    Args:
+        network: the network, in whatever mode.
+        batches: what it is given, of two rows or more each; of one alone there is no variance.
+    """
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.modules.batchnorm._NormBase)]
+    layers = [layer for layer in layers if layer.track_running_stats]
+    momenta = [layer.momentum for layer in layers]
+    modes = [(module, module.training) for module in network.modules()]
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # the mean of all batches
+    network.train()
+    for batch in batches:
+        network(batch)
+    for layer, momentum in zip(layers, momenta, strict=True):
+        layer.momentum = momentum
+    for module, mode in modes:
+        module.training = mode
 
 
 def chunks(n: int, at_once: int) -> list[int]:

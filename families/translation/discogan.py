@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from families.adversarial.losses import NON_SATURATING, slow_critic, weighted_generator
 from families.adversarial.terms import GameStep, GameView, Term
 from families.layers.convolutional import doubling, halving
 from families.layers.distances import l2
+from families.layers.evaluation import restated
 from families.layers.options import positive, positive_or_zero, share, whole
 from families.layers.scaling import halved, scales
 from families.translation.checks import unpaired
@@ -18,11 +20,12 @@ from families.translation.critics import GlobalCritic
 from families.translation.cyclic import Cyclic
 from families.translation.model import MakeOptimizer
 from genbench.interface import GenerativeModel, Step
-from genbench.spec import DataSpec
+from genbench.spec import Batch, DataSpec, Splits
 
 GAME = 0.1  # weight of the generators' logistic side
 LAYERS = 3  # hidden layers of a critic, the last, whose features are matched
 CRITICS_EVERY = 3  # batches
+ROWS = 256  # images that are normalised together, once training is over
 FIRST = 0.1  # of the phase, in which the way there and back hardly counts
 
 
@@ -47,7 +50,8 @@ def discogan(
     Adam(2e-4, (0.5, 0.999)) with weight decay 1e-5 (the code's), critics on every third batch. Departures: generators
     learn on every batch, in the code on the other two of three; r rises at a tenth of the budget, in the code after
     10,000 updates; 32 channels for 64; weights start by their fan-in; the bottleneck is not normalised, whose maps have
-    a single place.
+    a single place; statistics of batches for sampling are taken of the training sources once training is over, since
+    the running ones are half of translations' too.
 
     Args:
         spec: the spec of the data, two unpaired domains of one height and width.
@@ -134,6 +138,16 @@ class DiscoGAN(Cyclic):
         """Return the weight of both games, terms included, and that of the cycle."""
         r = self.start if step.fraction < FIRST else self.cycle
         return 1 - r, r
+
+    def finish(self, data: Splits, generator: Generator) -> None:
+        """Normalise by what samples are made of: in training half of each network's batches were translations."""
+        train = data.train
+        sources = cast("Tensor", train.sources).split(ROWS)
+        restated(
+            self.generator, (self.source(Batch(train.images[:0], sources=part).to(self.device)) for part in sources)
+        )
+        restated(self.back, (self.target(Batch(part).to(self.device)) for part in train.images.split(ROWS)))
+        super().finish(data, generator)
 
 
 def unit_squares(one: Tensor, other: Tensor) -> Tensor:

@@ -133,6 +133,10 @@ def gln(
             range.
     """
     source, _ = enlarges(spec, "gln")
+    if source[0] != spec.shape[0]:
+        raise ValueError(
+            f"source={source}: gln adds to the enlarged source, which needs the image's {spec.shape[0]} channels"
+        )
     positive(lr=lr)
     positive_or_zero(game=game)
     whole(0, hidden=hidden)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from families.adversarial.game import Game
 from families.adversarial.losses import LEAST_SQUARES_WHOLE, slow_critic
-from families.adversarial.patch import PatchCritic
+from families.adversarial.patch import ROOM, PatchCritic, patch_of
 from families.adversarial.terms import Term
 from families.layers.instance_norm import instance
 from families.layers.options import positive, whole
@@ -128,7 +128,8 @@ def pix2pix_hd(
 
     Adam(2e-4, (0.5, 0.999)); the rate is constant over half of the first and of the last phase, then falls to 0.
     Departures: K = 2 for the paper's 3, which 28 px have no room for, and patches of three layers; 16, 32 and 32
-    channels of G2, G1 and critics for the paper's 32, 64 and 64; sums over layers and scales as in the paper, where the
+    channels of G2, G1 and critics for the paper's 32, 64 and 64; critics of one structure at every scale, as in the
+    paper, where the coarsest has room for the finest's patch; sums over layers and scales as in the paper, where the
     authors' code divides by K; G1's shares of the budget, which has a run of its own there; no instance maps, and no
     distance in another network's features.
 
@@ -152,8 +153,13 @@ def pix2pix_hd(
     if min(halved(sides, scales - 1)) < 2:
         raise ValueError(f"scales={scales}: the last critic would see sides below 2; give fewer for images of {sides}")
     half = halved(sides, 1)
+    patch = patch_of(min(sides))
+    if min(halved(sides, scales - 1)) < ROOM[patch]:
+        patch = None  # what each scale takes by itself
     critic = MultiScale.of(
-        lambda height, breadth: PatchCritic(source[0] + spec.shape[0], height, breadth, 2 * width, instance),
+        lambda height, breadth: PatchCritic(
+            source[0] + spec.shape[0], height, breadth, 2 * width, instance, patch=patch
+        ),
         sides,
         scales,
     )

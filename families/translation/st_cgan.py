@@ -133,6 +133,8 @@ def st_cgan(
     needs(spec, "st-cgan", SHADOW)
     if spec.fields[SHADOW].shape != (1, *shape[1:]):
         raise ValueError(f"shadow={spec.fields[SHADOW].shape}: st-cgan needs a mask of each image, {(1, *shape[1:])}")
+    if spec.fields[SHADOW].levels != 2:
+        raise ValueError(f"shadow={spec.fields[SHADOW].levels} levels: st-cgan needs masks of two, 1 in the shadow")
     positive(lr=lr)
     positive_or_zero(game=game)
     told = source[0] + 1

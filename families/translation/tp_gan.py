@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from families.adversarial.losses import Loss, logistic_fake, smoothed_critic, smoothed_real, weighted_generator
 from families.layers.distances import l1, symmetry, total_variation
 from families.layers.options import positive, positive_or_zero, whole
-from families.layers.perceptual import Classifier
+from families.layers.perceptual import CLASSIFIER, ROWS, Classifier
 from families.outputs.base import at_least_single
 from families.translation.checks import needs, pairs
 from families.translation.critics import GlobalCritic
@@ -22,7 +22,7 @@ from families.translation.model import generator_side
 from families.translation.one_way import OneWay
 from families.translation.two_pathway import LANDMARKS, Frontal, TwoPathway
 from genbench.interface import GenerativeModel, Phase, Step, Turn
-from genbench.spec import Batch, DataSpec
+from genbench.spec import Batch, DataSpec, Splits
 
 SCALES = (1.0, 1.0, 1.5)  # weights of the image, of its half and of its quarter
 REAL = 0.9  # the target of a real image, on both sides of the game
@@ -61,10 +61,14 @@ class TPGAN(OneWay):
         recogniser: the network that tells identities, learned in a phase of its own; None for none.
         weights: the weights of the terms.
         options: what else :class:`OneWay` takes.
+
+    Attributes:
+        scales: the root mean square of each compared layer of the recogniser, on the first training images.
     """
 
     generator: TwoPathway
     recogniser: Classifier | None
+    scales: Tensor
 
     def __init__(
         self,
@@ -78,6 +82,8 @@ class TPGAN(OneWay):
     ) -> None:
         super().__init__(spec, generator, critic, given=("source", "landmarks"), **options)
         self.recogniser, self.weights = recogniser, weights
+        self.perceptual = None if recogniser is None else CLASSIFIER
+        self.register_buffer("scales", torch.ones(len(LAST)))
 
     @property
     def setting(self) -> str:
@@ -91,7 +97,15 @@ class TPGAN(OneWay):
             return [replace(game, name="whole")]
         adam = partial(torch.optim.Adam, lr=IDENTITY_RATE)
         first = Phase("identity", IDENTITY_SHARE, [Turn("identity", [self.recogniser], self.identity_loss, adam)])
-        return [first, replace(game, name="whole", share=1 - IDENTITY_SHARE)]
+        return [first, replace(game, name="whole", share=1 - IDENTITY_SHARE, enter=self._weigh_layers)]
+
+    @torch.no_grad()
+    def _weigh_layers(self, data: Splits, step: Step) -> None:
+        """Set the scale of the identity network's layers."""
+        images = self.target(Batch(data.train.images[:ROWS]).to(self.device))
+        recogniser = cast("Classifier", self.recogniser)
+        self.scales.copy_(torch.stack([recogniser(images, stage).square().mean().sqrt() for stage in LAST]))
+        self.scales.clamp_(min=1e-6)
 
     def identity_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         """Return the cross-entropy of the names that the identity network gives real images."""
@@ -141,7 +155,7 @@ class TPGAN(OneWay):
         if self.recogniser is not None:
             images = turned.images[0]
             apart = [l1(self.recogniser(images, stage), self.recogniser(target, stage)) for stage in LAST]
-            added["identity"] = self.weights.identity * torch.stack(apart).sum()
+            added["identity"] = self.weights.identity * (torch.stack(apart) / self.scales).sum()
         return added
 
 
@@ -164,8 +178,8 @@ def tp_gan(
 
     Over scales s of 1, ½ and ¼ with w = 1, 1 and 1.5, the generator minimises
     ``Σ w (|ŷ_s - y_s| + .3 |ŷ_s - mirror ŷ_s|) + 3 Σ |part - y's part|``, 1e-3 of the game, 3e-3 of the L1 distance of
-    an identity network's last two layers, 1e-3 of the cross-entropy of the identity that the encoder's code tells, and
-    1e-3 of the total variation.
+    an identity network's last two layers, each over its root mean square on training images, 1e-3 of the cross-entropy
+    of the identity that the encoder's code tells, and 1e-3 of the total variation.
     Patches round the source's landmarks go through a U-Net each; its maps lie at the part's mean frontal place, where
     they meet those of the whole. The critic sees images alone and gives a logit for each place of a 4×4 map, towards a
     target of .9 for real images on both sides; it steps on every second batch.

@@ -88,6 +88,8 @@ def face_parts(sides: Sequence[int]) -> Sequence[Part]:
 class LocalPath(nn.Module):
     """A U-Net over patches of one part, the maps that it makes and the part's frontal image.
 
+    Patches halve once where they are small, so that the U-Net has no skip of its own: the patch stands beside its maps.
+
     Args:
         source: the channels of the source.
         channels: the channels of the image.
@@ -99,13 +101,14 @@ class LocalPath(nn.Module):
         super().__init__()
         self.part = part
         self.net = UNet(source, (width, part.height, part.width), width, 0.0)
-        self.maps = nn.Sequential(convolution(width, width, 3), nn.ReLU())
+        self.maps = nn.Sequential(convolution(width + source, width, 3, nn.BatchNorm2d), nn.ReLU())
         self.image = nn.Sequential(convolution(width, channels, 3), nn.Tanh())
 
     def forward(self, source: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
         """Map sources and pixels ``(x, y)`` of the part in them to maps, 0 or more, and images of its own sides."""
         patch = self.part.cut(source, points)
-        maps = self.maps(self.net(patch, patch.new_empty(len(patch), 0)))
+        seen = self.net(patch, patch.new_empty(len(patch), 0))
+        maps = self.maps(torch.cat([seen, patch], 1))
         return maps, self.image(maps)
 
 

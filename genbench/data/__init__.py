@@ -247,7 +247,7 @@ def _two(names: str) -> tuple[str, str]:
         except ValueError as error:
             said = str(error)
         else:
-            if sources[0] == sources[1]:
+            if _placed(sources[0]) == _placed(sources[1]):
                 both_of = f"both are made of {sources[0]}, so they would hold pairs"
                 raise ValueError(f"data set '{DOMAINS}:{names}': {both_of}")
             found.append(both)
@@ -255,6 +255,12 @@ def _two(names: str) -> tuple[str, str]:
         said = "more than one plus may be the one between two names; rename a folder" if found else said
         raise ValueError(f"data set '{DOMAINS}:{names}': {said}")
     return found[0]
+
+
+def _placed(source: str) -> str:
+    """Return a source by its name, one of the user's own by where it lies, however that is spelled."""
+    kind, _, path = source.partition(":")
+    return f"{kind}:{Path(path).expanduser().resolve()}" if kind in PATHS else source
 
 
 def _raw(source: str, path: str, root: Path, size: int | None, alpha: str, download: bool) -> Raw:

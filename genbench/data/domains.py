@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from genbench.data.classes import names_of
 from genbench.data.dataset import Dataset
 from genbench.data.sources import with_fields, without_source
 from genbench.seed import generator, uniform
@@ -69,7 +70,8 @@ def styled(images: Tensor, domain: Tensor, levels: int) -> Tensor:
 def joined(a: Dataset, b: Dataset) -> Dataset:
     """Return the data set with the images of ``b`` and those of ``a`` as sources, of which none belongs to another.
 
-    Labels and fields are of ``b``; those of ``a`` become fields ``source_…`` of the source. Sources are shuffled, since
+    Labels and fields are of ``b``; those of ``a`` become fields ``source_…`` of the source, its labels where both name
+    their classes alike, so that a translation can be held against the class of its source. Sources are shuffled, since
     two data sets with equally many of each class have their labels in one order. Outside training there are as many
     sources as images.
 
@@ -82,7 +84,9 @@ def joined(a: Dataset, b: Dataset) -> Dataset:
     for one in (a, b):
         if one.spec.source is not None:
             raise ValueError(f"{one.name} has sources of its own; give two data sets without")
-    known = {**a.spec.fields, **({"label": Field((), a.spec.classes)} if a.spec.classes else {})}
+    names = [names_of(one.class_names, one.spec.classes) for one in (a, b)]
+    alike = bool(a.spec.classes) and names[0] == names[1]
+    known = {**a.spec.fields, **({"label": Field((), a.spec.classes)} if alike else {})}
     theirs = {f"source_{name}": replace(field, of="source") for name, field in known.items()}
     spec = replace(b.spec, source=a.spec.shape, paired=False)
     spec = replace(spec, fields=with_fields(spec, **theirs))
@@ -93,12 +97,12 @@ def joined(a: Dataset, b: Dataset) -> Dataset:
         if name != "train":
             both = slice(min(len(sources), len(images)))
             sources, images = sources.rows(both), images.rows(both)
-        values = {**sources.fields, **({} if sources.labels is None else {"label": sources.labels})}
+        values = {**sources.fields, **({"label": sources.labels} if alike else {})}
         fields = {**images.fields, **{f"source_{name}": value for name, value in values.items()}}
         return Split(images.images, images.labels, to_bytes(sources.images, a.spec.levels), fields)
 
     title = f"{a.title} to {b.title}"
     told = "; ".join(f"{one.name}: {one.told}" for one in (a, b) if one.told)
     train, validation, test = (split(name) for name in ("train", "validation", "test"))
-    name, names = f"{a.name}+{b.name}", b.class_names
-    return Dataset(name, title, spec, train, validation, test, {}, told=told, class_names=names)
+    name = f"{a.name}+{b.name}"
+    return Dataset(name, title, spec, train, validation, test, {}, told=told, class_names=b.class_names)

@@ -8,11 +8,11 @@ from genbench.records.parts import Rank1
 from genbench.stats import mean, standard_error
 
 
-def rank_1(samples: Tensor, pictures: Tensor, identities: Tensor) -> Rank1:
+def rank_1(samples: Tensor, pictures: Tensor, identities: Tensor) -> Rank1 | None:
     """Return the share of samples whose nearest known picture, by the distance of pixels, is of the right identity.
 
     Known of each identity is its first picture; of a sample's own identity the second, where the first is the sample's
-    own target. A sample whose identity has no other picture is not counted.
+    own target. A sample whose identity has no other picture is not counted; None where that leaves none.
 
     Args:
         samples: the samples, uint8 ``(N, C, H, W)``; sample i should look like picture i.
@@ -20,7 +20,7 @@ def rank_1(samples: Tensor, pictures: Tensor, identities: Tensor) -> Rank1:
         identities: the identity of each picture, integers ``(M,)``.
 
     Raises:
-        ValueError: for more samples than pictures, identities of another number, or none with two pictures.
+        ValueError: for more samples than pictures, or identities of another number.
     """
     if not len(samples) <= len(pictures) == len(identities):
         raise ValueError(f"rank-1: {len(samples)} samples, {len(pictures)} pictures, {len(identities)} identities")
@@ -37,7 +37,7 @@ def rank_1(samples: Tensor, pictures: Tensor, identities: Tensor) -> Rank1:
             distances[own] = _distances(samples[index : index + 1], pictures[mine[1] : mine[1] + 1])[0, 0]
         right.append(float(int(distances.argmin()) == own))
     if not right:
-        raise ValueError("rank-1: no identity has a second picture, by which the first could be known")
+        return None
     return Rank1(share=mean(right), standard_error=standard_error(right), images=len(right), identities=len(known))
 
 

@@ -20,7 +20,7 @@ from genbench.metrics.shadow import mask_error
 from genbench.plots import gallery
 from genbench.records import parts
 from genbench.runs.clock import Clock
-from genbench.runs.translations import SHADOW
+from genbench.runs.translations import SHADOW, has_masks
 from genbench.seed import generator
 from genbench.spec import SOURCE_LEVELS, Batch
 
@@ -72,7 +72,7 @@ def ability_measures(
         with clock("joint"):
             both = gallery.attempted(said, "pairs", partial(paired_draws, model, dataset, pairs, seed))
             measures = replace(measures, joint=both)
-    if isinstance(model, Segments) and SHADOW in dataset.spec.fields:
+    if isinstance(model, Segments) and has_masks(dataset.spec):
         with clock("mask"):
             found = gallery.attempted(said, "detect", partial(masked, model, dataset.test))
             measures = replace(measures, mask=found)

@@ -91,6 +91,7 @@ def _check_counts(suite: Suite, dataset: Dataset) -> None:
 def _built(row: SuiteRow, dataset: Dataset, suite: Suite, device: str) -> GenerativeModel:
     try:
         model = catalog.build(row.recipe, dataset.with_labels(row.labelled).spec, seed=suite.seeds[0], **row.options)
+        model.phases()  # refuses what it lacks to learn by, such as another network's weights
         check_draws(model, suite.draws)
         precision.check_double(model, device)
         if model.needs_every_label:

@@ -23,7 +23,7 @@ from genbench.records import parts
 from genbench.runs.clock import Clock
 from genbench.runs.conditions import DOMAIN, asked_labels, sources_have_labels
 from genbench.runs.config import Cell
-from genbench.spec import Batch
+from genbench.spec import Batch, DataSpec
 
 if TYPE_CHECKING:
     from genbench.data import Dataset
@@ -44,6 +44,11 @@ class TranslationMeasures:
     caption: parts.CaptionAgreement | None = None
 
 
+def has_masks(spec: DataSpec) -> bool:
+    """Return whether each image comes with a mask of its shadow, one for all channels."""
+    return SHADOW in spec.fields and spec.fields[SHADOW].shape == (1, *spec.shape[1:])
+
+
 def translation_measures(
     samples: Tensor, given: Batch, names: tuple[str, ...], cell: Cell, dataset: Dataset, clock: Clock
 ) -> TranslationMeasures:
@@ -62,9 +67,9 @@ def translation_measures(
     if "source" in names and dataset.aligned:
         with clock("paired"):
             found = replace(found, paired=paired(samples, given.images, spec.levels))
-            if SHADOW in spec.fields and bool(given.fields[SHADOW].any()):
+            if has_masks(spec) and bool(given.fields[SHADOW].any()):
                 found = replace(found, shadow=shadow(samples, given.images, given.fields[SHADOW]))
-            if IDENTITY in spec.fields:
+            if IDENTITY in spec.fields and spec.fields[IDENTITY].shape == ():
                 who = dataset.test.fields[IDENTITY]
                 found = replace(found, rank_1=rank_1(samples, dataset.test.images, who))
     if "fid" not in cell.measures:

@@ -94,11 +94,20 @@ def test_two_data_sets_are_two_domains_without_a_pair():
 def test_domains_of_other_sizes_are_cut_outside_training_and_spread_over_the_bytes():
     a, b = data.load("without-3:binarized:mnist5k"), data.load("binarized:simulated")
     found = joined(a, b)
-    assert len(found.train.sources) == len(found.train.fields["source_label"]) == len(a.train) < len(found.train)
+    assert len(found.train.sources) == len(a.train) < len(found.train)
     assert len(found.test.sources) == len(found.test) == len(a.test)
     assert torch.equal(found.test.images, b.test.images[: len(a.test)])
     assert set(map(bytes, found.test.sources.numpy())) == set(map(bytes, (a.test.images * 255).numpy()))
-    assert found.spec.fields == {"source_label": Field((), 9, "source")}
+    assert found.spec.fields == found.train.fields == {}, "no class of nine is one of ten"
+
+
+def test_labels_of_sources_are_left_out_where_classes_are_called_otherwise():
+    a, b = data.load("simulated"), data.load("mnist5k")
+    named = replace(a, class_names=tuple("abcdefghij"))
+    assert joined(named, b).spec.fields == {}
+    assert joined(named, replace(b, class_names=tuple("abcdefghij"))).spec.fields == {
+        "source_label": Field((), 10, "source")
+    }
 
 
 def test_fields_of_the_sources_are_told_from_those_of_the_images():
@@ -125,6 +134,8 @@ def test_a_folder_may_hold_a_plus(tmp_path):
     assert data.load(f"domains:npz:{path}+npz:{other}").spec.source == (1, 8, 8)
     with pytest.raises(ValueError, match="more than one plus"):
         data.load("domains:npz:a+npz:b+npz:c")
+    with pytest.raises(ValueError, match=r"both are made of npz:.*, so they would hold pairs"):
+        data.load(f"domains:npz:{path}+npz:{path.parent}/./{path.name}")
 
 
 @pytest.mark.parametrize(

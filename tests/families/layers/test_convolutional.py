@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -22,6 +24,16 @@ def test_a_map_is_halved_with_rounding_up_and_doubled_back_to_its_own_sides(side
     for place in ((0, 0), (-1, -1)):
         (gradient,) = torch.autograd.grad(up[:, :, place[0], place[1]].sum(), x, retain_graph=True)
         assert gradient.any(), "every place is made of the map"
+
+
+@pytest.mark.parametrize(("into", "out"), [(64, 1), (8, 32)])
+def test_doubling_starts_by_the_inputs_that_an_output_gathers(into, out):
+    with fork_rng(0):
+        layer = doubling(into, out, (32, 32))
+    bound = math.sqrt(1 / (4 * into))  # PyTorch's of a layer with so many inputs an output
+    for parameter in layer.parameters():
+        assert float(parameter.detach().abs().max()) <= bound
+    assert float(layer.weight.detach().std()) == pytest.approx(bound / math.sqrt(3), rel=0.05)
 
 
 def test_even_sides_have_the_plain_layers():

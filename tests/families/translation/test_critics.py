@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from families.adversarial.dcgan import unnormalised
 from families.adversarial.losses import (
     LEAST_SQUARES_WHOLE,
     NON_SATURATING,
@@ -65,6 +66,16 @@ def test_a_critic_of_patches_is_normalised_as_asked_and_shows_its_hidden_maps(no
 def test_a_critic_of_patches_says_how_many_there_are(shape):
     critic = PatchCritic(*shape, 4, instance)
     assert critic(randn(2, *shape)).logits[0].numel() == critic.places
+
+
+@pytest.mark.parametrize(("patch", "least"), [(16, 6), (4, 4), (1, 1)])
+def test_a_patch_may_be_asked_for_where_it_leaves_a_logit(patch, least):
+    critic = PatchCritic(1, least, least + 1, 4, unnormalised if patch == 1 else instance, patch=patch)
+    assert critic.patch == patch
+    assert critic(randn(2, 1, least, least + 1)).logits[0].numel() == critic.places > 0
+    for side, asked in ((least - 1, patch), (28, 5)):
+        with pytest.raises(ValueError, match=f"patch={asked}: images are {side}"):
+            PatchCritic(1, side, side, 4, patch=asked)
 
 
 def two_scales(side=20):

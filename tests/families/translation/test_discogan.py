@@ -7,7 +7,7 @@ from torch import nn
 import genbench
 from families.adversarial.terms import GameStep, Scored
 from families.translation.discogan import DiscoGAN, EncoderDecoder, MatchedFeatures
-from genbench import Batch, DataSpec
+from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits
 from tests.families.translation.toy import UNPAIRED, Times, adam, batch, gen, integers, ones, step
 
 LN2 = math.log(2)
@@ -152,3 +152,18 @@ def test_the_recipe_s_parts_are_the_paper_s():
 def test_options_out_of_range_are_refused(option, value):
     with pytest.raises(ValueError, match=rf"{option}={value}: give"):
         genbench.build("discogan", UNPAIRED, **{option: value})
+
+
+def test_samples_are_normalised_by_the_training_sources_and_the_way_back_by_the_images():
+    spec = DataSpec((1, 16, 16), source=(1, 16, 16), paired=False)
+    model = genbench.build("discogan", spec, width=4)
+    shape = (1, 16, 16)
+    train = Split(integers(6, shape), sources=integers(9, shape, seed=1) // 2)
+    data = Splits(train, Split(integers(4, shape), sources=integers(4, shape, seed=2) // 2))
+    model.fit(data, FitConfig(Budget(steps=3), batch_size=4))
+    for net, given in ((model.generator, model.source(train)), (model.back, model.target(train))):
+        first, norm = net.encoder[:3], net.encoder[3]
+        maps = first(given).detach()
+        torch.testing.assert_close(norm.running_mean, maps.mean((0, 2, 3)))
+        torch.testing.assert_close(norm.running_var, maps.var((0, 2, 3)))
+        assert norm.momentum == 0.1

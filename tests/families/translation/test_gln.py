@@ -173,6 +173,7 @@ def test_options_out_of_range_are_refused(options, message):
         (DataSpec((1, 8, 8)), "source"),
         (DataSpec((1, 8, 8), source=(1, 3, 3)), r"source=\(1, 3, 3\): gln enlarges by a whole number"),
         (DataSpec((1, 8, 8), source=(1, 4, 4), paired=False), "paired=False"),
+        (DataSpec((3, 8, 8), source=(1, 4, 4)), r"source=\(1, 4, 4\): gln .* needs the image's 3 channels"),
     ],
 )
 def test_data_that_it_cannot_use_are_refused_in_one_line(spec, message):

@@ -84,6 +84,16 @@ def test_critics_see_the_source_beside_the_image_at_every_scale():
     assert bool((logits[:, first:] != others[:, first:]).any())
 
 
+@pytest.mark.parametrize(
+    ("side", "scales", "patches"), [(28, 2, [16, 16]), (28, 3, [16, 16, 16]), (8, 2, [4, 4]), (16, 3, [16, 4, 4])]
+)
+def test_critics_have_one_structure_at_every_scale_that_has_room_for_it(side, scales, patches):
+    model = build(DataSpec((1, side, side), source=(1, side, side)), width=2, scales=scales)
+    assert [critic.patch for critic in model.critic.critics] == patches
+    weights = [[p.shape for p in critic.parameters()] for critic in model.critic.critics]
+    assert all(shapes == weights[-1] for shapes, patch in zip(weights, patches, strict=True) if patch == patches[-1])
+
+
 def test_means_of_half_the_size_do_not_count_the_frame():
     block = torch.tensor([[-1.0, -1.0], [-1.0, 1.0]]).view(1, 1, 2, 2)
     assert float(half_size(block)) == -0.5

@@ -205,6 +205,7 @@ def test_it_learns_to_find_a_shadow_and_to_take_it_away():
             replace(SPEC, fields={"shadow": Field((1, 4, 4), 2)}),
             r"shadow=\(1, 4, 4\): st-cgan needs a mask .*\(1, 8, 8\)",
         ),
+        (replace(SPEC, fields={"shadow": Field((1, 8, 8), 1)}), "shadow=1 levels: st-cgan needs masks of two"),
     ],
 )
 def test_data_that_it_cannot_use_are_refused_in_one_line(spec, message):

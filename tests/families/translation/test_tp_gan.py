@@ -100,6 +100,14 @@ def test_identity_is_the_distance_of_the_last_two_layers_and_the_code_s_cross_en
     assert float(wanted) > 0
     same = model.recognised(replace(made, images=[target]), target, torch.tensor([0, 3]))
     assert float(same["identity"]) == 0
+    data = Splits(faces(20), faces(4))
+    model.phases()[1].enter(data, step())
+    layers = [model.recogniser(model.target(faces(20)), stage).detach() for stage in (1, 2)]
+    scales = [float(layer.square().mean().sqrt()) for layer in layers]
+    wanted = sum(3e-3 * l1(fake, real) / scale for fake, real, scale in zip(fakes, reals, scales, strict=True))
+    again = model.recognised(made, target, torch.tensor([0, 3]))
+    assert float(again["identity"]) == pytest.approx(float(wanted))
+    assert (model.perceptual, build(identity=0.0).perceptual) == ("classifier", None)
     assert set(build(identity=0.0).recognised(made, target, torch.tensor([0, 3]))) == {"classes"}
 
 

@@ -78,6 +78,21 @@ def test_maps_of_a_part_are_rectified_and_join_by_the_larger():
     assert not joined[(covered == 0).expand_as(joined)].any(), "nothing lies beside the parts"
 
 
+def test_a_part_s_maps_are_normalised_and_made_of_its_patch_beside_what_the_network_makes_of_it():
+    path = LocalPath(2, 1, Part(8, 10, 0, 0), 4).train()
+    source, at = randn(6, 2, 32, 32), points(*[(16, 16)] * 6)
+    seen = []
+    path.maps.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    normalised = []
+    path.maps[-2].register_forward_hook(lambda module, inputs, maps: normalised.append(maps))
+    maps, _ = path(source, at)
+    patch = path.part.cut(source, at)
+    assert torch.equal(seen[0], torch.cat([path.net(patch, patch.new_empty(6, 0)), patch], 1))
+    assert torch.equal(maps, normalised[0].relu())
+    torch.testing.assert_close(normalised[0].mean((0, 2, 3)), torch.zeros(4), atol=1e-5, rtol=0)
+    torch.testing.assert_close(normalised[0].var((0, 2, 3), correction=0), torch.ones(4), atol=1e-2, rtol=0)
+
+
 def test_moving_a_landmark_moves_one_part_and_neither_the_others_nor_the_code():
     net, source, u = two_pathway(), randn(2, 1, 32, 32), randn(2, 5)
     landmarks = torch.full((2, 4, 2), 16)
