@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -14,11 +16,15 @@ from families.layers.distances import l2
 from families.layers.options import one_of
 from genbench import pretrained
 from genbench.interface import Phase, Step, Turn
-from genbench.spec import Batch, DataSpec
+from genbench.spec import Batch, DataSpec, Splits
 
 CLASSIFIER = "classifier"
-LAYERS = ("low", "middle", "high")
-PLACES: Mapping[str, Sequence[int]] = {"efficientnet-lite0": (2, 4, 10), "vgg19": (14, 25, 35), CLASSIFIER: (0, 1, 2)}
+PLACES: Mapping[str, Mapping[str, int]] = {
+    "efficientnet-lite0": {"low": 2, "middle": 4, "high": 10},
+    "vgg19": {"low": 14, "middle": 25, "high": 35}
+    | {"relu1_1": 1, "relu2_1": 6, "relu3_1": 11, "relu4_1": 20, "relu5_1": 29},
+    CLASSIFIER: {"low": 0, "middle": 1, "high": 2},
+}
 FILTERS = (16, 32, 64)  # of the classifier
 LEAST_SIDE = 64  # that a package's network is shown, and twice the image's own
 SHARE = 0.05  # of the budget, for the classifier to learn
@@ -65,7 +71,7 @@ class Perceptual(nn.Module):
 
     Args:
         name: the network: ``"efficientnet-lite0"``, ``"vgg19"`` or ``"classifier"``.
-        layer: ``"low"``, ``"middle"`` or ``"high"``.
+        layer: ``"low"``, ``"middle"`` or ``"high"``; of VGG-19 ``"relu1_1"`` to ``"relu5_1"`` too.
         shape: the shape ``(C, H, W)`` of the images.
         classes: the number of classes that a classifier learns.
         field: the field that names them; the labels, if it is empty.
@@ -95,13 +101,13 @@ class Perceptual(nn.Module):
     ) -> None:
         super().__init__()
         one_of(PLACES, perceptual=name)
-        one_of(LAYERS, layer=layer)
+        one_of(PLACES[name], layer=layer)
         if name == CLASSIFIER and classes < 2:
             raise ValueError(f"perceptual={name!r}: it learns from labels, and these data have none; give another")
         if name != CLASSIFIER and shape[0] not in (1, 3):
             raise ValueError(f"perceptual={name!r}: it sees grey or colour images, and these have {shape[0]} channels")
         self.name, self.layer, self.field, self.calibrated = name, layer, field, calibrated
-        self.place = PLACES[name][LAYERS.index(layer)]
+        self.place = PLACES[name][layer]
         self.classifier = Classifier(shape[0], classes) if name == CLASSIFIER else None
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("factor", torch.ones(()))
@@ -175,6 +181,69 @@ class Perceptual(nn.Module):
             return {"loss": F.cross_entropy(logits.float(), told, ignore_index=-1), "accuracy": right}
 
         return [Phase("features", SHARE, [Turn("classifier", [network], loss, partial(torch.optim.Adam, lr=LR))])]
+
+    def in_front(
+        self, phases: Sequence[Phase], images: Callable[[Batch], Tensor], enter: Callable[[Splits, Step], None]
+    ) -> Sequence[Phase]:
+        """Return a model's phases behind the one that the features need, if any, their shares of what that leaves.
+
+        Args:
+            phases: the model's phases.
+            images: a function from a batch to the images on [-1, 1] that a classifier learns from.
+            enter: what brings the features to scale, in front of the model's first phase.
+
+        Raises:
+            ValueError: where a package's weights are missing, saying where they were looked for.
+        """
+        self.require()
+        first = list(self.phases(images))
+        left = 1 - sum(phase.share for phase in first)
+        scaled = [replace(phase, share=left * phase.share) for phase in phases]
+        return [*first, replace(scaled[0], enter=enter), *scaled[1:]]
+
+
+class Levels(nn.Module):
+    """Several layers of a package's network beside each other, each on its own scale and of its own weight.
+
+    Args:
+        name: the network.
+        weights: the weight of each layer by its name.
+        shape: the shape ``(C, H, W)`` of the images.
+
+    Raises:
+        ValueError: for what :class:`Perceptual` refuses.
+    """
+
+    def __init__(self, name: str, weights: Mapping[str, float], shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.name, self.weights = name, weights
+        self.parts = nn.ModuleList(Perceptual(name, layer, shape) for layer in weights)
+
+    def _each(self) -> Sequence[Perceptual]:
+        return cast("Sequence[Perceptual]", self.parts)
+
+    @property
+    def setting(self) -> str:
+        """The network, its layers and the beginning of its weights' hash, for a column of the table."""
+        return f"{self.name} {' '.join(self.weights)} {pretrained.weights(self.name)[1][:8]}"
+
+    def standardise(self, images: Tensor) -> None:
+        """Set each layer's scale by images on [-1, 1]."""
+        for part in self._each():
+            part.standardise(images)
+
+    def compared(self, distance: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+        """Return the weighted sum of the layers' distances, as a function of two batches of images."""
+        parts = [
+            (weight, part.compared(distance)) for weight, part in zip(self.weights.values(), self._each(), strict=True)
+        ]
+        return lambda one, other: torch.stack([weight * apart(one, other) for weight, apart in parts]).sum()
+
+    def in_front(
+        self, phases: Sequence[Phase], images: Callable[[Batch], Tensor], enter: Callable[[Splits, Step], None]
+    ) -> Sequence[Phase]:
+        """Return a model's phases, the first of them behind what brings the layers to scale."""
+        return self._each()[0].in_front(phases, images, enter)
 
 
 @cache

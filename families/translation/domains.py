@@ -15,11 +15,13 @@ from families.adversarial.losses import Loss
 from families.adversarial.penalties import Penalty
 from families.adversarial.terms import GameStep, GameView, Scored, Term
 from families.layers.distances import l1
+from families.layers.evaluation import evaluation
 from families.layers.options import positive_or_zero, whole
+from families.layers.scaling import to_levels, to_uint8
 from families.translation.model import MakeOptimizer, Schedule, Translation
 from genbench.interface import Phase, Step, Turn
 from genbench.seed import uniform
-from genbench.spec import Batch, DataSpec
+from genbench.spec import SOURCE_LEVELS, Batch, DataSpec
 
 Wanted = Callable[[Tensor, int, Generator], Tensor]
 
@@ -188,3 +190,23 @@ class Domains(Translation):
         real = game.scored(images, own) if game.needs_real else None
         logs = game.generator_loss(game.scored(fakes, wanted), step, real=real)
         return {**logs, "loss": sum(added.values(), logs["loss"]), **added}
+
+    def reconstruct(self, batch: Batch, *, generator: Generator | None = None) -> Tensor:
+        """Return every image of its ``domain`` after a way through the next one and back, uint8 ``(B, C, H, W)``."""
+        batch, own, through = self._there(batch)
+        with evaluation(self):
+            images = self.generator(self.generator(self.target(batch), own, through), through, own)
+        return to_uint8(to_levels(images, self.spec.levels), self.spec.levels)
+
+    def between(self, batch: Batch, *, generator: Generator | None = None) -> Tensor:
+        """Return every image in the next domain, behind the last the first: what :meth:`reconstruct` goes by."""
+        batch, own, through = self._there(batch)
+        with evaluation(self):
+            images = self.generator(self.target(batch), own, through)
+        return to_uint8(to_levels(images, SOURCE_LEVELS), SOURCE_LEVELS)
+
+    def _there(self, batch: Batch) -> tuple[Batch, Tensor, Tensor]:
+        """Return the batch checked, its images' domains, and the next ones."""
+        batch = self.checked(batch, ("domain",))
+        own = batch.fields["domain"]
+        return batch, own, (own + 1) % self.domains

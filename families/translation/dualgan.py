@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -22,7 +23,7 @@ from genbench.spec import DataSpec
 
 PENALTY = 10.0
 CRITIC_STEPS = 2
-CRITICS = {"patch": PatchCritic, "global": GlobalCritic}
+CRITICS: dict[str, Callable[..., nn.Module]] = {"patch": PatchCritic, "global": GlobalCritic}
 
 
 def dualgan(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
@@ -16,7 +16,7 @@ from families.adversarial.losses import Loss
 from families.adversarial.penalties import Penalty
 from families.adversarial.terms import GameStep, Scored, Term
 from families.layers.options import whole
-from families.layers.perceptual import ROWS, Perceptual
+from families.layers.perceptual import ROWS, Levels, Perceptual
 from families.translation.model import MakeOptimizer, Schedule, Translation, TurnLoss, copy_of, generator_side
 from genbench.interface import Phase, Step, Turn
 from genbench.spec import Batch, DataSpec, Splits
@@ -90,7 +90,7 @@ class OneWay(Translation):
         schedule: Schedule | None = None,
         critic_steps: int = 1,
         critic_every: int = 1,
-        perception: Perceptual | None = None,
+        perception: Perceptual | Levels | None = None,
         given: tuple[str, ...] = ("source",),
     ) -> None:
         super().__init__(spec, generator, given)
@@ -140,13 +140,13 @@ class OneWay(Translation):
         rest = 1 - sum(phase.share for phase in phases)
         if rest > 1e-9:  # shares of thirds sum to nearly 1
             phases.append(self._game_phase(rest))
+        return self._in_front(phases)
+
+    def _in_front(self, phases: Sequence[Phase]) -> Sequence[Phase]:
+        """Return phases behind what the features need, if there are some."""
         if self.perception is None:
             return phases
-        self.perception.require()
-        first = list(self.perception.phases(self.target))
-        left = 1 - sum(phase.share for phase in first)
-        scaled = [replace(phase, share=left * phase.share) for phase in phases]
-        return [*first, replace(scaled[0], enter=self._bring_to_scale), *scaled[1:]]
+        return self.perception.in_front(phases, self.target, self._bring_to_scale)
 
     def _game_phase(self, share: float) -> Phase:
         critic = self._turn("critic", self.critic_loss, self.critic_optimizer, self.schedule, self.critic_every)
@@ -155,10 +155,10 @@ class OneWay(Translation):
 
     def _bring_to_scale(self, data: Splits, step: Step) -> None:
         """Set the features' scale, and how large their distances are, by the first training images."""
-        perception = cast("Perceptual", self.perception)
+        perception = cast("Perceptual | Levels", self.perception)
         images = self.target(Batch(data.train.images[:ROWS]).to(self.device))
         perception.standardise(images)
-        if perception.calibrated:
+        if isinstance(perception, Perceptual) and perception.calibrated:
             source = self.source(data.train.rows(slice(ROWS)).to(self.device))
             perception.calibrate(copy_of(source, self.spec.shape), images)
 

@@ -13,8 +13,10 @@ from families.adversarial.game import Game
 from families.adversarial.losses import LEAST_SQUARES_WHOLE, slow_critic
 from families.adversarial.patch import ROOM, PatchCritic, patch_of
 from families.adversarial.terms import Term
+from families.layers.distances import l1
 from families.layers.instance_norm import instance
-from families.layers.options import positive, whole
+from families.layers.options import one_of, positive, whole
+from families.layers.perceptual import Levels
 from families.layers.scaling import halved
 from families.layers.training import half_then_linear
 from families.translation.checks import pairs, wide
@@ -22,12 +24,13 @@ from families.translation.critics import MultiScale, half_size
 from families.translation.model import Schedule, generator_side
 from families.translation.paired import Paired
 from families.translation.resnet import Decoder, Encoder, Translator
-from families.translation.terms import FeatureMatching
+from families.translation.terms import Distance, FeatureMatching
 from genbench.interface import GenerativeModel, Phase, Step, Turn
 from genbench.spec import Batch, DataSpec
 
 LOSS = slow_critic(LEAST_SQUARES_WHOLE)  # at one scale
 GLOBAL, ENHANCER = 0.3, 0.1  # shares of the budget before all learns
+RELUS = {f"relu{block}_1": 2.0**-halvings for block, halvings in zip(range(1, 6), (5, 4, 3, 2, 0), strict=True)}
 
 
 class CoarseToFine(nn.Module):
@@ -80,11 +83,12 @@ class Pix2PixHD(Paired):
             self._turn("critic", self.coarse_critic_loss, self.critic_optimizer, self.schedule, learns=[game.critic]),
             self._turn("generator", self.coarse_generator_loss, self.optimizer, self.schedule, learns=[network.coarse]),
         ]
-        return [
+        phases = [
             Phase("global", GLOBAL, coarse),
             Phase("enhancer", ENHANCER, self._round(network.enhancer, None)),
             Phase("joint", 1 - GLOBAL - ENHANCER, self._round(network.joint, self.schedule)),
         ]
+        return self._in_front(phases)
 
     def _round(self, learns: Sequence[nn.Module], schedule: Schedule | None) -> Sequence[Turn]:
         return [
@@ -114,13 +118,17 @@ def pix2pix_hd(
     blocks: int = 3,
     scales: int = 2,
     features: float = 10.0,
+    perceptual: str = "",
+    content: float = 10.0,
     lr: float = 2e-4,
 ) -> GenerativeModel:
     """pix2pixHD (1711.11585): a coarse and a fine translator, critics at K scales, and their features matched.
 
     Over scales k, of images and sources halved k times, and over hidden layers i of the critics, the generator
     minimises ``Σ_k E (C_k(x, ŷ) - 1)² + 10 Σ_k Σ_i |f_ki(x, ŷ) - f_ki(x, y)|``, in which f of the real pair is fixed;
-    critics minimise half of ``Σ_k E (C_k(x, y) - 1)² + E C_k(x, ŷ)²``. There is no distance of pixels.
+    critics minimise half of ``Σ_k E (C_k(x, y) - 1)² + E C_k(x, ŷ)²``. There is no distance of pixels. With
+    ``perceptual="vgg19"`` the generator minimises ``10 Σ_l w_l |φ_l(ŷ) - φ_l(y)|`` beside it, over the first ReLU of
+    each of VGG-19's five blocks, w = 1/32, 1/16, 1/8, 1/4 and 1.
 
     G1 is a residual translator of the source at half size. G2 halves the source once, adds G1's last maps, and comes
     back up by way of residual blocks. G1 learns first (``global``, .3 of the budget), by images of half size and the
@@ -130,8 +138,8 @@ def pix2pix_hd(
     Departures: K = 2 for the paper's 3, which 28 px have no room for, and patches of three layers; 16, 32 and 32
     channels of G2, G1 and critics for the paper's 32, 64 and 64; critics of one structure at every scale, as in the
     paper, where the coarsest has room for the finest's patch; sums over layers and scales as in the paper, where the
-    authors' code divides by K; G1's shares of the budget, which has a run of its own there; no instance maps, and no
-    distance in another network's features.
+    authors' code divides by K; G1's shares of the budget, which has a run of its own there; no instance maps;
+    VGG-19's features are on a scale of their own.
 
     Args:
         spec: the spec of the data, with a source of the image's height and width, 8 px or more.
@@ -139,6 +147,8 @@ def pix2pix_hd(
         blocks: residual blocks of G1 and of G2.
         scales: the number K of critics, 2 or more.
         features: the weight of the matched features; 0 for the game alone.
+        perceptual: ``"vgg19"`` for the distance of its features, which needs its weights; ``""`` for none.
+        content: the weight of that distance.
         lr: the learning rate.
 
     Raises:
@@ -153,9 +163,11 @@ def pix2pix_hd(
     if min(halved(sides, scales - 1)) < 2:
         raise ValueError(f"scales={scales}: the last critic would see sides below 2; give fewer for images of {sides}")
     half = halved(sides, 1)
-    patch = patch_of(min(sides))
-    if min(halved(sides, scales - 1)) < ROOM[patch]:
-        patch = None  # what each scale takes by itself
+    largest = patch_of(min(sides))
+    roomy = min(halved(sides, scales - 1)) >= ROOM[largest]
+    patch = largest if roomy else None  # what each scale takes by itself
+    one_of(("", "vgg19"), perceptual=perceptual)
+    perception = Levels(perceptual, RELUS, spec.shape) if perceptual else None
     critic = MultiScale.of(
         lambda height, breadth: PatchCritic(
             source[0] + spec.shape[0], height, breadth, 2 * width, instance, patch=patch
@@ -177,7 +189,11 @@ def pix2pix_hd(
         generator,
         critic,
         loss=critic.summed(LOSS),
-        terms=[FeatureMatching(features)],
+        terms=[
+            FeatureMatching(features),
+            *([] if perception is None else [Distance("content", content, perception.compared(l1))]),
+        ],
         optimizer=partial(torch.optim.Adam, lr=lr, betas=(0.5, 0.999)),
         schedule=half_then_linear,
+        perception=perception,
     )

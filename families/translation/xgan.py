@@ -17,15 +17,18 @@ from families.layers.convolutional import doubling, halving, he
 from families.layers.distances import l1, l2
 from families.layers.evaluation import evaluation
 from families.layers.options import positive, positive_or_zero, whole
+from families.layers.perceptual import Perceptual
 from families.layers.reversal import reversed_gradient
 from families.layers.scaling import halved, to_levels, to_uint8
 from families.translation.checks import unpaired
 from families.translation.critics import GlobalCritic
 from families.translation.model import MakeOptimizer, Translation, generator_side
+from families.translation.teacher import Teacher
 from genbench.interface import GenerativeModel, Phase, Step, Turn
 from genbench.spec import Batch, DataSpec
 
 SOURCE, IMAGE = 0, 1  # the domains
+SOURCE_LABEL = "source_label"  # the field of the sources' classes
 Shape = tuple[int, int, int]
 
 
@@ -114,6 +117,7 @@ class XGAN(Translation):
         domain: the weight w.
         semantic: the weight s.
         optimizer: a function that makes the optimiser of both turns.
+        teacher: what a source's code is taught by, beside all this; None for nothing.
 
     Raises:
         ValueError: for a negative weight.
@@ -131,6 +135,7 @@ class XGAN(Translation):
         domain: float,
         semantic: float,
         optimizer: MakeOptimizer,
+        teacher: Teacher | None = None,
     ) -> None:
         super().__init__(spec, generator)
         positive_or_zero(reconstruct=reconstruct, domain=domain, semantic=semantic)
@@ -138,11 +143,14 @@ class XGAN(Translation):
         self.loss = loss
         self.back, self.domain, self.semantic = reconstruct, domain, semantic
         self.optimizer = optimizer
+        self.teacher = teacher
+        self.perceptual = None if teacher is None else teacher.perception.name
 
     @property
     def setting(self) -> str:
         """What holds codes and images together, in words for a column of the table."""
-        return f"{self.back:g} reconstruction, {self.domain:g} domain, {self.semantic:g} semantic"
+        said = f"{self.back:g} reconstruction, {self.domain:g} domain, {self.semantic:g} semantic"
+        return said if self.teacher is None else f"{said}, {self.teacher.setting}"
 
     @property
     def twins(self) -> TwinAutoencoder:
@@ -158,8 +166,10 @@ class XGAN(Translation):
     def phases(self) -> Sequence[Phase]:
         """Return the one phase: a step of the translator, the classifier with it, and one of both critics."""
         critics = [self.critic, self.back_critic]
-        translator = Turn("translator", [self.generator], self.translator_loss, self.optimizer)
-        return [Phase("adversarial", 1.0, [translator, Turn("critics", critics, self.critic_loss, self.optimizer)])]
+        learns = [self.generator] if self.teacher is None else [self.generator, self.teacher.told]
+        translator = Turn("translator", learns, self.translator_loss, self.optimizer)
+        game = Phase("adversarial", 1.0, [translator, Turn("critics", critics, self.critic_loss, self.optimizer)])
+        return [game] if self.teacher is None else self.teacher.in_front([game], self.source)
 
     def _directions(self, batch: Batch) -> Sequence[tuple[str, Game, Tensor, int, Tensor, int]]:
         """Return for each direction its name and game, what is translated, its domain, the targets and theirs."""
@@ -182,7 +192,11 @@ class XGAN(Translation):
             codes.append(code)
         told = self.domain * self.domain_loss(*codes)
         both = combined(logs)
-        return {**both, "domain": told, "loss": both["loss"] + told}
+        logged = {**both, "domain": told, "loss": both["loss"] + told}
+        if self.teacher is None:
+            return logged
+        taught = self.teacher(self.source(batch), codes[SOURCE])
+        return {**logged, "taught": taught, "loss": logged["loss"] + taught}
 
     def domain_loss(self, source: Tensor, image: Tensor) -> Tensor:
         """Return the cross-entropy of the codes' domains; encoders get its gradient reversed, the classifier as it is.
@@ -221,6 +235,8 @@ def xgan(
     domain: float = 1.0,
     semantic: float = 1.0,
     game: float = 1.0,
+    perceptual: str = "",
+    teach: float = 1.0,
     lr: float = 1e-4,
 ) -> GenerativeModel:
     """XGAN (1711.05139): two autoencoders with one space of codes, two critics, and codes that translation keeps.
@@ -232,8 +248,9 @@ def xgan(
 
     Adam(1e-4, (0.5, 0.999)). Departures: 16 channels and codes of 128 numbers for the paper's 32 and 1,024, with three
     halvings for images of its 64 px; weights, which the paper does not tell, of 1, and of 10 for reconstructions, which
-    are means over pixels here and lose to the games at 1; no teacher network, which the paper has for faces; critics of
-    whole images without normalisation. Codes are normalised, and the semantic term has no gradient towards the source's
+    are means over pixels here and lose to the games at 1; the teacher of sources' codes, |T(x) - e₁(x)|, which the
+    paper has for faces, by option, T a network's high layer behind a linear map; critics of whole images without
+    normalisation. Codes are normalised, and the semantic term has no gradient towards the source's
     own code: else codes fade until all images have one.
 
     Args:
@@ -244,6 +261,9 @@ def xgan(
         domain: the weight of the classifier of domains.
         semantic: the weight of what a translation's code is away from its source's.
         game: the weight of both games in the translator's loss.
+        perceptual: the network that teaches sources' codes: ``"efficientnet-lite0"``, ``"vgg19"``, ``"classifier"``,
+            which learns the sources' own labels; ``""`` for none.
+        teach: its weight.
         lr: the learning rate.
 
     Raises:
@@ -251,7 +271,12 @@ def xgan(
     """
     source = unpaired(spec, "xgan")
     positive(lr=lr)
-    positive_or_zero(game=game)
+    positive_or_zero(game=game, teach=teach)
+    teacher = None
+    if perceptual:
+        labels = spec.fields.get(SOURCE_LABEL)
+        classes = 0 if labels is None else labels.levels
+        teacher = Teacher(Perceptual(perceptual, "high", source, classes, field=SOURCE_LABEL), code, teach)
     return XGAN(
         spec,
         TwinAutoencoder((source, spec.shape), width, code),
@@ -262,4 +287,5 @@ def xgan(
         domain=domain,
         semantic=semantic,
         optimizer=partial(torch.optim.Adam, lr=lr, betas=(0.5, 0.999)),
+        teacher=teacher,
     )

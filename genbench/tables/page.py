@@ -56,6 +56,7 @@ def write(folder: Path, view: View | None = None, again: float | None = None) ->
                 "families": list(dict.fromkeys(row["family"] for row in table if row["status"] != "anchor")),
                 "grids": grids,
                 "gridless": gridless,
+                "translates": any("source" in row["given"] for row in table),
                 "galleries": list(galleries(table, mine)),
                 "scatters": [
                     scatter | {"svg": Markup(inline(draw_scatter, scatter["rows"], f"s{index}-{number}"))}

@@ -5,12 +5,13 @@ import json
 from genbench.records.parts import Accuracy, DomainAccuracy, MaskError, Paired, Rank1, Shadow
 from genbench.records.record import records
 from genbench.records.stamp import older
+from genbench.tables import page as report
 from genbench.tables import rows as table
 from genbench.tables.captions import footnotes
 from genbench.tables.columns import columns
 from genbench.tables.tooltips import measured_on
 from genbench.tables.view import View
-from tests.records import anchor, record
+from tests.records import anchor, record, run
 
 PAIRED = Paired(
     psnr=19.0, psnr_standard_error=0.1, ssim=0.8, ssim_standard_error=0.01, l1=12.34, l1_standard_error=0.5,
@@ -106,3 +107,9 @@ def test_anchors_stand_among_them():
     cells = [record("pix2pix", paired=PAIRED), anchor("copy", paired=PAIRED.model_copy(update={"psnr": 9.37}))]
     text = table.render(cells, "md", view=View.of("psnr,l1"))
     assert "9.37" in text
+
+
+def test_the_page_says_what_rows_of_pictures_are_where_samples_are_made_of_sources(tmp_path):
+    for recipe, given, times in (("vae", (), 0), ("pix2pix", ("source",), 1)):
+        text = report.write(run(tmp_path / recipe, [record(recipe, given=given)])).read_text()
+        assert text.count("Rows repeat: sources, what was made of them, and the true images") == times

@@ -7,11 +7,12 @@ from torch import nn
 
 from families.layers import perceptual
 from families.layers.distances import l1, l2
-from families.layers.perceptual import LAYERS, Classifier, Perceptual, chosen
+from families.layers.perceptual import Classifier, Levels, Perceptual, chosen
 from genbench import Batch, DataSpec, Step, pretrained
 from genbench.features.efficientnet_lite0 import EfficientNetLite0
 
 GREY, COLOUR = (1, 28, 28), (3, 32, 32)
+LAYERS = ("low", "middle", "high")
 
 
 def images(n=3, shape=GREY, seed=0):
@@ -48,14 +49,24 @@ def test_vgg_s_layers_are_the_ones_of_the_table(monkeypatch, tmp_path):
     mean, deviation = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     fed = ((large + 1) / 2 - mean.view(1, 3, 1, 1)) / deviation.view(1, 3, 1, 1)
     shapes = []
-    for layer, last in zip(LAYERS, (14, 25, 35), strict=True):
+    relus = {f"relu{block}_1": last for block, last in zip(range(1, 6), (1, 6, 11, 20, 29), strict=True)}
+    for layer, last in zip((*LAYERS, *relus), (14, 25, 35, *relus.values()), strict=True):
         seen = Perceptual("vgg19", layer, COLOUR)(x)
         torch.testing.assert_close(seen, whole.eval().features[: last + 1](fed))
         shapes.append(seen.shape[1:])
+        assert isinstance(whole.features[last], nn.Conv2d if last in (14, 25) else nn.ReLU)
+    levels = Levels("vgg19", {"relu1_1": 0.5, "relu5_1": 2.0}, COLOUR)
+    levels.standardise(x)
+    y = images(1, COLOUR, seed=1)
+    wanted = 0
+    for weight, layer in ((0.5, "relu1_1"), (2.0, "relu5_1")):
+        one = Perceptual("vgg19", layer, COLOUR)
+        wanted += weight * l1(one(x), one(y)) / one(x).square().mean().sqrt()
+    torch.testing.assert_close(levels.compared(l1)(x, y), wanted)
+    assert levels.setting == "vgg19 relu1_1 relu5_1 00000000"
     perceptual._package.cache_clear()
-    assert [tuple(shape) for shape in shapes] == [(256, 16, 16), (512, 8, 8), (512, 4, 4)]
-    assert isinstance(whole.features[14], nn.Conv2d)
-    assert isinstance(whole.features[35], nn.ReLU)
+    assert [tuple(shape) for shape in shapes[:3]] == [(256, 16, 16), (512, 8, 8), (512, 4, 4)]
+    assert [shape[0] for shape in shapes[3:]] == [64, 128, 256, 512, 512]
 
 
 def test_efficientnet_sees_levels_less_127_over_128_as_the_extractor_does():

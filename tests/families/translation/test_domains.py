@@ -180,6 +180,19 @@ def test_samples_go_from_the_source_s_domain_if_it_is_told_to_the_one_asked_for(
     assert drawn[:, 0, 0, 0].tolist() == [51 + round(0.08 * 127.5 * step) for step in steps]
 
 
+def test_a_reconstruction_goes_through_the_next_domain_and_back():
+    given = Batch(torch.full((4, 1, 8, 8), 51, dtype=torch.uint8), fields={"domain": torch.arange(4)})
+    whole = model(Shift(0.08))
+    one = round(0.08 * 127.5)
+    assert whole.between(given)[:, 0, 0, 0].tolist() == [51 + one] * 3 + [51 - round(3 * 0.08 * 127.5)]
+    assert torch.equal(whole.reconstruct(given), given.images)
+    assert model(Stay(0.08)).reconstruct(given)[:, 0, 0, 0].tolist() == [
+        51 + round(0.08 * 127.5 * (own + (own + 1) % 4)) for own in range(4)
+    ]
+    with pytest.raises(ValueError, match="domain"):
+        whole.reconstruct(Batch(given.images))
+
+
 def test_it_learns_and_comes_back():
     fields = {"domain": torch.arange(16) % 4, "source_domain": torch.arange(16) % 4}
     split = Split(integers(16), sources=integers(16, seed=1), fields=fields)

@@ -7,7 +7,7 @@ from torch import nn
 import genbench
 from families.adversarial.losses import NON_SATURATING
 from families.translation.xgan import IMAGE, SOURCE, XGAN
-from genbench import Budget, DataSpec, FitConfig, Split, Splits
+from genbench import Batch, Budget, DataSpec, Field, FitConfig, Split, Splits
 from tests.families.translation.toy import UNPAIRED, Level, adam, batch, gen, integers, ones, step
 
 SEMANTIC = ("semantic", "back_semantic")
@@ -202,3 +202,47 @@ def test_negative_weights_are_refused(option):
 def test_options_out_of_range_are_refused(option, value):
     with pytest.raises(ValueError, match=f"{option}={value}"):
         xgan(**{option: value})
+
+
+TOLD = DataSpec((1, 8, 8), 256, source=(1, 8, 8), paired=False, fields={"source_label": Field((), 3, "source")})
+
+
+def told(n=6, seed=0):
+    return Split(
+        integers(n, seed=seed), sources=integers(n, seed=seed + 9), fields={"source_label": torch.arange(n) % 3}
+    )
+
+
+def test_a_teacher_draws_the_sources_codes_to_what_it_sees_of_them_and_learns_before_the_game():
+    model = xgan(TOLD, perceptual="classifier", teach=2.0)
+    plain = xgan(TOLD)
+    assert [phase.name for phase in plain.phases()] == ["adversarial"]
+    assert [(phase.name, phase.share) for phase in model.phases()] == [("features", 0.05), ("adversarial", 0.95)]
+    assert (model.perceptual, plain.perceptual) == ("classifier", None)
+    assert model.setting == f"{plain.setting}, 2 taught by classifier high"
+    data = Splits(told(), told(4, seed=1))
+    model.phases()[1].enter(data, step())
+    given = Batch(data.train.images, sources=data.train.sources, fields=data.train.fields)
+    sources = model.source(given)
+    assert float(model.teacher.perception(sources).detach().square().mean()) == pytest.approx(1, rel=1e-4)
+    codes = model.twins.encode(sources, SOURCE)
+    wanted = model.teacher.told(model.teacher.perception(sources).mean((2, 3)))
+    logs = model.translator_loss(given, step())
+    assert float(logs["taught"].detach()) == pytest.approx(2 * float((wanted - codes).detach().abs().mean()))
+    torch.testing.assert_close(wanted.mean(1), torch.zeros(6), atol=1e-5, rtol=0)
+    model.teacher.weight = 0.0
+    torch.testing.assert_close(logs["loss"], model.translator_loss(given, step())["loss"] + logs["taught"])
+    assert bool(slope(logs["taught"], model.twins.down[SOURCE]).any())
+    assert bool(slope(logs["taught"], model.teacher.told).any())
+    assert not bool(slope(logs["taught"], model.twins.down[IMAGE], model.twins.up).any())
+    assert not bool(slope(logs["taught"], model.teacher.perception).any())
+    model.teacher.weight = 2.0
+    begun = model.teacher.told[0].weight.detach().clone()
+    model.fit(data, FitConfig(Budget(steps=40), batch_size=4))
+    assert not torch.equal(begun, model.teacher.told[0].weight)
+
+
+def test_a_classifier_teaches_where_sources_have_labels():
+    with pytest.raises(ValueError, match="perceptual='classifier': it learns from labels"):
+        xgan(perceptual="classifier")
+    assert xgan(perceptual="efficientnet-lite0").teacher is not None
