@@ -7,15 +7,16 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
+from families.adversarial.dcgan import Norm
 from families.adversarial.losses import LEAST_SQUARES_WHOLE, weighted_critic, weighted_generator
 from families.adversarial.spectral import spectrally_normalised
 from families.layers.distances import gram, grey, huber, l1, yuv
 from families.layers.edges import smoothed_edges
 from families.layers.instance_norm import instance
-from families.layers.options import positive, positive_or_zero, share, whole
+from families.layers.options import one_of, positive, positive_or_zero, share, whole
 from families.layers.perceptual import Perceptual, chosen
 from families.layers.scaling import halved
-from families.translation.blocks import convolution, inverted, separable
+from families.translation.blocks import NORMS, convolution, inverted, separable
 from families.translation.checks import coloured, unpaired, wide
 from families.translation.critics import DrawingCritic
 from families.translation.one_way import Alone, OneWay
@@ -38,6 +39,7 @@ def animegan(
     colour: float = 0.1,
     edges: float = 0.1,
     initialise: float = 0.1,
+    norm: str = "batch",
     perceptual: str = "auto",
     lr: float = 8e-5,
     critic_lr: float = 1.6e-4,
@@ -56,7 +58,8 @@ def animegan(
     (300, 1.5, 3, 10), for features of VGG-19 whose size is tens to hundreds; on features of size 1 they are (1, 0.5, 1,
     0.1) here, which is g : c : s : k = 1 : 0.5 : 1 : 0.1 for 1 : 0.005 : 0.01 : 0.033. Departures beside: styles are
     compared over all pairs of a batch, of which the code takes those that happen to meet, with the same expectation; 16
-    channels and 3 blocks for 64 and 8; edges as :func:`smoothed_edges` finds them; weights start by their fan-in.
+    channels and 3 blocks for 64 and 8; edges as :func:`smoothed_edges` finds them; weights start by their fan-in; the
+    generator normalises batches, as that of ``cartoongan`` does and for the same reason.
 
     Args:
         spec: the spec of the data, unpaired photographs and colour cartoons of one height and width.
@@ -68,6 +71,8 @@ def animegan(
         colour: the weight k of the photograph's colours.
         edges: the weight of grey cartoons with blurred edges among the fakes; 0 for none.
         initialise: the first phase's share of the budget; 0 for none.
+        norm: the generator's normalisation, ``"batch"`` or ``"instance"``, which takes a photograph's brightness and
+            contrast away.
         perceptual: the network of φ: ``"efficientnet-lite0"``, ``"classifier"``, ``"vgg19"``; ``"auto"`` is the
             classifier where the data have labels, else the first.
         lr: the generator's learning rate in the game.
@@ -84,6 +89,7 @@ def animegan(
     positive(game=game, lr=lr, critic_lr=critic_lr, initialise_lr=initialise_lr)
     positive_or_zero(edges=edges)
     share(initialise=initialise)
+    one_of(NORMS, norm=norm)
     perception = Perceptual(chosen(perceptual, spec), "middle", spec.shape, spec.classes)
     styles = perception.compared(style_distance)
     kept = Distance("content", content, perception.compared(l1), "source")
@@ -96,7 +102,7 @@ def animegan(
     adam = partial(torch.optim.Adam, betas=(0.5, 0.999))
     return OneWay(
         spec,
-        LightTranslator(source, spec.shape, width, blocks),
+        LightTranslator(source, spec.shape, width, blocks, NORMS[norm]),
         spectrally_normalised(DrawingCritic(spec.shape, width, instance)),
         loss=weighted_generator(weighted_critic(LEAST_SQUARES_WHOLE, game), game),
         terms=terms,
@@ -127,14 +133,15 @@ def colour_distance(one: Tensor, other: Tensor) -> Tensor:
 class LightTranslator(nn.Module):
     """3×3, separable convolutions that halve, inverted residual blocks, bilinear doubling, 1×1, tanh.
 
-    Sides halve as a :class:`Translator`'s do, channels double. LeakyReLU(0.2) and instance normalisation stand behind
-    each convolution but the last, and behind a block's last the normalisation alone.
+    Sides halve as a :class:`Translator`'s do, channels double. LeakyReLU(0.2) and a normalisation stand behind each
+    convolution but the last, and behind a block's last the normalisation alone.
 
     Args:
         source: the shape ``(C, H, W)`` of what comes in.
         shape: the shape of the image, of the same H and W.
         width: channels at the image's sides.
         blocks: inverted residual blocks at the coarsest sides.
+        norm: a function that makes a normalisation.
 
     Raises:
         ValueError: for a width below 1 or a negative number of blocks.
@@ -142,18 +149,20 @@ class LightTranslator(nn.Module):
 
     latents = 0
 
-    def __init__(self, source: tuple[int, int, int], shape: tuple[int, int, int], width: int, blocks: int) -> None:
+    def __init__(
+        self, source: tuple[int, int, int], shape: tuple[int, int, int], width: int, blocks: int, norm: Norm
+    ) -> None:
         super().__init__()
         whole(1, width=width)
         whole(0, blocks=blocks)
         leaky = partial(nn.LeakyReLU, 0.2)
-        part = partial(separable, norm=instance, pad="reflect", activation=leaky)
+        part = partial(separable, norm=norm, pad="reflect", activation=leaky)
         coarse, own = coarsest(shape, width)[0], width
-        layers: list[nn.Module] = [convolution(source[0], width, 3, instance, "reflect"), leaky()]
+        layers: list[nn.Module] = [convolution(source[0], width, 3, norm, "reflect"), leaky()]
         while own < coarse:
             layers += [part(own, 2 * own, stride=2), part(2 * own, 2 * own)]
             own *= 2
-        layers += [inverted(own, RATIO, instance, "reflect", leaky) for _ in range(blocks)]
+        layers += [inverted(own, RATIO, norm, "reflect", leaky) for _ in range(blocks)]
         while own > width:
             sides = halved(shape[1:], (own // width).bit_length() - 2)
             layers += [nn.Upsample(sides, mode="bilinear"), part(own, own // 2), part(own // 2, own // 2)]

@@ -12,10 +12,13 @@ from typing import Literal
 from torch import Tensor, nn
 
 from families.adversarial.dcgan import Norm, unnormalised
+from families.layers.instance_norm import instance
 from families.translation.dropout import NoiseDropout
 
 Activation = Callable[[], nn.Module]
 Pad = Literal["zeros", "reflect", "replicate"]
+
+NORMS: dict[str, Norm] = {"batch": nn.BatchNorm2d, "instance": instance}  # that a recipe may be asked for
 
 
 def convolution(

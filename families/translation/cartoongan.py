@@ -10,8 +10,9 @@ from families.adversarial.losses import NON_SATURATING
 from families.layers.distances import l1
 from families.layers.edges import smoothed_edges
 from families.layers.instance_norm import instance
-from families.layers.options import positive, positive_or_zero, share
+from families.layers.options import one_of, positive, positive_or_zero, share
 from families.layers.perceptual import Perceptual, chosen
+from families.translation.blocks import NORMS
 from families.translation.checks import coloured, unpaired, wide
 from families.translation.critics import DrawingCritic
 from families.translation.one_way import Alone, OneWay
@@ -29,6 +30,7 @@ def cartoongan(
     content: float = 10.0,
     edges: float = 1.0,
     initialise: float = 0.1,
+    norm: str = "batch",
     perceptual: str = "auto",
     lr: float = 2e-4,
 ) -> GenerativeModel:
@@ -42,7 +44,8 @@ def cartoongan(
     Adam(2e-4, (0.5, 0.999)). Departures: 16 channels and 4 blocks for the paper's 64 and 8; φ is on a scale of its own
     and VGG-19's only where the user has its weights; the authors' code has 1e-5 in the game, least squares for the
     paper's logarithms and a pool of 50; edges are found by Sobel's gradient for Canny's, and blurred over 3×3 for 5×5
-    at 256 px; weights start by their fan-in.
+    at 256 px; weights start by their fan-in; the generator normalises batches, where the authors' code normalises
+    images: of a patch of 32 px that leaves nothing of how bright it is, and the drawing should be as bright.
 
     Args:
         spec: the spec of the data, unpaired photographs and grey or colour cartoons of one height and width.
@@ -51,6 +54,8 @@ def cartoongan(
         content: the weight of the photograph's features.
         edges: the weight of cartoons with blurred edges among the fakes; 0 for none.
         initialise: the first phase's share of the budget; 0 for none.
+        norm: the generator's normalisation, ``"batch"`` or ``"instance"``, which takes a photograph's brightness and
+            contrast away.
         perceptual: the network of φ: ``"efficientnet-lite0"``, ``"classifier"``, ``"vgg19"``; ``"auto"`` is the
             classifier where the data have labels, else the first.
         lr: the learning rate.
@@ -61,6 +66,7 @@ def cartoongan(
     source = unpaired(spec, "cartoongan")
     wide(spec, "cartoongan")
     coloured(spec, "cartoongan", 1, 3)
+    one_of(NORMS, norm=norm)
     positive(lr=lr)
     positive_or_zero(edges=edges)
     share(initialise=initialise)
@@ -69,8 +75,8 @@ def cartoongan(
     return OneWay(
         spec,
         Translator(
-            Encoder(source, width, blocks, instance, "reflect", twice=True),
-            Decoder(spec.shape, width, 0, instance, "reflect", twice=True),
+            Encoder(source, width, blocks, NORMS[norm], "reflect", twice=True),
+            Decoder(spec.shape, width, 0, NORMS[norm], "reflect", twice=True),
         ),
         DrawingCritic(spec.shape, width, instance),
         loss=NON_SATURATING,

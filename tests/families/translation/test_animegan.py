@@ -5,6 +5,7 @@ from torch import nn
 import genbench
 from families.layers.distances import gram, l1
 from families.layers.edges import smoothed_edges
+from families.layers.instance_norm import instance
 from families.translation.animegan import LightTranslator, colour_distance, greyed, style_distance
 from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits
 from tests.families.translation.toy import gen, integers, step
@@ -126,9 +127,15 @@ def test_the_network_is_light_and_of_the_paper_s_parts():
     assert all(one.groups == one.in_channels or one.kernel_size == (1, 1) for one in convolutions[1:])
     assert sum(one.out_channels == 2 * one.in_channels == 128 for one in convolutions) == 3  # wide inside
     assert convolutions[-1].kernel_size == (1, 1)
-    kinds = {type(module).__name__ for module in model.modules()}
-    assert {"Upsample", "InstanceNorm2d"} <= kinds
-    assert not {"BatchNorm2d", "ConvTranspose2d"} & kinds
+    for norm, (own, critic) in {
+        "batch": ("BatchNorm2d", "InstanceNorm2d"),
+        "instance": ("InstanceNorm2d",) * 2,
+    }.items():
+        made = genbench.build("animegan", spec, norm=norm)
+        kinds = [{type(one).__name__ for one in side.modules()} for side in (made.generator, made.critic)]
+        assert [{kind for kind in side if kind.endswith("Norm2d")} for side in kinds] == [{own}, {critic}]
+        assert "Upsample" in kinds[0]
+        assert "ConvTranspose2d" not in kinds[0]
     assert model.critic.normalisation == "spectral norm"
     assert (model.perceptual, model.perception.layer, model.latents) == ("efficientnet-lite0", "middle", 0)
 
@@ -143,7 +150,7 @@ def test_every_kernel_of_the_critic_is_divided_by_its_largest_singular_value():
 
 @pytest.mark.parametrize("sides", [(32, 32), (28, 28), (13, 17), (8, 8), (2, 3)])
 def test_images_of_any_sides_are_drawn_and_every_weight_learns(sides):
-    net = LightTranslator((1, *sides), (3, *sides), 4, 1)
+    net = LightTranslator((1, *sides), (3, *sides), 4, 1, instance)
     images = net(torch.randn(2, 1, *sides, generator=gen()))
     assert images.shape == (2, 3, *sides)
     assert images.detach().abs().max() < 1

@@ -135,12 +135,23 @@ def test_sides_change_by_two_convolutions_with_one_normalisation():
     assert up(maps).shape == (2, 3, 32, 32)
 
 
+@pytest.mark.parametrize("name", ["cartoongan", "animegan"])
+def test_a_drawing_knows_how_bright_its_photograph_is_unless_each_image_is_normalised(name):
+    dark = integers(4, (3, 32, 32)) // 4
+    both = torch.cat([dark, 100 + 2 * dark])
+    for norm, knows in (("batch", True), ("instance", False)):
+        model = genbench.build(name, COLOUR, width=4, norm=norm).train()
+        one, other = model.image(torch.empty(8, 0), Batch(both, sources=both)).chunk(2)
+        assert torch.allclose(one, other, atol=1e-2) is not knows
+
+
 def test_the_recipe_s_parts_are_the_paper_s():
     model = build(COLOUR, blocks=2, lr=3e-4)
     assert isinstance(model.critic, DrawingCritic)
-    kinds = {type(module).__name__ for module in model.modules()}
-    assert "InstanceNorm2d" in kinds
-    assert "BatchNorm2d" not in kinds
+    for norm, own in {"batch": "BatchNorm2d", "instance": "InstanceNorm2d"}.items():
+        made = build(COLOUR, norm=norm)
+        kinds = [{type(one).__name__ for one in side.modules()} for side in (made.generator, made.critic)]
+        assert [{kind for kind in side if kind.endswith("Norm2d")} for side in kinds] == [{own}, {"InstanceNorm2d"}]
     assert len(model.generator.encoder.blocks.blocks) == 2
     for part in (model.generator.encoder.down[2], model.generator.decoder.up[0]):
         assert sum(isinstance(one, nn.Conv2d | nn.ConvTranspose2d) for one in part.modules()) == 2
