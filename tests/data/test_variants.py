@@ -16,6 +16,7 @@ from genbench.spec import DataSpec, Field, Split
 
 PARTS = ("train", "validation", "test")
 PINNED = {
+    "unpaired:edges:mnist5k": ("ebaf4b3495aecf90", "51a5db89a388dbfd", "fbe2ff4b7df6f746"),
     "unpaired:edges:digits": ("ec02ef8bfd913afd", "d31661343a7c12fc", "b4d9a5b2a58d071f"),
     "negative:digits": ("a7d522acb9598318", "142a245a98f7c679", "964c217d7e866600"),
     "without-3:digits": ("d652140037d4bcfe", "a9ddc7dc7bf14772", "f0b9c163a8e3348e", "8b7a10d8e8c72fa6"),

@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -159,10 +161,15 @@ def test_images_of_any_sides_are_drawn_and_every_weight_learns(sides):
 
 
 def test_photographs_learn_to_be_drawn():
-    model = build()
-    model.fit(splits(), FitConfig(Budget(steps=40), batch_size=8))
-    one, two = (model.sample(4, sources=integers(4, (3, 8, 8)), generator=gen(seed)) for seed in (0, 1))
+    model = build(initialise=0.9, lr=1e-2, initialise_lr=1e-2)
+    begun = copy.deepcopy(model.generator)
+    model.fit(splits(), FitConfig(Budget(steps=150), batch_size=8))
+    source = model.source(pictures())
+    apart = [float(model.perception.compared(l1)(net(source), source).detach()) for net in (model.generator, begun)]
+    assert apart[0] < 0.8 * apart[1]
+    one, two = (model.sample(4, sources=pictures().sources, generator=gen(seed)) for seed in (0, 1))
     assert torch.equal(one, two)
+    assert float(model.perception.scale) != 1
 
 
 def test_the_setting_says_weights_and_features():

@@ -1,3 +1,4 @@
+import copy
 import math
 
 import pytest
@@ -100,9 +101,13 @@ def test_grey_photographs_are_kept_in_colour_cartoons():
 
 
 def test_photographs_learn_to_be_drawn():
-    model = build(lr=1e-2)
-    model.fit(splits(), FitConfig(Budget(steps=40), batch_size=8))
-    one, two = (model.sample(4, sources=integers(4), generator=gen(seed)) for seed in (0, 1))
+    model = build(initialise=0.9, lr=1e-2)
+    begun = copy.deepcopy(model.generator)
+    model.fit(splits(), FitConfig(Budget(steps=150), batch_size=8))
+    source = model.source(pictures())
+    apart = [float(model.perception.compared(l1)(net(source), source).detach()) for net in (model.generator, begun)]
+    assert apart[0] < 0.8 * apart[1]
+    one, two = (model.sample(4, sources=pictures().sources, generator=gen(seed)) for seed in (0, 1))
     assert torch.equal(one, two)
     assert float(model.perception.scale) != 1
 

@@ -37,6 +37,12 @@ def apart():
     return given
 
 
+def test_a_doubled_share_doubles_the_way_back_once_it_counts():
+    one, two = (disco(there=0.5, cycle=cycle).generator_loss(apart(), step(fraction=0.2)) for cycle in (0.25, 0.5))
+    assert float(one["cycle"].detach()) > 0
+    torch.testing.assert_close(2 * one["cycle"], two["cycle"])
+
+
 @pytest.mark.parametrize(("fraction", "r"), [(0.05, 0.01), (0.2, 0.5)])
 def test_features_a_unit_apart_on_three_layers_cost_nine_tenths_each_beside_a_tenth_of_the_game(fraction, r):
     logs = disco().generator_loss(apart(), step(fraction=fraction))
