@@ -34,9 +34,9 @@ def animegan(
     width: int = 16,
     blocks: int = 3,
     game: float = 1.0,
-    content: float = 0.5,
+    content: float = 5.0,
     style: float = 1.0,
-    colour: float = 0.1,
+    colour: float = 10.0,
     edges: float = 0.1,
     initialise: float = 0.1,
     norm: str = "batch",
@@ -55,8 +55,8 @@ def animegan(
     generator learns content alone.
 
     Adam of (0.5, 0.999), 8e-5 and the critic's 1.6e-4, in the first phase 1e-4. The paper's weights (g, c, s, k) are
-    (300, 1.5, 3, 10), for features of VGG-19 whose size is tens to hundreds; on features of size 1 they are (1, 0.5, 1,
-    0.1) here, which is g : c : s : k = 1 : 0.5 : 1 : 0.1 for 1 : 0.005 : 0.01 : 0.033. Departures beside: styles are
+    (300, 1.5, 3, 10), for features of VGG-19 whose size is tens to hundreds; on features of size 1 they are (1, 5, 1,
+    10) here, which is g : c : s : k = 1 : 5 : 1 : 10 for 1 : 0.005 : 0.01 : 0.033. Departures beside: styles are
     compared over all pairs of a batch, of which the code takes those that happen to meet, with the same expectation; 16
     channels and 3 blocks for 64 and 8; edges as :func:`smoothed_edges` finds them; weights start by their fan-in; the
     generator normalises batches, as that of ``cartoongan`` does and for the same reason.

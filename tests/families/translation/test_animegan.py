@@ -173,7 +173,7 @@ def test_photographs_learn_to_be_drawn():
 
 
 def test_the_setting_says_weights_and_features():
-    assert build().setting == "0.5 content, 1 style, 0.1 colour, classifier middle"
+    assert build().setting == "5 content, 1 style, 10 colour, classifier middle"
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ WEIGHTS = {
     "discogan": {"start": (0.01, "cycle"), "features": (0.9, "features")},
     "dualgan": {"cycle": (500.0, "cycle")},
     "cartoongan": {"content": (10.0, "content")},
-    "animegan": {"content": (0.5, "content"), "style": (1.0, "style"), "colour": (0.1, "colour")},
+    "animegan": {"content": (5.0, "content"), "style": (1.0, "style"), "colour": (10.0, "colour")},
     "xgan": {"reconstruct": (10.0, "reconstruct"), "domain": (1.0, "domain"), "semantic": (1.0, "semantic")},
     "stargan": {"reconstruct": (10.0, "reconstruct"), "classify": (1.0, "classes")},
     "combogan": {"reconstruct": (10.0, "reconstruct"), "identity": (1.0, "identity")},
