@@ -45,11 +45,16 @@ class ImplicitModel(GenerativeModel):
         categories: the number of values, equally likely, of a category that decode reads as ``fields["category"]``,
             int64; 1 for none.
 
+    Attributes:
+        directed: the number of latents, the first of u, of which :meth:`decode` reads the direction alone and not how
+            long they are, as a generator that normalises its codes does. It says where a search looks for u.
+
     Raises:
         ValueError: for a negative ``latents``, or a hidden category, which is noise, beside none.
     """
 
     variance: Tensor
+    directed = 0
 
     def __init__(self, spec: DataSpec, latents: int, given: tuple[str, ...] = (), categories: int = 1) -> None:
         super().__init__(spec, given)

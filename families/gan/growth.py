@@ -100,6 +100,7 @@ class GrowingGAN(Movable, ImplicitModel):
         penalty: the penalty added to the critic's loss.
         terms: what else is added to either side.
         rules: how both sides learn.
+        directed: the numbers of the code, the first of the noise, that the generator brings to one length.
 
     Attributes:
         level: the level that samples are of, enlarged where it is not the finest.
@@ -122,8 +123,10 @@ class GrowingGAN(Movable, ImplicitModel):
         penalty: Penalty | None,
         terms: Sequence[Term] = (),
         rules: Rules,
+        directed: int,
     ) -> None:
         super().__init__(spec, latents)
+        self.directed = directed
         self.generator = generator
         self.critic = critic
         self.stages = stages

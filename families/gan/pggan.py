@@ -196,4 +196,5 @@ def pggan(builder: GANBuilder, *, penalty: float = 10.0, drift: float = 1e-3, gr
         penalty=GradientPenalty(penalty),
         terms=[Drift(drift)] if drift else [],
         rules=builder.rules(ADAM),
+        directed=builder.latents,
     )

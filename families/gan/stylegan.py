@@ -195,6 +195,7 @@ def stylegan(
         loss=NON_SATURATING,
         penalty=R1(gamma),
         rules=builder.rules(ADAM),
+        directed=generator.sizes[0],
         mixing=mixing,
         truncation=truncation,
         truncated=truncated,

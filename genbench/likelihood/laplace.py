@@ -13,6 +13,11 @@ The posteriors of trained decoders are a hundred times narrower along some axes 
 gradients crawls. So it goes in rounds, each in the coordinates that the approximation behind the round before whitens:
 1,000 steps then find what many thousands in u do.
 
+A decoder may read the direction of some latents alone, d of them. Nothing then holds their length r but the prior,
+under which u = 0 is likeliest and nearly never drawn: round there H would be as narrow as an image is particular of a
+direction that a little of u turns all round. So the search is for the mode of length and direction, which counts how
+much room there is, ``ℓ + (d - 1) ln r - ½‖u‖²``: of r it is √(d - 1), where the prior's draws are.
+
 Everything here only says where chains start: wherever û lies and however rough H is, their weights stay unbiased.
 """
 
@@ -44,6 +49,8 @@ NEAR = 0.99  # a deviation from which on an axis is left the prior's 1: every st
 
 class Decoder(Protocol):
     """What is asked of an implicit model (:class:`genbench.implicit.ImplicitModel`) here."""
+
+    directed: int
 
     def decode(self, u: Tensor, given: Batch) -> Tensor:
         """Map noise ``(B, Z)`` to images ``(B, C, H, W)`` in levels."""
@@ -132,7 +139,7 @@ def _found(model: Decoder, batch: Batch, steps: int, generator: Generator) -> La
     if not guided:
         return None
     with torch.no_grad():
-        before = _joint(model.observe(begun, starts), begun)
+        before = _joint(model, begun, starts)
     u = torch.where((before > value)[:, None], begun, u)  # long steps leave a narrow mode
     value = torch.maximum(before, value)
     best = value.view(STARTS, -1).argmax(0)
@@ -157,7 +164,7 @@ def _starts(model: Decoder, batch: Batch, generator: Generator) -> Tensor:
         u = model.draw_noise(DRAWS, generator)
         rows = batch.rows(torch.full((DRAWS,), i, device=batch.images.device))
         with torch.no_grad():
-            values = [_joint(model.observe(u[part], rows.rows(part)), u[part]) for part in _parts(DRAWS, u.device)]
+            values = [_joint(model, u[part], rows.rows(part)) for part in _parts(DRAWS, u.device)]
             found.append(u[torch.cat(values).nan_to_num(-math.inf).topk(STARTS).indices])
     return torch.stack(found, 1).flatten(0, 1)
 
@@ -181,15 +188,28 @@ def _climb(
             guided = guided or bool(slope.any())
             if not guided:
                 break
-            v.grad = u.detach() - slope if u is v else torch.autograd.grad(u, v, u.detach() - slope)[0]
+            falls = _pull(u.detach(), model.directed) - slope
+            v.grad = falls if u is v else torch.autograd.grad(u, v, falls)[0]
         optimizer.step()
     u = to_noise(v.detach())
     with torch.no_grad():
-        return u, _joint(model.observe(u, batch), u), guided
+        return u, _joint(model, u, batch), guided
 
 
-def _joint(likelihood: Tensor, u: Tensor) -> Tensor:
-    return likelihood - u.double().square().sum(1) / 2
+def _joint(model: Decoder, u: Tensor, batch: Batch) -> Tensor:
+    """Return what is raised: the logarithms of likelihood, prior, and room at the length of what is directed."""
+    joint = model.observe(u, batch) - u.double().square().sum(1) / 2
+    if model.directed < 2:
+        return joint
+    return joint + (model.directed - 1) * u[:, : model.directed].double().norm(dim=1).log()
+
+
+def _pull(u: Tensor, directed: int) -> Tensor:
+    """Return minus the gradient of all but the likelihood in :func:`_joint`."""
+    if directed < 2:
+        return u
+    own = u[:, :directed]
+    return torch.cat([own - (directed - 1) * own / own.square().sum(1, keepdim=True), u[:, directed:]], 1)
 
 
 def around(model: Decoder, u: Tensor, batch: Batch) -> Laplace:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from genbench import catalog
 from genbench.records.record import Record
 from genbench.records.stamp import legs
-from genbench.tables.texts import MARK, number, phrase
+from genbench.tables.texts import COPIES, MARK, number, phrase
 
 CHANCE = 1.96  # standard errors that a difference must have to be more than chance, in 19 of 20 cases
 WIDE_GAP = 0.15  # bits/dim; at the least effort the bound on the other side is itself about 0.1 from the truth
@@ -83,11 +83,16 @@ def of_training(record: Record, label: str) -> Iterator[str]:
 
 def of_copies(record: Record, label: str) -> Iterator[str]:
     """Yield how many samples are images of the data themselves, of which FID and its kin then say nothing."""
+    for split, count in copies(record).items():
+        total = 0 if record.quality is None else record.quality.images
+        yield (
+            f"{label}: {COPIES} {count:,} of {total:,} samples are images of the {split} split, pixel by pixel; FID "
+            "and its kin do not tell copies from new images."
+        )
+
+
+def copies(record: Record) -> Mapping[str, int]:
+    """Return how many samples of a model are images of each split of which there are some; of an anchor none."""
     if record.collapse is None or record.quality is None or record.status == "anchor":
-        return
-    for split, count in record.collapse.exact.items():
-        if count:
-            yield (
-                f"{label}: {count:,} of {record.quality.images:,} samples are images of the {split} split, pixel by "
-                "pixel; FID and its kin do not tell copies from new images."
-            )
+        return {}
+    return {split: count for split, count in record.collapse.exact.items() if count}

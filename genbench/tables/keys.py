@@ -53,6 +53,7 @@ FACTS: dict[str, Fact] = {
     "reason": Fact(str),
     "notes": Fact(str, many=True),
     "checked": Fact(bool),
+    "copied": Fact(int),
     "refused": Fact(str, many=True),
     "alike": Fact(str),
     "pixels": Fact(str),

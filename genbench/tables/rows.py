@@ -22,7 +22,7 @@ from genbench.tables import render as texts
 from genbench.tables import terminal
 from genbench.tables.columns import ALL, DEFAULT, FIGURES, RANKED
 from genbench.tables.comparable import GROUPS, HEADS, alike, parts, refusals, remarks
-from genbench.tables.doubts import doubt, of_copies, of_likelihood, of_training, unranked
+from genbench.tables.doubts import copies, doubt, of_copies, of_likelihood, of_training, unranked
 from genbench.tables.figure import blind
 from genbench.tables.keys import BETTER_HIGH, FACTS, KEYS, UNSORTABLE
 from genbench.tables.labels import disambiguated
@@ -133,6 +133,7 @@ def _row(cells: Sequence[Record], label: str) -> Row:
         "reason": "; ".join(f"seed {s}: {why}" if len(cells) > 1 else why for s, why in reasons.items()) or None,
         "notes": list(dict.fromkeys(note for r in cells for note in _notes(r, label))) or None,
         "checked": not any(map(doubt, cells)) if first.status == "done" else None,
+        "copied": sum(count for record in cells for count in copies(record).values()),
         "alike": alike(first),
         "pixels": first.stamp.get("pixels"),
         "stamp": _merged([record.stamp for record in cells]),

@@ -10,6 +10,7 @@ Row = dict[str, Any]
 ABSENT = "–"
 UNCONVERGED = "unconverged"
 MARK = "†"  # behind the label of a row that nothing ranks
+COPIES = "‡"  # behind that of one among whose samples are images of the data
 MARKS = {"exact": "=", "bound": "≤", "estimate": "~"}
 KINDS = {"exact": "exact", "bound": "an upper bound", "estimate": "an estimate"}
 
@@ -61,8 +62,9 @@ def phrase(value: Any, name: str = "") -> str:  # noqa: ANN401 - anything that J
 
 
 def label(row: Row) -> str:
-    """Return the row's label, with a mark behind it where nothing ranks what its model says."""
-    return f"{row['label']} {MARK}" if row["checked"] is False else str(row["label"])
+    """Return the row's label, with marks behind it where nothing ranks what its model says, and where it copies."""
+    marks = [MARK] * (row["checked"] is False) + [COPIES] * bool(row["copied"])
+    return " ".join([str(row["label"]), *marks])
 
 
 def status(row: Row) -> str:

@@ -14,6 +14,7 @@ from genbench.records.record import Record
 from genbench.runs.evaluate import evaluate
 from genbench.runs.measures import proportional
 from genbench.tables.rows import rows
+from genbench.tables.texts import label
 from tests.commands import refused, script
 from tests.toys import cell, installed, run, suite
 
@@ -290,6 +291,10 @@ def test_samples_of_few_levels_and_copies_of_the_data_are_said(tmp_path):
     stolen = torch.cat([known.train.images[:20], known.test.images[:3], 255 - known.train.images[:N]])[:N]
     copied = evaluate(stolen, label="copied", **more)
     assert copied.collapse.exact == {"train": 20, "validation": 0, "test": 3}
-    said = rows([copied])[0]["notes"]
+    (row,) = rows([copied])
+    said = row["notes"]
+    assert (row["copied"], label(row)) == (23, "copied ‡")
+    (row,) = rows([few])
+    assert (row["copied"], label(row)) == (0, "few")
     n = copied.quality.images
     assert any(f"20 of {n} samples are images of the train split, pixel by pixel" in note for note in said)
