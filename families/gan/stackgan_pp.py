@@ -146,13 +146,14 @@ def stackgan_pp(
     softplus, x real images halved by 2×2 means, y fakes of the scale and φ' the vector of a caption that says something
     else. All generators together minimise ``Σ_i E s(-C(y_i, φ)) + E s(-U(y_i))``, the weighted divergence of their
     augmented caption, and ``w Σ_i ‖μ_i - μ_{i-1}‖² + 5 ‖Σ_i - Σ_{i-1}‖²``, μ and Σ mean and covariance of an image's
-    colours, the coarser one's as they are.
+    colours, the coarser one's as they are, the finer one's at the coarser one's sides.
 
     Departures: the words' vectors are learned on the training images (``families/gan/captioned.py``); in the games
     without a caption reals and fakes weigh the same, where the code counts reals twice; colours are held together in
-    both modes, where the code does so without captions alone; nothing rectifies μ and log σ; a wrong caption is never
-    one that says the same; at most three scales, fewer where sides are halved less often; critics have no
-    normalisation; β₂ and rates as the other recipes; samples of a moving average, statistics of batches included.
+    both modes, where the code does so without captions alone, and at one scale: means of pixels vary less than the
+    pixels, so that as the code has it real digits would pay for what they are; nothing rectifies μ and log σ; a wrong
+    caption is never one that says the same; at most three scales, fewer where sides are halved less often; critics have
+    no normalisation; β₂ and rates as the other recipes; samples of a moving average, statistics of batches included.
 
     Args:
         builder: what all recipes share.

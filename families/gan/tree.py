@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from families.gan.captioned import Augmentation
@@ -145,13 +146,16 @@ def colours(images: Tensor) -> tuple[Tensor, Tensor]:
 def colour_consistency(images: Sequence[Tensor]) -> Tensor:
     """Return how far each scale's colours are from those of the next coarser one, which hears nothing of it.
 
-    ``Σ_i ‖μ_i - μ_{i-1}‖² + 5 ‖Σ_i - Σ_{i-1}‖²``, means over the batch and over elements.
+    ``Σ_i ‖μ_i - μ_{i-1}‖² + 5 ‖Σ_i - Σ_{i-1}‖²``, means over the batch and over elements, in which the finer image's
+    are taken at the coarser one's sides, by means of its pixels: such means vary less than the pixels do, and of small
+    images so much less that real ones would else not satisfy it.
 
     Args:
         images: the images of every scale, ``(B, C, H, W)``, the coarsest first.
     """
     total = at_least_single(images[0].new_zeros(()))
     for coarse, fine in itertools.pairwise(images):
-        for weight, ours, theirs in zip((1.0, COVARIANCE), colours(fine), colours(coarse.detach()), strict=True):
+        there = F.adaptive_avg_pool2d(fine, (coarse.shape[2], coarse.shape[3]))
+        for weight, ours, theirs in zip((1.0, COVARIANCE), colours(there), colours(coarse.detach()), strict=True):
             total = total + weight * (ours - theirs).square().mean()
     return total

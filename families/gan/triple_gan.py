@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,7 @@ from families.gan.projection import class_generator, projection_critic
 from families.layers.convolutional import ImageEncoder, faint, he
 from families.layers.ema import Average
 from families.layers.evaluation import evaluation
-from families.layers.options import positive_or_zero, share, whole
+from families.layers.options import positive, positive_or_zero, share, whole
 from families.outputs.base import at_least_single
 from genbench.interface import Phase, Step, Turn
 from genbench.seed import normal
@@ -27,7 +27,7 @@ from genbench.spec import Batch
 
 HALF = 0.5  # α, the classifier's part of what is fake; and α_q
 CLASSIFIER_SHARE = 0.1  # of the budget, before the game
-LATER = 0.3  # of the game, from which on pseudo-labels and fakes teach
+LATER = 0.3  # of the game, from which on fakes teach the classifier
 PSEUDO_WEIGHT = 0.1  # α_P
 ENTROPY, BALANCE = 0.3, 1e-3
 
@@ -73,7 +73,8 @@ class TripleGAN(FewLabels):
         parts: what :class:`GAN` takes, in its order.
         classifier: q, images on [-1, 1] → logits.
         noise: the deviation of what is added to all that the critic sees.
-        pseudo: the share of the critic's reals that are images of the batch with the classifier's class, later on.
+        pseudo: the share of the critic's reals that are images of the batch with the classifier's class.
+        classifier_optimizer: a function that makes the classifier's optimiser.
         average: decay of the moving averages of generator and classifier; 0 for none.
         options: what else :class:`GAN` takes.
     """
@@ -84,6 +85,7 @@ class TripleGAN(FewLabels):
         classifier: nn.Module,
         noise: float,
         pseudo: float,
+        classifier_optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
         average: float = 0.0,
         **options: Any,  # noqa: ANN401 - handed on
     ) -> None:
@@ -91,15 +93,16 @@ class TripleGAN(FewLabels):
         self.classifier = classifier
         self.noise = noise
         self.pseudo = pseudo
+        self.classifier_optimizer = classifier_optimizer
         self.classifier_average = Average({"classifier": classifier}, average) if average else None
 
     def phases(self) -> Sequence[Phase]:
         """Return the classifier's phase on labels alone, then the game of three."""
         (phase,) = super().phases()
         critic, generator = phase.turns
-        after = self._after_classifier
-        alone = Turn("classifier", [self.classifier], self.supervised_loss, self.optimizer, after=after)
-        third = Turn("classifier", [self.classifier], self.classifier_loss, self.optimizer, after=after)
+        play = partial(Turn, "classifier", [self.classifier], after=self._after_classifier)
+        alone = play(self.supervised_loss, self.classifier_optimizer)
+        third = play(self.classifier_loss, self.classifier_optimizer)
         first = self.counted(Phase("classifier", CLASSIFIER_SHARE, [alone]))
         return [first, Phase("game", 1 - CLASSIFIER_SHARE, [critic, generator, third])]
 
@@ -123,7 +126,7 @@ class TripleGAN(FewLabels):
         fake = self._every(fakes, step).gather(1, self._labels(given)[:, None])
         scores = self._every(images, step)
         of_real = logistic_real(real)
-        if self.pseudo and step.fraction >= LATER:
+        if self.pseudo:
             guessed = scores.gather(1, chances.argmax(1, keepdim=True))
             of_real = (1 - self.pseudo) * of_real + self.pseudo * logistic_real(guessed)
         of_classified = (chances * F.softplus(scores)).sum(1).mean()
@@ -193,7 +196,9 @@ class TripleGAN(FewLabels):
 
 
 @gan_recipe(lr=1e-3)
-def triple_gan(builder: GANBuilder, *, hidden: int = 128, noise: float = 0.3, pseudo: float = 0.5) -> GAN:
+def triple_gan(
+    builder: GANBuilder, *, hidden: int = 128, noise: float = 0.3, pseudo: float = 0.99, classifier_lr: float = 1e-3
+) -> GAN:
     """Triple-GAN (1703.02291): generator and classifier against a critic that sees images with labels.
 
     Critic: ``E s(-C(x, c)) + ½ E s(C(G(z, c), c)) + ½ E Σ_c q(c given x) s(C(x, c))``; generator:
@@ -203,19 +208,22 @@ def triple_gan(builder: GANBuilder, *, hidden: int = 128, noise: float = 0.3, ps
 
     Departures: the pair of ``projection-cgan``, whose critic scores all classes from one pass, so that the sum over
     classes is exact where the authors weigh the likeliest; a convolutional classifier with a small entropy and balance
-    term, as the authors' code; later on half of the critic's reals are images of the batch with guessed labels, which
-    keeps it from knowing a hundred images by heart and moves the target towards the classifier; rates stay as they are.
+    term, as the authors' code, and at a rate of its own. The critic would know a hundred images by heart: as in that
+    code, nearly all of its reals are images of the batch with guessed labels, which moves the target towards the
+    classifier, and which at half of its reals the classifier's half of what is fake would undo; rates stay as they are.
 
     Args:
         builder: what all recipes share.
         hidden: units before the classifier's last layer.
         noise: the deviation of the noise on all that the critic sees.
         pseudo: the share of reals with guessed labels; 0 for none.
+        classifier_lr: the classifier's learning rate.
 
     Raises:
         ValueError: for data without classes or without a labelled share, or an option out of range.
     """
     whole(1, hidden=hidden)
+    positive(classifier_lr=classifier_lr)
     positive_or_zero(noise=noise)
     share(pseudo=pseudo)
     classes = check_labelled(builder.spec, "triple-gan")
@@ -229,5 +237,11 @@ def triple_gan(builder: GANBuilder, *, hidden: int = 128, noise: float = 0.3, ps
         code=code,
         head=head,
         optimizer=ADAM,
-        kind=partial(TripleGAN, classifier=classifier, noise=noise, pseudo=pseudo),
+        kind=partial(
+            TripleGAN,
+            classifier=classifier,
+            noise=noise,
+            pseudo=pseudo,
+            classifier_optimizer=partial(ADAM, lr=classifier_lr),
+        ),
     )

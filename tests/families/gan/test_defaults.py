@@ -114,7 +114,9 @@ RECIPES = {
         betas=(0.0, 0.999),
     ),
     "triple-gan": Expected(
-        own={"lr": 1e-3, "hidden": 128, "noise": 0.3, "pseudo": 0.5}, head=heads.ProjectionHead, normalised=False
+        own={"lr": 1e-3, "hidden": 128, "noise": 0.3, "pseudo": 0.99, "classifier_lr": 1e-3},
+        head=heads.ProjectionHead,
+        normalised=False,
     ),
     "stackgan-pp": Expected(own={"lr": 1e-3, "conditional": True, "augmented": 32, "weight": 2.0, "consistency": 50.0}),
     "stackgan": Expected(own={"lr": 1e-3, "augmented": 32, "weight": 2.0}),

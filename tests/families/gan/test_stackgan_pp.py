@@ -54,6 +54,13 @@ def test_the_term_by_hand_weighs_covariances_five_times():
     assert colour_consistency([coarse]).item() == 0
 
 
+def test_a_pyramid_of_means_as_real_images_have_it_pays_nothing():
+    fine = torch.rand(4, 3, 8, 8, generator=gen())
+    pyramid = [reduced(fine, 2), reduced(fine, 1), fine]
+    assert colour_consistency(pyramid).item() == pytest.approx(0, abs=1e-10)
+    assert float((colours(fine)[1] - colours(pyramid[1])[1]).abs().max()) > 0.01
+
+
 def test_an_enlarged_image_has_the_same_colours_and_the_coarser_one_hears_nothing():
     coarse = torch.randn(3, 3, 4, 4, generator=gen(), requires_grad=True)
     assert colour_consistency([coarse, up(coarse)]).item() == pytest.approx(0, abs=1e-10)

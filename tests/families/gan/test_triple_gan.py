@@ -57,7 +57,7 @@ def test_the_game_alone_finds_a_mixture_and_labels_each_of_its_halves():
 
 
 def test_the_critic_s_loss_is_the_sum_over_classes_by_hand():
-    model, images = made(), batch()
+    model, images = made(pseudo=0.0), batch()
     given, u = model.fakes_of(images, at())
     unlabelled, labelled = model._real(images), model._real(images.labelled)
     game = model.game
@@ -69,10 +69,9 @@ def test_the_critic_s_loss_is_the_sum_over_classes_by_hand():
     wanted = wanted + (chances * F.softplus(both)).sum(1).mean() / 2
     torch.testing.assert_close(model.critic_loss(images, at())["loss"], wanted)
     guessed = F.softplus(-both.gather(1, chances.argmax(1, keepdim=True))).mean()
-    late = model.critic_loss(images, at(0.3))["loss"]
-    torch.testing.assert_close(
-        late, wanted + (guessed - F.softplus(-score(labelled, images.labelled.labels)).mean()) / 2
-    )
+    model.pseudo = 0.75
+    more = 0.75 * (guessed - F.softplus(-score(labelled, images.labelled.labels)).mean())
+    torch.testing.assert_close(model.critic_loss(images, at())["loss"], wanted + more)
     made_of = F.softplus(-score(model.generate(u, given), given.labels)).mean() / 2
     torch.testing.assert_close(model.generator_loss(images, at())["loss"], made_of)
 
@@ -160,6 +159,15 @@ def test_classes_are_told_by_the_classifier_s_average_without_dropout():
     torch.testing.assert_close(model.classify(images.rows(slice(1, 2))), whole[1:2])
 
 
+def test_the_classifier_has_a_rate_of_its_own():
+    first, game = made(lr=3e-3, classifier_lr=2e-4).phases()
+    rates = {
+        turn.name: turn.optimizer([torch.nn.Parameter(torch.zeros(1))]).defaults["lr"]
+        for turn in (*first.turns, *game.turns)
+    }
+    assert rates == {"classifier": 2e-4, "critic": 3e-3, "generator": 3e-3}
+
+
 def test_it_learns_from_a_labelled_share_and_refuses_data_without_one():
     labels = torch.tensor([0, 1] * 12)
     few = torch.where(torch.arange(24) < 6, labels, -1)
@@ -168,7 +176,7 @@ def test_it_learns_from_a_labelled_share_and_refuses_data_without_one():
     assert model.frequencies.tolist() == [0.5, 0.5]
     with pytest.raises(ValueError, match="labelled"):
         build("triple-gan", replace(SPEC, labelled=None))
-    for options in ({"hidden": 0}, {"noise": -1.0}, {"pseudo": 1.0}):
+    for options in ({"hidden": 0}, {"noise": -1.0}, {"pseudo": 1.0}, {"classifier_lr": 0.0}):
         ((name, value),) = options.items()
         with pytest.raises(ValueError, match=f"^{name}={value}"):
             build("triple-gan", SPEC, **options)
