@@ -122,13 +122,15 @@ def run(
 
 
 def _announce(laid: Plan, suite: Suite, console: Console, busy: float | None, engine: Engine) -> None:
+    doing = any(job.todo for job in laid.jobs)
+    if doing and (others := processor.warning(busy, engine.threads)):
+        console.print(others, markup=False, highlight=False, soft_wrap=True)
     console.print(suite.title, style="bold", markup=False)
     for how, said in SAID.items():
         if titles := "; ".join(job.title for job in laid.jobs if job.how == how):
             console.print(f"{said}: {titles}", markup=False, highlight=False, soft_wrap=True)
-    if any(job.todo for job in laid.jobs):
-        for line in filter(None, (expected(laid, engine.at_once), processor.warning(busy, engine.threads))):
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if doing:
+        console.print(expected(laid, engine.at_once), markup=False, highlight=False, soft_wrap=True)
 
 
 def _so_far(out: Path, view: View) -> None:
