@@ -20,7 +20,7 @@ from genbench.spec import Batch, DataSpec, Splits
 
 CLASSIFIER = "classifier"
 PLACES: Mapping[str, Mapping[str, int]] = {
-    "efficientnet-lite0": {"low": 2, "middle": 4, "high": 10},
+    "efficientnet-lite0": {"low": 0, "middle": 2, "high": 4},
     "vgg19": {"low": 14, "middle": 25, "high": 35}
     | {"relu1_1": 1, "relu2_1": 6, "relu3_1": 11, "relu4_1": 20, "relu5_1": 29},
     CLASSIFIER: {"low": 0, "middle": 1, "high": 2},
@@ -64,6 +64,9 @@ class Classifier(nn.Module):
 
 class Perceptual(nn.Module):
     """Features of one layer of a trained network, over their root mean square on training images.
+
+    Layers of EfficientNet-Lite0 are its blocks 0, 2 and 4: it is narrow, and of its later blocks, at the sides of
+    VGG-19's layers, a small image has fewer numbers than pixels, so that a grid which they do not see costs nothing.
 
     A package's network is held outside the model, so that no checkpoint holds it and a trained model loads where it is
     missing; ``classifier`` is the model's own, learns in a phase of its own, and is saved. Only the images get a

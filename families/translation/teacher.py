@@ -13,7 +13,7 @@ from families.layers.perceptual import ROWS, Perceptual
 from genbench.interface import Phase, Step
 from genbench.spec import Batch, Splits
 
-CHANNELS = {"efficientnet-lite0": 112, "vgg19": 512, "classifier": 64}  # of a network's high layer
+CHANNELS = {"efficientnet-lite0": 40, "vgg19": 512, "classifier": 64}  # of a network's high layer
 
 
 class Teacher(nn.Module):

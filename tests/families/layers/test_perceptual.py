@@ -27,7 +27,7 @@ def network(layer="high", shape=GREY, **options):
 @pytest.mark.parametrize(
     ("name", "shapes"),
     [
-        ("efficientnet-lite0", [(24, 16, 16), (40, 8, 8), (112, 4, 4)]),
+        ("efficientnet-lite0", [(16, 32, 32), (24, 16, 16), (40, 8, 8)]),
         ("classifier", [(16, 32, 32), (32, 16, 16), (64, 8, 8)]),
     ],
 )
@@ -75,7 +75,7 @@ def test_efficientnet_sees_levels_less_127_over_128_as_the_extractor_does():
     large = nn.functional.interpolate(levels.expand(-1, 3, -1, -1), size=(64, 64), mode="bilinear")
     whole = EfficientNetLite0("efficientnet-lite0", ["features"]).network
     x = whole._swish(whole._bn0(whole._conv_stem((large - 127) / 128)))
-    for block in whole._blocks[:3]:
+    for block in whole._blocks[:1]:
         x = block(x)
     torch.testing.assert_close(Perceptual("efficientnet-lite0", "low", GREY)(grey), x, rtol=1e-4, atol=1e-4)
 
