@@ -79,9 +79,11 @@ def test_agreement_of_a_model_that_is_told_a_label_has_its_binomial_error(parrot
     assert table["real (test)"]["agreement"] > 0.9
     head, *body = [line for line in everything(parrots).splitlines() if line.startswith("|")]
     place = [text.strip() for text in head.split("|")].index("Agreement ↑")
-    said = {line.split("|")[1].strip(" *"): line.split("|")[place].strip() for line in body[1:]}
+    said = {line.split("|")[1].strip(" *‡"): line.split("|")[place].strip() for line in body[1:]}
     assert {label for label, text in said.items() if text != "–"} == {"told", "taught", "real (test)"}
     assert said["told"].startswith(f"{share:.3f} ± 0.0")
+    marked = {line.split("|")[1].strip(" *‡") for line in body[1:] if "‡" in line.split("|")[1]}
+    assert marked == {"told", "taught", "many", "one"}, "parrots say what they have heard"
 
 
 def test_samples_that_were_asked_for_classes_have_a_distance_in_each(parrots):
