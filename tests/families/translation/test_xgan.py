@@ -245,4 +245,5 @@ def test_a_teacher_draws_the_sources_codes_to_what_it_sees_of_them_and_learns_be
 def test_a_classifier_teaches_where_sources_have_labels():
     with pytest.raises(ValueError, match="perceptual='classifier': it learns from labels"):
         xgan(perceptual="classifier")
-    assert xgan(perceptual="efficientnet-lite0").teacher is not None
+    teacher = xgan(perceptual="efficientnet-lite0").teacher
+    assert (teacher.perception.name, teacher.told[0].in_features) == ("efficientnet-lite0", 40)
