@@ -142,11 +142,13 @@ class DiscoGAN(Cyclic):
     def finish(self, data: Splits, generator: Generator) -> None:
         """Normalise by what samples are made of: in training half of each network's batches were translations."""
         train = data.train
-        sources = cast("Tensor", train.sources).split(ROWS)
+        sources, images = (
+            all_of.chunk(-(-len(all_of) // ROWS)) for all_of in (cast("Tensor", train.sources), train.images)
+        )  # even parts: one row alone has no variance
         restated(
             self.generator, (self.source(Batch(train.images[:0], sources=part).to(self.device)) for part in sources)
         )
-        restated(self.back, (self.target(Batch(part).to(self.device)) for part in train.images.split(ROWS)))
+        restated(self.back, (self.target(Batch(part).to(self.device)) for part in images))
         super().finish(data, generator)
 
 
