@@ -131,13 +131,16 @@ class LapGAN(ImplicitModel):
 
     def decode(self, u: Tensor, given: Batch) -> Tensor:
         """Map noise ``(B, Z)``, coarse to fine, to images ``(B, C, H, W)`` in levels, by averages if there are any."""
-        images = u
-        coarse: Tensor | None = None
+        return to_levels(self.pyramid(u, given)[-1], self.spec.levels)
+
+    def pyramid(self, u: Tensor, given: Batch) -> Sequence[Tensor]:
+        """Return the images on [-1, 1] of noise ``(B, Z)`` at every level, the coarsest first."""
+        made: list[Tensor] = []
         for level, noise in zip(reversed(range(self.coarsest + 1)), split(u, self.sizes), strict=True):
             maker = self._averaged(level).copies["generator"] if len(self.averages) else self.generators[level]
-            images = self._made(level, maker, coarse, noise, self._planes(level, given, u.dtype))
-            coarse = up(images, self.mode) if level else None
-        return to_levels(images, self.spec.levels)
+            coarse = up(made[-1], self.mode) if made else None
+            made.append(self._made(level, maker, coarse, noise, self._planes(level, given, u.dtype)))
+        return made
 
     def details(self, images: Tensor, level: int) -> Tensor:
         """Return ``h_k`` of images in any scale: what a level adds to the enlarged coarser one."""

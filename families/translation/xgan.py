@@ -38,6 +38,8 @@ class TwinAutoencoder(nn.Module):
     An encoder has two 4×4 convolutions of stride 2 of its own, then one and two linear layers that both share; a
     decoder shares a linear layer and a transposed convolution, then has two of its own. ReLU between, tanh in the end.
     Sides halve three times, rounded up. A code has mean 0 and mean square 1, so that none becomes smaller than another.
+    Both autoencoders begin alike, where images of both domains have as many channels: a code that is of some image in
+    one domain is then at first of that image in the other.
 
     Args:
         shapes: the shapes ``(C, H, W)`` of both domains, of one height and width.
@@ -81,6 +83,9 @@ class TwinAutoencoder(nn.Module):
         )
         hidden = _rectified(he(nn.Linear(code, code)), he(nn.Linear(code, code)))
         self.classifier = nn.Sequential(*hidden, nn.Linear(code, 1))
+        if shapes[SOURCE] == shapes[IMAGE]:
+            for own in (self.down, self.up):
+                own[IMAGE].load_state_dict(own[SOURCE].state_dict())
 
     def encode(self, images: Tensor, domain: int) -> Tensor:
         """Map images ``(B, C, H, W)`` of a domain to codes ``(B, code)``."""
@@ -251,7 +256,8 @@ def xgan(
     are means over pixels here and lose to the games at 1; the teacher of sources' codes, |T(x) - e₁(x)|, which the
     paper has for faces, by option, T a network's high layer behind a linear map; critics of whole images without
     normalisation. Codes are normalised, and the semantic term has no gradient towards the source's
-    own code: else codes fade until all images have one.
+    own code: else codes fade until all images have one. Both autoencoders begin alike, where they can: begun apart they
+    agree on codes, and on other images to them.
 
     Args:
         spec: the spec of the data, two unpaired domains of one height and width.

@@ -18,7 +18,7 @@ from genbench.metrics import fid, statistics
 from genbench.metrics.frechet import Moments, blocks
 from genbench.metrics.neighbours import Neighbours, neighbours
 from genbench.metrics.quality import MINIMUM_IMAGES, quality
-from genbench.runs.evaluate import EXTRACTOR
+from genbench.runs.evaluate import EXTRACTOR, few_levels
 from genbench.spec import Batch, DataSpec
 from genbench.tables.texts import ABSENT, number
 
@@ -96,6 +96,8 @@ def compare(
             sizes = f"{theirs.name} is {theirs.size} in {theirs.levels} levels, {other} {found.size} in {found.levels}"
             raise ValueError(f"{sizes}; say --size N to resize and crop folders")
         figures = _measured(against, network.features(found.images, found.levels), near, seed)
+        if theirs is not None:
+            figures["notes"] += few_levels(found.images, theirs.images)
         rows.append({"set": other, "reference": reference, "extractor": network.name, "hash": network.hash} | figures)
     return rows
 

@@ -243,17 +243,25 @@ def _levels(images: Tensor) -> set[int]:
     return {level for part in images.split(LOOKED_AT) for level in part.unique().tolist()}
 
 
+def few_levels(samples: Tensor, real: Tensor) -> list[str]:
+    """Return the remark on samples that have a few of the levels of real images, which rounding them leaves, or none.
+
+    Args:
+        samples: uint8 ``(N, C, H, W)``.
+        real: uint8, alike.
+    """
+    used, usual = (len(_levels(images)) for images in (samples, real))
+    if used * FEW > usual:
+        return []
+    return [f"its samples use {used} of the {usual} levels of the data: rounded or scaled by mistake?"]
+
+
 def _remarks(label: str, samples: Tensor, wanted: int, known: Dataset) -> list[str]:
     """Return what is odd about samples: fewer than rows have, or a few of the levels that the data use."""
     notes = []
     if len(samples) < wanted:
-        notes.append(f"{label}: {len(samples):,} samples where {wanted:,} are usual; fewer raise FID")
-    used, usual = (len(_levels(images)) for images in (samples, known.train.images))
-    if used * FEW <= usual:
-        notes.append(
-            f"{label}: its samples use {used} of the {usual} levels of the data: rounded or scaled by mistake?"
-        )
-    return notes
+        notes.append(f"{len(samples):,} samples where {wanted:,} are usual; fewer raise FID")
+    return [f"{label}: {note}" for note in (*notes, *few_levels(samples, known.train.images))]
 
 
 def _remarked(record: Record, notes: Sequence[str]) -> Record:

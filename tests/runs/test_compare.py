@@ -172,3 +172,10 @@ def test_a_data_set_stands_for_its_training_split(tmp_path):
     np.save(tmp_path / "train.npy", data.load(name).train.images.permute(0, 2, 3, 1).numpy())
     (row,) = compare.compare(name, [str(tmp_path / "train.npy")])
     assert (row["fid"], row["images"]) == (0, 14)
+
+
+def test_images_of_few_of_the_references_levels_are_said(sets, tmp_path):
+    rounded = images(50, 1) // 128 * 255
+    same, coarse = compare.compare(sets[0], [sets[1], folder(tmp_path / "c", rounded)])
+    assert not any("levels" in note for note in same["notes"])
+    assert "its samples use 2 of the 256 levels of the data: rounded or scaled by mistake?" in coarse["notes"]

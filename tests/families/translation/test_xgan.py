@@ -132,6 +132,9 @@ def test_the_code_of_a_source_is_called_so():
 
 def test_what_is_next_to_the_code_is_one_and_the_ends_are_two():
     twins = xgan().twins
+    with torch.no_grad():
+        for parameter in (*twins.down[IMAGE].parameters(), *twins.up[IMAGE].parameters()):
+            parameter.add_(0.1)  # they begin alike
     x = torch.rand(2, 1, 8, 8) * 2 - 1
     seen = []
     for part in (twins.encoded, twins.decoded):
@@ -247,3 +250,12 @@ def test_a_classifier_teaches_where_sources_have_labels():
         xgan(perceptual="classifier")
     teacher = xgan(perceptual="efficientnet-lite0").teacher
     assert (teacher.perception.name, teacher.told[0].in_features) == ("efficientnet-lite0", 40)
+
+
+def test_both_autoencoders_begin_alike_where_they_can_and_go_apart():
+    model = xgan(TOLD)
+    assert torch.equal(model.generator(x := torch.rand(3, 1, 8, 8)), model.twins.decode(model.twins.encode(x, 0), 0))
+    model.fit(Splits(told(), told(4, seed=1)), FitConfig(Budget(steps=1), batch_size=4))
+    for own in (model.twins.down, model.twins.up):
+        parts = [nn.utils.parameters_to_vector(part.parameters()) for part in own]
+        assert not torch.equal(*parts)
