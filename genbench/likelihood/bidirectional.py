@@ -25,7 +25,7 @@ from genbench.spec import Batch
 from genbench.weights import log_mean_exp
 
 AT_ONCE = 256  # chains, whose images and gradients fit memory
-SIMULATED = 3  # images that a model made, it can make: their search has one in so many of the steps
+SIMULATED = 2  # images that a model made, it can make: their search has one in so many of the steps
 PILOT = 4  # a run has so many times its pilot's temperatures
 
 

@@ -17,21 +17,21 @@ class Effort:
         temperatures: the number of temperatures of chains to the posterior, from the prior and from its approximation.
         leapfrog: the number of leapfrog steps at each.
         chains: the number of weights that an image gets by default, of two chains each.
-        search: the number of gradient steps of each whitened round of the search for the approximation's mode.
+        search: the number of gradient steps of each round of the search for the approximation's mode.
         backward: the number of temperatures of chains from the posterior back to the prior, which have farther to go.
     """
 
     temperatures: int
     leapfrog: int
     chains: int = 2
-    search: int = 1_200
+    search: int = 400
     backward: int = 100
 
 
 EFFORTS = {
-    "fast": Effort(80, 5, 2, 1_200, 150),
-    "standard": Effort(500, 10, 4, 2_400, 1_000),
-    "paper": Effort(5_000, 10, 16, 4_800, 10_000),
+    "fast": Effort(80, 5, 2, 400, 150),
+    "standard": Effort(500, 10, 4, 800, 1_000),
+    "paper": Effort(5_000, 10, 16, 1_600, 10_000),
 }
 
 

@@ -38,9 +38,8 @@ from genbench.spec import Batch
 
 DRAWS = 256  # of the prior, an image: decoding them costs little beside a search
 STARTS = 4  # the likeliest of them, from which the first round begins; the best one goes on
-FIRST = 3  # the first round, in u, crawls however long it is: it has one in so many of the steps of the others
-ROUNDS = 3  # in whitened coordinates, behind the first
-RATES = (0.2, 0.3)  # of Adam, in u and in whitened coordinates
+ROUNDS = 3  # in whitened coordinates, behind the first, which is in u
+RATES = (0.2, 0.4)  # of Adam, in u and in whitened coordinates
 LAST = 0.02  # of a rate is left at the end of a round
 BETAS = (0.9, 0.99)
 AT_ONCE = 256  # rows that are decoded at once
@@ -120,7 +119,7 @@ def approximate(model: Decoder, batch: Batch, steps: int, generator: Generator) 
     Args:
         model: the model, frozen, in evaluation mode.
         batch: the images with their conditions, and a hidden category if there is one, on the model's device.
-        steps: the number of gradient steps of each whitened round.
+        steps: the number of gradient steps of each round.
         generator: the source of the starts.
     """
     parts = [_found(model, batch.rows(part), steps, generator) for part in _parts(len(batch), batch.images.device)]
@@ -133,9 +132,8 @@ def approximate(model: Decoder, batch: Batch, steps: int, generator: Generator) 
 def _found(model: Decoder, batch: Batch, steps: int, generator: Generator) -> Laplace | None:
     place = torch.arange(STARTS * len(batch), device=batch.images.device) % len(batch)
     starts = batch.rows(place)
-    first = max(steps // FIRST, 1)
     begun = _starts(model, batch, generator)
-    u, value, guided = _climb(model, starts, lambda v: v, begun, first, RATES[0])
+    u, value, guided = _climb(model, starts, lambda v: v, begun, steps, RATES[0])
     if not guided:
         return None
     with torch.no_grad():

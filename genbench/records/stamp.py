@@ -92,7 +92,7 @@ EARLIER = {"effort": "fast", "alpha": "white", "devices": 1, "checkpoint": "last
 # By the name of a group of figures, raised with each change of a measure after which they are not those from before; a
 # group that is not named is at 1, and so are all of older stamps. ``estimates`` counts how likelihoods of this kind are
 # found, beside what counts for all of them.
-MEASURES = {"likelihood": 3, "estimates": 4, "quality": 2, "speed": 1, "pairs": 1, "labels": 1}
+MEASURES = {"likelihood": 3, "estimates": 5, "quality": 2, "speed": 1, "pairs": 1, "labels": 1}
 
 
 def older(record: Record) -> bool:

@@ -258,8 +258,8 @@ def test_the_schedule_is_the_papers_sigmoid():
 
 def test_efforts_and_bad_values():
     fast, half = effort_named("fast"), effort_named("fast/2")
-    assert (fast.temperatures, fast.leapfrog, fast.chains, fast.search, fast.backward) == (80, 5, 2, 1_200, 150)
-    assert (half.temperatures, half.leapfrog, half.chains, half.search, half.backward) == (40, 5, 2, 600, 75)
+    assert (fast.temperatures, fast.leapfrog, fast.chains, fast.search, fast.backward) == (80, 5, 2, 400, 150)
+    assert (half.temperatures, half.leapfrog, half.chains, half.search, half.backward) == (40, 5, 2, 200, 75)
     assert (EFFORTS["standard"].temperatures, EFFORTS["standard"].leapfrog) == (500, 10)
     assert (EFFORTS["paper"].temperatures, EFFORTS["paper"].leapfrog, EFFORTS["paper"].chains) == (5_000, 10, 16)
     assert EFFORTS["paper"].backward == 10_000, "as in the paper"
