@@ -38,8 +38,7 @@ class TwinAutoencoder(nn.Module):
     An encoder has two 4×4 convolutions of stride 2 of its own, then one and two linear layers that both share; a
     decoder shares a linear layer and a transposed convolution, then has two of its own. ReLU between, tanh in the end.
     Sides halve three times, rounded up. A code has mean 0 and mean square 1, so that none becomes smaller than another.
-    Both autoencoders begin alike, where images of both domains have as many channels: a code that is of some image in
-    one domain is then at first of that image in the other.
+    Both autoencoders begin alike, where both domains have one shape: an image's code is then at first the same in both.
 
     Args:
         shapes: the shapes ``(C, H, W)`` of both domains, of one height and width.
@@ -255,9 +254,9 @@ def xgan(
     halvings for images of its 64 px; weights, which the paper does not tell, of 1, and of 10 for reconstructions, which
     are means over pixels here and lose to the games at 1; the teacher of sources' codes, |T(x) - e₁(x)|, which the
     paper has for faces, by option, T a network's high layer behind a linear map; critics of whole images without
-    normalisation. Codes are normalised, and the semantic term has no gradient towards the source's
-    own code: else codes fade until all images have one. Both autoencoders begin alike, where they can: begun apart they
-    agree on codes, and on other images to them.
+    normalisation. Codes are normalised, and the semantic term has no gradient towards the source's own code: else codes
+    fade until all images have one. Both autoencoders begin alike, where both domains have one shape: begun apart, they
+    use the same codes, each for other images.
 
     Args:
         spec: the spec of the data, two unpaired domains of one height and width.

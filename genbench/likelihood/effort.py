@@ -30,8 +30,8 @@ class Effort:
 
 EFFORTS = {
     "fast": Effort(80, 5, 2, 400, 150),
-    "standard": Effort(500, 10, 4, 800, 1_000),
-    "paper": Effort(5_000, 10, 16, 1_600, 10_000),
+    "standard": Effort(500, 10, 4, 1_200, 1_000),
+    "paper": Effort(5_000, 10, 16, 4_800, 10_000),
 }
 
 

@@ -18,7 +18,7 @@ from genbench.metrics import fid, statistics
 from genbench.metrics.frechet import Moments, blocks
 from genbench.metrics.neighbours import Neighbours, neighbours
 from genbench.metrics.quality import MINIMUM_IMAGES, quality
-from genbench.runs.evaluate import EXTRACTOR, few_levels
+from genbench.runs.evaluate import EXTRACTOR, few_levels, levels_used
 from genbench.spec import Batch, DataSpec
 from genbench.tables.texts import ABSENT, number
 
@@ -89,6 +89,7 @@ def compare(
         network = _extractor(extractor, theirs, device)
         against = network.features(theirs.images, theirs.levels)
     near = neighbours(against.features) if isinstance(against, Features) else None
+    usual = 0 if theirs is None else levels_used(theirs.images)
     rows = []
     for other in others:
         found = read(other, size, root)
@@ -97,7 +98,7 @@ def compare(
             raise ValueError(f"{sizes}; say --size N to resize and crop folders")
         figures = _measured(against, network.features(found.images, found.levels), near, seed)
         if theirs is not None:
-            figures["notes"] += few_levels(found.images, theirs.images)
+            figures["notes"] += few_levels(found.images, usual, "the reference")
         rows.append({"set": other, "reference": reference, "extractor": network.name, "hash": network.hash} | figures)
     return rows
 

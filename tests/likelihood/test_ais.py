@@ -261,6 +261,7 @@ def test_efforts_and_bad_values():
     assert (fast.temperatures, fast.leapfrog, fast.chains, fast.search, fast.backward) == (80, 5, 2, 400, 150)
     assert (half.temperatures, half.leapfrog, half.chains, half.search, half.backward) == (40, 5, 2, 200, 75)
     assert (EFFORTS["standard"].temperatures, EFFORTS["standard"].leapfrog) == (500, 10)
+    assert [EFFORTS[name].search for name in ("standard", "paper")] == [1_200, 4_800]
     assert (EFFORTS["paper"].temperatures, EFFORTS["paper"].leapfrog, EFFORTS["paper"].chains) == (5_000, 10, 16)
     assert EFFORTS["paper"].backward == 10_000, "as in the paper"
     for name in ("quick", "fast/2/2", "/2", ""):

@@ -178,4 +178,4 @@ def test_images_of_few_of_the_references_levels_are_said(sets, tmp_path):
     rounded = images(50, 1) // 128 * 255
     same, coarse = compare.compare(sets[0], [sets[1], folder(tmp_path / "c", rounded)])
     assert not any("levels" in note for note in same["notes"])
-    assert "its samples use 2 of the 256 levels of the data: rounded or scaled by mistake?" in coarse["notes"]
+    assert "its samples use 2 of the 256 levels of the reference: rounded or scaled by mistake?" in coarse["notes"]

@@ -194,3 +194,15 @@ def test_details_without_means_need_enlarging_without_mixing():
     with pytest.raises(ValueError, match=r"^consistent=True: enlarging by bilinear"):
         made(consistent=True, upsampling="bilinear")
     assert made(upsampling="bilinear").sample(2, generator=gen()).shape == (2, 1, 16, 16)
+
+
+def test_a_sample_is_the_last_of_a_pyramid_and_finer_noise_leaves_the_coarse_as_they_are():
+    model = made().eval()
+    u = model.draw_noise(3, gen())
+    with torch.no_grad():
+        images = model.pyramid(u, batch(3))
+        assert [one.shape[2] for one in images] == [4, 8, 16]
+        torch.testing.assert_close(model.decode(u, batch(3)), (images[-1] + 1) * 8)
+        finest = torch.cat([u[:, : -model.sizes[-1]], model.draw_noise(3, gen(1))[:, -model.sizes[-1] :]], 1)
+        others = model.pyramid(finest, batch(3))
+    assert [torch.equal(one, other) for one, other in zip(images, others, strict=True)] == [True, True, False]

@@ -259,3 +259,7 @@ def test_both_autoencoders_begin_alike_where_they_can_and_go_apart():
     for own in (model.twins.down, model.twins.up):
         parts = [nn.utils.parameters_to_vector(part.parameters()) for part in own]
         assert not torch.equal(*parts)
+    coloured = xgan(DataSpec((1, 8, 8), 256, source=(3, 8, 8), paired=False)).twins
+    first, other = coloured.down[IMAGE][2].weight, coloured.down[SOURCE][2].weight
+    assert first.shape == other.shape
+    assert not torch.equal(first, other)
