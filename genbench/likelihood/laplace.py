@@ -11,7 +11,7 @@ min(Z, C·H·W), and no Z × Z matrix: of 2,122 numbers that are noise at every 
 
 The posteriors of trained decoders are a hundred times narrower along some axes than along others, where a search by
 gradients crawls. So it goes in rounds, each in the coordinates that the approximation behind the round before whitens:
-1,000 steps then find what many thousands in u do.
+some hundred steps then find what many thousands in u do.
 
 A decoder may read the direction of some latents alone, d of them. Nothing then holds their length r but the prior,
 under which u = 0 is likeliest and nearly never drawn: round there H would be as narrow as an image is particular of a
@@ -37,7 +37,8 @@ from torch.nn.functional import pad
 from genbench.spec import Batch
 
 DRAWS = 256  # of the prior, an image: decoding them costs little beside a search
-STARTS = 4  # the likeliest of them, from which the first round begins; the best one goes on
+STARTS = 4  # the likeliest of them, from which the first round begins
+KEPT = 2  # of those go on to the first whitened round, whose better one goes on alone
 ROUNDS = 3  # in whitened coordinates, behind the first, which is in u
 RATES = (0.2, 0.4)  # of Adam, in u and in whitened coordinates
 LAST = 0.02  # of a rate is left at the end of a round
@@ -130,26 +131,38 @@ def approximate(model: Decoder, batch: Batch, steps: int, generator: Generator) 
 
 
 def _found(model: Decoder, batch: Batch, steps: int, generator: Generator) -> Laplace | None:
-    place = torch.arange(STARTS * len(batch), device=batch.images.device) % len(batch)
-    starts = batch.rows(place)
+    rows = _times(batch, STARTS)
     begun = _starts(model, batch, generator)
-    u, value, guided = _climb(model, starts, lambda v: v, begun, steps, RATES[0])
+    u, value, guided = _climb(model, rows, lambda v: v, begun, steps, RATES[0])
     if not guided:
         return None
     with torch.no_grad():
-        before = _joint(model, begun, starts)
+        before = _joint(model, begun, rows)
     u = torch.where((before > value)[:, None], begun, u)  # long steps leave a narrow mode
     value = torch.maximum(before, value)
-    best = value.view(STARTS, -1).argmax(0)
-    u = u.view(STARTS, len(batch), -1)[best, torch.arange(len(batch), device=best.device)]
-    value = value.view(STARTS, -1).amax(0)
-    there = around(model, u, batch)
+    best = _best(value, len(batch), KEPT)
+    u, value = u[best], value[best]
+    there = around(model, u, _times(batch, KEPT))
     for _ in range(ROUNDS):
-        moved, reached, _ = _climb(model, batch, there.coloured, torch.zeros_like(u), steps, RATES[1])
+        rows = _times(batch, len(u) // len(batch))
+        moved, reached, _ = _climb(model, rows, there.coloured, torch.zeros_like(u), steps, RATES[1])
         u = torch.where((reached > value)[:, None], moved, u)
         value = torch.maximum(reached, value)
-        there = around(model, u, batch)
+        there = around(model, u, rows)
+        best = _best(value + there.log_volume, len(batch), 1)
+        u, value, there = u[best], value[best], there.rows(best)
     return there
+
+
+def _times(batch: Batch, times: int) -> Batch:
+    """Return the batch's rows so many times, images innermost."""
+    return batch.rows(torch.arange(times * len(batch), device=batch.images.device) % len(batch))
+
+
+def _best(value: Tensor, images: int, count: int) -> Tensor:
+    """Return the rows of the largest values of each image, so many, int64 ``(count · images,)``, images innermost."""
+    places = value.view(-1, images).topk(count, dim=0).indices
+    return (places * images + torch.arange(images, device=value.device)).flatten()
 
 
 def _starts(model: Decoder, batch: Batch, generator: Generator) -> Tensor:

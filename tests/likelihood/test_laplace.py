@@ -182,6 +182,7 @@ def test_rounds_in_whitened_coordinates_are_what_finds_it(monkeypatch):
     reached = {}
     for rounds, steps in ((3, 60), (0, 240)):  # as many steps
         monkeypatch.setattr(laplace, "ROUNDS", rounds)
+        monkeypatch.setattr(laplace, "KEPT", 2 if rounds else 1)
         with frozen(model):
             found = approximate(model, batch, steps, gen())
         off = found.mode - model.mode(batch.images).detach()
@@ -254,3 +255,36 @@ def test_the_search_depends_on_its_generator_alone_and_leaves_the_model_as_it_wa
     assert torch.equal(state, torch.get_rng_state())
     assert all(torch.equal(a, b) for a, b in zip(weights, model.parameters(), strict=True))
     assert all(p.grad is None for p in model.parameters())
+
+
+def test_two_of_four_starts_go_on_to_the_first_whitened_round_and_the_one_with_more_evidence_from_there(monkeypatch):
+    values = torch.tensor([3.0, 1.0, 2.0, 5.0, 1.0, 6.0, 0.0, 7.0])  # of four starts of two images
+    assert laplace._best(values, 2, 1).tolist() == [0, 7]
+    assert laplace._best(values, 2, 2).tolist() == [0, 7, 2, 5]
+    assert laplace._best(values, 2, 4).view(4, 2).sort(0).values.tolist() == [[0, 1], [2, 3], [4, 5], [6, 7]]
+    model, batch, went_on = Linear(), interior(3), []
+    climb, round_ = laplace._climb, laplace.around
+
+    def held_back(model, rows, to_noise, start, steps, rate):
+        u, value, guided = climb(model, rows, to_noise, start, steps, rate)
+        went_on.append(len(u))
+        return u, value, guided
+
+    monkeypatch.setattr(laplace, "_climb", held_back)
+    with frozen(model):
+        found = approximate(model, batch, 60, gen())
+    assert went_on == [4 * 3, 2 * 3, 3, 3]
+    assert found.mode.shape == (3, model.latents)
+    ends = []
+
+    def wide(model, u, rows):  # of two ends as likely, the one with more room is kept
+        there = round_(model, u, rows)
+        first = torch.arange(len(u)) < len(batch)
+        ends.append(u)
+        return laplace.Laplace(there.mode, there.axes, torch.where(first[:, None], there.spreads / 9, there.spreads))
+
+    monkeypatch.setattr(laplace, "around", wide)
+    monkeypatch.setattr(laplace, "ROUNDS", 1)
+    with frozen(model):
+        found = approximate(model, batch, 60, gen())
+    assert torch.equal(found.mode, ends[-1][3:])
