@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 FAMILY = "elsewhere"
 EXTRACTOR = "efficientnet-lite0"  # where no row says another
-LOOKED_AT = 1024  # images at a time, whose levels are counted
+LOOKED_AT = 32  # images at a time, whose levels are counted, as numbers of 64 bits
 FEW = 16  # of what data have: samples that use so many times fewer levels were hardly meant so
 
 

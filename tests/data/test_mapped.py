@@ -210,10 +210,10 @@ import numpy as np, torch
 from pathlib import Path
 from genbench.files import digest
 from genbench.metrics.exact import exact_matches
-from genbench.runs.evaluate import _levels
+from genbench.runs.evaluate import levels_used
 images = torch.from_numpy(np.memmap(sys.argv[1], np.uint8, "c", shape=(16384, 1, 64, 64)))
 def all_of_it(images):
-    return digest({"images": images}), exact_matches(images[:5], images), _levels(images)
+    return digest({"images": images}), exact_matches(images[:5], images), levels_used(images)
 all_of_it(images[:300])
 held = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmData"))
 resource.setrlimit(resource.RLIMIT_DATA, (1024 * int(held.split()[1]) + 40 * 2**20,) * 2)
