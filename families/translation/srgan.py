@@ -100,6 +100,7 @@ def srgan(
     game: float = 1e-3,
     adversarial: float = 0.3,
     perceptual: str = "auto",
+    layer: str = "high",
     lr: float = 1e-4,
 ) -> GenerativeModel:
     """SRGAN (1609.04802): SRResNet by ‖ŷ - y‖², then by features of a trained network and a critic of images.
@@ -122,6 +123,7 @@ def srgan(
         adversarial: the second phase's share of the budget; 0 for none.
         perceptual: the network of φ: ``"efficientnet-lite0"``, ``"classifier"``, ``"vgg19"``; ``"auto"`` is the
             classifier where the data have labels, else the first.
+        layer: which of its layers is φ: ``"high"``, the paper's VGG54; ``"low"``, its VGG22; ``"middle"``.
         lr: the learning rate.
 
     Raises:
@@ -133,7 +135,7 @@ def srgan(
     share(adversarial=adversarial)
     perception, terms = None, []
     if adversarial:
-        perception = Perceptual(chosen(perceptual, spec), "high", spec.shape, spec.classes, calibrated=True)
+        perception = Perceptual(chosen(perceptual, spec), layer, spec.shape, spec.classes, calibrated=True)
         terms = [Distance("content", content, perception.compared(l2))]
     return OneWay(
         spec,

@@ -96,6 +96,13 @@ def test_the_generator_minimises_features_and_a_thousandth_of_the_game():
     assert float(logs["loss"]) == pytest.approx(2 * math.log(2)), "the critic's side is whole, of images alone"
 
 
+@pytest.mark.parametrize(("layer", "maps"), [("low", (16, 8, 8)), ("middle", (32, 4, 4)), ("high", (64, 2, 2))])
+def test_features_are_those_of_the_layer_that_is_asked_for(layer, maps):
+    model = build(layer=layer)
+    assert model.perception(torch.zeros(3, *SPEC.shape)).shape == (3, *maps)
+    assert model.perception.calibrated
+
+
 def test_content_is_calibrated_by_the_enlarged_sources_of_the_first_training_images():
     data, model = splits(), build()
     model = entered(model, data)
