@@ -66,7 +66,7 @@ class GlobalNetwork(nn.Module):
 
 
 class GlobalLocalNetwork(nn.Module):
-    """``a + local(a, b)``, where a is the enlarged source and b what the whole of it says.
+    """``clamp(a + local(a, b), -1, 1)``, where a is the enlarged source and b what the whole of it says.
 
     The local network is convolutions of 5, 7, 7, 7 and 5 px, with w, 2w, 2w and w channels and ReLU between.
 
@@ -93,9 +93,9 @@ class GlobalLocalNetwork(nn.Module):
         self.local = nn.Sequential(*layers, nn.Conv2d(width, channels, 5, padding=2))
 
     def forward(self, source: Tensor, u: Tensor | None = None) -> Tensor:
-        """Map sources ``(B, C, h, w)`` to images ``(B, C, H, W)``, about [-1, 1]; there is no noise."""
+        """Map sources ``(B, C, h, w)`` on [-1, 1] to images ``(B, C, H, W)`` there; there is no noise."""
         images = self.coarse.images(source)
-        return images[0] + self.local(torch.cat(images, 1))
+        return (images[0] + self.local(torch.cat(images, 1))).clamp(-1, 1)
 
 
 def gln(
@@ -111,9 +111,10 @@ def gln(
     """GLN (1603.07235): a small image is enlarged by a global network, whose image a local one completes.
 
     The global network makes a, a transposed convolution that begins as bilinear enlargement, and b, which two linear
-    layers make of the whole source; the local network makes ``G(x) = a + local(a, b)``. In the first phase a + b learns
-    the target by its squared error. Then all of it minimises ``‖G(x) - y‖² - .001 E log D(G(x))``, against a critic of
-    images with one logit: pairs enter by the squared error alone.
+    layers make of the whole source; the local network makes ``G(x) = a + local(a, b)``, held to [-1, 1] as images are.
+    In the first phase a + b learns the target by its squared error. Then all of it minimises
+    ``‖G(x) - y‖² - .001 E log D(G(x))``, against a critic of images with one logit: pairs enter by the squared error
+    alone.
 
     Adam(2e-4, (0.5, 0.999)), a step of each network in turn. Only the abstract was at hand: sizes of layers, weights,
     rates and the share of the first phase are our own choice. ``hidden = 0`` leaves b out, so that nothing sees further

@@ -22,7 +22,7 @@ from genbench.spec import DataSpec
 
 
 class SRResNet(nn.Module):
-    """9×9, residual blocks and a long skip at the source's sides, a shuffle for each prime factor, 9×9 without tanh.
+    """9×9, residual blocks and a long skip at the source's sides, a shuffle for each prime factor, 9×9, clamped.
 
     Args:
         channels: the channels of a source.
@@ -47,9 +47,9 @@ class SRResNet(nn.Module):
         self.last = convolution(width, out, 9)
 
     def forward(self, source: Tensor, u: Tensor | None = None) -> Tensor:
-        """Map sources ``(B, C', H', W')`` on [-1, 1] to images ``(B, C, H, W)``, which may leave it a little."""
+        """Map sources ``(B, C', H', W')`` on [-1, 1] to images ``(B, C, H, W)`` there."""
         x = self.first(source)
-        return self.last(self.larger(x + self.inner(x)))
+        return self.last(self.larger(x + self.inner(x))).clamp(-1, 1)
 
 
 class Critic(nn.Module):
@@ -112,7 +112,8 @@ def srgan(
     Adam(1e-4, (0.9, 0.999)), in the second phase a tenth of it from half on. Departures: 16 channels and 4 blocks for
     the paper's 64 and 16; VGG-19's conv5_4 only where the user has its weights; a phase of a twentieth of the budget in
     front, where the network is a classifier; the upsampling is a shuffle for each prime factor of any enlargement; the
-    critic is as deep as the image halves.
+    critic is as deep as the image halves; images are held to [-1, 1], as stored ones are, or else the critic tells them
+    by a background that is nowhere quite black, and the generator answers with a grid.
 
     Args:
         spec: the spec of the data, pairs whose image has the source's sides times a whole number.

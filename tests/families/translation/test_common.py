@@ -77,6 +77,11 @@ def shaken(model, amount=0.3):
     return model.eval()
 
 
+def largest(seen):
+    """The largest number among what a module is given."""
+    return max(float(one.detach().abs().max()) for one in seen if isinstance(one, torch.Tensor) and one.is_floating_point())
+
+
 def test_every_translator_says_its_weights():
     assert sorted(WEIGHTS) == RECIPES
 
@@ -95,6 +100,22 @@ def test_an_image_depends_on_its_own_source_alone(name):
         assert torch.equal(after, model.decode(u, given)), "a decoder must not read the images"
     moved = (before != after).flatten(1).any(1)
     assert moved.tolist() == [False, False, True, False]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_a_critic_is_shown_is_on_the_range_of_images(name):
+    model, batch = build(name)
+    generators = [module for turn in turns(model, critics=False) for module in turn.learns]
+    with torch.no_grad():
+        for parameter in (one for module in generators for one in module.parameters()):
+            parameter *= 30
+    shown: list[float] = []
+    critics = {id(module): module for turn in turns(model, critics=True) for module in turn.learns}
+    hooks = [one.register_forward_pre_hook(lambda _, seen: shown.append(largest(seen))) for one in critics.values()]
+    for turn in turns(model, critics=True):
+        turn.loss(batch, step())
+    assert hooks
+    assert 0.5 < max(shown) <= 1, "or a critic would tell them by what no stored image has"
 
 
 @pytest.mark.parametrize("name", RECIPES)

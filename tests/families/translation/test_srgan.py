@@ -48,8 +48,7 @@ def test_zeroed_blocks_leave_the_long_skip():
     net, source = SRResNet(1, 1, 2, 4, 2).eval(), torch.randn(2, 1, 4, 4)
     for parameter in net.inner.parameters():
         nn.init.zeros_(parameter)
-    torch.testing.assert_close(net(source), net.last(net.larger(net.first(source))))
-    assert bool((net(100 * source).abs() > 1).any()), "no tanh at the end"
+    torch.testing.assert_close(net(source), net.last(net.larger(net.first(source))).clamp(-1, 1))
 
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 13, 17), (1, 4, 4), (1, 2, 2)])
