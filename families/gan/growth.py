@@ -78,9 +78,10 @@ class GrowingGenerator(GrowingNetwork):
     """A generator that grows."""
 
     def image(self, x: Tensor, below: Tensor, level: int, alpha: float) -> Tensor:
-        """Return images of a level's maps, as far faded in over those of the maps ``below``, enlarged."""
+        """Return images of a level's maps, as far faded in over those of the maps ``below``, enlarged, on [-1, 1]."""
         images = self.end(level)(x)
-        return faded(up(self.end(level - 1)(below)), images, alpha) if self.fades(level, alpha) else images
+        images = faded(up(self.end(level - 1)(below)), images, alpha) if self.fades(level, alpha) else images
+        return images.clamp(-1, 1)
 
 
 class GrowingGAN(Movable, ImplicitModel):

@@ -33,6 +33,8 @@ AT_ONCE = 1024
 class LapGAN(ImplicitModel):
     """A pyramid of GANs: ``I_K = G_K(z)``, then ``I_k = l_k + σ_k G_k(l_k, z_k)`` with ``l_k = u(I_{k+1})``.
 
+    The sum is clamped to [-1, 1], unless that would give details the coarse part that they are to be without.
+
     Level k is learned in a phase of its own, on the coarse images of real ones: its reals are the details
     ``h_k = I_k - u(I_{k+1})``, its fakes ``σ_k G_k(l_k, z_k)``, and the critic is shown ``l_k`` plus either. The
     levels' σ_k are the deviations of the training images' details.
@@ -151,7 +153,8 @@ class LapGAN(ImplicitModel):
         if coarse is None:
             return maker(torch.cat([noise, planes[:, :, 0, 0]], 1))
         plane = (2 * torch.special.ndtr(noise) - 1).unflatten(1, (1, *coarse.shape[2:]))
-        return coarse + self.deviations[level].to(coarse) * maker(coarse, plane, planes)
+        made = coarse + self.deviations[level].to(coarse) * maker(coarse, plane, planes)
+        return made if getattr(maker, "consistent", False) else made.clamp(-1, 1)
 
     def _real(self, level: int, batch: Batch) -> tuple[Tensor, Tensor | None, Tensor]:
         """Return real images at a level on [-1, 1], their coarse part enlarged if there is one, planes of the label."""
@@ -199,13 +202,15 @@ def lapgan(
     coarse part unless ``consistent``. Levels learn from real coarse images, so that none depends on another.
 
     Departures: Adam with β₁ ½ where the paper has gradient descent with momentum; kernels 5, 5, 3 on sides below 16;
-    details in units of their deviation, as the authors' code; the coarsest level dense, with a tanh; shares of the
-    budget that double from level to level; samples of moving averages.
+    details in units of their deviation, as the authors' code; sums held to [-1, 1], as real images are, by whose
+    background alone a critic would tell them; the coarsest level dense, with a tanh; shares of the budget that double
+    from level to level; samples of moving averages.
 
     Args:
         builder: what all recipes share; the networks are the paper's own.
         upsampling: ``"nearest"`` or ``"bilinear"``.
-        consistent: whether details have no 2×2 means, as those of real images have none; with ``"nearest"`` alone.
+        consistent: whether details have no 2×2 means, as those of real images have none; with ``"nearest"`` alone, and
+            with images that are not held to [-1, 1], which would give them some.
         conditional: whether generators and critics are told the label, the paper's class-conditional model.
 
     Raises:

@@ -167,8 +167,8 @@ def pggan(builder: GANBuilder, *, penalty: float = 10.0, drift: float = 1e-3, gr
     both, no tanh.
 
     Departures: as many levels as the sides halve, 28 → 14 → 7, and shares of a budget where the paper has numbers of
-    images; batches of one size; sixteen channels at the finest sides; an average of decay 0.99, where its runs of weeks
-    have 0.999.
+    images; batches of one size; sixteen channels at the finest sides; images clamped to [-1, 1], as real ones are, by
+    whose background alone a critic would tell them; an average of decay 0.99, where its runs of weeks have 0.999.
 
     Args:
         builder: what all recipes share; the networks are the paper's own, ``width`` the channels at full sides.

@@ -158,7 +158,8 @@ def stylegan(
     ``pggan`` does, from the second coarsest sides on; styles of two codes are mixed in training.
 
     Departures: one rate for all sides, where its grows with them; z and w of ``latents`` numbers; sixteen channels at
-    the finest sides; samples are not truncated unless ``truncation`` says so, and no likelihood is.
+    the finest sides; images clamped to [-1, 1], as ``pggan``'s are; samples are not truncated unless ``truncation``
+    says so, and no likelihood is.
 
     Args:
         builder: what all recipes share; the networks are the paper's own, ``width`` the channels at full sides.

@@ -89,6 +89,8 @@ def test_reals_are_the_images_of_the_level_and_fakes_stand_on_their_coarse_part(
     plane = (2 * torch.distributions.Normal(0, 1).cdf(noise) - 1).view(6, 1, 8, 8)
     detail = model.generators[1](coarse, plane, planes)
     torch.testing.assert_close(model._made(1, model.generators[1], coarse, noise, planes), coarse + 0.3 * detail)
+    model.deviations.fill_(100)
+    assert float(model._made(1, model.generators[1], coarse, noise, planes).detach().abs().max()) == 1
 
 
 def test_dropout_acts_in_the_critics_training_and_in_no_sample():

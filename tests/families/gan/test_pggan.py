@@ -37,6 +37,16 @@ def test_a_fade_begins_at_the_stage_below_enlarged_and_ends_at_the_next(level):
         assert not torch.allclose(half, whole)
 
 
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("name", ["pggan", "stylegan"])
+def test_a_critic_sees_no_image_off_the_range_of_real_ones(name, alpha):
+    model = build(name, SPEC, width=4)
+    for parameter in model.generator.parameters():
+        parameter.data.mul_(30)
+    images = model.generator(model.draw_noise(8, gen()), 2, alpha).detach()
+    assert float(images.abs().max()) == 1
+
+
 def test_phases_are_named_by_sides_and_their_shares_are_the_papers_kind():
     names = [phase.name for phase in made().phases()]
     assert names == ["4", "fade-8", "8", "fade-16", "16"]
