@@ -16,6 +16,7 @@ from families.adversarial.losses import Loss
 from families.adversarial.penalties import Penalty
 from families.adversarial.terms import Term
 from families.gan.rules import Rules
+from families.layers.bounds import held
 from families.layers.coded import Movable, StandardNormal
 from families.layers.ema import Average
 from families.layers.growing import down, enlarged, faded, reduced, up
@@ -78,10 +79,11 @@ class GrowingGenerator(GrowingNetwork):
     """A generator that grows."""
 
     def image(self, x: Tensor, below: Tensor, level: int, alpha: float) -> Tensor:
-        """Return images of a level's maps, as far faded in over those of the maps ``below``, enlarged, on [-1, 1]."""
-        images = self.end(level)(x)
-        images = faded(up(self.end(level - 1)(below)), images, alpha) if self.fades(level, alpha) else images
-        return images.clamp(-1, 1)
+        """Return images of a level's maps, as far faded in over those of the maps ``below``, enlarged; on [-1, 1]."""
+        images = held(self.end(level)(x), self.training)
+        if not self.fades(level, alpha):
+            return images
+        return faded(up(held(self.end(level - 1)(below), self.training)), images, alpha)
 
 
 class GrowingGAN(Movable, ImplicitModel):
@@ -166,7 +168,7 @@ class GrowingGAN(Movable, ImplicitModel):
     @property
     def setting(self) -> str:
         """What the recipe prescribes beside its loss, for a column of the table."""
-        parts = [f"grown in {len(self.stages)} phases", *self.marks()]
+        parts = [f"grown in {len(self.stages)} phases", *self.marks(), "images held to [-1, 1]"]
         parts += [text for part in (self.penalty, *self.terms) if (text := getattr(part, "setting", ""))]
         return "; ".join([*parts, *self.rules.said])
 

@@ -17,6 +17,7 @@ from families.gan.builder import ADAM, GANBuilder, gan_recipe
 from families.gan.codes import labels_of
 from families.gan.pyramid import Detail, LevelCritic, split
 from families.gan.rules import Rules
+from families.layers.bounds import held
 from families.layers.ema import Average
 from families.layers.growing import down, reduced, up
 from families.layers.options import one_of, switch
@@ -107,7 +108,9 @@ class LapGAN(ImplicitModel):
     def setting(self) -> str:
         """What the recipe prescribes beside its loss, for a column of the table."""
         marks = [f"{self.coarsest + 1} levels, {self.mode} between", "dropout 0.5 in the finer critics"]
-        marks += ["details without a coarse part"] * any(getattr(m, "consistent", False) for m in self.generators)
+        marks += [
+            "details without a coarse part" if any(map(_consistent, self.generators)) else "images held to [-1, 1]"
+        ]
         marks += ["label planes"] * self.conditional
         return "; ".join([*marks, *self.rules.said])
 
@@ -154,7 +157,7 @@ class LapGAN(ImplicitModel):
             return maker(torch.cat([noise, planes[:, :, 0, 0]], 1))
         plane = (2 * torch.special.ndtr(noise) - 1).unflatten(1, (1, *coarse.shape[2:]))
         made = coarse + self.deviations[level].to(coarse) * maker(coarse, plane, planes)
-        return made if getattr(maker, "consistent", False) else made.clamp(-1, 1)
+        return made if _consistent(maker) else held(made, maker.training)
 
     def _real(self, level: int, batch: Batch) -> tuple[Tensor, Tensor | None, Tensor]:
         """Return real images at a level on [-1, 1], their coarse part enlarged if there is one, planes of the label."""
@@ -190,6 +193,11 @@ class LapGAN(ImplicitModel):
 
     def _averaged(self, level: int) -> Average:
         return cast("Average", self.averages[level])
+
+
+def _consistent(maker: nn.Module) -> bool:
+    """Return whether what a level's generator adds is to be without a coarse part."""
+    return isinstance(maker, Detail) and maker.consistent
 
 
 @gan_recipe(own_networks=True, lr=1e-3)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from families.adversarial.losses import NON_SATURATING, weighted_generator
+from families.layers.bounds import held
 from families.layers.convolutional import he
 from families.layers.distances import l2
 from families.layers.options import positive, positive_or_zero, share, whole
@@ -95,7 +96,7 @@ class GlobalLocalNetwork(nn.Module):
     def forward(self, source: Tensor, u: Tensor | None = None) -> Tensor:
         """Map sources ``(B, C, h, w)`` on [-1, 1] to images ``(B, C, H, W)`` there; there is no noise."""
         images = self.coarse.images(source)
-        return (images[0] + self.local(torch.cat(images, 1))).clamp(-1, 1)
+        return held(images[0] + self.local(torch.cat(images, 1)), self.training)
 
 
 def gln(

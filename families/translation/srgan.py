@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from families.adversarial.losses import NON_SATURATING, weighted_generator
+from families.layers.bounds import held
 from families.layers.distances import l2
-from families.layers.options import positive, positive_or_zero, share, whole
+from families.layers.options import one_of, positive, positive_or_zero, share, whole
 from families.layers.perceptual import Perceptual, chosen
 from families.layers.scaling import halved
 from families.translation.blocks import convolution, residual, shuffle
@@ -19,6 +20,8 @@ from families.translation.one_way import Alone, OneWay
 from families.translation.terms import Distance
 from genbench.interface import GenerativeModel
 from genbench.spec import DataSpec
+
+LAYERS = ("low", "middle", "high")
 
 
 class SRResNet(nn.Module):
@@ -49,7 +52,7 @@ class SRResNet(nn.Module):
     def forward(self, source: Tensor, u: Tensor | None = None) -> Tensor:
         """Map sources ``(B, C', H', W')`` on [-1, 1] to images ``(B, C, H, W)`` there."""
         x = self.first(source)
-        return self.last(self.larger(x + self.inner(x))).clamp(-1, 1)
+        return held(self.last(self.larger(x + self.inner(x))), self.training)
 
 
 class Critic(nn.Module):
@@ -133,6 +136,7 @@ def srgan(
     source, factor = enlarges(spec, "srgan")
     positive(lr=lr)
     positive_or_zero(game=game)
+    one_of(LAYERS, layer=layer)
     share(adversarial=adversarial)
     perception, terms = None, []
     if adversarial:

@@ -47,6 +47,15 @@ def test_a_critic_sees_no_image_off_the_range_of_real_ones(name, alpha):
     assert float(images.abs().max()) == 1
 
 
+@pytest.mark.parametrize("name", ["pggan", "stylegan"])
+def test_a_page_that_is_white_all_over_still_learns(name):
+    model = build(name, SPEC, width=4)
+    last = next(one for one in model.generator.end(2).parameters() if one.shape == (1,))
+    torch.nn.init.constant_(last, 9.0)
+    (model.generator(model.draw_noise(4, gen()), 2, 1.0) + 1).square().mean().backward()
+    assert float(last.grad) > 0
+
+
 def test_phases_are_named_by_sides_and_their_shares_are_the_papers_kind():
     names = [phase.name for phase in made().phases()]
     assert names == ["4", "fade-8", "8", "fade-16", "16"]

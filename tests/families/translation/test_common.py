@@ -79,7 +79,8 @@ def shaken(model, amount=0.3):
 
 def largest(seen):
     """The largest number among what a module is given."""
-    return max(float(one.detach().abs().max()) for one in seen if isinstance(one, torch.Tensor) and one.is_floating_point())
+    numbers = [one.detach() for one in seen if isinstance(one, torch.Tensor) and one.is_floating_point()]
+    return max(float(one.abs().max()) for one in numbers)
 
 
 def test_every_translator_says_its_weights():

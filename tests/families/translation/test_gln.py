@@ -80,6 +80,14 @@ def test_losses_are_the_squared_error_and_a_thousandth_of_the_game():
     assert model.condition(black) is None
 
 
+def test_a_page_that_is_white_all_over_still_learns():
+    model = build()
+    nn.init.constant_(model.generator.local[-1].bias, 9.0)
+    black = Batch(torch.zeros(2, 1, 12, 12, dtype=torch.uint8), sources=batch(2).sources)
+    model.generator_loss(black, step())["l2"].backward()
+    assert float(model.generator.local[-1].bias.grad) > 0
+
+
 def test_a_doubled_weight_doubles_its_term():
     one, two = (build(weight=w).generator_loss(batch(), step())["l2"].detach() for w in (1.0, 2.0))
     torch.testing.assert_close(2 * one, two)

@@ -95,6 +95,13 @@ def test_the_generator_minimises_features_and_a_thousandth_of_the_game():
     assert float(logs["loss"]) == pytest.approx(2 * math.log(2)), "the critic's side is whole, of images alone"
 
 
+def test_a_page_that_is_white_all_over_still_learns():
+    net = SRResNet(1, 1, 2, 4, 1)
+    nn.init.constant_(net.last[0].bias, 9.0)
+    (net(torch.randn(2, 1, 4, 4, generator=gen())) + 1).square().mean().backward()
+    assert float(net.last[0].bias.grad) > 0
+
+
 @pytest.mark.parametrize(("layer", "maps"), [("low", (16, 8, 8)), ("middle", (32, 4, 4)), ("high", (64, 2, 2))])
 def test_features_are_those_of_the_layer_that_is_asked_for(layer, maps):
     model = build(layer=layer)
@@ -176,6 +183,7 @@ def test_unlabelled_data_take_the_network_of_a_package():
         ("game", -1.0),
         ("lr", 0.0),
         ("perceptual", "vgg"),
+        ("layer", "lowest"),
     ],
 )
 def test_options_out_of_range_are_refused(option, value):
