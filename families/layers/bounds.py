@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+LEAK = 0.01  # of a gradient that leads back
+
 
 class _Held(torch.autograd.Function):
     @staticmethod
@@ -17,16 +19,17 @@ class _Held(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401 - torch's own context
         (x,) = ctx.saved_tensors
-        outward = ((x > 1) & (gradient < 0)) | ((x < -1) & (gradient > 0))
-        return gradient.masked_fill(outward, 0)
+        outside = (x - x.clamp(-1, 1)).sign()
+        return gradient * torch.where(outside == 0, 1.0, torch.where(outside * gradient > 0, LEAK, 0.0)).to(x.dtype)
 
 
 def held(images: Tensor, learning: bool) -> Tensor:
     """Return images clamped to [-1, 1], as the real ones are that a critic compares them with.
 
-    A digit's background is exactly black, and that of a linear last layer is so nowhere: by nothing else a critic tells
-    the two. While a network learns, the gradient of a value outside counts where descent along it leads back, or a page
-    that is white all over would stay so; in evaluation it is the clamp's own.
+    A digit's background is exactly black, and that of a linear last layer is so nowhere: a critic can tell the two by
+    that alone. While a network learns, a value outside gets a hundredth of the gradients that lead back: with none a
+    page that is white all over would stay so, and with the whole of them a critic keeps drawing backgrounds out of the
+    black again. In evaluation the derivative is the clamp's own.
 
     Args:
         images: values on the scale of [-1, 1], of any shape.

@@ -15,22 +15,22 @@ def test_images_are_clamped(learning):
 
 @pytest.mark.parametrize(
     ("gradient", "back"),
-    [(1.0, [0.0, 1.0, 1.0, 1.0, 1.0]), (-1.0, [-1.0, -1.0, -1.0, -1.0, 0.0])],
+    [(1.0, [0.0, 1.0, 1.0, 1.0, 0.01]), (-1.0, [-0.01, -1.0, -1.0, -1.0, 0.0])],
 )
-def test_a_gradient_counts_outside_where_descent_along_it_leads_back(gradient, back):
+def test_outside_a_hundredth_of_a_gradient_counts_and_only_where_descent_leads_back(gradient, back):
     x = torch.tensor(X, requires_grad=True)
     held(x, learning=True).backward(torch.full((5,), gradient))
-    assert x.grad.tolist() == back
+    assert x.grad.tolist() == pytest.approx(back)
 
 
 def test_a_page_that_is_white_all_over_learns_to_be_black():
     bias = torch.nn.Parameter(torch.tensor(4.0))
-    optimizer = torch.optim.SGD([bias], lr=0.5)
-    for _ in range(20):
+    optimizer = torch.optim.Adam([bias], lr=0.5)
+    for _ in range(40):
         optimizer.zero_grad()
         (held(bias.expand(8), learning=True) + 1).square().mean().backward()
         optimizer.step()
-    assert float(held(bias.detach(), learning=False)) == pytest.approx(-1, abs=1e-3)
+    assert float(held(bias.detach(), learning=False)) == -1
 
 
 def test_in_evaluation_derivatives_are_the_clamps_own_also_forwards():
