@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-LEAK = 0.01  # of a gradient that leads back
+LEAK = 1e-4  # of a gradient that leads back
 
 
 class _Held(torch.autograd.Function):
@@ -27,9 +27,9 @@ def held(images: Tensor, learning: bool) -> Tensor:
     """Return images clamped to [-1, 1], as the real ones are that a critic compares them with.
 
     A digit's background is exactly black, and that of a linear last layer is so nowhere: a critic can tell the two by
-    that alone. While a network learns, a value outside gets a hundredth of the gradients that lead back: with none a
-    page that is white all over would stay so, and with the whole of them a critic keeps drawing backgrounds out of the
-    black again. In evaluation the derivative is the clamp's own.
+    that alone. While a network learns, a value outside gets a ten-thousandth of the gradients that lead back: with none
+    a page that is white all over would stay so, and a hundredth is already enough for a critic to draw backgrounds out
+    of the black again. In evaluation the derivative is the clamp's own.
 
     Args:
         images: values on the scale of [-1, 1], of any shape.
