@@ -29,6 +29,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import scipy.linalg
 import torch
 from torch import Generator, Tensor
 from torch.autograd import forward_ad
@@ -230,13 +231,27 @@ def around(model: Decoder, u: Tensor, batch: Batch) -> Laplace:
     slopes = jacobian(lambda v, rows: model.decode(v, batch.rows(rows)), u).double() * weights[:, :, None]
     pixels, latents = slopes.shape[1:]
     if latents <= pixels:
-        squares, axes = torch.linalg.eigh(slopes.mT @ slopes)
+        squares, axes = eigen(slopes.mT @ slopes)
     else:
-        squares, left = torch.linalg.eigh(slopes @ slopes.mT)
+        squares, left = eigen(slopes @ slopes.mT)
         axes = slopes.mT @ left / squares.clamp(min=torch.finfo(torch.float32).tiny).sqrt()[:, None, :]
     spreads = (1 + squares.clamp(min=0.0)).rsqrt()
     said = max(int((spreads < NEAR).sum(1).max()), 1)  # ascending squares: those that say most are the last
     return Laplace(u.detach(), axes[..., -said:].to(u.dtype).contiguous(), spreads[:, -said:].to(u.dtype))
+
+
+def eigen(matrices: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the eigenvalues of symmetric matrices ``(N, k, k)``, ascending, and their vectors.
+
+    Torch's solver divides and conquers, and may not come to an end where most of a matrix is exactly zero, as by pixels
+    that are black whatever the noise; then the one that iterates on the whole does.
+    """
+    try:
+        return torch.linalg.eigh(matrices)
+    except torch.linalg.LinAlgError:
+        found = [scipy.linalg.eigh(one, driver="ev") for one in matrices.cpu().numpy()]
+        values, vectors = (torch.stack([torch.from_numpy(one) for one in part]) for part in zip(*found, strict=True))
+        return values.to(matrices.device), vectors.to(matrices.device)
 
 
 def jacobian(decode: Callable[[Tensor, Tensor], Tensor], u: Tensor) -> Tensor:
