@@ -12,7 +12,7 @@ from families.adversarial.losses import NON_SATURATING, weighted_generator
 from families.layers.bounds import held
 from families.layers.distances import l2
 from families.layers.options import one_of, positive, positive_or_zero, share, whole
-from families.layers.perceptual import Perceptual, chosen
+from families.layers.perceptual import CLASSIFIER, PLACES, Perceptual, chosen
 from families.layers.scaling import halved
 from families.translation.blocks import convolution, residual, shuffle
 from families.translation.checks import enlarges
@@ -20,8 +20,6 @@ from families.translation.one_way import Alone, OneWay
 from families.translation.terms import Distance
 from genbench.interface import GenerativeModel
 from genbench.spec import DataSpec
-
-LAYERS = ("low", "middle", "high")
 
 
 class SRResNet(nn.Module):
@@ -136,7 +134,7 @@ def srgan(
     source, factor = enlarges(spec, "srgan")
     positive(lr=lr)
     positive_or_zero(game=game)
-    one_of(LAYERS, layer=layer)
+    one_of(PLACES[CLASSIFIER], layer=layer)
     share(adversarial=adversarial)
     perception, terms = None, []
     if adversarial:
