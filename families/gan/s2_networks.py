@@ -8,12 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from families.adversarial.dcgan import Generator
-from families.gan.surface import CLASSES, of_unit_length
+from families.gan.surface import CLASSES, of_unit_length, settled
 from families.layers.convolutional import faint, he
 
 
 class Structure(nn.Module):
-    """A generator of surfaces: the shared one to three maps, of length 1 at each place.
+    """A generator of surfaces: the shared one to three maps, of length 1 at each place, upright where they hardly lean.
 
     Args:
         sides: height and width of surfaces.
@@ -27,7 +27,7 @@ class Structure(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Map codes ``(B, Z)`` to normals ``(B, 3, H', W')``."""
-        return of_unit_length(self.maps(z))
+        return settled(of_unit_length(self.maps(z)))
 
 
 class Style(nn.Module):

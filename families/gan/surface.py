@@ -14,6 +14,7 @@ STEEPNESS = 4.0  # k: how high the grey level stands, in pixels
 FLAT = math.cos(math.radians(15))  # of a normal's third number, from which on it counts as upright
 SECTORS = 8
 CLASSES = 1 + SECTORS
+SLIGHT = 0.1  # of a made normal's first two numbers, up to which they count as none
 LUMINANCE = (0.299, 0.587, 0.114)
 EPSILON = 1e-8
 
@@ -45,6 +46,15 @@ def surface(images: Tensor) -> Tensor:
 def of_unit_length(maps: Tensor) -> Tensor:
     """Return maps ``(B, 3, H, W)`` whose three numbers are of length 1 at each place."""
     return maps / (maps.square().sum(1, keepdim=True) + EPSILON).sqrt()
+
+
+def settled(normals: Tensor) -> Tensor:
+    """Return normals ``(B, 3, H, W)`` that stand upright where they hardly lean, as the real ones of plain ground do.
+
+    What the first two numbers have beyond 0.1 is left of them, and the length is 1 again. The background of digits is
+    exactly upright, and a network's numbers are exactly 0 nowhere: a critic can tell the two by that alone.
+    """
+    return of_unit_length(torch.cat([F.softshrink(normals[:, :2], SLIGHT), normals[:, 2:]], 1))
 
 
 def leanings(normals: Tensor) -> Tensor:

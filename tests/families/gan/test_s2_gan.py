@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from families.gan.s2_gan import S2GAN
-from families.gan.surface import leanings, surface
+from families.gan.surface import leanings, settled, surface
 from families.layers.evaluation import evaluation
 from genbench import Batch, Budget, DataSpec, FitConfig, Split, Splits, data
 from tests.families.gan.tiny import SPEC, batch, build, gen, moved_by, step
@@ -49,6 +49,22 @@ def test_sectors_of_45_degrees_follow_from_the_right_to_the_bottom():
 def test_made_normals_are_of_unit_length():
     normals = made().structure(torch.randn(5, 6, generator=gen()))
     torch.testing.assert_close(normals.norm(dim=1), torch.ones(5, 4, 4), atol=1e-3, rtol=0)
+
+
+def test_normals_that_hardly_lean_stand_upright_and_others_lose_a_tenth():
+    leans = torch.tensor([[0.09, -0.06, 1], [0.5, -0.06, 0.8], [-0.5, 0.3, 0.8]], dtype=torch.float64)
+    wanted = torch.tensor([[0, 0, 1], [0.4, 0, 0.8], [-0.4, 0.2, 0.8]], dtype=torch.float64)
+    found = settled(leans.T[None, :, None])[0, :, 0].T
+    torch.testing.assert_close(found, wanted / wanted.norm(dim=1, keepdim=True))
+    assert found[0, :2].tolist() == [0, 0]
+
+
+def test_a_structure_s_plain_ground_is_exactly_that_of_real_images():
+    structure = made().structure
+    with torch.no_grad():
+        structure.maps.layers[-2].weight.zero_()
+        structure.maps.layers[-2].bias.copy_(torch.tensor([0.05, -0.05, 1]))
+    assert torch.equal(structure(torch.randn(5, 6, generator=gen())), surface(torch.zeros(5, 1, 8, 8)))
 
 
 def test_phases_and_what_their_turns_learn():
