@@ -106,7 +106,13 @@ class S2GAN(ImplicitModel):
     def setting(self) -> str:
         """What the recipe prescribes beside its loss, for a column of the table."""
         shares = ", ".join(f"{name} {share:g}" for name, share in SHARES.items())
-        parts = [f"phases: {shares}", f"surface of the image by weight {self.weight:g}", f"upright within {SLIGHT:g}"]
+        joint = ", ".join(f"{name} ×{rate:g}" for name, rate in SLOWER.items())
+        parts = [
+            f"phases: {shares}",
+            f"joint rates: {joint}",
+            f"surface of the image by weight {self.weight:g}",
+            f"upright within {SLIGHT:g}",
+        ]
         return "; ".join([*parts, *self.rules.said])
 
     def structure_critic_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:

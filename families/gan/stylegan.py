@@ -64,10 +64,23 @@ class StyleGAN(GrowingGAN):
         self.truncated = truncated
         self.register_buffer("mean", torch.zeros(self.generator.sizes[0]))
 
+    @property
+    def truncation(self) -> float:
+        """ψ of samples: 1 for none, 0 for the mean style alone."""
+        return self._truncation
+
+    @truncation.setter
+    def truncation(self, value: float) -> None:
+        if not 0 <= value <= 1:
+            raise ValueError(f"truncation={value}: give 0 to 1, 1 for none")
+        self._truncation = value
+
     def marks(self) -> Sequence[str]:
         """Return what sets the networks apart, in words."""
         dense: Any = [layer for layer in self.generator.mapping if isinstance(layer, EqualisedLinear)]
         parts = [f"styles of {len(dense)} layers at rate ×{dense[0].rate:g}", f"mixed with chance {self.mixing:g}"]
+        parts += [f"constant begun as {self.generator.constant.start}"]
+        parts += [] if self.generator.noise else ["no noise in the layers"]
         reach = "" if self.truncated is None else f" in the first {self.truncated} layers"
         return [*parts, *([f"samples at ψ {self.truncation:g}{reach}"] * (self.truncation != 1))]
 
@@ -151,6 +164,7 @@ def stylegan(
     mapping: int = 8,
     slow: float = 0.01,
     constant: str = "ones",
+    noise: bool = True,
 ) -> ImplicitModel:
     """StyleGAN (1812.04948): a mapping network, styles by adaptive instance normalisation, noise at every layer.
 
@@ -171,6 +185,7 @@ def stylegan(
         slow: their rate beside all others'; 0.1 for trainings of some thousand rounds, where styles else hardly move.
         constant: how the constant that the synthesis begins with begins: ``"ones"`` as in the paper, whose first
             instance normalisation then has nothing to normalise, or ``"noise"`` as in its successor (1912.04958).
+        noise: whether every layer adds a plane of noise.
 
     Raises:
         ValueError: for an option out of range.
@@ -178,13 +193,11 @@ def stylegan(
     if mixing != 1:
         share(mixing=mixing)
     positive(gamma=gamma)
-    if not 0 <= truncation <= 1:
-        raise ValueError(f"truncation={truncation}: give 0 to 1, 1 for none")
     if truncated is not None:
         whole(0, truncated=truncated)
     levels = halvings(*builder.spec.shape[1:]) + 1
     first = stages(levels)[0].level
-    start: dict[str, Any] = {"mapping": mapping, "slow": slow, "constant": constant}
+    start: dict[str, Any] = {"mapping": mapping, "slow": slow, "constant": constant, "noise": noise}
     generator = StyleGenerator(builder.spec.shape, builder.latents, levels, builder.width, first, **start)
     return StyleGAN(
         builder.spec,

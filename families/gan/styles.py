@@ -58,6 +58,7 @@ class Constant(nn.Module):
         super().__init__()
         one_of(STARTS, constant=start)
         shape = (1, channels, *sides)
+        self.start = start
         self.map = nn.Parameter(torch.ones(shape) if start == "ones" else torch.randn(shape))
 
     def forward(self, n: int) -> Tensor:
@@ -79,23 +80,26 @@ class StyledLayer(nn.Module):
         out: channels that go out.
         styles: the size W of w.
         larger: whether maps are enlarged and blurred here.
+        noise: whether a plane of noise is added here.
     """
 
-    def __init__(self, into: int, out: int, styles: int, *, larger: bool) -> None:
+    def __init__(self, into: int, out: int, styles: int, *, larger: bool, noise: bool) -> None:
         super().__init__()
         self.convolution = EqualisedConv2d(into, out, 3, bias=False) if into else None
         self.blur = Blur() if larger else None
-        self.strength = nn.Parameter(torch.zeros(out))
+        self.strength = nn.Parameter(torch.zeros(out)) if noise else None
         self.bias = nn.Parameter(torch.zeros(out))
         self.style = EqualisedLinear(styles, 2 * out, gain=1.0)
 
-    def forward(self, x: Tensor, plane: Tensor, w: Tensor) -> Tensor:
+    def forward(self, x: Tensor, plane: Tensor | None, w: Tensor) -> Tensor:
         """Map maps ``(B, C, H, W)``, a plane of noise ``(B, 1, H', W')`` and styles ``(B, W)`` to maps ``(B, …)``."""
         if self.convolution is not None:
             x = self.convolution(x if self.blur is None else up(x))
         if self.blur is not None:
             x = self.blur(x)
-        x = x + self.strength[:, None, None] * plane + self.bias[:, None, None]
+        if self.strength is not None:
+            x = x + self.strength[:, None, None] * plane
+        x = x + self.bias[:, None, None]
         return self.styled(instance_norm(F.leaky_relu(x, 0.2)), w)
 
     def styled(self, x: Tensor, w: Tensor) -> Tensor:
@@ -116,9 +120,10 @@ class StyleGenerator(GrowingGenerator):
         mapping: dense layers from z to w.
         slow: their rate beside the synthesis's.
         constant: how the constant begins.
+        noise: whether every layer has a plane of noise.
 
     Attributes:
-        sizes: the parts of the noise: z, then a plane a layer.
+        sizes: the parts of the noise: z, then a plane a layer, if they have one.
     """
 
     def __init__(
@@ -132,21 +137,23 @@ class StyleGenerator(GrowingGenerator):
         mapping: int = 8,
         slow: float = 0.01,
         constant: str = "ones",
+        noise: bool = True,
     ) -> None:
         super().__init__(first)
         whole(1, width=width, mapping=mapping)
         positive(slow=slow)
         sizes = channels(levels, width)
         self.sides = [[side >> (levels - 1 - level) for side in shape[1:]] for level in range(levels)]
-        self.sizes = [latents, *(math.prod(sides) for sides in self.sides for _ in range(PER_LEVEL))]
+        self.noise = noise
+        self.sizes = [latents, *(math.prod(sides) for sides in self.sides for _ in range(PER_LEVEL if noise else 0))]
         dense = [EqualisedLinear(latents, latents, rate=slow) for _ in range(mapping)]
         self.mapping = nn.Sequential(*(part for layer in dense for part in (layer, nn.LeakyReLU(0.2))))
         self.constant = Constant(sizes[0], self.sides[0], constant)
         self.levels = nn.ModuleList()
         for level, own in enumerate(sizes):
             into = sizes[level - 1] if level else 0
-            start = StyledLayer(into, own, latents, larger=level > 0)
-            self.levels.append(nn.ModuleList([start, StyledLayer(own, own, latents, larger=False)]))
+            start = StyledLayer(into, own, latents, larger=level > 0, noise=noise)
+            self.levels.append(nn.ModuleList([start, StyledLayer(own, own, latents, larger=False, noise=noise)]))
         self.ends = nn.ModuleList(EqualisedConv2d(size, shape[0], 1, gain=1.0) for size in sizes[first:])
 
     def mapped(self, z: Tensor) -> Tensor:
@@ -168,7 +175,8 @@ class StyleGenerator(GrowingGenerator):
             if how.mean is not None and (how.truncated is None or place < how.truncated):
                 own = torch.lerp(how.mean.to(own), own, how.psi)
             layers: Any = self.levels[at]
-            x = layers[within](x, planes[place].unflatten(1, (1, *self.sides[at])), own)
+            plane = planes[place].unflatten(1, (1, *self.sides[at])) if self.noise else None
+            x = layers[within](x, plane, own)
         return self.image(x, below, level, alpha)
 
     def body(self, level: int) -> Sequence[nn.Module]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -74,7 +74,7 @@ class TripleGAN(FewLabels):
         classifier: q, images on [-1, 1] → logits.
         noise: the deviation of what is added to all that the critic sees.
         pseudo: the share of the critic's reals that are images of the batch with the classifier's class.
-        classifier_optimizer: a function that makes the classifier's optimiser.
+        classifier_lr: the classifier's learning rate.
         average: decay of the moving averages of generator and classifier; 0 for none.
         options: what else :class:`GAN` takes.
     """
@@ -85,7 +85,7 @@ class TripleGAN(FewLabels):
         classifier: nn.Module,
         noise: float,
         pseudo: float,
-        classifier_optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
+        classifier_lr: float,
         average: float = 0.0,
         **options: Any,  # noqa: ANN401 - handed on
     ) -> None:
@@ -93,7 +93,7 @@ class TripleGAN(FewLabels):
         self.classifier = classifier
         self.noise = noise
         self.pseudo = pseudo
-        self.classifier_optimizer = classifier_optimizer
+        self.classifier_lr = classifier_lr
         self.classifier_average = Average({"classifier": classifier}, average) if average else None
 
     def phases(self) -> Sequence[Phase]:
@@ -101,17 +101,20 @@ class TripleGAN(FewLabels):
         (phase,) = super().phases()
         critic, generator = phase.turns
         play = partial(Turn, "classifier", [self.classifier], after=self._after_classifier)
-        alone = play(self.supervised_loss, self.classifier_optimizer)
-        third = play(self.classifier_loss, self.classifier_optimizer)
+        optimizer = partial(ADAM, lr=self.classifier_lr)
+        alone, third = play(self.supervised_loss, optimizer), play(self.classifier_loss, optimizer)
         first = self.counted(Phase("classifier", CLASSIFIER_SHARE, [alone]))
         return [first, Phase("game", 1 - CLASSIFIER_SHARE, [critic, generator, third])]
 
     @property
     def setting(self) -> str:
         """What the recipe prescribes beside its loss, for a column of the table."""
-        return (
-            f"{super().setting}; noise {self.noise:g} before the critic; {self.pseudo:g} of reals with guessed labels"
-        )
+        own = [
+            f"classifier's rate {self.classifier_lr:g}",
+            f"noise {self.noise:g} before the critic",
+            f"{self.pseudo:g} of reals with guessed labels",
+        ]
+        return "; ".join([super().setting, *own])
 
     def critic_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:
         """Return ``E s(-C(x, c)) + ½ E s(C(G(z, c), c)) + ½ E Σ_c q(c given x) s(C(x, c))``, s the softplus."""
@@ -242,6 +245,6 @@ def triple_gan(
             classifier=classifier,
             noise=noise,
             pseudo=pseudo,
-            classifier_optimizer=partial(ADAM, lr=classifier_lr),
+            classifier_lr=classifier_lr,
         ),
     )
