@@ -192,8 +192,8 @@ def table(
     if output is not None:
         tables.save(output, cells, fmt, sort, view)
         console().print(str(output), markup=False, highlight=False, soft_wrap=True)
-    elif fmt is None and sort is None and sys.stdout.isatty():
-        tables.show(cells, console(), view=view)
+    elif fmt is None and sys.stdout.isatty():
+        tables.show(cells, console(), sort, view)
     else:
         sys.stdout.write(tables.render(cells, fmt or "md", sort, view).rstrip("\n") + "\n")
 

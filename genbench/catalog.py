@@ -216,7 +216,8 @@ def build(name: str, spec: DataSpec, *, seed: int = 0, **options: Any) -> Genera
     known = entry.options()
     for option in options:
         if option not in known:
-            raise ValueError(f"recipe {name!r} has no option {option!r}: {nearest(option, known)}")
+            said = f"{nearest(option, known)} (genbench describe {name} lists all)"
+            raise ValueError(f"recipe {name!r} has no option {option!r}: {said}")
     lacks = [given for given in entry.given if not spec.has(given)]
     if lacks:
         raise ValueError(f"recipe {name!r} needs a {lacks[0]} with each image, and this data set has none")

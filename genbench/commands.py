@@ -105,7 +105,7 @@ def sample(
     pixels: Annotated[
         Literal["median", "drawn"] | None, typer.Option(help="Each pixel's median, or its noise too.")
     ] = None,
-    truncation: Annotated[float | None, typer.Option(help="Noise within ±T: better images, fewer kinds.")] = None,
+    truncation: Annotated[float | None, typer.Option(help="Nearer to the mean: better images, fewer kinds.")] = None,
     complete: Annotated[bool, typer.Option("--complete", help="Test images, the top kept, the rest drawn.")] = False,
     keep: Annotated[int | None, typer.Option(help="Rows kept by --complete; half of them by default.")] = None,
     source: Annotated[
@@ -223,7 +223,7 @@ def evaluate(
     ],
     label: Annotated[str, typer.Option(help="Label of the row.")],
     out: Annotated[Path, typer.Option(help="Folder of the run that gets the row.")],
-    extractor: Annotated[str | None, typer.Option(help="Feature extractor; by default that of the other rows.")] = None,
+    extractor: Annotated[str | None, typer.Option(help="Feature extractor; by default that of the run.")] = None,
     seed: Annotated[
         int, typer.Option(help="Seed of the row: that of the model's training, where there are several.")
     ] = 0,
@@ -255,7 +255,7 @@ def evaluate(
         root=data_dir,
         fresh=fresh,
     )
-    tables.show(records(out), console())
+    tables.show(records(out), console(), view=evaluate.view_of(out))
 
 
 def compare(

@@ -42,6 +42,8 @@ def run(
     devices_per_cell: int | None = None,
     labelled: int | None = None,
     effort: str | None = None,
+    checkpoint: str | None = None,
+    watch: Sequence[str] = (),
     measures: Sequence[str] | None = None,
     anchors: bool = True,
     size: int | None = None,
@@ -76,6 +78,8 @@ def run(
         devices_per_cell: the number of devices that share each batch of a cell's training.
         labelled: the number of training images that keep their label.
         effort: the effort of estimated likelihoods: ``"fast"``, ``"standard"`` or ``"paper"``.
+        checkpoint: the weights that are measured: ``"last"``, or ``"best on validation"`` of ten over the budget.
+        watch: ``["fid"]`` for the FID of ten checkpoints over the budget, in each cell's curves.
         measures: the groups of figures to measure, of ``"nll"``, ``"fid"`` and ``"speed"``; all by default.
         anchors: whether the rows that nobody trains are measured too.
         size: the side in pixels that a folder's images are resized to.
@@ -114,7 +118,7 @@ def run(
     folder = Path(out) if out is not None else results_folder(str(suite), whole)
     words = [f"{name}={to_value(value)}" for name, value in (options or {}).items()]
     told = (dataset, size, tuple(recipes), words, tuple(seeds), budget, precision, devices_per_cell, labelled, effort)
-    changes = Overrides(*told, measures=measures, anchors=anchors, alpha=alpha)
+    changes = Overrides(*told, measures=measures, anchors=anchors, alpha=alpha, checkpoint=checkpoint, watch=watch)
     where = None if root is None else Path(root)
     wanted = overridden(whole, changes)
     placing.check(jobs, ray, threads, wanted.devices, storage)
@@ -126,7 +130,7 @@ def run(
     runner.run(
         wanted,
         folder,
-        Console(file=io.StringIO()) if quiet else console(),
+        Console(file=io.StringIO(), force_jupyter=False) if quiet else console(),
         command=replay.command,
         device=on,
         fresh=fresh,
@@ -244,7 +248,7 @@ def evaluate(
         translations: whether sample i was made of the test split's source i.
         label: the label of the row.
         out: the folder of a run that gets the row; None keeps nothing.
-        extractor: the name of the feature extractor; by default that of the rows in ``out``.
+        extractor: the name of the feature extractor; by default that of the rows in ``out``, else of its suite.
         seed: the seed of the row.
         size: the side in pixels that a folder data set's images are resized to.
         alpha: the ground behind transparent pixels of a folder's images, or ``"refuse"``.

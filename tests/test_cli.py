@@ -14,6 +14,7 @@ from genbench.records.record import Record
 from genbench.runs import runner, suite
 from genbench.suites import titles
 from tests.commands import pictures, refused, script
+from tests.records import quality, record
 from tests.records import run as fake_run
 
 
@@ -29,7 +30,10 @@ def genbench_(monkeypatch, capsys):
         (["run", "smoke", "--recipe", "vea"], "unknown recipe 'vea': did you mean vae"),
         (["run", "smoke", "--dataset", "digit"], "unknown data set 'digit': did you mean digits?"),
         (["run", "smoke", "--dataset", "edge:digits"], "unknown variant 'edge'"),
-        (["run", "smoke", "--set", "widht=3"], "has option 'widht': did you mean width"),
+        (
+            ["run", "smoke", "--set", "widht=3"],
+            "has option 'widht': did you mean width or weight? (genbench describe RECIPE lists",
+        ),
         (["run", "smoke", "--recipe", "vae", "--set", "width=0"], "row 'vae' on digits: width=0"),
         (["run", "smoke", "--recipe", "vae", "--set", "width=wide"], "row 'vae' on digits"),
         (["run", "smoke", "--recipe", "pix2pix", "--set", "width="], "give a TOML value"),
@@ -162,6 +166,15 @@ def test_a_table_is_text_in_a_pipe(genbench_, tmp_path):
     assert status == 0
     assert json.loads(out)[0]["status"] == "failed"
     assert "no such column" in refused(genbench_("table", folder, "--sort", "fidd"))
+
+
+def test_a_table_is_sorted_in_a_terminal_too(genbench_, tmp_path, monkeypatch):
+    folder = fake_run(tmp_path, [record("a", quality=quality(80.0)), record("b", quality=quality(40.0))])
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    status, out, _ = genbench_("table", folder, "--sort", "fid")
+    assert status == 0
+    assert "|" not in out, "which Markdown has"
+    assert out.index(" b ") < out.index(" a ")
 
 
 def test_a_bug_is_not_hidden_and_debugging_shows_the_trace(genbench_, monkeypatch):

@@ -67,6 +67,25 @@ def test_a_run_is_shown_as_its_page_has_it_and_a_frame_of_some_rows_too(tmp_path
         genbench.show(folder, columns="fidd")
 
 
+def test_a_quiet_run_is_quiet_in_a_notebook_too_and_passes_on_what_is_asked_for(tmp_path, monkeypatch, capsys):
+    heard, shown = {}, []
+
+    def run(suite, out, console, **_):
+        heard.update(suite=suite)
+        console.print("said")
+        fake_run(out, [record("vae")])
+
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr("rich.jupyter.display", lambda *said: shown.append(said))
+    monkeypatch.setattr("genbench.runs.runner.run", run)
+    genbench.run("smoke", out=tmp_path, quiet=True, checkpoint="best on validation", watch=["fid"])
+    assert (heard["suite"].checkpoint, heard["suite"].watch) == ("best on validation", ("fid",))
+    assert not shown
+    assert capsys.readouterr().out == ""
+    genbench.run("smoke", out=tmp_path)
+    assert shown, "what is not quiet is shown"
+
+
 def test_samples_are_shown_as_one_picture():
     samples = torch.arange(12, dtype=torch.uint8).view(12, 1, 1, 1).expand(12, 1, 2, 2)
     picture = genbench.show(samples, levels=16, across=4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ import torch
 from genbench.contract.answers import values
 from genbench.contract.breach import Breach, same
 from genbench.contract.tiny import draw, noise, splits
-from genbench.interface import GenerativeModel, Step
+from genbench.interface import GenerativeModel, Phase, Step
 from genbench.spec import Batch, Splits
 from genbench.training.batches import Stream
 from genbench.training.checkpoint import load, save
@@ -22,7 +23,7 @@ from genbench.training.turns import TurnRunner, restored
 
 BATCH = 8
 ROUNDS = 5
-STEPS, CUT = 7, 5
+STEPS, CUT = 7, 5  # of each phase, and the one in which it is cut off
 
 
 @dataclass(frozen=True)
@@ -93,30 +94,47 @@ class _Cut(Exception):
 
 
 def resumed(make: Callable[[int], GenerativeModel], folder: Path) -> str:
-    """Check that a training that was cut off ends as if it had not been, bit for bit.
+    """Check that a training that was cut off in each of its phases ends as if it had not been, bit for bit.
+
+    Phases share the steps evenly here, so that each has as many before its cut as behind it.
 
     Args:
         make: a function of a seed that makes the model, not yet trained.
         folder: the folder in which a checkpoint may lie.
     """
     path = folder / "training.pt"
-    config = FitConfig(Budget(steps=STEPS), BATCH, seed=2, checkpoint=path, checkpoint_seconds=0)
-    whole = make(0)
+    whole = _evenly(make(0))
     data = splits(whole.spec)
+    phases = len(whole.phases())
+    config = FitConfig(Budget(steps=phases * STEPS), BATCH, seed=2, checkpoint=path, checkpoint_seconds=0)
     fit(whole, data, replace(config, checkpoint=None))
-
-    def cut(progress: Progress) -> None:
-        if progress.step == CUT:
-            raise _Cut
-
-    with suppress(_Cut):
-        fit(make(0), data, config, callbacks=[cut])
-    rest = make(9)  # other weights to begin with: all of it must come from the checkpoint
-    rest.origin = whole.origin
+    rest = _evenly(make(0))
+    for place in range(phases):
+        with suppress(_Cut):
+            fit(rest, data, config, callbacks=[partial(_cut, place * STEPS + CUT)], resume=path if place else None)
+        rest = _evenly(make(9))  # other weights to begin with: all of it must come from the checkpoint
+        rest.origin = whole.origin
     fit(rest, data, config, resume=path)
     if not same(whole.state_dict(), rest.state_dict()):
         raise Breach("cut off and gone on with, it ends with other weights: something that it keeps is no buffer")
     batch = data.validation.rows(slice(6))
     if not torch.equal(draw(whole, batch), draw(rest, batch)):
         raise Breach("cut off and gone on with, it draws other samples: something that it keeps is no buffer")
-    return f"the same after {STEPS} steps, cut off in the {CUT}th"
+    each = f"in the {CUT}th" if phases == 1 else f"in each of its {phases} phases"
+    return f"the same after {phases * STEPS} steps, cut off {each}"
+
+
+def _evenly(model: GenerativeModel) -> GenerativeModel:
+    phases = model.phases
+
+    def even() -> Sequence[Phase]:
+        found = phases()
+        return [replace(phase, share=1 / len(found)) for phase in found]
+
+    model.phases = even  # type: ignore[method-assign]
+    return model
+
+
+def _cut(at: int, progress: Progress) -> None:
+    if progress.step == at:
+        raise _Cut

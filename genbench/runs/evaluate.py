@@ -34,7 +34,7 @@ from genbench.runs.conditions import shown as shown_beside
 from genbench.runs.config import EVALUATED, Cell, Setting, checked_label
 from genbench.runs.preflight import check_extractor, check_judged
 from genbench.runs.stamping import stamped
-from genbench.runs.suite import ANCHOR_NAMES, SEEDS
+from genbench.runs.suite import ANCHOR_NAMES, SEEDS, Suite
 from genbench.runs.suite import read as read_suite
 from genbench.runs.sweep import check_unlinked
 from genbench.runs.translations import translation_measures
@@ -87,7 +87,7 @@ def evaluate(
             are several, so that each is asked for a class where one is known, and has a target of its own where source
             and image belong together.
         label: the label of the row.
-        extractor: the name of the feature extractor; by default that of the run's other rows.
+        extractor: the name of the feature extractor; by default that of the run's other rows, else of its suite.
         seed: the seed of the row: that of the model's training, where several are evaluated.
         size: the side that a folder data set's images are resized to; the samples never are.
         alpha: the ground behind transparent pixels of a folder's images, or ``"refuse"``; of samples too.
@@ -107,7 +107,7 @@ def evaluate(
     if not 0 <= seed < SEEDS:
         raise ValueError(f"seed {seed}: give a whole number from 0 to {SEEDS - 1}")
     others = records(out) if layout.record_files(out) else []
-    extractor = extractor or next((r.extractor for r in others if r.extractor and r.status != "evaluated"), EXTRACTOR)
+    extractor = extractor or _extractor(others, out)
     check_extractor(extractor)
     chosen_device(device)
     known = data.load(dataset, root=root, size=size, alpha=alpha)
@@ -130,7 +130,7 @@ def evaluate(
         labelled=None, given=given, seed=seed, budget={}, batch_size=0, extractor=extractor,
         precision="float32", samples=n, likelihoods=0, draws=0, estimated=0, timing=0.0, device=device,
     )  # fmt: skip
-    view = _view(out)
+    view = view_of(out)
     path = str(images) if isinstance(images, Path | str) else None
     command = _command(path, cell, root, labels is not None)
     setting = Setting(f"Samples of {label}", root, revision(), partial(verbatim, command))
@@ -224,12 +224,24 @@ def _measured(
     )
 
 
-def _view(out: Path) -> View | None:
+def view_of(out: Path) -> View | None:
     """Return the columns of a run's own suite; None where there is none that this version can read."""
+    suite = _suite(out)
+    return None if suite is None else View.of(suite.columns)
+
+
+def _suite(out: Path) -> Suite | None:
     try:
-        return View.of(read_suite(str(out / layout.SUITE)).columns)
+        return read_suite(str(out / layout.SUITE))
     except ValueError:
         return None
+
+
+def _extractor(others: Sequence[Record], out: Path) -> str:
+    """Return the extractor of a run's rows, else of its suite, else the usual one."""
+    said = next((record.extractor for record in others if record.extractor and record.status != EVALUATED), None)
+    suite = _suite(out)
+    return said or (suite.extractor if suite else EXTRACTOR)
 
 
 def _usual(others: Sequence[Record], dataset: str) -> int | None:

@@ -92,12 +92,14 @@ def set_dials(model: GenerativeModel, name: str, **dials: float | None) -> None:
             continue
         if not hasattr(model, dial):
             raise ValueError(f"--{dial} {value}: {name} draws at no {dial}; leave it out")
-        if not LEAST_DIAL <= value < math.inf:
-            whole = "; 1 draws from the model" if dial == "temperature" else ""
-            raise ValueError(f"--{dial} {value}: give a positive number, {LEAST_DIAL} or more{whole}")
+        if dial == "temperature" and not LEAST_DIAL <= value < math.inf:
+            raise ValueError(f"--{dial} {value}: give a positive number, {LEAST_DIAL} or more; 1 draws from the model")
         if dial == "temperature" and getattr(model, PIXELS, None) == "median":
             raise ValueError(f"--temperature {value}: pixels are medians, which it does not move; add --pixels drawn")
-        setattr(model, dial, value)
+        try:
+            setattr(model, dial, value)
+        except ValueError as error:  # what a truncation may be, its model says
+            raise ValueError(f"--{error}") from None
 
 
 def class_names(cell: Path) -> tuple[str, ...]:
@@ -123,6 +125,14 @@ def label_of(label: int | str | None, model: GenerativeModel, name: str, cell: P
     return number
 
 
+def words_of(cell: Path) -> Vocabulary | None:
+    """Return the words and thresholds that the record of a cell's folder holds; None where it holds none."""
+    known = Record.read(cell).stamp.get("captions") if (cell / layout.RECORD).is_file() else None
+    if known is None:
+        return None
+    return Vocabulary(tuple(known["words"]), {name: tuple(parts) for name, parts in known["thresholds"].items()})
+
+
 def tokens_of(caption: str, model: GenerativeModel, name: str, cell: Path) -> Tensor:
     """Return the tokens ``(T,)`` of a caption by the words that the cell's record holds.
 
@@ -133,11 +143,11 @@ def tokens_of(caption: str, model: GenerativeModel, name: str, cell: Path) -> Te
         raise ValueError(f"--caption {caption!r}: {name} draws without captions")
     if not cell.is_dir():
         raise ValueError(f"--caption {caption!r}: give the cell's folder, whose record holds the words")
-    known = Record.read(cell).stamp.get("captions")
+    known = words_of(cell)
     if known is None:
         raise ValueError(f"--caption {caption!r}: the record of {cell} holds no words; leave it out")
     try:
-        return Vocabulary(**known).tokens(caption)
+        return known.tokens(caption)
     except ValueError as error:
         raise ValueError(f"--caption {caption!r}: {error}") from error
 

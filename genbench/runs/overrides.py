@@ -187,7 +187,9 @@ def _set(rows: Sequence[SuiteRow], item: str) -> list[SuiteRow]:
     known = {row.recipe: recipe(row.recipe).options() if row.recipe != ANCHORS else {} for row in rows}
     if not any(name in options for options in known.values()):
         there = {option for options in known.values() for option in options}
-        raise ValueError(f"--set {item!r}: none of {', '.join(known)} has option {name!r}: {nearest(name, there)}")
+        listed = "genbench describe RECIPE lists all of one"
+        said = f"none of {', '.join(known)} has option {name!r}: {nearest(name, there)} ({listed})"
+        raise ValueError(f"--set {item!r}: {said}")
     return [
         row.model_copy(update={"options": row.options | {name: value}}) if name in known[row.recipe] else row
         for row in rows

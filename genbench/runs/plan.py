@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from genbench.catalog import recipe
 from genbench.data.dataset import digest
 from genbench.files import linked, restore, unfinished_of
 from genbench.records import layout
@@ -17,7 +16,7 @@ from genbench.runs import anchors
 from genbench.runs.config import ANCHORS, GROUPS, LAST, SPEED, Cell
 from genbench.runs.preflight import built_models, checked_data, sample_count
 from genbench.runs.suite import Suite, SuiteRow
-from genbench.runs.time_estimate import fit_seconds, measure_seconds, memory_bytes
+from genbench.runs.time_estimate import anchor_seconds, fit_seconds, kind_of, measure_seconds, memory_bytes
 from genbench.runs.unfinished import check_resumable, check_training, configuration_of, has_training, trains_on
 from genbench.spec import Batch
 from genbench.training.precision import resolved
@@ -41,6 +40,7 @@ class Job:
         fit_seconds: the seconds expected of training.
         measure_seconds: the seconds expected of all the rest.
         memory: the bytes of memory that it may take, a guess for who places it beside others.
+        kind: what jobs have in common that take about as long to measure: how their likelihood comes about, or anchors.
     """
 
     cell: Cell
@@ -49,6 +49,7 @@ class Job:
     fit_seconds: float = 0.0
     measure_seconds: float = 0.0
     memory: int = 0
+    kind: str = ANCHORS
 
     @property
     def unfinished(self) -> Path:
@@ -59,11 +60,6 @@ class Job:
     def trains(self) -> bool:
         """Whether a model is to be trained, or trained on."""
         return self.how in ("run", "resume", "on") and self.cell.recipe != ANCHORS
-
-    @property
-    def kind(self) -> str:
-        """What jobs have in common that take about as long to measure: the kind of their likelihood, or anchors."""
-        return ANCHORS if self.cell.recipe == ANCHORS else recipe(self.cell.recipe).likelihood
 
     @property
     def todo(self) -> bool:
@@ -130,15 +126,15 @@ def plan(
         folders = {
             anchor: layout.cell_folder(folder, name, anchor, cell.seed) for anchor in anchors.names(dataset.spec)
         }
-        job = _job(cell, folders, fresh, measure_again, measure_seconds(cell, len(dataset.train)))
+        job = _job(cell, folders, fresh, measure_again, anchor_seconds(cell, len(dataset.train)))
         jobs.append(replace(job, memory=memory_bytes(dataset)))
     for row, model in zip(suite.trained, models, strict=True):
         for seed in suite.seeds:
             cell = _cell(suite, row, datasets[row.dataset], seed, device, model.given)
             folders = {row.label: layout.cell_folder(folder, row.dataset, row.label, seed)}
-            seconds = measure_seconds(cell, len(datasets[row.dataset].train))
-            job = _job(cell, folders, fresh, measure_again, seconds)
-            jobs.append(replace(job, memory=memory_bytes(datasets[row.dataset], model)))
+            job = _job(cell, folders, fresh, measure_again, measure_seconds(cell, model))
+            memory = memory_bytes(datasets[row.dataset], model)
+            jobs.append(replace(job, memory=memory, kind=kind_of(cell, model)))
     if suite.budget.seconds is not None:
         return Plan([_expected(job, suite.budget.seconds) for job in jobs])
     each: dict[tuple[str, str], float] = {}

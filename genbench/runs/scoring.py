@@ -12,12 +12,13 @@ from torch import Tensor
 from genbench import catalog, data
 from genbench.check import check_given, check_split
 from genbench.data import folder
+from genbench.data.captions import FIELD
 from genbench.data.classes import UNKNOWN, names_of, numbers
 from genbench.image_file import WHITE
 from genbench.likelihood.effort import check_effort, effort_named
 from genbench.likelihood.nll import nll
 from genbench.runs import each as each_image
-from genbench.runs.inference import class_names, data_of, model_of, origin_of
+from genbench.runs.inference import class_names, data_of, model_of, origin_of, words_of
 from genbench.runs.likelihoods import anneals
 from genbench.seed import generator
 from genbench.spec import DataSpec, Split
@@ -74,6 +75,8 @@ def score(
         split = loaded.test
         theirs = loaded.spec
         found = loaded.class_names
+        if FIELD in model.given and loaded.vocabulary not in (None, words_of(cell) or loaded.vocabulary):
+            raise ValueError(f"{name}: its captions are of other words or thresholds than those the model was told")
     if "label" in model.given and split.labels is not None and found:
         number = _numbers(name, found, class_names(cell), spec.classes)
         split = Split(split.images, number[split.labels], split.sources, split.fields)

@@ -1,6 +1,7 @@
 """What a cell will take: time to train by a few rounds that are thrown away, the rest by what it is that is measured.
 
-What measuring costs is a guess for two slow cores and small images; a run corrects it by each cell that it has done.
+What measuring costs is a guess for two slow cores and small images, by what the cells of ``results/reference`` took; a
+run corrects it by each cell that it has done.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from genbench.catalog import recipe
 from genbench.data.dataset import SPLITS
+from genbench.implicit import ImplicitModel
 from genbench.interface import GenerativeModel
 from genbench.memory import holds
-from genbench.runs.config import ANCHORS, Cell
+from genbench.runs.config import Cell
+from genbench.runs.likelihoods import anneals
 from genbench.training.config import Budget, FitConfig, Progress
 
 if TYPE_CHECKING:
@@ -20,9 +23,11 @@ if TYPE_CHECKING:
 
 SECONDS = 3.0
 ROUNDS = 8
-LIKELIHOODS = {"exact": 10.0, "bound": 15.0, "estimate": 35.0}  # seconds, at the least effort
+ANNEALED, DIRECT = "annealed", "direct"  # the two kinds of estimates: by chains, and as it stands
+LIKELIHOODS = {"exact": 3.0, "bound": 2.5, DIRECT: 0.5}  # seconds, of a thousand test and as many training images
+CHAINS = 24.0  # seconds, of ten images at the least effort
 BASE_BYTES = 600 * 2**20  # of a process that has imported torch and measures
-EFFORTS = {"fast": 1.0, "standard": 20.0, "paper": 1000.0}  # times these, of an estimate
+EFFORTS = {"fast": 1.0, "standard": 20.0, "paper": 1000.0}  # times these
 
 
 class _Enough(Exception):
@@ -57,24 +62,29 @@ def timed_round(model: GenerativeModel, dataset: Dataset, cell: Cell) -> float:
     return (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else times[-1] if times else 0.0
 
 
-def measure_seconds(cell: Cell, train: int) -> float:
-    """Return the seconds that all but the training of ``cell`` should take.
+def kind_of(cell: Cell, model: GenerativeModel) -> str:
+    """Return what cells have in common that take about as long to measure: how their likelihood comes about."""
+    said = recipe(cell.recipe).likelihood
+    return said if said != "estimate" else ANNEALED if anneals(model) else DIRECT
 
-    Args:
-        cell: the cell, which may be that of the anchors.
-        train: the number of training images.
-    """
-    if cell.recipe == ANCHORS:
-        if cell.twin is not None:
-            return 1.0
-        return ("nll" in cell.measures) * 10.0 + ("fid" in cell.measures) * 0.01 * (train + 3 * cell.samples)
-    seconds = 2.0 + 0.005 * cell.samples
-    if "nll" in cell.measures:
-        kind = recipe(cell.recipe).likelihood
-        scale = EFFORTS[cell.effort] * cell.estimated / 10 if kind == "estimate" else cell.likelihoods / 1000
-        seconds += LIKELIHOODS[kind] * scale
-    seconds += ("fid" in cell.measures) * 0.008 * cell.samples
-    return seconds + ("speed" in cell.measures) * cell.timing / 2
+
+def anchor_seconds(cell: Cell, train: int) -> float:
+    """Return the seconds that the anchors' cell of a data set of ``train`` training images should take."""
+    if cell.twin is not None:
+        return 1.0
+    features = 0.001 * train + 0.005 * cell.samples
+    return ("nll" in cell.measures) * 0.01 * cell.likelihoods + ("fid" in cell.measures) * features
+
+
+def measure_seconds(cell: Cell, model: GenerativeModel) -> float:
+    """Return the seconds that all but the training of a recipe's cell should take."""
+    seconds = 1.0 + ("fid" in cell.measures) * 0.003 * cell.samples + ("speed" in cell.measures) * cell.timing / 2
+    if "nll" not in cell.measures:
+        return seconds
+    if (how := kind_of(cell, model)) != ANNEALED:
+        return seconds + LIKELIHOODS[how] * cell.likelihoods / 1000
+    categories = model.categories if isinstance(model, ImplicitModel) else 1  # each has chains of its own
+    return seconds + CHAINS * EFFORTS[cell.effort] * cell.estimated / 10 * categories
 
 
 def memory_bytes(dataset: Dataset, model: GenerativeModel | None = None) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from string import ascii_lowercase
 
 from genbench.tables.columns import FIGURES
-from genbench.tables.figure import Column
+from genbench.tables.figure import Column, OfMark
 from genbench.tables.texts import Row, phrase, status
 from genbench.tables.view import Detail
 
@@ -16,20 +16,23 @@ FACTS = (
     *("budget", "batch", "data", "count", "extractor", "checkpoint", "precision"),
     *("device", "accelerator", "processor", "thread"),
 )
-
+OF_TRAINING = ("budget", "batch", "checkpoint", "precision", "device", "accelerator", "processor", "thread")
 LEFT_OUT = {"nll": "likelihoods", "fid": "FID and its kin", "speed": "speed"}  # by the names of a run's ``measures``
 
 
 def protocol(rows: Sequence[Row]) -> list[tuple[str, str]]:
     """Return what the rows were measured under, by their stamps: name and text; where rows differ, every value.
 
-    Rows that diverged or failed say nothing here as long as others do: their stamps break off where they did.
+    Rows that diverged or failed say nothing here as long as others do: their stamps break off where they did. How
+    training went is said of rows that were trained, where there are any, and not of anchors.
     """
     whole = [row for row in rows if row["status"] in ("done", "anchor")] or list(rows)
+    trained = [row for row in whole if row["status"] == "done"] or whole
     facts: list[tuple[str, str]] = []
     for word in FACTS:
-        for key in dict.fromkeys(key for row in whole for key in row["stamp"] if key.startswith(word)):
-            said = dict.fromkeys(phrase(row["stamp"][key]) for row in whole if key in row["stamp"])
+        mine = trained if word in OF_TRAINING else whole
+        for key in dict.fromkeys(key for row in mine for key in row["stamp"] if key.startswith(word)):
+            said = dict.fromkeys(phrase(row["stamp"][key]) for row in mine if key in row["stamp"])
             if text := " / ".join(item for item in said if item):
                 facts.append((key.replace("_", " "), text))
     counts = dict.fromkeys(
@@ -94,7 +97,7 @@ def footnotes(rows: Sequence[Row], shown: Sequence[Column], detail: Detail = "fu
     Args:
         rows: the rows, of one data set or several.
         shown: the columns that some table of them has; what others mean is left out.
-        detail: how much: everything, warnings and the first note of each column, or nothing.
+        detail: how much: everything; warnings, the first note of each column and what marks mean; or nothing.
     """
     if detail == "none":
         return []
@@ -105,7 +108,8 @@ def footnotes(rows: Sequence[Row], shown: Sequence[Column], detail: Detail = "fu
     notes = [Note(text, warning=True) for text in _warnings(rows)]
     for key, column in explained.items():
         texts = column.notes(rows)
-        notes += [Note(text, marks[key]) for text in (texts if detail == "full" else texts[:1])]
+        kept = [text for place, text in enumerate(texts) if detail == "full" or not place or isinstance(text, OfMark)]
+        notes += [Note(text, marks[key]) for text in kept]
     if out := [name for name in LEFT_OUT if any(name in _left_out(row) for row in rows)]:
         what = " and ".join(LEFT_OUT[name] for name in out)
         how = "genbench run … --measures nll,fid,speed --measure-again"

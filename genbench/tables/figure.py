@@ -15,6 +15,10 @@ Notes = Callable[[Sequence[Row]], Iterable[str]]  # rows → footnotes
 Lines = Callable[[Row], Iterable[str | None]]  # row → what its figure was measured on
 
 
+class OfMark(str):
+    """A footnote that says what a mark in the table means, or that figures beside each other are not of one thing."""
+
+
 def no_text(row: Row) -> str:
     """Return an empty text, in any row."""
     return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from genbench.plots.scatter import draw_scatter, drawable
 from genbench.plots.sheet import draw_sheet
 from genbench.records import layout
 from genbench.records.record import StoredCell, records
+from genbench.tables.captions import footnotes, letters
 from genbench.tables.columns import ALL, columns
 from genbench.tables.panels import galleries, histories, samples
 from genbench.tables.render import environment, sections
@@ -35,7 +36,8 @@ WATCH_SECONDS = 5.0
 def write(folder: Path, view: View | None = None, again: float | None = None) -> Path:
     """Write ``report.html`` of a run into its folder, whole or not at all, and return its path.
 
-    The page holds every column; those of ``view`` are shown at first. It loads itself anew every ``again`` seconds.
+    The page holds every column; those of ``view`` are shown at first. Anchors that data sets share stand once in the
+    tables; pictures and scatter have them for each. It loads itself anew every ``again`` seconds.
 
     Raises:
         ValueError: for a folder without records, or with one that cannot be read.
@@ -43,24 +45,27 @@ def write(folder: Path, view: View | None = None, again: float | None = None) ->
     found = records(folder)
     pages = []
     view = view or View()
-    for index, section in enumerate(sections(rows(found), replace(view, columns=(ALL,)))):
+    every = rows(found)
+    for index, section in enumerate(sections(every, replace(view, columns=(ALL,)))):
         table = section["rows"]
+        whole = _of(section["dataset"], every)
         first = {column.key for column in columns(table, view.columns)}
         mine = [cell for cell in found.cells if cell.record.dataset == section["dataset"]]
-        curves, curveless = histories(table, mine)
-        grids, gridless = samples(table, mine)
+        curves, curveless = histories(whole, mine)
+        grids, gridless = samples(whole, mine)
         pages.append(
             section
+            | _explained(section, first, view)
             | {
                 "hidden": {column.key for column in section["columns"]} - first,
                 "families": list(dict.fromkeys(row["family"] for row in table if row["status"] != "anchor")),
                 "grids": grids,
                 "gridless": gridless,
                 "translates": any("source" in row["given"] for row in table),
-                "galleries": list(galleries(table, mine)),
+                "galleries": list(galleries(whole, mine)),
                 "scatters": [
                     scatter | {"svg": Markup(inline(draw_scatter, scatter["rows"], f"s{index}-{number}"))}
-                    for number, scatter in enumerate(_scatters(table))
+                    for number, scatter in enumerate(_scatters(whole))
                 ],
                 "curves": [
                     {"index": place, "label": label, "svg": Markup(inline(draw_curves, {label: history}, name))}
@@ -111,12 +116,28 @@ def figures(folder: Path) -> list[Path]:
     """
     found = records(folder)
     written: list[Path] = []
-    for section in sections(rows(found), View()):
+    every = rows(found)
+    for section in sections(every, View()):
         name = layout.slug(section["dataset"])
         mine = [cell for cell in found.cells if cell.record.dataset == section["dataset"]]
-        for what, draw, data in _drawn(section["rows"], mine):
+        for what, draw, data in _drawn(_of(section["dataset"], every), mine):
             written += files(draw, data, folder / FIGURES / f"{name}-{what}")
     return written
+
+
+def _of(dataset: str, every: Sequence[Row]) -> list[Row]:
+    """Return all rows of a data set. Recipes, which come first, have the places that they have in its table."""
+    return [row for row in every if row["dataset"] == dataset]
+
+
+def _explained(section: Mapping[str, Any], first: Collection[str], view: View) -> dict[str, Any]:
+    """Return the letters and notes of a section, those of the columns that are shown at first before the others."""
+    shown = sorted(section["columns"], key=lambda column: column.key not in first)
+    detail = view.detail("html")
+    return {
+        "marks": letters(section["rows"], shown) if detail != "none" else {},
+        "footnotes": footnotes(section["rows"], shown, detail),
+    }
 
 
 def _drawn(table: Sequence[Row], there: Sequence[StoredCell]) -> Iterator[tuple[str, Callable[..., None], Any]]:

@@ -106,6 +106,7 @@ def _groups(records: Iterable[Record]) -> list[list[Record]]:
     groups: dict[Hashable, list[Record]] = {}
     for record in records:
         how: tuple[Hashable, ...] = (_cell(record), record.status, record.given, record.extractor)
+        how += (record.stamp.get("pixels"),)
         how += tuple(tuple(parts(record, group, counted=not group.of_ability).items()) for group in GROUPS)
         for half in (record.test, record.train):
             how += (None,) if half is None else (_how(half),)
@@ -208,7 +209,8 @@ def _order(row: Row, sort: str | None) -> tuple[Any, ...]:
         if row["status"] == "anchor":
             return fid, bits
         firm = FIRM[row["nll_kind"] if row["checked"] is not False else None]
-        return firm, bits, fid, row["family"], row["plain_label"], STATUSES[row["status"]]
+        told = row["nll_converged"] is False, bits, fid
+        return firm, *told, row["family"], row["plain_label"], STATUSES[row["status"]]
     value = row[sort]
     if value is None or value == []:
         return (1,)

@@ -1,8 +1,8 @@
-"""The table in a terminal: with as many columns as there is room for."""
+"""The table in a terminal: with as many columns as there is room for, or those that are named, in several parts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from string import ascii_lowercase
 from typing import Literal
 
@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from genbench.tables.captions import Note, by_dataset, footnotes, letters, title
-from genbench.tables.columns import columns
+from genbench.tables.columns import ALL, DEFAULT, columns
 from genbench.tables.figure import Column
 from genbench.tables.texts import ABSENT, Row
 from genbench.tables.view import View
@@ -21,17 +21,21 @@ RAISED = str.maketrans(ascii_lowercase, "ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿ
 
 
 def show(rows: Sequence[Row], console: Console, view: View) -> None:
-    """Print each data set's table, with as many of the columns of ``view`` as the terminal has room for."""
+    """Print each data set's table, with as many of the columns of ``view`` as the terminal has room for.
+
+    Columns that are named in ``view`` are all printed: what has no room stands in a further part, behind the labels.
+    """
     cut = False
+    named = view.columns not in ((DEFAULT,), (ALL,))
     every: list[Column] = []
     tables = []
     for _, mine in by_dataset(rows):
         shown = columns(mine, view.columns)
-        while _width(mine, shown, console) > console.width and (drop := max(column.drop for column in shown)):
+        while not named and _width(mine, shown, console) > console.width and (drop := max(c.drop for c in shown)):
             shown = [column for column in shown if column.drop != drop]
             cut = True
         every += shown
-        tables.append((mine, shown))
+        tables += [(mine, part) for part in (_parts(mine, shown, console) if named else [shown])]
     detail = view.detail("terminal")
     marks = letters(rows, every) if detail != "none" else {}
     for mine, shown in tables:
@@ -39,8 +43,21 @@ def show(rows: Sequence[Row], console: Console, view: View) -> None:
         console.print(_table(mine, shown, marks, tight=loose > console.width >= tight))
     for note in footnotes(rows, every, detail):
         console.print(Text(_said(note), style="yellow" if note.warning else "dim"))
-    more = "More columns: genbench table DIR --columns all"
-    console.print(Text(f"{more}{', or a wider terminal' if cut else ''}.", style="dim"))
+    ways = ["genbench table DIR --columns all"] * (view.columns == (DEFAULT,)) + ["a wider terminal"] * cut
+    if ways:
+        console.print(Text(f"More columns: {', or '.join(ways)}.", style="dim"))
+
+
+def _parts(rows: Sequence[Row], shown: Sequence[Column], console: Console) -> Iterator[list[Column]]:
+    """Yield columns in their order, as many at a time as there is room for, each time behind the first."""
+    marks = dict.fromkeys([column.key for column in shown], "a")  # room for a letter behind each
+    part = list(shown[:1])
+    for column in shown[1:]:
+        if len(part) > 1 and _width(rows, [*part, column], console, marks) > console.width:
+            yield part
+            part = list(shown[:1])
+        part.append(column)
+    yield part
 
 
 def _said(note: Note) -> str:

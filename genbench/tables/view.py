@@ -20,7 +20,8 @@ class View:
     Args:
         columns: ``("default",)``, the columns that most tables are read for; ``("all",)``, every one that some row is a
             reason to show; or keys, in the order in which they are shown.
-        notes: the notes below the table: all, warnings and one a column, or none; None is what suits the format.
+        notes: the notes below the table: all; warnings, one a column and what marks mean; or none; None is what suits
+            the format.
         width: the width that a table in LaTeX fits: a page's text, or a column of two.
     """
 

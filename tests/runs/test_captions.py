@@ -101,3 +101,15 @@ def test_scoring_needs_captions(genbench_, told):
     assert "given caption" in out
     line = refused(genbench_("score", told, "--dataset", "digits", "--limit", 4))
     assert "told needs a caption with each image" in line
+
+
+def test_captions_of_other_thresholds_than_the_model_was_told_are_not_scored(genbench_, told):
+    record = Record.read(told)
+    captions = record.stamp["captions"]
+    other = {**captions, "thresholds": {**captions["thresholds"], "slant": [0.1, 0.2]}}
+    record.model_copy(update={"stamp": {**record.stamp, "captions": other}}).write(told)
+    try:
+        said = refused(genbench_("score", told, "--dataset", "captions:digits", "--limit", 2))
+    finally:
+        record.write(told)
+    assert "captions:digits: its captions are of other words or thresholds than those the model was told" in said

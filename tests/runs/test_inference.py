@@ -96,7 +96,7 @@ def test_a_truncation_is_drawn_at(genbench_, tmp_path):
         assert genbench_("sample", path, "-n", 4, "-o", tmp_path / "x.png", *words)[0] == 0
         drawn[truncation] = (tmp_path / "x.png").read_bytes()
     assert drawn[None] == drawn[50] != drawn[0.01]
-    assert "--truncation 0.0: give a positive number" in refused(genbench_("sample", path, "--truncation", 0))
+    assert "--truncation=0.0: give a positive number" in refused(genbench_("sample", path, "--truncation", 0))
 
 
 @pytest.mark.parametrize("drawn_from", ["causal", "model"])

@@ -125,7 +125,8 @@ def test_the_terminal_never_cuts_a_number(width):
     for row in table.rows(quick()):
         assert row["label"] in text
     assert "[red]tag" in text
-    assert ("or a wider" in text) == (width < 350)
+    assert ("More columns: a wider terminal." in text) == (width < 350)
+    assert "--columns all" not in text, "which is what was asked for"
 
 
 def test_anchors_alone_make_a_table():
@@ -148,3 +149,16 @@ def test_a_narrow_terminal_leaves_out_settings_and_collapse_first():
     last = next(words for words in found if "Duplicates," not in words)
     assert {"Family", "Params", "Peak"} <= last
     assert not {"Classes", "Copies,", "Diversity"} & last
+
+
+@pytest.mark.parametrize("width", range(38, 47))
+def test_columns_that_are_named_stay_however_narrow_the_terminal_is(width):
+    console = Console(width=width, file=io.StringIO(), force_terminal=False)
+    table.show(quick(), console, view=View.of("fid,kid,density,coverage,params"))
+    text = console.file.getvalue()
+    assert {"FID", "KID", "Density", "Params", "172", "1,365", "1.24M"} <= set(text.split())
+    assert "Coverage" in text
+    assert "…" not in text
+    assert max(map(len, text.splitlines())) <= width
+    assert all("Recipe" in part for part in text.split("Seven models")[1:]), "each part begins with the labels"
+    assert "More columns" not in text

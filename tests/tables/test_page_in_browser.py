@@ -111,6 +111,21 @@ def test_columns_are_chosen_remembered_and_as_many_as_there_is_room_for(page):
     assert page.locator(heads).all_inner_texts() == shown
 
 
+def test_notes_come_and_go_with_their_columns_whose_names_have_no_letter(page):
+    def letters(what):
+        return set(page.locator(f"#data-1 {what} sup:visible").all_inner_texts())
+
+    assert letters("thead") == letters(".notes")
+    page.locator("#data-1 .columns summary").click()
+    bits = page.get_by_label("Bits/dim (test) ↓", exact=True).first
+    (mark,) = head(page, "Bits/dim (test)").locator("sup").all_inner_texts()
+    assert bits.is_checked()
+    bits.uncheck()
+    assert mark not in letters(".notes")
+    page.locator("#data-1 .columns").get_by_role("button", name="All").click()
+    assert letters("thead") == letters(".notes") > {mark}
+
+
 def test_a_page_that_may_remember_nothing_works_all_the_same(browser, address):
     context = browser.new_context()
     context.add_init_script("Object.defineProperty(window, 'sessionStorage', { get() { throw Error('refused'); } })")
@@ -134,6 +149,8 @@ def test_a_figure_shows_its_stamp_to_the_mouse_and_to_the_keyboard(page):
     tip.wait_for()
     assert "vae: FID (efficientnet-lite0)" in tip.inner_text()
     assert "1,000 samples against 3,500 training images" in tip.inner_text()
+    vae.locator("td").filter(has_text="≤").first.hover()
+    page.get_by_text("vae: Bits/dim (test)", exact=True).wait_for()  # without arrow and letter
     page.keyboard.press("Escape")
     assert not tip.is_visible()
     page.mouse.move(5, 5)

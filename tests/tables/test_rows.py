@@ -85,7 +85,7 @@ def test_not_a_number_is_absent():
 
 def test_rows_stand_by_likelihood_what_is_guaranteed_first_whatever_their_order():
     records = list(quick())
-    wanted = ["pixelcnn", "vae", "realnvp", "cgan", "gan", "wgan-gp", "f-gan (KL)"]
+    wanted = ["pixelcnn", "vae", "realnvp", "cgan", "wgan-gp", "gan", "f-gan (KL)"]
     wanted += ["real (test)", "pixel-gaussian", "noise", "webp", "png", "uniform"]
     for seed in range(5):
         random.Random(seed).shuffle(records)
@@ -99,6 +99,17 @@ def test_an_estimate_stands_behind_what_is_guaranteed_and_one_row_alone_is_not_b
     rows = table.rows([guess, record("vae", test=likelihood((3.0, 3.1), kind="bound", method="iwae"))])
     assert [row["label"] for row in rows] == ["vae", "gan"]
     assert not any(row["nll_rank"] or row["nll_best"] for row in rows)
+
+
+def test_an_estimate_that_moved_stands_behind_those_that_held():
+    moved, held = (likelihood((b, b + 0.2), kind="estimate", method="ais", converged=b > 2) for b in (2.0, 2.5))
+    rows = table.rows([record("gan", test=moved), record("sngan", test=held)])
+    assert [row["label"] for row in rows] == ["sngan", "gan"]
+
+
+def test_seeds_whose_samples_show_pixels_in_another_way_are_not_pooled():
+    drawn, median = record("vae", seed=0), record("vae", seed=1, stamp={"pixels": "median"})
+    assert [row["seeds"] for row in table.rows([drawn, median])] == [[0], [1]]
 
 
 def test_a_likelihood_worse_than_guessing_or_better_on_unseen_images_says_so():

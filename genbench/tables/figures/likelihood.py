@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from genbench.tables import texts, tooltips
-from genbench.tables.figure import Column, Figure, Number
+from genbench.tables.figure import Column, Figure, Number, OfMark
 from genbench.tables.groups import LIKELIHOOD
 from genbench.tables.texts import KINDS, MARKS, Row
 
@@ -14,8 +14,7 @@ RANK = (
     "Rank: one more than the rows that are better by more than chance, among rows of the same condition, data, share "
     "of labels and protocol; a paired 95 % t-interval, over images for one seed and over shared seeds for several, "
     "uncorrected for the number of pairs. Exact values and bounds, code lengths that can be achieved, are ranked "
-    "together (what lies below a bound may be less); estimates among themselves. Bold beats all the others of its "
-    "group."
+    "together (what lies below a bound may be less); estimates among themselves."
 )
 
 
@@ -26,13 +25,15 @@ def marks(rows: Sequence[Row]) -> Iterator[str]:
         said = ", ".join(f"{MARKS[kind]} {KINDS[kind]}" for kind in kinds)
         yield f"Bits/dim: −log₂ P(image) / (C·H·W) of the stored integer levels; {said}."
     if any(row["nll_observation"] == "added" for row in rows):
-        yield "Noise added: the likelihood counts an observation noise that the samples do not have."
+        yield OfMark("Noise added: the likelihood counts an observation noise that the samples do not have.")
     if any(row["nll_rank"] for row in rows):
         yield RANK
+    if any(row["nll_best"] for row in rows):
+        yield OfMark("Bold: better, by more than chance, than all the others that it is ranked with.")
     if any(row["nll_se"] for row in rows):
         yield "± beside bits/dim of one seed is the standard error over test images."
     if any(row["nll_converged"] is False for row in rows):
-        yield (
+        yield OfMark(
             "Unconverged (*): the estimate moved by more than 0.05 bits/dim when the work doubled, or its chains had "
             "no gradient to follow; not ranked."
         )

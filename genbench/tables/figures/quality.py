@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from genbench.tables import tooltips
-from genbench.tables.figure import Column, Figure, Number
+from genbench.tables.figure import Column, Figure, Number, OfMark
 from genbench.tables.groups import QUALITY
 from genbench.tables.texts import Row
 
@@ -19,7 +19,7 @@ def unranked_and_error(rows: Sequence[Row]) -> Iterator[str]:
         elif len(measured) > 1:
             yield "FID and its kin are not ranked: no two rows share several seeds, a condition and a protocol."
     if shown := [row["label"] for row in rows if row["pixels"] == "median"]:
-        yield (
+        yield OfMark(
             f"Medians: samples of {', '.join(shown)} show each pixel's median, without the noise that the likelihood "
             "counts (pixels = 'drawn' draws it)."
         )

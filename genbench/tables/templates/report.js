@@ -7,6 +7,13 @@ function make(tag, properties = {}, ...inside) {
   element.append(...inside);
   return element;
 }
+// A heading's words, without the letter that leads to its notes; and that letter, which the notes begin with.
+function words(head) {
+  const copy = head.cloneNode(true);
+  only("sup", copy)?.remove();
+  return copy.textContent;
+}
+const letter = (element) => only("sup", element)?.textContent;
 const memory = {
   key: (id) => `genbench ${document.title} ${id}`,
   get(id) { try { return JSON.parse(sessionStorage.getItem(this.key(id))); } catch { return null; } },
@@ -65,15 +72,18 @@ function filterable(tools, table) {
 }
 
 // A box a column. What was chosen is remembered until the tab is closed; before, the columns that the page was written
-// for are shown, as many as there is room for, those of least weight going first.
+// for are shown, as many as there is room for, those of least weight going first. Notes go and come with their columns.
 function choosable(tools, table) {
   const heads = [...table.tHead.rows[0].cells];
-  const names = heads.map((head) => head.textContent);
+  const names = heads.map(words);
   const kept = memory.get(table.id);
   const hidden = new Set(Array.isArray(kept) ? kept : names.filter((name, i) => "hidden" in heads[i].dataset));
   const menu = only(".columns", tools);
+  const notes = all(".notes li", table.closest("section")).filter(letter);
   const show = () => {
     for (const row of table.rows) [...row.cells].forEach((cell, i) => { cell.hidden = hidden.has(names[i]); });
+    const explained = new Set(heads.filter((head) => !head.hidden).map(letter));
+    notes.forEach((note) => { note.hidden = !explained.has(letter(note)); });
     only("summary", menu).textContent = `Columns, ${names.length - names.filter((name) => hidden.has(name)).length} of ${names.length}`;
     boxes.forEach((box) => { box.checked = !hidden.has(box.value); });
   };
@@ -149,7 +159,7 @@ function stamped(tip) {
   const show = (cell) => {
     hide();
     const table = cell.closest("table");
-    const head = table.tHead.rows[0].cells[cell.cellIndex].textContent.replace(/\s[↓↑]$/, "");
+    const head = words(table.tHead.rows[0].cells[cell.cellIndex]).replace(/\s[↓↑]$/, "");
     const recipe = cell.parentNode.cells[0].textContent;
     const title = cell.cellIndex ? `${recipe}: ${head}` : recipe;
     tip.replaceChildren(make("b", {}, title), ...cell.dataset.tip.split("\n").map((line) => make("div", {}, line)));

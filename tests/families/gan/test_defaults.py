@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from families.adversarial import losses, penalties
-from families.gan import bigan, biggan, conditional, energy, heads, improved, infogan
+from families.gan import bigan, biggan, conditional, energy, heads, improved, infogan, pggan
 from families.gan.builder import COMMON
 from genbench import DataSpec, Field, catalog
 from tests.families.gan.tiny import build, normalised
@@ -92,7 +92,13 @@ RECIPES = {
         own=FIVE | {"penalty": 10.0, "weight": 0.1, "steps": 200}, penalty=penalties.GradientPenalty(10.0)
     ),
     "lapgan": Expected(own={"lr": 1e-3, "upsampling": "nearest", "consistent": False, "conditional": False}),
-    "pggan": Expected(own={"lr": 1e-3, "width": 16, "penalty": 10.0, "drift": 1e-3, "growing": True}),
+    "pggan": Expected(
+        own={"lr": 1e-3, "width": 16, "penalty": 10.0, "drift": 1e-3, "growing": True},
+        loss=losses.WASSERSTEIN,
+        penalty=penalties.GradientPenalty(10.0),
+        terms=(pggan.Drift,),
+        betas=(0.0, 0.99),
+    ),
     "stylegan": Expected(
         own={
             "lr": 2e-3,
@@ -103,9 +109,12 @@ RECIPES = {
             "mapping": 8,
             "slow": 0.01,
             "constant": "ones",
+            "noise": True,
             "truncation": 1.0,
             "truncated": None,
-        }
+        },
+        penalty=penalties.R1(10.0),
+        betas=(0.0, 0.99),
     ),
     "s3-gan": hinge(
         own={"lr": 1e-3, "critic_lr": 1e-3}
@@ -160,6 +169,23 @@ def test_a_recipe_is_made_of_its_own_parts_and_no_others(name):
     for turn, lr in ((generator, options["lr"]), (critic, options["critic_lr"] or options["lr"])):
         rule = turn.optimizer([nn.Parameter(torch.zeros(1))])
         assert (type(rule), rule.defaults["lr"], rule.defaults.get("betas")) == (wanted.rule, lr, wanted.betas)
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_a_recipe_of_its_own_networks_learns_by_one_rule_in_every_turn(name):
+    wanted = RECIPES[name]
+    for phase in build(name, SPEC).phases():
+        for turn in phase.turns:
+            rule = turn.optimizer([nn.Parameter(torch.zeros(1))])
+            found = (type(rule), rule.defaults["lr"], rule.defaults["betas"])
+            assert found == (wanted.rule, wanted.own["lr"], wanted.betas), (phase.name, turn.name)
+
+
+@pytest.mark.parametrize("name", ["pggan", "stylegan"])
+def test_a_recipe_that_grows_is_made_of_its_own_parts_and_no_others(name):
+    model, wanted = build(name, SPEC), RECIPES[name]
+    assert (model.loss, model.penalty) == (wanted.loss, wanted.penalty)
+    assert tuple(type(term) for term in model.terms) == wanted.terms
 
 
 @pytest.mark.parametrize("name", SHARED)

@@ -1,7 +1,10 @@
 """A pyramid of GANs: exact pyramids, levels that do not lean on each other, and what each noise can change."""
 
+import itertools
+
 import pytest
 import torch
+import torch.nn.functional as F
 
 from families.layers.evaluation import evaluation
 from families.layers.growing import down, reduced, up
@@ -93,6 +96,21 @@ def test_reals_are_the_images_of_the_level_and_fakes_stand_on_their_coarse_part(
     assert float(model._made(1, model.generators[1], coarse, noise, planes).detach().abs().max()) == 1
 
 
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_both_sides_of_a_level_by_hand(level, monkeypatch):
+    model, images = made().eval(), batch()
+    model.deviations.fill_(0.3)
+    weights = torch.randn(1, 16 >> level, 16 >> level, generator=gen(5))
+    score = lambda shown: (shown * weights).sum((1, 2, 3))  # noqa: E731
+    monkeypatch.setattr(model.critics[level], "forward", score)
+    real, coarse, planes = model._real(level, images)
+    noise = model._noise(level, images, step())
+    fake = score(model._made(level, model.generators[level], coarse, noise, planes))
+    critic = F.softplus(-score(real)).mean() + F.softplus(fake).mean()
+    torch.testing.assert_close(model.critic_loss(level, images, step())["loss"], critic)
+    torch.testing.assert_close(model.generator_loss(level, images, step())["loss"], F.softplus(-fake).mean())
+
+
 def test_dropout_acts_in_the_critics_training_and_in_no_sample():
     model, images = made(), batch()
     torch.manual_seed(0)
@@ -117,6 +135,18 @@ def test_consistent_details_leave_the_coarser_image_as_it_was():
         parameter.data.mul_(4)
     with evaluation(free):
         assert not torch.allclose(down(free.decode(u, given)), down(free.decode(other, given)), atol=1e-3)
+
+
+def test_each_image_of_a_consistent_pyramid_is_the_means_of_the_next_finer_one():
+    u = made().draw_noise(3, gen())
+    for consistent in (True, False):
+        model = made(consistent=consistent)
+        for parameter in model.averages.parameters():
+            parameter.data.mul_(4)
+        with evaluation(model):
+            images = model.pyramid(u, batch(3))
+        for coarse, fine in itertools.pairwise(images):
+            assert torch.allclose(down(fine), coarse, rtol=0, atol=1e-5) is consistent
 
 
 def test_details_without_means_have_no_bias_that_would_be_taken_out_again():

@@ -126,6 +126,23 @@ def test_the_drift_is_of_real_logits_alone():
     assert "drift" not in made(drift=0.0).critic_loss(stage, images, at(0.5))
 
 
+def test_both_losses_by_hand_in_the_midst_of_a_fade_are_of_faded_images():
+    model, images, source = made(), batch(), gen(3)
+    full = images.images.float() / 8 - 1
+    real = 0.75 * up(down(full)) + 0.25 * full
+    score = lambda shown: model.critic(shown, 2, 0.25)  # noqa: E731
+    fakes = model.generator(model.draw_noise(8, source), 2, 0.25).detach()
+    share = torch.rand(8, 1, 1, 1, generator=source)
+    between = (share * real + (1 - share) * fakes).requires_grad_()
+    slopes = torch.autograd.grad(score(between).sum(), between)[0].flatten(1).norm(dim=1)
+    wanted = score(fakes).mean() - score(real).mean() + 10 * (slopes - 1).square().mean()
+    stage = model.stages[-2]
+    assert (stage.level, stage.fading) == (2, True)
+    logs = model.critic_loss(stage, images, at(0.25))
+    torch.testing.assert_close(logs["loss"], wanted + 1e-3 * score(real).square().mean())
+    torch.testing.assert_close(model.generator_loss(stage, images, at(0.25))["loss"], -score(fakes).mean())
+
+
 def test_what_a_sample_shows_follows_level_and_alpha_and_is_always_of_full_sides():
     model, u, given = made(average=0.0), torch.randn(3, 6, generator=gen()), batch(3)
     for phase, stage in zip(model.phases(), model.stages, strict=True):

@@ -145,6 +145,39 @@ def test_style_s_fakes_have_the_surfaces_of_other_images_and_made_ones_when_join
     torch.testing.assert_close(seen[-1], model.structure(z))
 
 
+@pytest.mark.parametrize("joint", [False, True])
+def test_the_critic_of_pairs_sees_fakes_beside_the_surface_that_they_were_made_of(joint):
+    model, images, seen = made().eval(), batch(), []
+    model.style_critic.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    model.style_critic_loss(joint, images, step())
+    real = model._real(images)
+    z, code = model._codes(images, step())
+    normals = model.structure(z) if joint else surface(real).roll(1, 0)
+    for pair, image, beside in zip(seen, (real, model.style(normals, code)), (surface(real), normals), strict=True):
+        torch.testing.assert_close(pair, torch.cat([image, F.interpolate(beside, size=(8, 8))], 1))
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_both_sides_of_both_games_by_hand(joint, monkeypatch):
+    model, images = made(weight=0.0).eval(), batch()
+    planes = torch.randn(4, 8, 8, generator=gen(5))
+    of_maps = lambda maps: (maps * planes[:3, :4, :4]).sum((1, 2, 3))  # noqa: E731
+    of_pairs = lambda pairs: (pairs * planes).sum((1, 2, 3))  # noqa: E731
+    pair = lambda image, normals: of_pairs(torch.cat([image, F.interpolate(normals, size=(8, 8))], 1))  # noqa: E731
+    monkeypatch.setattr(model.structure_critic, "forward", of_maps)
+    monkeypatch.setattr(model.style_critic, "forward", of_pairs)
+    shown, (z, code) = model._real(images), model._codes(images, step())
+    real, fake = of_maps(surface(shown)), of_maps(model.structure(z))
+    wanted = F.softplus(-real).mean() + F.softplus(fake).mean()
+    torch.testing.assert_close(model.structure_critic_loss(images, step())["loss"], wanted)
+    torch.testing.assert_close(model.structure_loss(False, images, step())["loss"], F.softplus(-fake).mean())
+    normals = model.structure(z) if joint else surface(shown).roll(1, 0)
+    real, fake = pair(shown, surface(shown)), pair(model.style(normals, code), normals)
+    wanted = F.softplus(-real).mean() + F.softplus(fake).mean()
+    torch.testing.assert_close(model.style_critic_loss(joint, images, step())["loss"], wanted)
+    torch.testing.assert_close(model.style_loss(joint, images, step())["loss"], F.softplus(-fake).mean())
+
+
 def test_the_regressor_s_word_is_weighed_in_the_style_phase_alone_and_moves_no_regressor():
     model, images = made(weight=0.3).eval(), batch()
     logs = model.style_loss(False, images, step())
@@ -152,8 +185,10 @@ def test_the_regressor_s_word_is_weighed_in_the_style_phase_alone_and_moves_no_r
     fakes = model.style(normals, code)
     wanted = 0.3 * F.cross_entropy(model.regressor(fakes), leanings(normals))
     torch.testing.assert_close(logs["surface"], wanted)
+    alone = made(weight=0.0).eval().style_loss(False, images, step())
+    torch.testing.assert_close(logs["loss"], alone["loss"] + wanted)
     assert "surface" not in model.style_loss(True, images, step())
-    assert "surface" not in made(weight=0.0).style_loss(False, images, step())
+    assert "surface" not in alone
     model.zero_grad()
     model.style_loss(False, images, step())["loss"].backward()
     assert not any(p.grad is not None for p in model.regressor.parameters())

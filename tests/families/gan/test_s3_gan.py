@@ -97,6 +97,25 @@ def test_turned_images_are_told_by_their_own_head_in_both_turns():
     assert loss["rotation"] > 0
 
 
+def test_losses_are_the_hinge_with_the_class_loss_and_weighted_rotations_added():
+    known = torch.tensor([0, 1, 2, 0, 1, 2, 0, 1])
+    model, images = made(class_weight=3.0, rotation_weight=2.0), batch(labels=known)
+    given, u = model.fakes_of(images, step())
+    real, fakes, labelled = model._real(images), model.generate(u, given), images.labelled
+
+    def turns(upright):
+        shown = torch.cat([turned(upright[:2], k) for k in range(4)])
+        return F.cross_entropy(model.rotations(model.critic(shown)[1]), torch.tensor([0, 0, 1, 1, 2, 2, 3, 3]))
+
+    of_real, of_fakes = model.score(real, images), model.score(fakes, given)
+    hinge = F.relu(1 - of_real).mean() + F.relu(1 + of_fakes).mean()
+    classes = 3 * F.cross_entropy(model.classes(model.critic(model._real(labelled))[1]), labelled.labels)
+    torch.testing.assert_close(model.critic_loss(images, step())["loss"], hinge + classes + 2 * turns(real))
+    logs = model.generator_loss(images, step())
+    torch.testing.assert_close(logs["rotation"], 0.2 * turns(fakes))
+    torch.testing.assert_close(logs["loss"], 0.2 * turns(fakes) - of_fakes.mean())
+
+
 def test_the_critic_learns_with_its_heads_and_the_generator_learns_none_of_them():
     model = made()
     critic, generator = model.phases()[0].turns

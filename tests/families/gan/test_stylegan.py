@@ -12,6 +12,7 @@ from families.layers.equalised import EqualisedLinear
 from families.layers.evaluation import evaluation
 from families.layers.growing import Blur
 from genbench import Batch, DataSpec, Step
+from genbench.contract import learning
 from tests.families.gan.tiny import build, gen
 
 SPEC = DataSpec((1, 16, 16), levels=17)  # three levels: 4, 8, 16
@@ -37,7 +38,7 @@ def at(fraction=0.5, seed=3):
 
 def test_behind_the_style_maps_have_its_shift_for_mean_and_its_scale_for_deviation():
     torch.manual_seed(0)
-    layer = StyledLayer(3, 5, 6, larger=False)
+    layer = StyledLayer(3, 5, 6, larger=False, noise=True)
     w = torch.randn(4, 6, generator=gen())
     out = layer(torch.randn(4, 3, 9, 9, generator=gen(1)), torch.zeros(4, 1, 9, 9), w)
     scale, shift = layer.style(w).chunk(2, 1)
@@ -47,7 +48,7 @@ def test_behind_the_style_maps_have_its_shift_for_mean_and_its_scale_for_deviati
 
 def test_a_constant_or_a_positive_scale_before_the_norm_changes_nothing():
     torch.manual_seed(0)
-    layer = StyledLayer(0, 3, 6, larger=False)
+    layer = StyledLayer(0, 3, 6, larger=False, noise=True)
     x, w = 2 + torch.rand(2, 3, 8, 8, generator=gen()), torch.randn(2, 6, generator=gen(1))
     plane = torch.zeros(2, 1, 8, 8)
     whole = layer(x, plane, w)
@@ -177,7 +178,7 @@ def test_it_may_be_shallower_and_as_fast_and_the_constant_may_begin_as_noise():
     assert [layer.rate for layer in dense] == [1.0, 1.0]
     assert 0.5 < float(model.generator.constant.map.std()) < 1.5
     assert bool((made().generator.constant.map == 1).all())
-    assert "styles of 2 layers at rate ×1" in model.setting
+    assert "styles of 2 layers at rate ×1; mixed with chance 0.9; constant begun as noise" in model.setting
     with pytest.raises(ValueError, match="constant='zeros': give ones, noise"):
         made(constant="zeros")
     with pytest.raises(ValueError, match="mapping=0: give"):
@@ -209,10 +210,27 @@ def test_a_blur_keeps_what_is_constant_inside_and_the_sum_of_what_lies_inside():
     assert blur(point)[0, 0, 1:4, 1:4].tolist() == [[1, 2, 1], [2, 4, 2], [1, 2, 1]]
 
 
+def test_without_noise_an_image_is_of_its_code_alone():
+    model = made(loud=False, noise=False)
+    assert model.latents == 6
+    assert not any("strength" in name for name, _ in model.named_parameters())
+    assert "no noise in the layers" in model.setting
+    assert "no noise" not in made().setting
+
+
 def test_the_setting_says_how_far_samples_are_truncated():
     assert "ψ" not in made().setting
     assert "samples at ψ 0.5;" in made(truncation=0.5).setting
     assert "samples at ψ 0.5 in the first 2 layers" in made(truncation=0.5, truncated=2).setting
+
+
+def test_the_truncation_may_be_set_later_and_is_refused_beyond_its_range():
+    model = made(loud=False)
+    for value in (-0.1, 2.0, math.nan):
+        with pytest.raises(ValueError, match=f"truncation={value}: give 0 to 1"):
+            model.truncation = value
+    model.truncation = 0
+    assert "samples at ψ 0" in model.setting
 
 
 def test_growth_begins_at_the_second_sides():
@@ -221,6 +239,10 @@ def test_growth_begins_at_the_second_sides():
     assert [(stage.level, stage.share) for stage in stages(2)] == [(1, 1.0)]
     assert [(stage.level, stage.share) for stage in stages(1)] == [(0, 1.0)]
     assert sum(stage.share for stage in stages(5)) == pytest.approx(1)
+
+
+def test_it_grows_and_resumes_from_within_each_stage(tmp_path):
+    learning.resumed(lambda seed: made(loud=False, seed=seed), tmp_path)
 
 
 def test_a_fade_begins_at_the_stage_below_enlarged_and_all_that_learns_is_reached():
