@@ -181,7 +181,7 @@ def test_the_keyboard_alone_reaches_skips_sorts_and_walks_the_table(page):
     page.keyboard.press("Home")
     page.keyboard.press("Enter")
     opened = page.locator(page.evaluate("location.hash"))
-    assert opened.get_attribute("open") is not None
+    playwright.expect(opened).to_have_attribute("open", "")
     assert "genbench run quick" in opened.inner_text()
     page.locator("#table-1 a").first.focus()
     page.keyboard.press("Tab")  # one stop a table
