@@ -249,8 +249,9 @@ def slow_critic(loss: Loss) -> Loss:
 
 
 def weighted_generator(loss: Loss, weight: float) -> Loss:
-    """Return the loss with the generator's side under a weight, beside terms that have none."""
-    return replace(loss, generator=lambda real, fake: weight * loss.generator(real, fake))
+    """Return the loss with the generator's side under a weight, which its setting says, beside terms that have none."""
+    said = ", ".join(filter(None, [f"{weight:g} game", loss.setting]))
+    return replace(loss, generator=lambda real, fake: weight * loss.generator(real, fake), setting=said)
 
 
 def by_parts(loss: Loss, sizes: Sequence[int]) -> Loss:

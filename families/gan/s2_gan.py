@@ -170,7 +170,11 @@ class S2GAN(ImplicitModel):
         """Return the normals and the image on [-1, 1] of noise ``(B, Z)``, by the averages if there are any."""
         z, code = u.chunk(2, 1)
         normals = self._maker("structure")(z)
-        return normals, self._maker("style")(normals, code)
+        return normals, self.styled(normals, code)
+
+    def styled(self, normals: Tensor, code: Tensor) -> Tensor:
+        """Return images on [-1, 1] of normals ``(B, 3, H', W')`` and codes z', by the average if there is one."""
+        return self._maker("style")(normals, code)
 
     def agreement(self, n: int, generator: torch.Generator) -> tuple[float, float]:
         """Return how often the surface of samples is of the class that made them, and of another sample's.

@@ -97,7 +97,7 @@ class StyledLayer(nn.Module):
             x = self.convolution(x if self.blur is None else up(x))
         if self.blur is not None:
             x = self.blur(x)
-        if self.strength is not None:
+        if self.strength is not None and plane is not None:
             x = x + self.strength[:, None, None] * plane
         x = x + self.bias[:, None, None]
         return self.styled(instance_norm(F.leaky_relu(x, 0.2)), w)

@@ -106,7 +106,8 @@ class Perceptual(nn.Module):
         one_of(PLACES, perceptual=name)
         one_of(PLACES[name], layer=layer)
         if name == CLASSIFIER and classes < 2:
-            raise ValueError(f"perceptual={name!r}: it learns from labels, and these data have none; give another")
+            labels = f"labels in a field {field!r}" if field else "labels"
+            raise ValueError(f"perceptual={name!r}: it learns from {labels}, and these data have none; give another")
         if name != CLASSIFIER and shape[0] not in (1, 3):
             raise ValueError(f"perceptual={name!r}: it sees grey or colour images, and these have {shape[0]} channels")
         self.name, self.layer, self.field, self.calibrated = name, layer, field, calibrated
@@ -168,6 +169,8 @@ class Perceptual(nn.Module):
     def phases(self, images: Callable[[Batch], Tensor]) -> Sequence[Phase]:
         """Return the phase in which a classifier learns, a twentieth of the budget; of a package's network none.
 
+        Where only some images have labels, it learns from the minibatch of those that comes beside.
+
         Args:
             images: a function from a batch to its images on [-1, 1].
         """
@@ -176,12 +179,15 @@ class Perceptual(nn.Module):
         network = self.classifier
 
         def loss(batch: Batch, step: Step) -> dict[str, Tensor]:
+            if batch.labelled is not None and not self.field:
+                batch = batch.labelled
             told = batch.fields[self.field] if self.field else batch.labels
             if told is None:
                 raise ValueError("labels=None: perceptual='classifier' learns from the label of every image")
             logits = network(images(batch))
-            right = (logits.argmax(1) == told).double().mean()
-            return {"loss": F.cross_entropy(logits.float(), told, ignore_index=-1), "accuracy": right}
+            known = (told >= 0).sum().clamp(min=1)  # a batch may have none
+            lost = F.cross_entropy(logits.float(), told, ignore_index=-1, reduction="sum")
+            return {"loss": lost / known, "accuracy": (logits.argmax(1) == told).double().sum() / known}
 
         return [Phase("features", SHARE, [Turn("classifier", [network], loss, partial(torch.optim.Adam, lr=LR))])]
 

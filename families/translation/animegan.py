@@ -19,7 +19,7 @@ from families.layers.scaling import halved
 from families.translation.blocks import NORMS, convolution, inverted, separable
 from families.translation.checks import coloured, unpaired, wide
 from families.translation.critics import DrawingCritic
-from families.translation.one_way import Alone, OneWay
+from families.translation.one_way import Alone, Decoy, OneWay
 from families.translation.resnet import coarsest
 from families.translation.terms import Distance
 from genbench.interface import GenerativeModel
@@ -98,7 +98,7 @@ def animegan(
         Distance("style", style, lambda fake, cartoon: styles(fake, greyed(cartoon))),
         Distance("colour", colour, colour_distance, "source"),
     ]
-    decoys = [(1.0, greyed), (edges, lambda cartoon: greyed(smoothed_edges(cartoon)))]
+    decoys = [Decoy("grey", 1.0, greyed), Decoy("edges", edges, lambda cartoon: greyed(smoothed_edges(cartoon)))]
     adam = partial(torch.optim.Adam, betas=(0.5, 0.999))
     return OneWay(
         spec,

@@ -15,7 +15,7 @@ from families.layers.perceptual import Perceptual, chosen
 from families.translation.blocks import NORMS
 from families.translation.checks import coloured, unpaired, wide
 from families.translation.critics import DrawingCritic
-from families.translation.one_way import Alone, OneWay
+from families.translation.one_way import Alone, Decoy, OneWay
 from families.translation.resnet import Decoder, Encoder, Translator
 from families.translation.terms import Distance
 from genbench.interface import GenerativeModel
@@ -81,7 +81,7 @@ def cartoongan(
         DrawingCritic(spec.shape, width, instance),
         loss=NON_SATURATING,
         terms=[kept],
-        decoys=[(edges, smoothed_edges)] if edges else [],
+        decoys=[Decoy("edges", edges, smoothed_edges)] if edges else [],
         before=[Alone("initialise", initialise, [kept])],
         optimizer=partial(torch.optim.Adam, lr=lr, betas=(0.5, 0.999)),
         perception=perception,

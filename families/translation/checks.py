@@ -34,12 +34,17 @@ def pairs(spec: DataSpec, name: str) -> Shape:
 
 
 def unpaired(spec: DataSpec, name: str) -> Shape:
-    """Return the source's shape; sources and images must be unpaired domains of equal sides.
+    """Return the source's shape; sources and images must be two unpaired domains of equal sides.
 
     Raises:
-        ValueError: for data without sources, of pairs, or with sources of other sides.
+        ValueError: for data without sources, of pairs, of several domains told by a field, or with sources of other
+            sides.
     """
     source = translates(spec, name)
+    if "domain" in spec.fields:
+        several = spec.fields["domain"].levels
+        said = f"{name} learns from sources of one domain and images of another, and both are of {several} here"
+        raise ValueError(f"fields['domain']: {said}; take stargan or combogan")
     if spec.paired:
         raise ValueError(f"paired=True: {name} learns from two domains without pairs; say unpaired:… of these data")
     return source

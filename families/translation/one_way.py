@@ -44,10 +44,25 @@ class Alone:
     part: nn.Module | None = None
 
 
+@dataclass(frozen=True)
+class Decoy:
+    """What is made of target images, and the critic must call a fake.
+
+    Args:
+        name: the name, for a column of the table.
+        weight: the weight of its share of the critic's side.
+        made: a function from images on [-1, 1] to the decoy.
+    """
+
+    name: str
+    weight: float
+    made: Callable[[Tensor], Tensor]
+
+
 class OneWay(Translation):
     """A translator that learns one direction: ``min_G max_C L(C(y), C(G(x))) + terms``, y images of the target domain.
 
-    The critic sees images alone. A decoy is made of target images, and the critic must call it a fake.
+    The critic sees images alone.
 
     Args:
         spec: the spec of the data.
@@ -55,7 +70,7 @@ class OneWay(Translation):
         critic: images → logits, or a :class:`Scored`.
         loss: both sides of the game.
         terms: what the game adds to either side, such as a distance from the source.
-        decoys: weights, and what is made of target images on [-1, 1] under each.
+        decoys: what the critic must call fake beside translations.
         history: past fakes that are kept; once they are so many, half of those that the critic sees are of them.
         before: phases before the game, in their order; what is left of the budget is the game's.
         phase: the name of the game's phase.
@@ -80,7 +95,7 @@ class OneWay(Translation):
         *,
         loss: Loss,
         terms: Sequence[Term] = (),
-        decoys: Sequence[tuple[float, Callable[[Tensor], Tensor]]] = (),
+        decoys: Sequence[Decoy] = (),
         history: int = 0,
         before: Sequence[Alone] = (),
         phase: str = "adversarial",
@@ -117,12 +132,13 @@ class OneWay(Translation):
 
     @property
     def setting(self) -> str:
-        """What terms, penalty, history and features say of themselves, for a column of the table."""
+        """What terms, game, decoys, penalty, history and features say of themselves, for a column of the table."""
         terms = [term.setting for term in cast("Sequence[Term]", self.terms)]
+        decoys = [f"{one.weight:g} {one.name}" for one in self.decoys]
         penalty = [] if self.penalty is None else [self.penalty.setting]
         features = [] if self.perception is None else [self.perception.setting]
         history = [] if self.history is None else [f"history of {self.history.size}"]
-        return ", ".join([one for one in [*terms, *penalty, *history, *features] if one])
+        return ", ".join([one for one in [*terms, self.loss.setting, *decoys, *penalty, *history, *features] if one])
 
     @property
     def game(self) -> Game:
@@ -212,7 +228,7 @@ class OneWay(Translation):
             fakes = self.history.replace_half(fakes, step.generator)
         target = self.target(batch)
         real, fake = self.scored(target, batch), self.scored(fakes, batch)
-        decoys = [(weight, self.scored(made(target), batch)) for weight, made in self.decoys]
+        decoys = [(one.weight, self.scored(one.made(target), batch)) for one in self.decoys]
         return self.game.critic_loss(real, fake, step, decoys=decoys, source=self.source(batch), target=target)
 
     def generator_loss(self, batch: Batch, step: Step) -> dict[str, Tensor]:

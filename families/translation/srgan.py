@@ -144,7 +144,7 @@ def srgan(
         spec,
         SRResNet(source[0], spec.shape[0], factor, width, blocks),
         Critic(spec.shape, width) if adversarial else nn.Identity(),
-        loss=weighted_generator(NON_SATURATING, game),
+        loss=weighted_generator(NON_SATURATING, game) if adversarial else NON_SATURATING,
         terms=terms,
         before=[Alone("mse", 1 - adversarial, [Distance("l2", 1.0, l2)])],
         optimizer=partial(torch.optim.Adam, lr=lr, betas=(0.9, 0.999)),

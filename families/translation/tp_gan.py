@@ -87,8 +87,9 @@ class TPGAN(OneWay):
 
     @property
     def setting(self) -> str:
-        """What each term weighs, for a column of the table."""
-        return ", ".join(f"{weight:g} {term}" for term, weight in asdict(self.weights).items() if weight)
+        """What each term and the game weigh, for a column of the table."""
+        terms = [f"{weight:g} {term}" for term, weight in asdict(self.weights).items() if weight]
+        return ", ".join([*terms, self.loss.setting])
 
     def phases(self) -> Sequence[Phase]:
         """Return the identity network's phase, if there is one, and the game's."""

@@ -153,8 +153,9 @@ class XGAN(Translation):
     @property
     def setting(self) -> str:
         """What holds codes and images together, in words for a column of the table."""
-        said = f"{self.back:g} reconstruction, {self.domain:g} domain, {self.semantic:g} semantic"
-        return said if self.teacher is None else f"{said}, {self.teacher.setting}"
+        said = [f"{self.back:g} reconstruction", f"{self.domain:g} domain", f"{self.semantic:g} semantic"]
+        taught = "" if self.teacher is None else self.teacher.setting
+        return ", ".join(filter(None, [*said, self.loss.setting, taught]))
 
     @property
     def twins(self) -> TwinAutoencoder:

@@ -56,6 +56,7 @@ class Source:
 
 FASHION = ("T-shirt", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+KMNIST = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
 SOURCES = {
     "digits": Source("Handwritten digits of scikit-learn", "digits", (1, 8, 8), 17, 10, (1258, 180, 359)),
     "mnist5k": Source("5,000 MNIST digits", "mnist5k", (1, 28, 28), 256, 10, (3500, 500, 1000)),
@@ -90,7 +91,9 @@ SOURCES = {
     "fashion-mnist": Source(
         "Fashion-MNIST", "mnist", (1, 28, 28), 256, 10, (54000, 6000, 10000), "FashionMNIST", class_names=FASHION
     ),
-    "kmnist": Source("Kuzushiji-MNIST", "mnist", (1, 28, 28), 256, 10, (54000, 6000, 10000), "KMNIST"),
+    "kmnist": Source(
+        "Kuzushiji-MNIST", "mnist", (1, 28, 28), 256, 10, (54000, 6000, 10000), "KMNIST", class_names=KMNIST
+    ),
     "cifar10": Source(
         "CIFAR-10", "torchvision_sets", (3, 32, 32), 256, 10, (45000, 5000, 10000), "cifar10", class_names=CIFAR10
     ),
@@ -166,7 +169,7 @@ def load(
         name: the name of a source, ours or another package's, ``folder:PATH``, ``pairs:PATH``, ``npz:PATH`` or
             ``domains:A+B`` of two names, with variants in front: ``edges:mnist5k``.
         root: the data folder; see :func:`data_dir`.
-        size: the side in pixels that images in folders are resized and cropped to.
+        size: the side in pixels that images in folders are resized and cropped to, of two data sets those in folders.
         alpha: what is behind the transparent pixels of images in folders, a colour, or ``"refuse"`` where there are to
             be none: see :func:`genbench.image_file.ground`.
         download: whether torchvision may fetch files that are missing.
@@ -178,16 +181,17 @@ def load(
     ground(alpha)
     variants, source = _parsed(name)
     kind, _, path = source.partition(":")
+    if size is not None and not _in_pictures(source):
+        raise ValueError(f"size={size}: only folder:PATH and pairs:PATH are resized; {source} keeps its size")
+    if alpha != WHITE and not _in_pictures(source):
+        raise ValueError(f"alpha={alpha!r}: only folder:PATH and pairs:PATH have transparent pixels; leave it out")
     if kind == DOMAINS:
-        a, b = (load(one, root=root, size=size, alpha=alpha, download=download) for one in _two(path))
+        told = [(one, size, alpha) if _in_pictures(_parsed(one)[1]) else (one, None, WHITE) for one in _two(path)]
+        a, b = (load(one, root=root, size=side, alpha=behind, download=download) for one, side, behind in told)
         try:
             dataset = joined(a, b)
         except ValueError as error:
             raise ValueError(f"data set {name!r}: {error}") from error
-    elif size is not None and kind not in PICTURES:
-        raise ValueError(f"size={size}: only folder:PATH and pairs:PATH are resized; {source} keeps its size")
-    elif alpha != WHITE and kind not in PICTURES:
-        raise ValueError(f"alpha={alpha!r}: only folder:PATH and pairs:PATH have transparent pixels; leave it out")
     elif source in SOURCES or kind in PATHS:
         dataset = _split(_raw(source, path, data_dir(root), size, alpha, download), source)
     else:
@@ -224,6 +228,12 @@ def _parsed(name: str) -> tuple[list[tuple[str, Variant, int]], str]:
     if len({variant.prefix for _, variant, _ in variants}) < len(variants):
         raise ValueError(f"data set {name!r}: a variant is asked for twice")
     return variants, rest
+
+
+def _in_pictures(source: str) -> bool:
+    """Return whether a source, or one of two, is read from files of images."""
+    kind, _, path = source.partition(":")
+    return any(_in_pictures(_parsed(one)[1]) for one in _two(path)) if kind == DOMAINS else kind in PICTURES
 
 
 def _declared() -> Mapping[str, EntryPoint]:

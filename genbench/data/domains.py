@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from hashlib import sha256
 
 import torch
 from torch import Tensor
@@ -76,7 +77,7 @@ def joined(a: Dataset, b: Dataset) -> Dataset:
     sources as images.
 
     Raises:
-        ValueError: for images of another shape or other levels, or for data with sources.
+        ValueError: for images of another shape or other levels, for data with sources, or where one image is in both.
     """
     if (a.spec.shape, a.spec.levels) != (b.spec.shape, b.spec.levels):
         what = [f"{one.name} has shape {one.spec.shape} in {one.spec.levels} levels" for one in (a, b)]
@@ -84,6 +85,10 @@ def joined(a: Dataset, b: Dataset) -> Dataset:
     for one in (a, b):
         if one.spec.source is not None:
             raise ValueError(f"{one.name} has sources of its own; give two data sets without")
+    there = set(_digests(a))
+    if shared := sum(one in there for one in _digests(b)):
+        said = f"1 image of {b.name} is" if shared == 1 else f"{shared:,} images of {b.name} are"
+        raise ValueError(f"{said} in {a.name} too, so they would hold pairs; keep each in one of the two")
     names = [names_of(one.class_names, one.spec.classes) for one in (a, b)]
     alike = bool(a.spec.classes) and names[0] == names[1]
     known = {**a.spec.fields, **({"label": Field((), a.spec.classes)} if alike else {})}
@@ -106,3 +111,10 @@ def joined(a: Dataset, b: Dataset) -> Dataset:
     train, validation, test = (split(name) for name in ("train", "validation", "test"))
     name = f"{a.name}+{b.name}"
     return Dataset(name, title, spec, train, validation, test, {}, told=told, class_names=b.class_names)
+
+
+def _digests(dataset: Dataset) -> Iterator[bytes]:
+    """Yield a hash of each image of all three splits."""
+    for split in (dataset.train, dataset.validation, dataset.test):
+        for image in split.images.contiguous().numpy():
+            yield sha256(image.data).digest()

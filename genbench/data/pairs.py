@@ -3,7 +3,8 @@
 ======================================  ==================================================================
 ``PATH/*.png``                          pictures twice as wide: the source on the left, the image on the right
 ``PATH/sources/``, ``PATH/images/``     pictures of the same names in both
-``PATH/train/``, ``test/``, ``val/``    the same in each, where splits are settled; ``val`` may be missing
+``PATH/train/``, ``test/``, ``val/``    the same in each, where splits are settled; ``val`` may be missing, and where
+                                        there is no ``test`` it is the test split
 ======================================  ==================================================================
 """
 
@@ -30,16 +31,13 @@ def load(path: Path, size: int | None, alpha: str = WHITE) -> Raw:
     Sources have one channel where all of them are grey, else three, and so have images.
 
     Raises:
-        ValueError: for a folder without pairs, names without a partner, odd widths, sizes that differ, damaged files.
+        ValueError: for a folder without pairs, names without a partner, odd widths, sizes that differ, damaged files, a
+            folder beside ``train/`` that is no split.
     """
     reading = folder.Reading(size, alpha)
     if not path.is_dir():
         raise ValueError(f"pairs {path}: there is no such folder; give the one that holds the pairs")
-    there = {name: path / name for name in SPLITS if (path / name).is_dir()}
-    if there and {"train", "test"} - there.keys():
-        raise ValueError(f"pairs {path}: {', '.join(there)} alone; give train and test, and val if there is one")
-    if there and folder.image_files(path):
-        raise ValueError(f"pairs {path}: pictures beside train/, which would not be read; move them away")
+    there = _splits(path)
     parts = [_pairs(part, reading) for part in there.values()] or [_pairs(path, reading)]
     apart = {side for side, _, _ in parts}
     if len(apart) > 1:
@@ -53,6 +51,23 @@ def load(path: Path, size: int | None, alpha: str = WHITE) -> Raw:
     except ValueError as error:
         raise ValueError(f"pairs {path}: {error}") from error
     return Raw(image, sources=source, parts=rows, told=reading.said(f"{len(image):,} pairs"))
+
+
+def _splits(path: Path) -> dict[str, Path]:
+    """Return the folder of each split that there is; none where the pairs lie in ``path`` itself."""
+    folders = sorted(child.name for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
+    there = {name: path / name for name in SPLITS if name in folders}
+    if not there:
+        return {}
+    if there.keys() == {"train", "val"}:
+        there = {"train": path / "train", "test": path / "val"}
+    if {"train", "test"} - there.keys():
+        raise ValueError(f"pairs {path}: {', '.join(there)} alone; give train, and test or val or both")
+    if odd := [name for name in folders if name not in SPLITS]:
+        raise ValueError(f"pairs {path}: beside train/ stands {odd[0]}/, which would not be read; move it away")
+    if folder.image_files(path):
+        raise ValueError(f"pairs {path}: pictures beside train/, which would not be read; move them away")
+    return there
 
 
 def _rows(counts: dict[str, int]) -> tuple[Tensor, Tensor, Tensor]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from genbench.stats import mean, standard_error
+
+BLOCK = 256  # pairs that are compared at once, at most
+NUMBERS = 2**24  # float64 values that a comparison of several pairs holds, at most
+COPIES = 4  # of both images that a difference of pixels holds
 
 
 @dataclass(frozen=True)
@@ -56,11 +61,11 @@ def psnr(fake: Tensor, real: Tensor, levels: int) -> PairMean:
     check_pairs(fake, real)
     from torchmetrics.functional.image import peak_signal_noise_ratio  # only where there are pairs: it takes a while
 
-    return PairMean.of(
-        peak_signal_noise_ratio(
-            fake.double(), real.double(), data_range=float(levels - 1), dim=(1, 2, 3), reduction="none"
-        )
-    )
+    parts = [
+        peak_signal_noise_ratio(f, r, data_range=float(levels - 1), dim=(1, 2, 3), reduction="none")
+        for f, r in _blocks(fake, real, COPIES * fake[0].numel())
+    ]
+    return PairMean.of(torch.cat(parts))
 
 
 def l1(fake: Tensor, real: Tensor) -> PairMean:
@@ -74,8 +79,15 @@ def l1(fake: Tensor, real: Tensor) -> PairMean:
         ValueError: for what are not pairs of uint8 images.
     """
     check_pairs(fake, real)
-    pairs = zip(fake.split(256), real.split(256), strict=True)
-    return PairMean.of(torch.cat([(f.double() - r.double()).abs().flatten(1).mean(1) for f, r in pairs]))
+    pairs = _blocks(fake, real, COPIES * fake[0].numel())
+    return PairMean.of(torch.cat([(f - r).abs().flatten(1).mean(1) for f, r in pairs]))
+
+
+def _blocks(fake: Tensor, real: Tensor, numbers: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield some pairs at a time in float64, as few as ``numbers`` for each pair, which their comparison holds, ask."""
+    size = max(1, min(BLOCK, NUMBERS // numbers))
+    for f, r in zip(fake.split(size), real.split(size), strict=True):
+        yield f.double(), r.double()
 
 
 SMALLEST_SIDE = 6  # where a window of 3 is half
@@ -112,11 +124,13 @@ def ssim(fake: Tensor, real: Tensor, levels: int) -> PairMean:
     check_pairs(fake, real)
     from torchmetrics.functional.image import structural_similarity_index_measure  # as above
 
-    sigma = 1.5 * window(*fake.shape[2:]) / 11
+    height, width = fake.shape[2:]
+    side = window(height, width)
     parts = []
-    for f, r in zip(fake.split(256), real.split(256), strict=True):  # torchmetrics holds five float64 maps an image
+    # torchmetrics holds the windows of five maps of a channel.
+    for f, r in _blocks(fake, real, 5 * side**2 * height * width):
         values = structural_similarity_index_measure(
-            f.double(), r.double(), sigma=sigma, data_range=float(levels - 1), reduction="none"
+            f, r, sigma=1.5 * side / 11, data_range=float(levels - 1), reduction="none"
         )
         parts.append((values[0] if isinstance(values, tuple) else values).reshape(-1))  # the maps were not asked for
     return PairMean.of(torch.cat(parts))

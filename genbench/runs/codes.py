@@ -16,7 +16,7 @@ from genbench.memory import check_fits
 from genbench.plots import sample_grid
 from genbench.plots.grid import draw_animation, draw_grid
 from genbench.runs import outputs
-from genbench.runs.inference import SAMPLE_BYTES, label_of, model_of, origin_of
+from genbench.runs.inference import SAMPLE_BYTES, label_of, laid_out, model_of, origin_of
 from genbench.spec import Batch, DataSpec, from_bytes
 from genbench.stats import spread
 
@@ -31,7 +31,7 @@ def reconstruct(
     *,
     label: int | str | None = None,
     device: str,
-    alpha: str = WHITE,
+    alpha: str | None = None,
 ) -> tuple[int, int]:
     """Write ``number`` images of a file or folder, spread evenly over it, as the cell makes them from their own codes.
 
@@ -49,7 +49,8 @@ def reconstruct(
     name = origin_of(model, cell).recipe
     if not isinstance(model, Reconstructs):
         raise ValueError(f"--reconstruct: {name} has no code for an image; the autoencoders and bigan have")
-    found = own_images(path, model.spec, alpha, "--reconstruct")
+    ground = alpha or laid_out(cell).get("alpha") or WHITE
+    found = own_images(path, model.spec, ground, "--reconstruct")
     batch = _asked(found[spread(len(found), number)], label, model, name, cell, "--reconstruct")
     made = model.reconstruct(batch.to(model.device)).cpu()
     if outputs.is_picture(output):
@@ -69,7 +70,7 @@ def interpolate(
     *,
     label: int | str | None = None,
     device: str,
-    alpha: str = WHITE,
+    alpha: str | None = None,
 ) -> None:
     """Write the way from one image to another through their codes, ``number`` images with what is made of both ends.
 
@@ -88,9 +89,10 @@ def interpolate(
     if not isinstance(model, Interpolates):
         raise ValueError(f"--interpolate: {name} has no codes to go between; the autoencoders and bigan have")
     check_fits(f"-n {number}", number * model.spec.dimensions * SAMPLE_BYTES, "give fewer")
+    ground = alpha or laid_out(cell).get("alpha") or WHITE
     both = []
     for end in ends:
-        images = own_images(end, model.spec, alpha, "--interpolate")
+        images = own_images(end, model.spec, ground, "--interpolate")
         if len(images) != 1:
             raise ValueError(f"--interpolate {end}: {len(images)} images; give one file for each end")
         both.append(_asked(images, label, model, name, cell, "--interpolate").to(model.device))

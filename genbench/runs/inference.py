@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -50,6 +52,11 @@ def origin_of(model: GenerativeModel, cell: Path) -> interface.Origin:
     if model.origin is None:
         raise ValueError(f"{cell}: not known how it was built")
     return model.origin
+
+
+def laid_out(cell: Path) -> Mapping[str, Any]:
+    """Return how the pictures that a cell was trained on were read: its ``size`` and ``alpha``, as far as it says."""
+    return Record.read(cell).stamp.get("configuration", {}) if (cell / layout.RECORD).is_file() else {}
 
 
 def data_of(cell: Path, number: int, root: Path | None) -> data.Dataset:

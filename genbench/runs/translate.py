@@ -13,7 +13,7 @@ from genbench.interface import GenerativeModel
 from genbench.plots import sample_grid
 from genbench.plots.grid import draw_grid
 from genbench.runs.conditions import DOMAIN
-from genbench.runs.inference import label_of, model_of, origin_of
+from genbench.runs.inference import label_of, laid_out, model_of, origin_of
 from genbench.seed import generator
 from genbench.spec import to_bytes
 from genbench.stats import spread
@@ -32,11 +32,13 @@ def translate(
     label: int | str | None = None,
     seed: int,
     device: str,
-    alpha: str = WHITE,
+    alpha: str | None = None,
 ) -> tuple[int, int]:
     """Write ``number`` images of a file or folder, spread evenly over it, and below each what the cell makes of it.
 
-    Where a cell translates into several domains and none is named, there is a line for each.
+    Where a cell translates into several domains and none is named, there is a line for each. Pictures are read as those
+    that it was trained on were: the middle square resized, if they were, and on the same ground, unless ``alpha`` names
+    another.
 
     Returns:
         The number of images shown, and of those found.
@@ -57,7 +59,7 @@ def translate(
     if SOURCE_DOMAIN in model.given and source_domain is None:
         raise ValueError(f"--source {path}: {name} is told which domain images come from; say --source-domain K")
     coming = _domains(model, name, SOURCE_DOMAIN, source_domain)
-    found = _sources(path, model.spec.source, alpha)
+    found = _sources(path, model.spec.source, cell, alpha)
     sources = found[spread(len(found), number)]  # a folder is read class by class
     n = len(sources)
     rows = [sample_grid.like(sources, torch.empty((n, *model.spec.shape)))]
@@ -85,14 +87,16 @@ def _domains(model: GenerativeModel, name: str, field: str, wanted: int | None) 
     return list(range(levels)) if wanted is None else [wanted]
 
 
-def _sources(path: Path, shape: tuple[int, int, int], alpha: str) -> Tensor:
+def _sources(path: Path, shape: tuple[int, int, int], cell: Path, alpha: str | None) -> Tensor:
     """Return a user's images as sources of ``shape``: grey ones, however they are stored, in its channels.
 
     Raises:
-        ValueError: for images of another size, or colour where sources are grey.
+        ValueError: for images of another size where the cell resized none, or colour where sources are grey.
     """
     channels, height, width = shape
-    images = folder.pictures(path, alpha)
+    told = laid_out(cell)
+    resized = None if told.get("size") is None else height  # to a square: so all its pictures were
+    images = folder.pictures(path, alpha or told.get("alpha") or WHITE, resized)
     found, *sides = images.shape[1:]
     if sides != [height, width]:
         theirs = f"{sides[1]}×{sides[0]}"

@@ -1,15 +1,19 @@
 """Several domains: each formula by hand, what training is told, and that nothing shows an image in two of them."""
 
 import re
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from genbench import data
 from genbench.data.domains import joined, styled, tinted
 from genbench.spec import DataSpec, Field, Split, to_bytes
+from tests.data.pixels import pixels
+from tests.data.test_mnist import idx
 
 SEEN = {"colours": tinted, "styles": styled}
 PINNED = {
@@ -130,12 +134,78 @@ def test_a_folder_may_hold_a_plus(tmp_path):
     path = tmp_path / "a+b.npz"
     np.savez(path, images=np.arange(20, dtype=np.uint8)[:, None, None].repeat(8, 1).repeat(8, 2))
     other = tmp_path / "c.npz"
-    other.write_bytes(path.read_bytes())
+    np.savez(other, images=np.arange(20, 40, dtype=np.uint8)[:, None, None].repeat(8, 1).repeat(8, 2))
     assert data.load(f"domains:npz:{path}+npz:{other}").spec.source == (1, 8, 8)
     with pytest.raises(ValueError, match="more than one plus"):
         data.load("domains:npz:a+npz:b+npz:c")
     with pytest.raises(ValueError, match=r"both are made of npz:.*, so they would hold pairs"):
         data.load(f"domains:npz:{path}+npz:{path.parent}/./{path.name}")
+
+
+def plain(folder, levels, mode="L", size=(8, 8)):
+    """A folder with an image of each level, all over."""
+    folder.mkdir(parents=True)
+    for level in levels:
+        Image.new(mode, size, level).save(folder / f"{level}.png")
+    return folder
+
+
+def test_an_image_that_stands_in_both_domains_is_refused_whatever_they_are_called(tmp_path):
+    inside = plain(tmp_path / "pics" / "a", range(20))
+    plain(tmp_path / "pics" / "b", range(20, 40))
+    both = f"domains:folder:{inside}+folder:{tmp_path}/pics"
+    with pytest.raises(
+        ValueError, match=r"20 images of folder:\S+pics are in folder:\S+a too, so they would hold pairs"
+    ):
+        data.load(both)
+    data.load(f"domains:folder:{inside}+folder:{tmp_path}/pics/b")
+    twin = plain(tmp_path / "twin", range(100, 120))
+    shutil.copy(inside / "7.png", twin)
+    name = f"domains:folder:{twin}+folder:{inside}"
+    with pytest.raises(ValueError, match=r"1 image of .* is in .*twin too, .*; keep each in one of the two") as caught:
+        data.load(name)
+    assert str(caught.value).startswith(f"data set '{name}': 1 image of folder:{inside} is in folder:{twin} too")
+
+
+def test_an_image_of_any_split_is_seen():
+    a, b = data.load("simulated"), data.load("mnist5k")
+    for one in ("train", "validation", "test"):
+        for other in ("train", "validation", "test"):
+            split = getattr(b, other)
+            images = split.images.clone()
+            images[-1] = getattr(a, one).images[-1]
+            with pytest.raises(ValueError, match="1 image of mnist5k is in simulated too"):
+                joined(a, replace(b, **{other: replace(split, images=images)}))
+
+
+def test_a_folder_is_brought_to_the_size_of_a_set_that_has_its_own(tmp_path):
+    ours = plain(tmp_path / "ours", range(20), size=(40, 30))
+    with pytest.raises(ValueError, match="give two data sets of one shape"):
+        data.load(f"domains:folder:{ours}+mnist5k")
+    for name in (f"domains:folder:{ours}+mnist5k", f"domains:mnist5k+folder:{ours}"):
+        found = data.load(name, size=28)
+        assert found.spec.shape == found.spec.source == (1, 28, 28)
+    clear = plain(tmp_path / "clear", [(level, level, level, 0) for level in range(20)], "RGBA", (28, 28))
+    for ground, level in (("black", 0), ("#ffffff", 255)):
+        found = data.load(f"domains:mnist5k+folder:{clear}", alpha=ground)
+        assert set(found.train.images.flatten().tolist()) == {level}
+    with pytest.raises(ValueError, match=r"size=28: only folder:PATH .* domains:simulated\+mnist5k keeps its size"):
+        data.load("domains:simulated+mnist5k", size=28)
+    with pytest.raises(ValueError, match="alpha='black': only folder:PATH"):
+        data.load("domains:simulated+mnist5k", alpha="black")
+
+
+def test_characters_are_not_the_digits_of_the_same_number(tmp_path):
+    for name, first in (("KMNIST", 0), ("MNIST", 100)):
+        raw = tmp_path / name / "raw"
+        raw.mkdir(parents=True)
+        for split, n in (("train", 60), ("t10k", 20)):
+            images = pixels(n, 28, 28, seed=first + n)
+            (raw / f"{split}-images-idx3-ubyte").write_bytes(idx(images))
+            (raw / f"{split}-labels-idx1-ubyte").write_bytes(idx((np.arange(n) % 10).astype(np.uint8)))
+    assert data.load("kmnist", root=tmp_path).class_names[:3] == ("o", "ki", "su")
+    assert data.load("domains:kmnist+mnist", root=tmp_path).spec.fields == {}
+    assert "source_label" in data.load("domains:mnist5k+mnist", root=tmp_path).spec.fields
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Pairs in folders: both layouts give the same data, and whatever is amiss is said in one line."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -79,6 +81,26 @@ def test_splits_that_a_folder_settles_are_kept(tmp_path, make):
     assert sorted(row_of(found.test).tolist()) == list(range(12, 20))
 
 
+@pytest.mark.parametrize("make", [beside, apart])
+def test_val_is_the_test_split_where_there_is_no_other(tmp_path, make):
+    make(tmp_path / "train", range(12))
+    make(tmp_path / "val", range(12, 20))
+    (tmp_path / ".hidden").mkdir()
+    found = data.load(f"pairs:{tmp_path}")
+    assert (len(found.train), len(found.validation)) == (11, 1)
+    assert sorted([*row_of(found.train).tolist(), *row_of(found.validation).tolist()]) == list(range(12))
+    assert sorted(row_of(found.test).tolist()) == list(range(12, 20))
+    (tmp_path / "val").rename(tmp_path / "test")
+    assert data.load(f"pairs:{tmp_path}").hashes == found.hashes
+
+
+@pytest.mark.parametrize("odd", ["validation", "sources"])
+def test_a_folder_beside_train_that_would_not_be_read_is_refused(tmp_path, odd):
+    for split in ("train", "test", odd):
+        beside(tmp_path / split)
+    refused(f"pairs:{tmp_path}", f"beside train/ stands {odd}/, which would not be read; move it away")
+
+
 def test_sources_and_images_may_differ_in_size_and_each_is_resized(tmp_path):
     apart(tmp_path)
     for i in range(COUNT):
@@ -105,10 +127,8 @@ def test_suffixes_may_differ(tmp_path):
         (lambda p: write(p / "images" / "03.png", IMAGES[3][:, :5]), r"03\.png is 5×4 and .*00\.png is 6×4; say --s"),
         (lambda p: (p / "images" / "03.png").write_bytes(b"none"), r"03\.png: cannot be read as an image"),
         (lambda p: write(p / "stray.png", IMAGES[0]), "pictures beside sources/ and images/, which would not be read"),
-        (lambda p: apart(p / "train"), "train alone; give train and test, and val if there is one"),
-        (lambda p: (apart(p / "train"), beside(p / "test")), "side by side in one split and apart in another"),
-        (lambda p: (apart(p / "train"), apart(p / "test"), write(p / "a.png", IMAGES[0])), "pictures beside train/"),
-        (lambda p: (apart(p / "train", [0]), apart(p / "test")), "1 images are too few to split"),
+        (lambda p: apart(p / "train"), "train alone; give train, and test or val or both"),
+        (lambda p: (apart(p / "val"), apart(p / "test")), "val, test alone; give train, and test or val or both"),
     ],
 )
 def test_what_is_amiss_apart_is_said_in_one_line(tmp_path, spoil, message):
@@ -127,6 +147,22 @@ def test_what_is_amiss_apart_is_said_in_one_line(tmp_path, spoil, message):
 )
 def test_what_is_amiss_beside_is_said_in_one_line(tmp_path, spoil, message):
     spoil(beside(tmp_path))
+    refused(f"pairs:{tmp_path}", message)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda p: beside(p / "test"), "side by side in one split and apart in another"),
+        (lambda p: (apart(p / "test"), write(p / "a.png", IMAGES[0])), "pictures beside train/"),
+        (lambda p: apart(p / "test", []), "no pictures side by side, and no folders"),
+        (lambda p: (apart(p / "test"), shutil.rmtree(p / "train"), apart(p / "train", [0])), "1 images are too few"),
+    ],
+)
+def test_what_is_amiss_in_splits_is_said_in_one_line(tmp_path, spoil, message):
+    apart(tmp_path / "train")
+    (tmp_path / "test").mkdir()
+    spoil(tmp_path)
     refused(f"pairs:{tmp_path}", message)
 
 

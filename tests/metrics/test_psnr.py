@@ -3,7 +3,8 @@ import math
 import pytest
 import torch
 
-from genbench.metrics.paired import psnr
+from genbench.metrics import paired as metrics
+from genbench.metrics.paired import l1, psnr, ssim
 
 
 def constant(*levels):
@@ -34,6 +35,15 @@ def test_equal_images_are_infinitely_clean():
     result = psnr(constant(3, 3), constant(3, 4), 256)
     assert result.mean == math.inf
     assert result.standard_error is None
+
+
+@pytest.mark.parametrize("measure", [lambda a, b: psnr(a, b, 256), l1, lambda a, b: ssim(a, b, 256)])
+def test_pairs_are_measured_alike_however_few_at_once(measure, monkeypatch):
+    fake, real = torch.randint(256, (2, 9, 3, 8, 12), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    whole = measure(fake, real)
+    monkeypatch.setattr(metrics, "NUMBERS", 3_000)
+    assert measure(fake, real) == whole
+    assert whole.images == 9
 
 
 @pytest.mark.parametrize(

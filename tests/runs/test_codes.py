@@ -1,5 +1,7 @@
 """A user's own images through the codes of a trained model, by the command line."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -7,8 +9,10 @@ from PIL import Image, ImageOps
 
 import genbench
 from genbench import Batch, DataSpec
+from genbench.records import layout
 from genbench.spec import from_bytes, to_bytes
 from tests.commands import pictures, refused, script
+from tests.records import record
 
 GREY = DataSpec((1, 8, 8), levels=17)
 STEPS = 5
@@ -55,6 +59,19 @@ def test_bytes_go_back_to_the_levels_that_they_were():
         images = torch.arange(count, dtype=torch.uint8).view(-1, 1, 1, 1)
         assert torch.equal(from_bytes(to_bytes(images, count), count), images)
     assert from_bytes(torch.tensor([127, 128], dtype=torch.uint8), 2).tolist() == [0, 1]
+
+
+def test_transparent_pixels_lie_on_the_ground_that_the_cell_was_trained_with(genbench_, ae, tmp_path):
+    clear = tmp_path / "clear.png"
+    Image.new("RGBA", (8, 8)).save(clear)
+    dark = tmp_path / "dark"
+    record(stamp={"configuration": {"alpha": "black"}}).write(dark)
+    (dark / layout.MODEL).parent.mkdir(exist_ok=True)
+    shutil.copy(ae[1], dark / layout.MODEL)
+    for where, level, more in ((dark, 0, ()), (dark, 255, ("--alpha", "white")), (ae[1], 255, ())):
+        words = ("sample", where, "--reconstruct", clear, "-o", tmp_path / "out.png", *more)
+        assert genbench_(*words)[0] == 0
+        assert set(tile(np.array(Image.open(tmp_path / "out.png")), 0, 0).flatten().tolist()) == {level}, (where, more)
 
 
 def test_images_stand_above_what_is_made_of_their_codes(genbench_, ae, tmp_path):

@@ -8,7 +8,7 @@ import torch
 from genbench import data
 from genbench.metrics.fidelity import paired
 from genbench.records import layout
-from genbench.runs import anchors
+from genbench.runs import anchors, simple_translators
 from genbench.runs.anchors import names
 from genbench.runs.config import ANCHORS, Setting
 from genbench.runs.simple_translators import affine, copy, linear, nearest_source
@@ -98,6 +98,31 @@ def test_the_nearest_source_of_a_training_source_gives_its_image():
     near = sources[:1].clone()
     near[0, 0, 0, 0] += 1
     assert torch.equal(nearest_source(train, near), images[:1])
+
+
+@pytest.mark.parametrize("numbers", [1, 4_000, 60_000])
+def test_translations_are_the_same_however_few_are_made_at_once(numbers, monkeypatch):
+    spec = DataSpec((3, 13, 10), source=(3, 13, 10))
+    sources, images = noise(90, 3, 13, 10), noise(90, 3, 13, 10, seed=1)
+    train, validation = (Split(images[rows], sources=sources[rows]) for rows in (slice(60), slice(60, 75)))
+    translations = [
+        lambda: copy(sources, spec),
+        lambda: linear(train, sources[60:], spec),
+        lambda: affine(train, validation, sources[75:], spec),
+        lambda: nearest_source(train, sources),
+    ]
+    wanted = [translate() for translate in translations]
+    monkeypatch.setattr(simple_translators, "NUMBERS", numbers)
+    for translate, found in zip(translations, wanted, strict=True):
+        assert torch.equal(translate(), found)
+
+
+def test_of_several_nearest_sources_the_first_is_taken_in_whatever_block(monkeypatch):
+    sources = noise(20, 1, 4, 4)
+    both = Split(noise(40, 1, 4, 4, seed=1), sources=torch.cat([sources, sources]))
+    for numbers in (16 * 7, 16 * 1000):
+        monkeypatch.setattr(simple_translators, "NUMBERS", numbers)
+        assert torch.equal(nearest_source(both, sources), both.images[:20])
 
 
 def test_data_to_translate_from_have_simple_translations_and_no_lossless_files():

@@ -1,5 +1,6 @@
 """A user's own images through a trained cell, by the command line."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -8,8 +9,11 @@ from PIL import Image
 
 import genbench
 from genbench import DataSpec
+from genbench.data.folder import pictures
+from genbench.records import layout
 from genbench.spec import Field
 from tests.commands import refused, script
+from tests.records import record
 from tests.toys import installed
 
 SPEC = DataSpec((1, 8, 8), source=(1, 8, 8))
@@ -94,6 +98,42 @@ def test_channels_are_brought_to_the_cells_where_nothing_is_lost(genbench_, cell
     assert "3 channels where this cell translates 1" in refused(genbench_(*words, tmp_path / "red.png"))
     three = DataSpec((3, 8, 8), source=(3, 8, 8))
     assert genbench_("sample", cell(three), "--source", folder, "-o", tmp_path / "out.png")[0] == 0
+
+
+def trained(folder, cell, **how):
+    """The folder of a cell whose record says how the pictures were read that it was trained on."""
+    record(stamp={"configuration": how}).write(folder)
+    (folder / layout.MODEL).parent.mkdir(exist_ok=True)
+    shutil.copy(cell, folder / layout.MODEL)
+    return folder
+
+
+def test_pictures_are_cut_and_resized_as_those_that_the_cell_was_trained_on(genbench_, cell, tmp_path):
+    wide = np.random.default_rng(0).integers(0, 256, (16, 40), dtype=np.uint8)
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    words = ("--source", tmp_path / "wide.png", "-o", tmp_path / "out.png")
+    for name, size in (("sized", 8), ("larger", 32)):  # the latter's sources were made smaller than its images
+        assert genbench_("sample", trained(tmp_path / name, cell(SPEC), size=size), *words)[0] == 0
+        shown = tiles(tmp_path / "out.png", 2, 1)[:, 0]
+        assert np.array_equal(shown[0], pictures(tmp_path / "wide.png", size=8)[0, 0].numpy())
+        assert np.array_equal(shown[0], shown[1])
+    as_they_are = trained(tmp_path / "as they are", cell(SPEC), size=None)
+    assert "images are 40×16; this cell translates 8×8" in refused(genbench_("sample", as_they_are, *words))
+
+
+def test_transparent_pixels_lie_on_the_ground_that_the_cell_was_trained_with(genbench_, cell, tmp_path):
+    Image.new("RGBA", (8, 8)).save(tmp_path / "clear.png")
+    words = ("--source", tmp_path / "clear.png", "-o", tmp_path / "out.png")
+    dark = trained(tmp_path / "dark", cell(SPEC), alpha="black")
+    for where, level, more in (
+        (dark, 0, ()),
+        (dark, 255, ("--alpha", "white")),
+        (trained(tmp_path / "old", cell(SPEC)), 255, ()),
+        (cell(SPEC), 255, ()),
+        (cell(SPEC), 0, ("--alpha", "black")),
+    ):
+        assert genbench_("sample", where, *words, *more)[0] == 0
+        assert set(tiles(tmp_path / "out.png", 2, 1).flatten().tolist()) == {level}, (where, more)
 
 
 def test_what_cannot_be_translated_is_refused_in_one_line(genbench_, cell, theirs, tmp_path):

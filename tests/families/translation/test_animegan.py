@@ -167,7 +167,10 @@ def test_photographs_learn_to_be_drawn():
 
 
 def test_the_setting_says_weights_and_features():
-    assert build().setting == "5 content, 1 style, 10 colour, classifier middle"
+    said = "5 content, 1 style, 10 colour, {}, 1 grey, 0.1 edges, classifier middle"
+    assert build().setting == said.format("1 game")
+    assert build(game=3.0).setting == said.format("3 game")
+    assert build(edges=0.0).setting == said.format("1 game").replace(", 0.1 edges", "")
 
 
 @pytest.mark.parametrize(

@@ -160,7 +160,8 @@ def test_the_recipe_s_parts_are_the_paper_s():
         for turn in phase.turns:
             rule = turn.optimizer([nn.Parameter(torch.zeros(1))]).defaults
             assert (rule["lr"], rule["betas"], turn.every) == (3e-4, (0.5, 0.999), 1)
-    assert model.setting == "10 content, classifier middle"
+    assert model.setting == "10 content, 1 edges, classifier middle"
+    assert build(COLOUR, edges=0.0).setting == "10 content, classifier middle"
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 import genbench
+from families.layers import perceptual
 from families.translation import model as of_translators
-from genbench import ImplicitModel, Step, catalog, implicit
+from genbench import Budget, Field, FitConfig, ImplicitModel, Step, catalog, implicit, load, pretrained, save
 from genbench.likelihood.observation import discretised_gaussian
 from genbench.seed import normal
 from genbench.training.batches import Stream
@@ -44,6 +45,7 @@ WEIGHTS = {
 }
 PENALISED = {"dualgan": {"lipschitz": "penalty"}}  # options under which a critic that is clipped is penalised
 RECIPES = sorted(name for name, entry in catalog.recipes().items() if entry.family == "translation")
+GAMES = [name for name in RECIPES if "game" in catalog.recipe(name).options()]
 UNPAIRED = [name for name in RECIPES if "unpaired" in catalog.recipe(name).needs]
 WEIGHTED = [(name, option) for name in RECIPES for option in WEIGHTS.get(name, {})]
 
@@ -56,6 +58,11 @@ def build(name, **options):
         if phase.enter is not None:
             phase.enter(splits, step())
     return model, Stream(splits.train, model.spec, 8, 0).batch(0)
+
+
+def spec_with(spec, field):
+    """The spec with a field of four values."""
+    return replace(spec, fields={**spec.fields, field: Field((), 4)})
 
 
 def step(seed=0):
@@ -153,6 +160,40 @@ def test_a_doubled_weight_doubles_its_term_in_the_log(name, option):
     torch.testing.assert_close(2 * one, two)
 
 
+@pytest.mark.parametrize("name", GAMES)
+def test_a_doubled_game_doubles_its_part_of_the_loss_and_the_setting_says_it(name):
+    alone = dict.fromkeys(WEIGHTS[name], 0.0)
+    losses = []
+    for game in (0.25, 0.5):
+        model, batch = build(name, game=game, **alone)
+        losses.append(sum(turn.loss(batch, step())["loss"] for turn in turns(model, critics=False)))
+        assert f"{game} game" in model.setting
+    assert float(losses[0].detach()) != 0
+    torch.testing.assert_close(2 * losses[0], losses[1])
+
+
+@pytest.mark.parametrize("name", ["animegan", "cartoongan", "deblurgan", "srgan", "xgan"])
+def test_a_trained_model_loads_where_the_weights_of_a_package_s_network_are_missing(name, tmp_path, monkeypatch):
+    model, _ = build(name, perceptual="efficientnet-lite0")
+    model.fit(data(model.spec), FitConfig(Budget(steps=4), batch_size=8))
+    save(tmp_path / "model.safetensors", model)
+    told = conditions(model, 4)
+    wanted = model.sample(4, generator=torch.Generator().manual_seed(0), **told)
+
+    def missing(name):
+        raise ValueError(f"{name} has no weights")
+
+    monkeypatch.setattr(pretrained, "weights", missing)
+    perceptual._package.cache_clear()
+    found = load(tmp_path / "model.safetensors")
+    assert torch.equal(found.sample(4, generator=torch.Generator().manual_seed(0), **told), wanted)
+    scales = [{key: one for key, one in each.state_dict().items() if key.endswith("scale")} for each in (model, found)]
+    assert scales[0] == scales[1]
+    assert all(float(scale) != 1 for scale in scales[0].values())
+    with pytest.raises(ValueError, match="efficientnet-lite0 has no weights"):
+        found.fit(data(model.spec), FitConfig(Budget(steps=4), batch_size=8))
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_data_that_it_cannot_use_are_refused_in_one_line(name):
     entry = catalog.recipe(name)
@@ -163,6 +204,8 @@ def test_data_that_it_cannot_use_are_refused_in_one_line(name):
     }
     if {"pairs", "unpaired"} & set(entry.needs):
         bad[f"paired={not good.paired}"] = replace(good, paired=not good.paired)
+    if "unpaired" in entry.needs:
+        bad[rf"\['domain'\]: {name} learns from .* of 4 here; take stargan or combogan"] = spec_with(good, "domain")
     for field in set(good.fields) & set(entry.needs):
         bad[field] = replace(good, fields={key: one for key, one in good.fields.items() if key != field})
     for message, spec in bad.items():

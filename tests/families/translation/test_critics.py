@@ -5,6 +5,7 @@ from torch import nn
 from families.adversarial.dcgan import unnormalised
 from families.adversarial.losses import (
     LEAST_SQUARES_WHOLE,
+    MINIMAX,
     NON_SATURATING,
     RELATIVISTIC,
     by_parts,
@@ -133,6 +134,8 @@ def test_a_weighted_generator_s_side_is_so_much_of_it_and_the_critic_s_is_whole(
     light = weighted_generator(NON_SATURATING, 0.1)
     torch.testing.assert_close(light.generator(real, fake), 0.1 * NON_SATURATING.generator(real, fake))
     assert light.critic is NON_SATURATING.critic
+    assert (NON_SATURATING.setting, light.setting) == ("", "0.1 game")
+    assert weighted_generator(MINIMAX, 2.0).setting == "2 game, saturating"
 
 
 def test_a_weighted_critic_s_side_is_so_much_of_it_in_every_share():

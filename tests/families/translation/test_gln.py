@@ -88,6 +88,11 @@ def test_a_page_that_is_white_all_over_still_learns():
     assert float(model.generator.local[-1].bias.grad) > 0
 
 
+def test_the_setting_says_the_weights_of_error_and_game():
+    assert build().setting == "1 l2, 0.001 game"
+    assert build(game=0.5).setting == "1 l2, 0.5 game"
+
+
 def test_a_doubled_weight_doubles_its_term():
     one, two = (build(weight=w).generator_loss(batch(), step())["l2"].detach() for w in (1.0, 2.0))
     torch.testing.assert_close(2 * one, two)

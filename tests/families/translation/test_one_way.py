@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from families.adversarial.losses import NON_SATURATING
+from families.adversarial.losses import NON_SATURATING, weighted_generator
 from families.adversarial.penalties import GradientPenalty
 from families.layers.distances import l1
 from families.translation.checks import enlarges, needs, pairs, translates, unpaired, wide
-from families.translation.one_way import Alone, OneWay
+from families.translation.one_way import Alone, Decoy, OneWay
 from families.translation.paired import Paired
 from families.translation.terms import Distance
 from genbench import Budget, DataSpec, Field, FitConfig, Split, Splits
@@ -28,7 +28,7 @@ def splits(spec=UNPAIRED, n=16):
 def test_a_game_at_zero_is_three_times_ln_2_with_a_decoy_and_twice_without():
     """CartoonGAN's critic: E sp(-C(c)) + E sp(C(e)) + E sp(C(G(p)))."""
     assert float(one_way().critic_loss(batch(), step())["loss"]) == pytest.approx(2 * math.log(2))
-    model = one_way(decoys=[(1.0, lambda images: -images)])
+    model = one_way(decoys=[Decoy("negative", 1.0, lambda images: -images)])
     assert float(model.critic_loss(batch(), step())["loss"]) == pytest.approx(3 * math.log(2))
 
 
@@ -39,7 +39,7 @@ def test_a_decoy_is_made_of_the_targets_and_called_a_fake_under_its_weight():
         seen.append(images)
         return 0 * images + 0.25
 
-    model, given = one_way(critic=Level(slope=2.0), decoys=[(0.1, made)]), ones()
+    model, given = one_way(critic=Level(slope=2.0), decoys=[Decoy("plain", 0.1, made)]), ones()
     softplus = torch.nn.functional.softplus
     expected = softplus(torch.tensor(-2.0)) + softplus(torch.tensor(1.0)) + 0.1 * softplus(torch.tensor(0.5))
     torch.testing.assert_close(model.critic_loss(given, step())["loss"], expected)
@@ -104,11 +104,14 @@ def test_the_penalty_is_added_to_the_critic_s_side():
     assert float(logs["penalty"]) == pytest.approx(10 * (3 / 8 - 1) ** 2), "a slope of 3/64 at each of 64 pixels"
 
 
-def test_the_setting_says_the_terms_the_penalty_and_the_history():
+def test_the_setting_says_terms_game_decoys_penalty_and_history():
     far = Distance("far", 2.5, l1)
     assert one_way(terms=[far], penalty=GradientPenalty(10.0), history=4).setting == (
         "2.5 far, gradient penalty 10, history of 4"
     )
+    light = weighted_generator(NON_SATURATING, 0.5)
+    model = one_way(loss=light, decoys=[Decoy("dark", 0.25, abs)], history=4)
+    assert model.setting == "0.5 game, 0.25 dark, history of 4"
     assert one_way().setting == ""
 
 

@@ -6,10 +6,12 @@ from torch import nn
 
 import genbench
 from families.adversarial.terms import GameStep, Scored
+from families.layers import perceptual
+from families.layers.distances import l1
 from families.layers.training import half_then_linear
 from families.translation.critics import MultiScale, half_size
 from families.translation.terms import FeatureMatching
-from genbench import Budget, DataSpec, FitConfig, Split, Splits
+from genbench import Budget, DataSpec, FitConfig, Split, Splits, pretrained
 from genbench.training.turns import TurnRunner, restored
 from tests.families.translation.toy import PAIRS, batch, gen, integers, step
 
@@ -72,6 +74,49 @@ def test_there_is_no_distance_of_pixels_and_a_doubled_weight_doubles_the_feature
     assert one.keys() == {"loss", "features"}
     assert two["features"] == pytest.approx(2 * one["features"])
     assert two["loss"] - one["loss"] == pytest.approx(one["features"])
+
+
+class Seen(nn.Module):
+    """What stands in for a package's network: images behind a bias and a ReLU of the layer's own."""
+
+    def __init__(self, place):
+        super().__init__()
+        self.place = place
+
+    def forward(self, images):
+        return (images + self.place / 20).relu()
+
+
+@pytest.fixture
+def vgg(monkeypatch, tmp_path):
+    monkeypatch.setattr(pretrained, "weights", lambda name: (tmp_path / "vgg.pth", "0" * 64))
+    monkeypatch.setattr(perceptual, "_package", lambda name, place, device: Seen(place))
+
+
+def test_features_of_vgg_are_compared_at_both_sizes_beside_the_game(vgg):
+    model, plain = build(perceptual="vgg19"), build()
+    relus = {"relu1_1": 1 / 32, "relu2_1": 1 / 16, "relu3_1": 1 / 8, "relu4_1": 1 / 4, "relu5_1": 1}
+    assert dict(model.perception.weights) == relus
+    assert [part.layer for part in model.perception.parts] == list(relus)
+    assert model.setting == "10 features, 10 content, vgg19 relu1_1 relu2_1 relu3_1 relu4_1 relu5_1 00000000"
+    assert model.perceptual == "vgg19"
+    model.generator.load_state_dict(plain.generator.state_dict())
+    model.critic.load_state_dict(plain.critic.state_dict())
+    given = batch()
+    model.phases()[0].enter(Splits(Split(given.images, sources=given.sources), None), step())
+    source, target = model.source(given), model.target(given)
+    for loss, made, real in (
+        ("generator_loss", model.generator(source), target),
+        ("coarse_generator_loss", model.generator.coarse(half_size(source)), half_size(target)),
+    ):
+        seen = [l1(part(made), part(real)) for part in model.perception.parts]
+        apart = sum(weight * far for weight, far in zip(relus.values(), seen, strict=True))
+        logs, without = (getattr(one, loss)(given, step()) for one in (model, plain))
+        torch.testing.assert_close(logs["content"], 10 * apart)
+        torch.testing.assert_close(logs["loss"], without["loss"] + logs["content"])
+        assert "content" not in without
+    logs = build(perceptual="vgg19", content=0.0).generator_loss(given, step())
+    assert float(logs["content"].detach()) == 0
 
 
 def test_critics_see_the_source_beside_the_image_at_every_scale():

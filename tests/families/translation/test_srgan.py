@@ -140,7 +140,7 @@ def test_without_the_second_phase_it_is_srresnet_with_neither_critic_nor_feature
     model = build(adversarial=0.0)
     (phase,) = model.phases()
     assert (phase.name, phase.share, phase.enter) == ("mse", 1.0, None)
-    assert (model.perception, model.perceptual) == (None, None)
+    assert (model.perception, model.perceptual, model.setting) == (None, None, "")
     assert {key.split(".")[0] for key, _ in model.named_parameters()} == {"generator"}
 
 
@@ -148,7 +148,8 @@ def test_what_it_was_trained_on_is_said():
     assert build().perceptual == "classifier"
     model = build(perceptual="efficientnet-lite0")
     assert model.perceptual == "efficientnet-lite0"
-    assert model.setting.startswith("1 content, efficientnet-lite0 high ")
+    assert model.setting.startswith("1 content, 0.001 game, efficientnet-lite0 high ")
+    assert build(game=0.5).setting == "1 content, 0.5 game, classifier high"
     assert [phase.name for phase in model.phases()] == ["mse", "adversarial"]
     assert [phase.share for phase in model.phases()] == pytest.approx([0.7, 0.3])
     assert not any(key.startswith("perception.classifier") for key in model.state_dict())

@@ -69,6 +69,11 @@ def test_a_doubled_weight_doubles_its_term(name, log):
     torch.testing.assert_close(2 * one, two)
 
 
+def test_the_setting_says_the_weights_of_distances_and_games():
+    assert build().setting == "1 mask, 5 l1, 0.1 game"
+    assert build(game=0.5).setting == "1 mask, 5 l1, 0.5 game"
+
+
 def test_a_doubled_game_doubles_its_share_of_the_loss():
     one, two = (build(mask=0.0, weight=0.0, game=g).generator_loss(shaded(), step())["loss"] for g in (0.1, 0.2))
     torch.testing.assert_close(2 * one, two)

@@ -248,4 +248,6 @@ def test_options_out_of_range_are_refused(name):
 
 
 def test_its_setting_says_what_each_term_weighs():
-    assert build(identity=0.0).setting == "1 pixels, 0.3 symmetry, 3 parts, 0.001 classes, 0.001 smoothness"
+    said = "1 pixels, 0.3 symmetry, 3 parts, 0.001 classes, 0.001 smoothness"
+    assert build(identity=0.0).setting == f"{said}, 0.001 game"
+    assert build(identity=0.0, game=0.0).setting == f"{said}, 0 game"

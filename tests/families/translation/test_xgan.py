@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -155,6 +156,8 @@ def test_both_directions_teach_both_ends_through_the_critics_alone():
     for part in (*twins.down, twins.encoded, twins.decoded, *twins.up):
         assert bool(slope(loss, part).any())
     assert not bool(slope(loss, twins.classifier).any())
+    heavy = xgan(game=2.0, reconstruct=0.0, domain=0.0, semantic=0.0)
+    torch.testing.assert_close(heavy.translator_loss(batch(), step())["loss"], 2 * loss)
     silent = xgan(game=0.0, reconstruct=0.0, domain=0.0, semantic=0.0)
     assert float(silent.translator_loss(batch(), step())["loss"].detach()) == 0
 
@@ -173,7 +176,8 @@ def test_the_turns_are_the_translator_s_and_the_critics():
     assert (translator.name, critics.name) == ("translator", "critics")
     assert list(translator.learns) == [model.generator]
     assert list(critics.learns) == [model.critic, model.back_critic]
-    assert model.setting == "10 reconstruction, 1 domain, 1 semantic"
+    assert model.setting == "10 reconstruction, 1 domain, 1 semantic, 1 game"
+    assert xgan(game=0.5).setting == "10 reconstruction, 1 domain, 1 semantic, 0.5 game"
 
 
 @pytest.mark.parametrize(("source", "shape"), [((1, 1, 1), (3, 1, 1)), ((3, 13, 17), (1, 13, 17))])
@@ -246,8 +250,8 @@ def test_a_teacher_draws_the_sources_codes_to_what_it_sees_of_them_and_learns_be
 
 
 def test_a_classifier_teaches_where_sources_have_labels():
-    with pytest.raises(ValueError, match="perceptual='classifier': it learns from labels"):
-        xgan(perceptual="classifier")
+    with pytest.raises(ValueError, match="it learns from labels in a field 'source_label', and these data have none"):
+        xgan(replace(UNPAIRED, classes=4), perceptual="classifier")
     teacher = xgan(perceptual="efficientnet-lite0").teacher
     assert (teacher.perception.name, teacher.told[0].in_features) == ("efficientnet-lite0", 40)
 
