@@ -41,7 +41,7 @@ def unpaired(spec: DataSpec, name: str) -> Shape:
             sides.
     """
     source = translates(spec, name)
-    if "domain" in spec.fields:
+    if {"domain", "source_domain"} <= spec.fields.keys():
         several = spec.fields["domain"].levels
         said = f"{name} learns from sources of one domain and images of another, and both are of {several} here"
         raise ValueError(f"fields['domain']: {said}; take stargan or combogan")

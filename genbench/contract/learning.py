@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -96,7 +95,7 @@ class _Cut(Exception):
 def resumed(make: Callable[[int], GenerativeModel], folder: Path) -> str:
     """Check that a training that was cut off in each of its phases ends as if it had not been, bit for bit.
 
-    Phases share the steps evenly here, so that each has as many before its cut as behind it.
+    Phases share the steps evenly here, so that each has some before its cut and some behind it.
 
     Args:
         make: a function of a seed that makes the model, not yet trained.
@@ -108,10 +107,12 @@ def resumed(make: Callable[[int], GenerativeModel], folder: Path) -> str:
     phases = len(whole.phases())
     config = FitConfig(Budget(steps=phases * STEPS), BATCH, seed=2, checkpoint=path, checkpoint_seconds=0)
     fit(whole, data, replace(config, checkpoint=None))
-    rest = _evenly(make(0))
+    rest, cuts = _evenly(make(0)), 0
     for place in range(phases):
-        with suppress(_Cut):
-            fit(rest, data, config, callbacks=[partial(_cut, place * STEPS + CUT)], resume=path if place else None)
+        try:
+            fit(rest, data, config, callbacks=[partial(_cut, place * STEPS + CUT)], resume=path if cuts else None)
+        except _Cut:
+            cuts += 1
         rest = _evenly(make(9))  # other weights to begin with: all of it must come from the checkpoint
         rest.origin = whole.origin
     fit(rest, data, config, resume=path)
@@ -120,8 +121,8 @@ def resumed(make: Callable[[int], GenerativeModel], folder: Path) -> str:
     batch = data.validation.rows(slice(6))
     if not torch.equal(draw(whole, batch), draw(rest, batch)):
         raise Breach("cut off and gone on with, it draws other samples: something that it keeps is no buffer")
-    each = f"in the {CUT}th" if phases == 1 else f"in each of its {phases} phases"
-    return f"the same after {phases * STEPS} steps, cut off {each}"
+    each = "" if phases == 1 else f" of each of {cuts} phases"
+    return f"the same after {phases * STEPS} steps, cut off in the {CUT}th{each}"
 
 
 def _evenly(model: GenerativeModel) -> GenerativeModel:

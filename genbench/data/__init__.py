@@ -181,12 +181,13 @@ def load(
     ground(alpha)
     variants, source = _parsed(name)
     kind, _, path = source.partition(":")
-    if size is not None and not _in_pictures(source):
+    pictures = any(in_pictures(one) for one in (_two(path) if kind == DOMAINS else [source]))
+    if size is not None and not pictures:
         raise ValueError(f"size={size}: only folder:PATH and pairs:PATH are resized; {source} keeps its size")
-    if alpha != WHITE and not _in_pictures(source):
+    if alpha != WHITE and not pictures:
         raise ValueError(f"alpha={alpha!r}: only folder:PATH and pairs:PATH have transparent pixels; leave it out")
     if kind == DOMAINS:
-        told = [(one, size, alpha) if _in_pictures(_parsed(one)[1]) else (one, None, WHITE) for one in _two(path)]
+        told = [(one, size, alpha) if in_pictures(one) else (one, None, WHITE) for one in _two(path)]
         a, b = (load(one, root=root, size=side, alpha=behind, download=download) for one, side, behind in told)
         try:
             dataset = joined(a, b)
@@ -230,10 +231,10 @@ def _parsed(name: str) -> tuple[list[tuple[str, Variant, int]], str]:
     return variants, rest
 
 
-def _in_pictures(source: str) -> bool:
-    """Return whether a source, or one of two, is read from files of images."""
-    kind, _, path = source.partition(":")
-    return any(_in_pictures(_parsed(one)[1]) for one in _two(path)) if kind == DOMAINS else kind in PICTURES
+def in_pictures(name: str) -> bool:
+    """Return whether a data set is read from files of images; of two domains, whether that of the sources is."""
+    kind, _, path = _parsed(name)[1].partition(":")
+    return in_pictures(_two(path)[0]) if kind == DOMAINS else kind in PICTURES
 
 
 def _declared() -> Mapping[str, EntryPoint]:

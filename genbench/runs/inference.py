@@ -92,15 +92,17 @@ def set_dials(model: GenerativeModel, name: str, **dials: float | None) -> None:
     """Set what a model's samples are drawn at, its attributes ``temperature`` and ``truncation``, where one is given.
 
     Raises:
-        ValueError: for a model without it, or a value that is not positive, or that would move nothing.
+        ValueError: for a model without it, a value that it does not take, or one that would move nothing.
     """
     for dial, value in dials.items():
         if value is None:
             continue
         if not hasattr(model, dial):
             raise ValueError(f"--{dial} {value}: {name} draws at no {dial}; leave it out")
-        if dial == "temperature" and not LEAST_DIAL <= value < math.inf:
-            raise ValueError(f"--{dial} {value}: give a positive number, {LEAST_DIAL} or more; 1 draws from the model")
+        least = LEAST_DIAL if dial == "temperature" else 0.0
+        if not least <= value < math.inf:
+            whole = "; 1 draws from the model" if dial == "temperature" else ""
+            raise ValueError(f"--{dial} {value}: give a positive number, {least:g} or more{whole}")
         if dial == "temperature" and getattr(model, PIXELS, None) == "median":
             raise ValueError(f"--temperature {value}: pixels are medians, which it does not move; add --pixels drawn")
         try:

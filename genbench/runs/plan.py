@@ -132,9 +132,9 @@ def plan(
         for seed in suite.seeds:
             cell = _cell(suite, row, datasets[row.dataset], seed, device, model.given)
             folders = {row.label: layout.cell_folder(folder, row.dataset, row.label, seed)}
-            job = _job(cell, folders, fresh, measure_again, measure_seconds(cell, model))
+            job = _job(cell, folders, fresh, measure_again, measure_seconds(cell, model, datasets[row.dataset]))
             memory = memory_bytes(datasets[row.dataset], model)
-            jobs.append(replace(job, memory=memory, kind=kind_of(cell, model)))
+            jobs.append(replace(job, memory=memory, kind=kind_of(cell, model, datasets[row.dataset])))
     if suite.budget.seconds is not None:
         return Plan([_expected(job, suite.budget.seconds) for job in jobs])
     each: dict[tuple[str, str], float] = {}

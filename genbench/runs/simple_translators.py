@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import torch
@@ -105,14 +106,19 @@ def affine(train: Batch, validation: Batch, sources: Tensor, spec: DataSpec) -> 
     moments = [(x - middle).T @ (some.double() - own) for some, own in zip(pixels, means, strict=True)]
     projected = vectors.T @ torch.cat(moments, 1)
 
-    def mapped(some: Tensor, penalty: float) -> Tensor:
-        shrunk = projected / (values + penalty * values.max().clamp(min=1)).unsqueeze(1)
-        return (some.flatten(1).double() - middle) @ vectors @ shrunk + mean
+    rows = max(1, NUMBERS // (2 * spec.dimensions))  # of which several copies are held
 
-    target = validation.images.flatten(1).double()
-    errors = [float((mapped(_sources(validation), p) - target).square().mean()) for p in PENALTIES]
-    best = PENALTIES[errors.index(min(errors))]
-    return _levels(mapped(sources, best).view(-1, *spec.shape), spec)
+    def mapped(some: Tensor, penalty: float) -> Iterator[Tensor]:
+        shrunk = projected / (values + penalty * values.max().clamp(min=1)).unsqueeze(1)
+        for part in some.split(rows):
+            yield (part.flatten(1).double() - middle) @ vectors @ shrunk + mean
+
+    def error(penalty: float) -> float:
+        pairs = zip(mapped(_sources(validation), penalty), validation.images.flatten(1).split(rows), strict=True)
+        return math.fsum(float((made - target.double()).square().sum()) for made, target in pairs)
+
+    best = min(PENALTIES, key=error)
+    return torch.cat([_levels(made.view(-1, *spec.shape), spec) for made in mapped(sources, best)])
 
 
 def _sources(split: Batch) -> Tensor:

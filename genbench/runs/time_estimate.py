@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 SECONDS = 3.0
 ROUNDS = 8
 ANNEALED, DIRECT = "annealed", "direct"  # the two kinds of estimates: by chains, and as it stands
-LIKELIHOODS = {"exact": 3.0, "bound": 2.5, DIRECT: 0.5}  # seconds, of a thousand test and as many training images
+UNANSWERED = "unanswered"  # of translations whose sources belong to no image
+LIKELIHOODS = {
+    "exact": 3.0,
+    "bound": 2.5,
+    DIRECT: 0.5,
+    UNANSWERED: 0.0,
+}  # seconds, of a thousand test and as many training images
 CHAINS = 24.0  # seconds, of ten images at the least effort
 BASE_BYTES = 600 * 2**20  # of a process that has imported torch and measures
 EFFORTS = {"fast": 1.0, "standard": 20.0, "paper": 1000.0}  # times these
@@ -62,8 +68,10 @@ def timed_round(model: GenerativeModel, dataset: Dataset, cell: Cell) -> float:
     return (times[-1] - times[0]) / (len(times) - 1) if len(times) > 1 else times[-1] if times else 0.0
 
 
-def kind_of(cell: Cell, model: GenerativeModel) -> str:
+def kind_of(cell: Cell, model: GenerativeModel, dataset: Dataset) -> str:
     """Return what cells have in common that take about as long to measure: how their likelihood comes about."""
+    if dataset.spec.translates(model.given) and not dataset.aligned:
+        return UNANSWERED
     said = recipe(cell.recipe).likelihood
     return said if said != "estimate" else ANNEALED if anneals(model) else DIRECT
 
@@ -76,12 +84,12 @@ def anchor_seconds(cell: Cell, train: int) -> float:
     return ("nll" in cell.measures) * 0.01 * cell.likelihoods + ("fid" in cell.measures) * features
 
 
-def measure_seconds(cell: Cell, model: GenerativeModel) -> float:
+def measure_seconds(cell: Cell, model: GenerativeModel, dataset: Dataset) -> float:
     """Return the seconds that all but the training of a recipe's cell should take."""
     seconds = 1.0 + ("fid" in cell.measures) * 0.003 * cell.samples + ("speed" in cell.measures) * cell.timing / 2
     if "nll" not in cell.measures:
         return seconds
-    if (how := kind_of(cell, model)) != ANNEALED:
+    if (how := kind_of(cell, model, dataset)) != ANNEALED:
         return seconds + LIKELIHOODS[how] * cell.likelihoods / 1000
     categories = model.categories if isinstance(model, ImplicitModel) else 1  # each has chains of its own
     return seconds + CHAINS * EFFORTS[cell.effort] * cell.estimated / 10 * categories

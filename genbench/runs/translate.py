@@ -7,11 +7,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from genbench import data
 from genbench.data import folder
 from genbench.image_file import WHITE
 from genbench.interface import GenerativeModel
 from genbench.plots import sample_grid
 from genbench.plots.grid import draw_grid
+from genbench.records import layout
+from genbench.records.record import Record
 from genbench.runs.conditions import DOMAIN
 from genbench.runs.inference import label_of, laid_out, model_of, origin_of
 from genbench.seed import generator
@@ -87,6 +90,11 @@ def _domains(model: GenerativeModel, name: str, field: str, wanted: int | None) 
     return list(range(levels)) if wanted is None else [wanted]
 
 
+def _of_pictures(cell: Path) -> bool:
+    """Return whether the sources that a cell was trained on were pictures, which it may have cut and resized."""
+    return (cell / layout.RECORD).is_file() and data.in_pictures(Record.read(cell).dataset)
+
+
 def _sources(path: Path, shape: tuple[int, int, int], cell: Path, alpha: str | None) -> Tensor:
     """Return a user's images as sources of ``shape``: grey ones, however they are stored, in its channels.
 
@@ -94,7 +102,7 @@ def _sources(path: Path, shape: tuple[int, int, int], cell: Path, alpha: str | N
         ValueError: for images of another size where the cell resized none, or colour where sources are grey.
     """
     channels, height, width = shape
-    told = laid_out(cell)
+    told = laid_out(cell) if _of_pictures(cell) else {}
     resized = None if told.get("size") is None else height  # to a square: so all its pictures were
     images = folder.pictures(path, alpha or told.get("alpha") or WHITE, resized)
     found, *sides = images.shape[1:]

@@ -110,6 +110,8 @@ def footnotes(rows: Sequence[Row], shown: Sequence[Column], detail: Detail = "fu
         texts = column.notes(rows)
         kept = [text for place, text in enumerate(texts) if detail == "full" or not place or isinstance(text, OfMark)]
         notes += [Note(text, marks[key]) for text in kept]
+    if any(column.bold(row) for column in explained.values() for row in rows):
+        notes.append(Note("Bold: better, by more than chance, than all the others that it is ranked with."))
     if out := [name for name in LEFT_OUT if any(name in _left_out(row) for row in rows)]:
         what = " and ".join(LEFT_OUT[name] for name in out)
         how = "genbench run … --measures nll,fid,speed --measure-again"

@@ -262,6 +262,15 @@ class Counting(Pixels):
         return [Phase("train", 1.0, [turn])]
 
 
+class CountingLater(Counting):
+    """The same, in the second phase alone."""
+
+    def phases(self):
+        first = Turn("pixels", [self.logits], super().mean_nats, lambda p: torch.optim.SGD(p, 0.1))
+        plain = replace(first, loss=lambda batch, step: Pixels.mean_nats(self, batch, step))
+        return [Phase("plain", 0.5, [plain]), Phase("counted", 0.5, [replace(first, loss=self.mean_nats)])]
+
+
 class Unnamed(Pixels):
     kind = "bound"
 
@@ -282,7 +291,7 @@ LIARS = {
     **dict.fromkeys((Floating, Beyond, Short), "samples"),
     **dict.fromkeys((Orphaned, Straying), "turns"),
     Forgetful: "file",
-    Counting: "resume",
+    **dict.fromkeys((Counting, CountingLater), "resume"),
     **dict.fromkeys((Unnamed, NoNumber), "answer"),
 }
 

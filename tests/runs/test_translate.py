@@ -100,9 +100,9 @@ def test_channels_are_brought_to_the_cells_where_nothing_is_lost(genbench_, cell
     assert genbench_("sample", cell(three), "--source", folder, "-o", tmp_path / "out.png")[0] == 0
 
 
-def trained(folder, cell, **how):
+def trained(folder, cell, dataset="domains:folder:theirs+mnist5k", **how):
     """The folder of a cell whose record says how the pictures were read that it was trained on."""
-    record(stamp={"configuration": how}).write(folder)
+    record(dataset=dataset, stamp={"configuration": how}).write(folder)
     (folder / layout.MODEL).parent.mkdir(exist_ok=True)
     shutil.copy(cell, folder / layout.MODEL)
     return folder
@@ -119,6 +119,8 @@ def test_pictures_are_cut_and_resized_as_those_that_the_cell_was_trained_on(genb
         assert np.array_equal(shown[0], shown[1])
     as_they_are = trained(tmp_path / "as they are", cell(SPEC), size=None)
     assert "images are 40×16; this cell translates 8×8" in refused(genbench_("sample", as_they_are, *words))
+    ours = trained(tmp_path / "ours", cell(SPEC), "domains:mnist5k+folder:theirs", size=8)  # it resized no source
+    assert "images are 40×16; this cell translates 8×8" in refused(genbench_("sample", ours, *words))
 
 
 def test_transparent_pixels_lie_on_the_ground_that_the_cell_was_trained_with(genbench_, cell, tmp_path):

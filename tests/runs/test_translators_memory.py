@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from genbench import DataSpec
 from genbench.metrics.paired import l1, psnr, ssim
-from genbench.runs.simple_translators import linear, nearest_source
+from genbench.runs.simple_translators import affine, linear, nearest_source
 from genbench.spec import Split
 
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -39,10 +39,12 @@ for work in (psnr, ssim):  # so that all is imported
 spec = DataSpec((1, 256, 256), source=(1, 256, 256))
 many, other = pictures(1000, 256), pictures(1000, 256)
 few = Split(other[:12], sources=many[:12])
+small = Split(pictures(40, 512), sources=pictures(40, 4))
 large = Split(pictures(1, 1024), sources=pictures(1, 1024))
 print(json.dumps({
     "linear": peak(lambda: linear(few, many[:1], spec)),
     "one large": peak(lambda: linear(large, large.sources, DataSpec((1, 1024, 1024), source=(1, 1024, 1024)))),
+    "affine": peak(lambda: affine(small, small, small.sources.repeat(10, 1, 1, 1), DataSpec((1, 512, 512)))),
     "nearest source": peak(lambda: nearest_source(Split(other, sources=many), many[:2])),
     "psnr": peak(lambda: psnr(many, other, 256)),
     "l1": peak(lambda: l1(many, other)),
@@ -63,6 +65,6 @@ def taken():
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("name", ["linear", "one large", "nearest source", "psnr", "l1", "ssim"])
+@pytest.mark.parametrize("name", ["linear", "one large", "affine", "nearest source", "psnr", "l1", "ssim"])
 def test_large_images_are_taken_some_at_a_time(taken, name):
     assert 0 < taken[name] < MOST

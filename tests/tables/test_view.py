@@ -114,6 +114,7 @@ def test_notes_are_full_short_or_none():
     full, short, none = (footnotes(rows, shown, detail) for detail in ("full", "short", "none"))
     assert none == []
     assert set(short) < set(full)
+    assert [note.text.split(":")[0] for note in short if not note.mark and not note.warning] == ["Bold"]
     assert [note for note in short if note.warning] == [note for note in full if note.warning]
     marks = list(letters(rows, shown).values())
     assert [note.mark for note in short if note.mark and not isinstance(note.text, OfMark)] == marks, "one a column"

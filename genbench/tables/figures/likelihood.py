@@ -28,8 +28,6 @@ def marks(rows: Sequence[Row]) -> Iterator[str]:
         yield OfMark("Noise added: the likelihood counts an observation noise that the samples do not have.")
     if any(row["nll_rank"] for row in rows):
         yield RANK
-    if any(row["nll_best"] for row in rows):
-        yield OfMark("Bold: better, by more than chance, than all the others that it is ranked with.")
     if any(row["nll_se"] for row in rows):
         yield "± beside bits/dim of one seed is the standard error over test images."
     if any(row["nll_converged"] is False for row in rows):

@@ -210,9 +210,15 @@ def test_a_blur_keeps_what_is_constant_inside_and_the_sum_of_what_lies_inside():
     assert blur(point)[0, 0, 1:4, 1:4].tolist() == [[1, 2, 1], [2, 4, 2], [1, 2, 1]]
 
 
-def test_without_noise_an_image_is_of_its_code_alone():
+def test_without_noise_an_image_is_of_its_code_alone(tmp_path):
     model = made(loud=False, noise=False)
     assert model.latents == 6
+    images = model.decode(model.draw_noise(3, gen()), batch(3))
+    assert images.shape == (3, 1, 16, 16)
+    assert not torch.equal(images[0], images[1])
+    assert model.traverse(2, 3, generator=gen()).shape == (2, 3, 1, 16, 16)
+    for stage in model.stages:
+        assert model.generator_loss(stage, batch(4), at())["loss"].isfinite()
     assert not any("strength" in name for name, _ in model.named_parameters())
     assert "no noise in the layers" in model.setting
     assert "no noise" not in made().setting
