@@ -35,7 +35,7 @@ GONE = (errno.EPIPE, errno.EIO)  # the reader of a pipe, a terminal
 Alpha = Annotated[
     str | None,
     typer.Option(
-        help="Behind transparent pixels of images in folders: #rrggbb …, refuse, or white, the default where no cell's is."
+        help="Behind transparent pixels of images in folders: #rrggbb …, refuse, or white; by default a cell's own."
     ),
 ]
 CellPath = Annotated[Path, typer.Argument(help="Folder of a finished cell: DIR/cells/DATASET/LABEL/seed-N.")]
