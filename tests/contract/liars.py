@@ -249,26 +249,20 @@ class Forgetful(Pixels):
 
 
 class Counting(Pixels):
-    """What the loss counts in an attribute is in no checkpoint."""
+    """What the loss of its last phase counts in an attribute is in no checkpoint."""
 
     steps = 0
 
-    def mean_nats(self, batch, step):
+    def counted(self, batch, step):
         self.steps += 1
-        return {"loss": super().mean_nats(batch, step)["loss"] * self.steps}
+        return {"loss": self.mean_nats(batch, step)["loss"] * self.steps}
 
     def phases(self):
-        turn = Turn("pixels", [self.logits], self.mean_nats, lambda p: torch.optim.SGD(p, 0.1))
-        return [Phase("train", 1.0, [turn])]
-
-
-class CountingLater(Counting):
-    """The same, in the second phase alone."""
-
-    def phases(self):
-        first = Turn("pixels", [self.logits], super().mean_nats, lambda p: torch.optim.SGD(p, 0.1))
-        plain = replace(first, loss=lambda batch, step: Pixels.mean_nats(self, batch, step))
-        return [Phase("plain", 0.5, [plain]), Phase("counted", 0.5, [replace(first, loss=self.mean_nats)])]
+        turns = [
+            Turn("pixels", [self.logits], loss, lambda p: torch.optim.SGD(p, 0.1))
+            for loss in (self.mean_nats, self.counted)
+        ]
+        return [Phase(name, 0.5, [turn]) for name, turn in zip(("plain", "counting"), turns, strict=True)]
 
 
 class Unnamed(Pixels):
@@ -291,7 +285,7 @@ LIARS = {
     **dict.fromkeys((Floating, Beyond, Short), "samples"),
     **dict.fromkeys((Orphaned, Straying), "turns"),
     Forgetful: "file",
-    **dict.fromkeys((Counting, CountingLater), "resume"),
+    Counting: "resume",
     **dict.fromkeys((Unnamed, NoNumber), "answer"),
 }
 
