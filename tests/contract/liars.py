@@ -258,11 +258,8 @@ class Counting(Pixels):
         return {"loss": self.mean_nats(batch, step)["loss"] * self.steps}
 
     def phases(self):
-        turns = [
-            Turn("pixels", [self.logits], loss, lambda p: torch.optim.SGD(p, 0.1))
-            for loss in (self.mean_nats, self.counted)
-        ]
-        return [Phase(name, 0.5, [turn]) for name, turn in zip(("plain", "counting"), turns, strict=True)]
+        first = Turn("pixels", [self.logits], self.mean_nats, lambda p: torch.optim.SGD(p, 0.1))
+        return [Phase("plain", 0.5, [first]), Phase("counting", 0.5, [replace(first, loss=self.counted)])]
 
 
 class Unnamed(Pixels):
