@@ -19,7 +19,7 @@ from families.gan.pggan import ADAM, Critic
 from families.gan.styles import PER_LEVEL, StyleGenerator, Styles
 from families.layers.equalised import EqualisedLinear
 from families.layers.evaluation import evaluation
-from families.layers.options import positive, share, whole
+from families.layers.options import positive, share, switch, whole
 from families.layers.scaling import halvings, to_uint8
 from genbench.implicit import ImplicitModel
 from genbench.interface import Step
@@ -193,6 +193,7 @@ def stylegan(
     if mixing != 1:
         share(mixing=mixing)
     positive(gamma=gamma)
+    switch(noise=noise)
     if truncated is not None:
         whole(0, truncated=truncated)
     levels = halvings(*builder.spec.shape[1:]) + 1

@@ -205,7 +205,8 @@ def test_data_that_it_cannot_use_are_refused_in_one_line(name):
     if {"pairs", "unpaired"} & set(entry.needs):
         bad[f"paired={not good.paired}"] = replace(good, paired=not good.paired)
     if "unpaired" in entry.needs:
-        bad[rf"\['domain'\]: {name} learns from .* of 4 here; take stargan or combogan"] = spec_with(good, "domain")
+        said = rf"\['domain'\]: {name} learns from .* of 4 here; take stargan or combogan"
+        bad[said] = spec_with(spec_with(good, "domain"), "source_domain")
     for field in set(good.fields) & set(entry.needs):
         bad[field] = replace(good, fields={key: one for key, one in good.fields.items() if key != field})
     for message, spec in bad.items():
