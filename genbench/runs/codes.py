@@ -49,8 +49,7 @@ def reconstruct(
     name = origin_of(model, cell).recipe
     if not isinstance(model, Reconstructs):
         raise ValueError(f"--reconstruct: {name} has no code for an image; the autoencoders and bigan have")
-    ground = alpha or laid_out(cell).get("alpha") or WHITE
-    found = own_images(path, model.spec, ground, "--reconstruct")
+    found = own_images(path, model.spec, _ground(cell, alpha), "--reconstruct")
     batch = _asked(found[spread(len(found), number)], label, model, name, cell, "--reconstruct")
     made = model.reconstruct(batch.to(model.device)).cpu()
     if outputs.is_picture(output):
@@ -89,10 +88,9 @@ def interpolate(
     if not isinstance(model, Interpolates):
         raise ValueError(f"--interpolate: {name} has no codes to go between; the autoencoders and bigan have")
     check_fits(f"-n {number}", number * model.spec.dimensions * SAMPLE_BYTES, "give fewer")
-    ground = alpha or laid_out(cell).get("alpha") or WHITE
     both = []
     for end in ends:
-        images = own_images(end, model.spec, ground, "--interpolate")
+        images = own_images(end, model.spec, _ground(cell, alpha), "--interpolate")
         if len(images) != 1:
             raise ValueError(f"--interpolate {end}: {len(images)} images; give one file for each end")
         both.append(_asked(images, label, model, name, cell, "--interpolate").to(model.device))
@@ -104,6 +102,11 @@ def interpolate(
         draw_grid(way.numpy(), output, levels=model.spec.levels, columns=number)
     else:
         outputs.write(output, way, model.spec, None, ())
+
+
+def _ground(cell: Path, alpha: str | None) -> str:
+    """Return what is asked for behind transparent pixels, else what was there when the cell was trained."""
+    return alpha or laid_out(cell).get("alpha") or WHITE
 
 
 def own_images(path: Path, spec: DataSpec, alpha: str, option: str) -> Tensor:
