@@ -1,70 +1,90 @@
 """Simple translations, and the measures of pairs, take no more memory for larger images or for more of them."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
-
-MOST = 2**29  # four blocks of 2²⁴ numbers in float64
-# In a process of its own: what other tests have freed may be taken again without the system's counting it.
-SCRIPT = """
-import ctypes, gc, json
-from pathlib import Path
 import torch
+from torch.profiler import ProfilerActivity, profile
+
 from genbench import DataSpec
 from genbench.metrics.paired import l1, psnr, ssim
 from genbench.runs.simple_translators import affine, linear, nearest_source
 from genbench.spec import Split
 
-STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+MOST = 2**29  # four blocks of 2²⁴ numbers in float64
 
-def held(key):
-    return int(next(line for line in STATUS.read_text().splitlines() if line.startswith(key)).split()[1]) * 1024
 
-def peak(work):
-    gc.collect()
-    ctypes.CDLL(None).malloc_trim(0)  # what is free goes back, so that it counts when it is taken again
-    RESET.write_text("5")
-    before = held("VmRSS")
-    work()
-    return held("VmHWM") - before
+@pytest.fixture
+def peak(tmp_path):
+    """Return a function that tells how many bytes PyTorch holds at most during a call, beyond those before it.
+
+    Its own allocator counts them, so that the figure is the same on any machine: what the system counts to a process
+    depends on when freed pages are taken back, and was three times as much on one machine as on another.
+    """
+
+    def most(work):
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as found:
+            work()
+        found.export_chrome_trace(str(tmp_path / "trace.json"))
+        events = json.loads((tmp_path / "trace.json").read_text())["traceEvents"]
+        held, highest = 0, 0
+        for event in events:
+            if event["name"] == "[memory]":
+                held += event["args"]["Bytes"]
+                highest = max(highest, held)
+        return highest
+
+    return most
+
 
 def pictures(n, side):
     return torch.randint(256, (n, 1, side, side), dtype=torch.uint8)
 
-for work in (psnr, ssim):  # so that all is imported
-    work(pictures(1, 16), pictures(1, 16), 256)
-spec = DataSpec((1, 256, 256), source=(1, 256, 256))
-many, other = pictures(1000, 256), pictures(1000, 256)
-few = Split(other[:12], sources=many[:12])
-small = Split(pictures(40, 512), sources=pictures(40, 4))
-large = Split(pictures(1, 1024), sources=pictures(1, 1024))
-print(json.dumps({
-    "linear": peak(lambda: linear(few, many[:1], spec)),
-    "one large": peak(lambda: linear(large, large.sources, DataSpec((1, 1024, 1024), source=(1, 1024, 1024)))),
-    "affine": peak(lambda: affine(small, small, small.sources.repeat(10, 1, 1, 1), DataSpec((1, 512, 512)))),
-    "nearest source": peak(lambda: nearest_source(Split(other, sources=many), many[:2])),
-    "psnr": peak(lambda: psnr(many, other, 256)),
-    "l1": peak(lambda: l1(many, other)),
-    "ssim": peak(lambda: ssim(many[:4], other[:4], 256)),
-}))
-"""
+
+def filtered():
+    split = Split(pictures(12, 256), sources=pictures(12, 256))
+    return lambda: linear(split, pictures(1, 256), DataSpec((1, 256, 256), source=(1, 256, 256)))
 
 
-@pytest.fixture(scope="module")
-def taken():
-    """What each takes at most, in bytes."""
-    if not Path("/proc/self/clear_refs").exists():
-        pytest.skip("the system does not count")
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True)
-    if "OSError" in done.stderr and "clear_refs" in done.stderr:
-        pytest.skip("the system does not begin its count again")
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+def filtered_large():
+    split = Split(pictures(1, 1024), sources=pictures(1, 1024))
+    return lambda: linear(split, split.sources, DataSpec((1, 1024, 1024), source=(1, 1024, 1024)))
 
 
-@pytest.mark.parametrize("name", ["linear", "one large", "affine", "nearest source", "psnr", "l1", "ssim"])
-def test_large_images_are_taken_some_at_a_time(taken, name):
-    assert 0 < taken[name] < MOST
+def mapped():
+    split = Split(pictures(40, 512), sources=pictures(40, 4))
+    return lambda: affine(split, split, split.sources.repeat(10, 1, 1, 1), DataSpec((1, 512, 512)))
+
+
+def looked_up():
+    split = Split(pictures(1000, 256), sources=pictures(1000, 256))
+    return lambda: nearest_source(split, split.sources[:2])
+
+
+def compared(measure, count, *levels):
+    fake, real = pictures(count, 256), pictures(count, 256)
+    return lambda: measure(fake, real, *levels)
+
+
+@pytest.mark.parametrize(
+    "prepare",
+    [
+        filtered,
+        filtered_large,
+        mapped,
+        looked_up,
+        lambda: compared(psnr, 1000, 256),
+        lambda: compared(l1, 1000),
+        lambda: compared(ssim, 4, 256),
+    ],
+    ids=["linear", "one large", "affine", "nearest source", "psnr", "l1", "ssim"],
+)
+def test_large_images_are_taken_some_at_a_time(peak, prepare):
+    work = prepare()
+    assert 2**26 < peak(work) < MOST
+
+
+def test_the_count_is_of_what_is_held_at_once(peak):
+    one = torch.ones(2**20)
+    assert peak(lambda: [one + 1 for _ in range(3)]) >= 3 * one.nbytes
+    assert one.nbytes <= peak(lambda: [float((one + 1)[0]) for _ in range(3)]) < 2 * one.nbytes
