@@ -109,7 +109,7 @@ def moved(suite: Suite, dataset: str | None) -> Suite:
     """Return the suite on another data set, as are its rows on a variant of its own, ``edges:`` and the like.
 
     A row's prefix that makes sources is left out where a prefix of ``dataset`` makes some, as ``unpaired:`` is where
-    these are no pairs, and so is one that ``dataset`` has already.
+    these are no pairs, and so is one that ``dataset`` has already, whatever its number.
 
     Two rows may then be the same: that is refused once it is known which of them are wanted.
     """
@@ -131,8 +131,8 @@ def _varied(prefix: str, dataset: str) -> str:
         asked.append(word)
         if word in PATHS:
             break  # what follows is a path
-    known = {*asked}
     made = {_stem(word) for word in asked}
+    known = {*asked} | made
     known |= {*MAKE_SOURCES} if made & {*MAKE_SOURCES} else set()
     known |= {"unpaired"} if made & {*UNPAIRED} else set()
     kept = [word for word in prefix.split(":") if word and word not in known and _stem(word) not in known]

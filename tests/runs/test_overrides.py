@@ -47,6 +47,8 @@ def test_prefixes_that_compose_stay_in_front_of_another_data_set():
         ("unpaired:edges:digits", "unpaired:edges:mnist5k", "unpaired:edges:mnist5k"),
         ("edges:binarized:digits", "binarized:mnist5k", "edges:binarized:mnist5k"),
         ("edges:digits", "without-3:mnist5k", "edges:without-3:mnist5k"),
+        ("without-8:digits", "without-0:mnist5k", "without-0:mnist5k"),
+        ("unpaired:edges:without-8:digits", "without-0:mnist5k", "unpaired:edges:without-0:mnist5k"),
         ("edges:digits", "npz:negative:/x.npz", "edges:npz:negative:/x.npz"),
         ("edges:digits", "pairs:/x", "pairs:/x"),
         ("unpaired:edges:digits", "pairs:/x", "unpaired:pairs:/x"),
