@@ -75,7 +75,7 @@ NO_TORCH = (
 )
 ANY_TORCH = {"genbench.plots.gallery", "genbench.plots.sample_grid"} | {
     f"genbench.likelihood.{name}"
-    for name in ("ais", "bidirectional", "codecs", "histogram", "laplace", "nll", "observation")
+    for name in ("ais", "bidirectional", "codecs", "cost", "histogram", "laplace", "nll", "observation")
 }
 
 TORCH = {"torch", "torchvision", "torch_fidelity", "torchmetrics", "nflows"}

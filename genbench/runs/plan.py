@@ -126,15 +126,17 @@ def plan(
         folders = {
             anchor: layout.cell_folder(folder, name, anchor, cell.seed) for anchor in anchors.names(dataset.spec)
         }
-        job = _job(cell, folders, fresh, measure_again, anchor_seconds(cell, len(dataset.train)))
+        job = _measured(_job(cell, folders, fresh, measure_again), anchor_seconds(cell, len(dataset.train)))
         jobs.append(replace(job, memory=memory_bytes(dataset)))
     for row, model in zip(suite.trained, models, strict=True):
+        dataset, mine = datasets[row.dataset], []
         for seed in suite.seeds:
-            cell = _cell(suite, row, datasets[row.dataset], seed, device, model.given)
+            cell = _cell(suite, row, dataset, seed, device, model.given)
             folders = {row.label: layout.cell_folder(folder, row.dataset, row.label, seed)}
-            job = _job(cell, folders, fresh, measure_again, measure_seconds(cell, model, datasets[row.dataset]))
-            memory = memory_bytes(datasets[row.dataset], model)
-            jobs.append(replace(job, memory=memory, kind=kind_of(cell, model, datasets[row.dataset])))
+            job = _job(cell, folders, fresh, measure_again)
+            mine.append(replace(job, memory=memory_bytes(dataset, model), kind=kind_of(cell, model, dataset)))
+        seconds = measure_seconds(mine[0].cell, model, dataset) if any(job.todo for job in mine) else 0.0
+        jobs += [_measured(job, seconds) for job in mine]
     if suite.budget.seconds is not None:
         return Plan([_expected(job, suite.budget.seconds) for job in jobs])
     each: dict[tuple[str, str], float] = {}
@@ -182,7 +184,12 @@ def _cell(suite: Suite, row: SuiteRow, dataset: Dataset, seed: int, device: str,
     )
 
 
-def _job(cell: Cell, folders: dict[str, Path], fresh: bool, measure_again: bool, measure_seconds: float) -> Job:
+def _measured(job: Job, seconds: float) -> Job:
+    """Return a job with how long measuring takes; one that is timed is not measured otherwise."""
+    return job if job.how == "time" else replace(job, measure_seconds=seconds)
+
+
+def _job(cell: Cell, folders: dict[str, Path], fresh: bool, measure_again: bool) -> Job:
     """Lay out a cell: finished, cut off or to do. Another configuration's is refused where it is not done afresh."""
     finished = []
     how: How = "run"
@@ -198,7 +205,7 @@ def _job(cell: Cell, folders: dict[str, Path], fresh: bool, measure_again: bool,
                 _same(cell, done[0], folder)
             finished.append(done[1])
     if not fresh and len(finished) == len(folders) and all(finished):
-        whole = Job(cell, folders, _finished(cell, folders) if measure_again else "skip", 0.0, measure_seconds)
+        whole = Job(cell, folders, _finished(cell, folders) if measure_again else "skip")
         return replace(whole, how="time", measure_seconds=cell.timing) if whole.how == "skip" and owed(whole) else whole
     for folder in folders.values():
         unfinished = unfinished_of(folder)
@@ -208,7 +215,7 @@ def _job(cell: Cell, folders: dict[str, Path], fresh: bool, measure_again: bool,
             how = "resume" if has_training(unfinished) else how
             if how == "resume":
                 check_resumable(unfinished)
-    return Job(cell, folders, how, measure_seconds=measure_seconds)
+    return Job(cell, folders, how)
 
 
 def _configuration(folder: Path) -> tuple[dict[str, Any], bool] | None:

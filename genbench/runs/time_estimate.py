@@ -1,21 +1,30 @@
 """What a cell will take: time to train by a few rounds that are thrown away, the rest by what it is that is measured.
 
-What measuring costs is a guess for two slow cores and small images, by what the cells of ``results/reference`` took; a
-run corrects it by each cell that it has done.
+An estimated likelihood takes many gradients of the model's own, one of which is timed. What else measuring costs is a
+guess for two slow cores and small images, by what the cells of ``results/reference`` took; a run corrects all of it by
+each cell that it has done.
 """
 
 from __future__ import annotations
 
 import time
+from copy import deepcopy
+from functools import partial
 from typing import TYPE_CHECKING
+
+import torch
 
 from genbench.catalog import recipe
 from genbench.data.dataset import SPLITS
-from genbench.implicit import ImplicitModel
-from genbench.interface import GenerativeModel
+from genbench.implicit import SEARCH_IMAGES, SEARCH_RESTARTS, SEARCH_STEPS, ImplicitModel
+from genbench.interface import GenerativeModel, Step, frozen
+from genbench.likelihood.ais import Point
+from genbench.likelihood.cost import of_estimate
+from genbench.likelihood.laplace import STARTS
 from genbench.memory import holds
 from genbench.runs.config import Cell
 from genbench.runs.likelihoods import anneals
+from genbench.seed import generator
 from genbench.training.config import Budget, FitConfig, Progress
 
 if TYPE_CHECKING:
@@ -31,9 +40,9 @@ LIKELIHOODS = {
     DIRECT: 0.5,
     UNANSWERED: 0.0,
 }  # seconds, of a thousand test and as many training images
-CHAINS = 24.0  # seconds, of ten images at the least effort
+DECODING = 0.3  # of the time of a gradient
+TRIES = 3  # of a gradient that is timed; the first warms up
 BASE_BYTES = 600 * 2**20  # of a process that has imported torch and measures
-EFFORTS = {"fast": 1.0, "standard": 20.0, "paper": 1000.0}  # times these
 
 
 class _Enough(Exception):
@@ -91,8 +100,47 @@ def measure_seconds(cell: Cell, model: GenerativeModel, dataset: Dataset) -> flo
         return seconds
     if (how := kind_of(cell, model, dataset)) != ANNEALED:
         return seconds + LIKELIHOODS[how] * cell.likelihoods / 1000
-    categories = model.categories if isinstance(model, ImplicitModel) else 1  # each has chains of its own
-    return seconds + CHAINS * EFFORTS[cell.effort] * cell.estimated / 10 * categories
+    return seconds + (chain_seconds(model, dataset, cell) if isinstance(model, ImplicitModel) else 0.0)
+
+
+def chain_seconds(model: ImplicitModel, dataset: Dataset, cell: Cell) -> float:
+    """Return the seconds that the search for the observation's noise, an estimate and its gap should take.
+
+    Each of its gradients is taken for as long as one of the model as it stands; 0 where there is none so far.
+    """
+    slopes = min(model.latents, model.spec.dimensions)
+    cost = of_estimate(cell.effort, cell.estimated, slopes)  # of each hidden category, which has chains of its own
+    rows = SEARCH_IMAGES * SEARCH_STEPS * max(SEARCH_RESTARTS, model.categories)
+    return timed_gradient(model, dataset, cell) * (
+        rows + model.categories * (cost.gradients + DECODING * cost.decodings)
+    )
+
+
+def timed_gradient(model: ImplicitModel, dataset: Dataset, cell: Cell) -> float:
+    """Return the seconds that the gradient of an image's likelihood takes, of as many at once as a search begins with.
+
+    It is of a copy that has entered all phases, since some models are smaller before. It is 0 where the model does not
+    come so far: the cell itself will say what is wrong.
+    """
+    count = STARTS * cell.estimated
+    noise = generator(0, "time")
+    try:
+        model = deepcopy(model).to(cell.device)
+        for phase in model.phases():
+            if phase.enter is not None:
+                phase.enter(dataset.with_labels(cell.labelled).splits, Step(0, 0.0, noise))
+        with frozen(model):
+            batch = dataset.test.rows(torch.arange(count) % len(dataset.test)).to(model.device)
+            batch = model.hidden(batch, noise)
+            u = model.draw_noise(count, noise)
+            times = []
+            for _ in range(TRIES):
+                began = time.perf_counter()
+                Point.at(partial(model.observe, batch=batch), u).value.sum().item()
+                times.append(time.perf_counter() - began)
+    except Exception:
+        return 0.0
+    return min(times) / count
 
 
 def memory_bytes(dataset: Dataset, model: GenerativeModel | None = None) -> int:

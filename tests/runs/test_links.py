@@ -40,7 +40,7 @@ def test_an_unfinished_cell_with_a_link_in_it_is_begun_again(tmp_path, monkeypat
     (unfinished / layout.CONFIGURATION).write_text(json.dumps(cell.configuration))
 
     def how():
-        return plan._job(cell, {cell.label: folder}, False, False, 0.0).how
+        return plan._job(cell, {cell.label: folder}, False, False).how
 
     assert how() == "resume"
     (unfinished / layout.SAMPLES).symlink_to(precious)

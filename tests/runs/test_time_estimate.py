@@ -3,10 +3,13 @@
 from types import SimpleNamespace
 
 import pytest
+import torch
 
-from genbench import catalog
+from genbench import catalog, data
+from genbench.likelihood.cost import of_estimate
+from genbench.runs import time_estimate
 from genbench.runs.config import ANCHORS, Cell
-from genbench.runs.time_estimate import anchor_seconds, kind_of, measure_seconds
+from genbench.runs.time_estimate import anchor_seconds, chain_seconds, kind_of, measure_seconds, timed_gradient
 from genbench.spec import DataSpec
 
 SPEC = DataSpec((1, 28, 28), 256, classes=10, source=(1, 28, 28))
@@ -17,8 +20,6 @@ TOOK = {
     "vae": ("bound", 6.2),
     "glow": ("bound", 6.6),
     "realnvp": ("bound", 12.3),
-    "gan": ("annealed", 24.0),
-    "dcgan": ("annealed", 28.9),
     "pix2pix": ("direct", 8.3),
 }
 
@@ -46,19 +47,43 @@ def test_anchors_take_a_quarter_of_a_minute_once():
     assert anchor_seconds(cell(ANCHORS, twin="mnist5k"), 3500) == 1.0
 
 
-def test_chains_are_run_under_each_hidden_category_and_effort_is_of_chains_alone():
-    harder = {"effort": "standard"}
+def test_chains_take_as_long_as_their_gradients(monkeypatch):
+    monkeypatch.setattr(time_estimate, "timed_gradient", lambda *_: 2e-4)
     gan, infogan, translator = map(model, ("gan", "infogan", "pix2pix"))
-    assert measure_seconds(cell("infogan"), infogan, DATA) > 5 * measure_seconds(cell("gan"), gan, DATA)
-    assert measure_seconds(cell("gan", **harder), gan, DATA) > 10 * measure_seconds(cell("gan"), gan, DATA)
-    assert measure_seconds(cell("pix2pix", **harder), translator, DATA) == measure_seconds(
-        cell("pix2pix"), translator, DATA
-    )
+    assert kind_of(cell("gan"), gan, DATA) == "annealed"
+    chains, of_ten = (chain_seconds(one, DATA, cell("gan")) for one in (gan, infogan))
+    cost = of_estimate("fast", 10, 64)
+    assert chains == pytest.approx(2e-4 * (2 * 64 * 100 + cost.gradients + 0.3 * cost.decodings))
+    assert of_ten == pytest.approx(2e-4 * 10 * (64 * 100 + cost.gradients + 0.3 * cost.decodings), rel=1e-3)
+    assert chains == pytest.approx(24, rel=0.1)  # gradients of so long, and the seconds, are those of quick-cpu
+    assert measure_seconds(cell("gan"), gan, DATA) == pytest.approx(chains + 1 + 3 + 2.5)
+    assert 5 < chain_seconds(gan, DATA, cell("gan", effort="standard")) / chains < 20
+    assert measure_seconds(cell("pix2pix", effort="standard"), translator, DATA) < 10
     with_noise = catalog.build("pix2pix", SPEC)
     assert kind_of(cell("pix2pix"), with_noise, DATA) == "annealed"
     apart = SimpleNamespace(spec=SPEC, aligned=False)  # sources that belong to no image: there is no likelihood
     assert kind_of(cell("pix2pix"), with_noise, apart) == "unanswered"
     assert measure_seconds(cell("pix2pix"), with_noise, apart) < 10
+
+
+def test_a_gradient_is_timed_of_the_model_that_will_be_and_the_model_stays(monkeypatch):
+    digits = data.load("digits")
+    grown, seen = catalog.build("pggan", digits.spec, width=2, latents=3), []
+    before = {name: value.clone() for name, value in grown.state_dict().items()}
+    observe = type(grown).observe
+
+    def watched(self, u, batch):
+        seen.append((int(self.level), len(u)))
+        return observe(self, u, batch)
+
+    monkeypatch.setattr(type(grown), "observe", watched)
+    assert 0 < timed_gradient(grown, digits, cell("pggan")) < 1
+    assert (int(grown.level), grown.finest) == (0, 1)
+    assert {*seen} == {(1, 40)}
+    assert all(torch.equal(value, before[name]) for name, value in grown.state_dict().items())
+    assert grown.training
+    monkeypatch.setattr(type(grown), "observe", lambda *_: 1 / 0)
+    assert timed_gradient(grown, digits, cell("pggan")) == 0
 
 
 def test_what_is_left_out_takes_no_time():
