@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from genbench.errors import nearest
 
-HALF = "/2"
+HALF, TIMES = "/2", "*"
+MOST = {
+    "fast": 4
+}  # times its work that an effort may take until a value holds still; others have no more than they say
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,11 @@ class Effort:
     search: int = 400
     backward: int = 100
 
+    def scaled(self, by: float) -> Effort:
+        """Return so many times the work: temperatures, and the search."""
+        counts = {name: int(by * getattr(self, name)) for name in ("temperatures", "search", "backward")}
+        return replace(self, **counts)
+
 
 EFFORTS = {
     "fast": Effort(80, 5, 2, 400, 150),
@@ -36,15 +44,32 @@ EFFORTS = {
 
 
 def effort_named(name: str) -> Effort:
-    """Return an effort by name; ``"fast/2"`` does half of fast's work, to see whether doubling it moves a value.
+    """Return an effort by name.
+
+    ``"fast/2"`` does half of fast's work, to see whether doubling it moves a value, ``"fast*4"`` four times as much.
 
     Raises:
         ValueError: for any other name.
     """
-    whole = EFFORTS[check_effort(name.removesuffix(HALF))]
-    if not name.endswith(HALF):
+    if name.endswith(HALF):
+        return EFFORTS[check_effort(name.removesuffix(HALF))].scaled(0.5)
+    plain, _, times = name.partition(TIMES)
+    whole = EFFORTS[check_effort(plain)]
+    if not times:
         return whole
-    return Effort(whole.temperatures // 2, whole.leapfrog, whole.chains, whole.search // 2, whole.backward // 2)
+    if times not in map(str, range(2, most_work(plain) + 1)):
+        raise ValueError(f"effort={name!r}: {plain} takes at most {most_work(plain)} times its work")
+    return whole.scaled(int(times))
+
+
+def most_work(name: str) -> int:
+    """Return how many times its work an effort of this name may take."""
+    return MOST.get(name, 1)
+
+
+def more(name: str, times: int) -> str:
+    """Return the name of an effort with so many times its work."""
+    return name if times == 1 else f"{name}{TIMES}{times}"
 
 
 def check_effort(name: str) -> str:

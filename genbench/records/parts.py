@@ -64,7 +64,8 @@ class Likelihood(Part):
 
     ``standard_error`` is null for one image, or where the mean is infinite. ``moved`` is by how much an estimate
     changed when the work was doubled; ``converged`` says whether that is within 0.05 bits/dim; both are null
-    where there is nothing to converge. ``per_image`` is kept for paired comparison.
+    where there is nothing to converge. ``work`` is how many times the effort's work it took. ``per_image`` is kept for
+    paired comparison.
 
     ``ess`` is the effective sample size of an image's ``draws`` importance weights, ``(Σ w)² / Σ w²``; ``acceptance``
     and ``step_size`` are of Hamiltonian transitions: means over images. ``gap`` is the same chains' check from both
@@ -80,6 +81,7 @@ class Likelihood(Part):
     observation: Literal["own", "added"] = "own"
     draws: Count = 1
     effort: str = "fast"
+    work: Count = 1
     moved: float | None = None
     converged: bool | None = None
     ess: float | None = None

@@ -14,6 +14,7 @@ from genbench.records.record import Record
 from genbench.records.stamp import lacks, older
 from genbench.runs import anchors
 from genbench.runs.config import ANCHORS, GROUPS, LAST, SPEED, Cell
+from genbench.runs.likelihoods import unsettled
 from genbench.runs.preflight import built_models, checked_data, sample_count
 from genbench.runs.suite import Suite, SuiteRow
 from genbench.runs.time_estimate import anchor_seconds, fit_seconds, kind_of, measure_seconds, memory_bytes
@@ -241,7 +242,11 @@ def _same(cell: Cell, other: dict[str, Any], folder: Path, hint: str = "") -> No
 def _finished(cell: Cell, folders: Mapping[str, Path]) -> How:
     """Tell what is to be done with a finished job of which older measures are to be told from these."""
     records = [Record.read(folder) for folder in folders.values()]
-    if not any((older(record) or lacks(record, cell.measures)) and record.status != "diverged" for record in records):
+
+    def wanting(record: Record) -> bool:
+        return older(record) or lacks(record, cell.measures) or unsettled(record)
+
+    if not any(wanting(record) and record.status != "diverged" for record in records):
         return "skip"
     if cell.recipe == ANCHORS:
         return "run"

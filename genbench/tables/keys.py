@@ -59,6 +59,7 @@ FACTS: dict[str, Fact] = {
     "pixels": Fact(str),
     "nll_observation": Fact(str, "test.observation"),
     "nll_effort": Fact(str, "test.effort"),
+    "nll_work": Fact(int),
     "nll_images": Fact(int, "test.images"),
     "nll_moved": Fact(float),
     "nll_converged": Fact(bool),

@@ -138,6 +138,7 @@ def _row(cells: Sequence[Record], label: str) -> Row:
         "alike": alike(first),
         "pixels": first.stamp.get("pixels"),
         "stamp": _merged([record.stamp for record in cells]),
+        "nll_work": max((r.test.work for r in cells if r.test), default=None),
         "nll_moved": max(moved, key=abs) if moved else None,
         "nll_converged": all(converged) if converged else None,
     }

@@ -108,6 +108,7 @@ def method(row: Row) -> str:
         worth = "" if row["nll_ess"] is None else f" ({number(row['nll_ess'])} effective)"
         parts += [f"{row['nll_draws']} draws{worth}"]
     parts += [f"{row['nll_effort']} effort"] if row["nll_effort"] != "fast" else []
+    parts += [f"{row['nll_work']} × the work"] if (row["nll_work"] or 1) > 1 else []
     if row["nll_given"] != row["given"]:
         parts += [f"given {' and '.join(row['nll_given']) or 'nothing'}"]
     parts += [f"{row['nll_images']} images"] if row["nll_kind"] == "estimate" else []

@@ -38,6 +38,7 @@ def likelihood(row: Row, *, split: str = "test") -> Lines:
     parts += [f"{row['nll_draws']} draws an image"] if row["nll_draws"] > 1 else []
     chains = row["nll_kind"] == "estimate" and row["nll_method"] != "direct"
     parts += [f"effort {row['nll_effort']}"] if chains and row["nll_effort"] else []
+    parts += [f"{row['nll_work']} times its work"] if (row["nll_work"] or 1) > 1 else []
     yield _sentence(", ".join(part for part in parts if part))
     yield f"Given: {' and '.join(row['nll_given'])}" if row["nll_given"] else None
     yield f"On {row['nll_images']:,} test images" if split == "test" and row["nll_images"] else "On training images"

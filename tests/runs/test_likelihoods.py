@@ -1,15 +1,18 @@
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from genbench import Batch
+from genbench.implicit import BLIND
 from genbench.interface import frozen
 from genbench.likelihood import bidirectional, effort
 from genbench.likelihood.effort import Effort
 from genbench.likelihood.observation import discretised_gaussian
 from genbench.records.parts import Likelihood
-from genbench.runs.likelihoods import estimated, gap
+from genbench.runs import likelihoods
+from genbench.runs.likelihoods import estimated, gap, unsettled
 from genbench.seed import generator
 from genbench.stats import spread
 from tests.contract.toys import Toy, data
@@ -70,10 +73,81 @@ def test_an_estimate_by_other_means_has_no_gap():
     assert (found.moved, found.converged) == (0, True)
 
 
+def scripted(monkeypatch, method="ais", **values):
+    """Let an estimate of an effort be the value by that name; return the efforts that are asked for, in order."""
+    asked = []
+
+    def nll(model, split, *, effort, draws, **_):
+        asked.append(effort)
+        found = {"bpd": values[effort], "standard_error": None, "images": 2, "kind": "estimate", "effort": effort}
+        return Likelihood(**found, method=method, draws=draws)
+
+    monkeypatch.setattr(likelihoods.likelihoods, "nll", nll)
+    monkeypatch.setattr(likelihoods, "gap", lambda *_, effort, **__: asked.append(f"gap {effort}"))
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("values", "work", "moved", "converged"),
+    [
+        ({"fast/2": 2.04, "fast": 2.0}, 1, -0.04, True),
+        ({"fast/2": 2.1, "fast": 2.0, "fast*2": 1.96}, 2, -0.04, True),
+        ({"fast/2": 2.1, "fast": 2.0, "fast*2": 1.9, "fast*4": 1.93}, 4, 0.03, True),
+        ({"fast/2": 2.3, "fast": 2.0, "fast*2": 1.8, "fast*4": 1.7}, 4, -0.1, False),
+        ({"fast/2": math.inf, "fast": math.inf}, 1, math.nan, False),
+    ],
+)
+def test_the_work_is_doubled_until_the_estimate_holds_still(monkeypatch, values, work, moved, converged):
+    asked = scripted(monkeypatch, **values)
+    found = estimated(Bent(1), Batch(IMAGES), limit=2, seed=0)
+    assert asked == [*values, "gap " + [*values][-1]]
+    assert (found.bpd, found.effort, found.work) == ([*values.values()][-1], "fast", work)
+    assert found.moved == pytest.approx(moved, nan_ok=True)
+    assert found.converged is converged
+
+
+def test_no_more_work_is_done_where_none_would_help_or_as_much_was_asked_for(monkeypatch):
+    asked = scripted(monkeypatch, BLIND, **{"fast/2": 3.0, "fast": 2.0})
+    assert estimated(Bent(1), Batch(IMAGES), limit=2, seed=0).converged is False
+    assert asked == ["fast/2", "fast", "gap fast"]
+    asked = scripted(monkeypatch, **{"standard/2": 3.0, "standard": 2.0})
+    found = estimated(Bent(1), Batch(IMAGES), limit=2, seed=0, effort="standard")
+    assert (found.work, found.converged) == (1, False)
+    assert asked == ["standard/2", "standard", "gap standard"]
+
+
+def test_an_effort_is_named_with_how_much_of_its_work_is_done():
+    whole = effort.EFFORTS["fast"]
+    assert effort.effort_named("fast") == whole
+    assert effort.effort_named("fast/2") == Effort(4, 2, 2, 200, 50)
+    assert effort.effort_named("fast*4") == Effort(32, 2, 2, 1600, 400)
+    assert effort.more("fast", 1) == "fast"
+    assert effort.more("fast", 2) == "fast*2"
+    for wrong in ("fast*8", "fast*x", "fast*1", "standard*2"):
+        with pytest.raises(ValueError, match="takes at most"):
+            effort.effort_named(wrong)
+    for wrong in ("fast*2", "fast/2"):  # no suite asks for these
+        with pytest.raises(ValueError, match="effort="):
+            effort.check_effort(wrong)
+
+
+def test_what_moved_is_given_more_work_when_it_is_measured_again():
+    def record(**test):
+        how = {"bpd": 2.0, "standard_error": 0.1, "images": 10, "kind": "estimate", "method": "ais", "converged": False}
+        return SimpleNamespace(test=Likelihood(**how | test))
+
+    assert unsettled(record())
+    assert unsettled(record(work=2))
+    for test in ({"work": 4}, {"converged": True}, {"converged": None}, {"method": BLIND}, {"effort": "standard"}):
+        assert not unsettled(record(**test))
+    assert not unsettled(SimpleNamespace(test=None))
+
+
 def test_a_record_from_before_reads_as_having_none():
     old = {"bpd": 1.0, "standard_error": 0.1, "images": 10, "kind": "estimate", "method": "ais", "draws": 2}
     found = Likelihood.model_validate(old)
     assert (found.ess, found.acceptance, found.step_size, found.gap) == (None, None, None, None)
+    assert found.work == 1
 
 
 def test_what_has_no_noise_is_measured_on_the_whole_split_without_chains():

@@ -58,6 +58,8 @@ def sides(bpd, standard_error=0.004):
 def test_the_worth_of_draws_stands_beside_them_and_an_effort_that_is_not_the_default():
     (row,) = table.rows([record(test=estimate(ess=1.618, effort="paper"))])
     assert texts.method(row) == "ais, 2 draws (1.62 effective), paper effort, 3 images, noise added"
+    (row,) = table.rows([record(test=estimate(ess=1.618, work=4))])
+    assert texts.method(row) == "ais, 2 draws (1.62 effective), 4 × the work, 3 images, noise added"
     (row,) = table.rows([record(test=likelihood(kind="bound", method="elbo", ess=None))])
     assert texts.method(row) == "elbo"
     assert "Effective" not in everything(quick())
@@ -80,6 +82,11 @@ def test_the_gap_has_a_column_where_a_row_has_one_and_ranks_nothing():
 def test_seeds_of_unequal_effort_are_not_one_row():
     rows = table.rows([record("gan", seed=s, test=estimate(effort=e)) for s, e in enumerate(("fast", "paper"))])
     assert [row["seeds"] for row in rows] == [[0], [1]]
+
+
+def test_seeds_whose_work_was_doubled_unequally_are_one_row_that_says_the_most():
+    (row,) = table.rows([record("gan", seed=s, test=estimate(work=w)) for s, w in enumerate((1, 4, 2))])
+    assert (row["seeds"], row["nll_work"]) == ([0, 1, 2], 4)
 
 
 def test_parzen_windows_are_shown_and_rank_nothing():
