@@ -8,7 +8,7 @@ cross-entropy of labelled images and nothing else. For the autoencoder both side
 steps for each learning rate and input noise of one grid, the trial of the best validation accuracy is kept, and its
 test accuracy alone is measured. A GAN has one trial, under the options of ``gans-long``, against as many trials of the
 labels' side as there are rates. ``--seconds`` is the time of a trial of all that the recipe does; trials of the labels'
-side take their steps in any case, which is more than they need.
+side take their steps in any case.
 """
 
 from __future__ import annotations
@@ -153,7 +153,10 @@ def main() -> None:
     steps = Budget(steps=asked.steps)
     whole = steps if asked.seconds is None else Budget(seconds=asked.seconds)
     for name in asked.recipes:
-        print(f"{name} on {asked.dataset}, {asked.labelled} of {len(dataset.train)} labels known")
+        print(
+            f"{name} on {asked.dataset}, {asked.labelled} of {len(dataset.train)} labels known; on the labels alone "
+            f"{asked.steps} steps of {BATCH}, all of it {', '.join(f'{n:g} {of}' for of, n in whole.given.items())}"
+        )
         print("| seed | labels alone | all of it | difference |\n|---|---|---|---|", flush=True)
         differences = []
         for seed in asked.seeds:

@@ -29,7 +29,7 @@ ROWS = (
     "'anchors' for those alone; repeat."
 )
 LABELS = "Training images that keep their label, in every row; rows that must be told all labels are refused."
-AGAIN = "Measure again, by their weights, the cells that older measures measured; nothing done is trained."
+AGAIN = "Measure again, by their weights, cells of older measures or unconverged; nothing done is trained."
 MEASURES = "Only these of nll, fid (and its kin) and speed: fid,nll. All, with --measure-again, adds what is missing."
 SHARED = "Devices that share each batch of a cell's training: GPUs with --device cuda, else processes of the CPU."
 JOBS = "Cells at once on this machine, each with its share of the cores or a GPU; more than one needs the extra ray."

@@ -112,7 +112,8 @@ class ImplicitModel(GenerativeModel):
             batch: the images with their conditions.
             draws: the number K of weights, each the mean of those of two chains; the answer is their log-mean-exp.
             effort: the effort: ``"fast"``, 80 temperatures × 5 leapfrog steps; ``"standard"``, 500 × 10; ``"paper"``,
-                5,000 × 10; each with ``"/2"`` behind it for half the work, search included, to see convergence.
+                5,000 × 10; each with ``"/2"`` behind it for half the work, search included, to see convergence, and
+                ``"fast*2"`` and ``"fast*4"`` for more of it.
             generator: the source of all noise; without one, a fixed one.
 
         Raises:

@@ -278,7 +278,11 @@ class GenerativeModel(nn.Module):
     def log_likelihood(
         self, batch: Batch, *, draws: int = 1, effort: str = "fast", generator: Generator | None = None
     ) -> LogLikelihood:
-        """Return each image's log-probability; ``draws`` and ``effort`` tighten bounds and estimates."""
+        """Return each image's log-probability; ``draws`` and ``effort`` tighten bounds and estimates.
+
+        An effort is ``"fast"``, ``"standard"`` or ``"paper"``, or ``"/2"`` of one; ``"fast*2"`` and ``"fast*4"`` are
+        asked for where twice the work moved an estimate.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not answer: write log_likelihood()")
 
 

@@ -14,7 +14,7 @@ PATHS = 2  # of an image: from the prior, and from the approximation of its post
 
 @dataclass(frozen=True)
 class Cost:
-    """Work in rows, those of an image and of a hidden category each.
+    """Work in rows, each of an image under one value of a hidden category.
 
     Args:
         gradients: the number of times that ``log P(x given u)`` is computed with its gradient in u.
@@ -33,20 +33,24 @@ class Cost:
         return Cost(self.gradients * times, self.decodings * times)
 
 
-def of_estimate(effort: str, images: int, slopes: int) -> Cost:
-    """Return what an estimate costs with half of its work behind it and its gap, under each hidden category.
+def of_estimate(effort: str, images: int, slopes: int, categories: int = 1) -> Cost:
+    """Return what an estimate costs with half of its work behind it and its gap, where that is enough.
+
+    One that is given twice and four times the work, since it moved, costs up to five times as much.
 
     Args:
         effort: the effort's name.
         images: the number of images; the gap is measured on half of them.
         slopes: the number of derivatives in which a Jacobian is computed: that of latents, or of pixels if these are
             fewer.
+        categories: the number of values of a hidden category, under each of which chains run, but for those backward.
     """
     whole = effort_named(effort)
     twice = of_chains(effort_named(effort + HALF), slopes) + of_chains(whole, slopes)
     simulated = of_chains(replace(whole, search=max(whole.search // SIMULATED, 1)), slopes)
     backward = Cost(whole.chains * (1 + (whole.backward - 1) * whole.leapfrog), 1)
-    return twice * images + (simulated + backward) * ((images + 1) // 2)
+    made = (images + 1) // 2
+    return (twice * images + simulated * made) * categories + backward * made
 
 
 def of_chains(effort: Effort, slopes: int) -> Cost:

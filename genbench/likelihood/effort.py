@@ -1,4 +1,4 @@
-"""How hard annealed importance sampling works: the three efforts, by name."""
+"""How hard annealed importance sampling works: the three efforts, by name, and parts and multiples of them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 
 from genbench.errors import nearest
 
-HALF, TIMES = "/2", "*"
-MOST = {
-    "fast": 4
-}  # times its work that an effort may take until a value holds still; others have no more than they say
+HALF = "/2"
+# How many times its work an effort does, one after the other, until a value holds still; the others do it once.
+WORKS = {"fast": (1, 2, 4)}
 
 
 @dataclass(frozen=True)
@@ -46,30 +45,24 @@ EFFORTS = {
 def effort_named(name: str) -> Effort:
     """Return an effort by name.
 
-    ``"fast/2"`` does half of fast's work, to see whether doubling it moves a value, ``"fast*4"`` four times as much.
+    ``"fast/2"`` does half of fast's work, to see whether doubling it moves a value; ``"fast*2"`` and ``"fast*4"`` do
+    more of it, where it did.
 
     Raises:
         ValueError: for any other name.
     """
     if name.endswith(HALF):
         return EFFORTS[check_effort(name.removesuffix(HALF))].scaled(0.5)
-    plain, _, times = name.partition(TIMES)
-    whole = EFFORTS[check_effort(plain)]
-    if not times:
-        return whole
-    if times not in map(str, range(2, most_work(plain) + 1)):
-        raise ValueError(f"effort={name!r}: {plain} takes at most {most_work(plain)} times its work")
-    return whole.scaled(int(times))
+    for plain, works in WORKS.items():
+        for work in works:
+            if name == with_work(plain, work):
+                return EFFORTS[plain].scaled(work)
+    return EFFORTS[check_effort(name)]
 
 
-def most_work(name: str) -> int:
-    """Return how many times its work an effort of this name may take."""
-    return MOST.get(name, 1)
-
-
-def more(name: str, times: int) -> str:
-    """Return the name of an effort with so many times its work."""
-    return name if times == 1 else f"{name}{TIMES}{times}"
+def with_work(name: str, work: int) -> str:
+    """Return the name of an effort that does so many times its work."""
+    return name if work == 1 else f"{name}*{work}"
 
 
 def check_effort(name: str) -> str:

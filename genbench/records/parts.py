@@ -63,7 +63,7 @@ class Likelihood(Part):
     """Bits per dimension of one split, ``-nats / (C·H·W · ln 2)``.
 
     ``standard_error`` is null for one image, or where the mean is infinite. ``moved`` is by how much an estimate
-    changed when the work was doubled; ``converged`` says whether that is within 0.05 bits/dim; both are null
+    changed when the work was doubled last; ``converged`` says whether that is within 0.05 bits/dim; both are null
     where there is nothing to converge. ``work`` is how many times the effort's work it took. ``per_image`` is kept for
     paired comparison.
 

@@ -9,7 +9,7 @@ from genbench.implicit import BLIND, ImplicitModel
 from genbench.interface import GenerativeModel, frozen
 from genbench.likelihood import nll as likelihoods
 from genbench.likelihood.bidirectional import bidirectional
-from genbench.likelihood.effort import HALF, effort_named, more, most_work
+from genbench.likelihood.effort import HALF, WORKS, effort_named, with_work
 from genbench.records import parts
 from genbench.records.record import Record
 from genbench.seed import generator
@@ -21,7 +21,7 @@ CONVERGED = 0.05  # bits/dim: an estimate that moves by more when its work doubl
 
 
 def estimated(model: GenerativeModel, split: Batch, *, limit: int, seed: int, effort: str = "fast") -> parts.Likelihood:
-    """Return an estimate's bits/dim, how much they moved when the work doubled to ``effort``'s, and the gap.
+    """Return an estimate's bits/dim, how much they moved when the work doubled last, and the gap.
 
     Where they moved by more than 0.05 bits/dim under ``"fast"``, the work is doubled once more, and again: a decoder of
     many noises, or a posterior of many modes, asks for longer chains than most. Who asks for more than ``"fast"`` has
@@ -41,18 +41,18 @@ def estimated(model: GenerativeModel, split: Batch, *, limit: int, seed: int, ef
             model, split, dimensions=dimensions, draws=chains, effort=name, limit=limit, generator=noise
         )
 
-    before, now, work = value(f"{effort}{HALF}"), value(effort), 1
-    # Chains without a gradient stay where they are however long they run, which looks like convergence and is none.
-    guided = now.method != BLIND
-    while guided and abs(now.bpd - before.bpd) > CONVERGED and work < most_work(effort):
-        work *= 2
-        before, now = now, value(more(effort, work))
-    moved = now.bpd - before.bpd
+    now = value(f"{effort}{HALF}")
+    for work in WORKS.get(effort, (1,)):
+        before, now = now, value(with_work(effort, work))
+        moved = now.bpd - before.bpd
+        if not _on_its_way(moved, now.method):
+            break
     between: parts.Gap | None = None
     if isinstance(model, ImplicitModel):
         images = (min(limit, len(split)) + 1) // 2
-        between = gap(model, split, limit=images, seed=seed, effort=more(effort, work))
-    holds = guided and abs(moved) <= CONVERGED
+        between = gap(model, split, limit=images, seed=seed, effort=with_work(effort, work))
+    # Chains without a gradient stay where they are however long they run, which looks like convergence and is none.
+    holds = abs(moved) <= CONVERGED and now.method != BLIND
     known = {"effort": effort, "work": work, "moved": moved, "converged": holds, "gap": between}
     return now.model_copy(update=known)
 
@@ -60,7 +60,14 @@ def estimated(model: GenerativeModel, split: Batch, *, limit: int, seed: int, ef
 def unsettled(record: Record) -> bool:
     """Return whether a record's estimate moved, and would be given more work today than it had."""
     test = record.test
-    return test is not None and test.converged is False and test.method != BLIND and test.work < most_work(test.effort)
+    if test is None or test.moved is None or not _on_its_way(test.moved, test.method):
+        return False
+    return test.work < WORKS.get(test.effort, (1,))[-1]
+
+
+def _on_its_way(moved: float, method: str) -> bool:
+    """Return whether more work would help: the last doubling moved the value, and not from one infinity to another."""
+    return abs(moved) > CONVERGED and method != BLIND
 
 
 def anneals(model: GenerativeModel) -> bool:

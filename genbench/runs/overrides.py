@@ -132,10 +132,9 @@ def _varied(prefix: str, dataset: str) -> str:
         if word in PATHS:
             break  # what follows is a path
     made = {_stem(word) for word in asked}
-    known = {*asked} | made
-    known |= {*MAKE_SOURCES} if made & {*MAKE_SOURCES} else set()
+    known = made | ({*MAKE_SOURCES} if made & {*MAKE_SOURCES} else set())
     known |= {"unpaired"} if made & {*UNPAIRED} else set()
-    kept = [word for word in prefix.split(":") if word and word not in known and _stem(word) not in known]
+    kept = [word for word in prefix.split(":") if word and _stem(word) not in known]
     return ":".join([*kept, dataset])
 
 

@@ -103,7 +103,8 @@ def plan(
         load: a function that gives a data set by name.
         device: the device, ``"cpu"`` or ``"cuda"``.
         fresh: whether to do again what is done.
-        measure_again: whether to measure again, by weights, the cells that are done and older measures measured.
+        measure_again: whether to measure again, by weights, the cells that are done and older measures measured, or
+            whose estimate moved and may have more work.
 
     Raises:
         ValueError: in one line, for a recipe, an option, a data set, an extractor, a count or a device that will not
@@ -136,7 +137,8 @@ def plan(
             folders = {row.label: layout.cell_folder(folder, row.dataset, row.label, seed)}
             job = _job(cell, folders, fresh, measure_again)
             mine.append(replace(job, memory=memory_bytes(dataset, model), kind=kind_of(cell, model, dataset)))
-        seconds = measure_seconds(mine[0].cell, model, dataset) if any(job.todo for job in mine) else 0.0
+        wanted = any(job.todo and job.how != "time" for job in mine)
+        seconds = measure_seconds(mine[0].cell, model, dataset) if wanted else 0.0
         jobs += [_measured(job, seconds) for job in mine]
     if suite.budget.seconds is not None:
         return Plan([_expected(job, suite.budget.seconds) for job in jobs])
@@ -240,7 +242,7 @@ def _same(cell: Cell, other: dict[str, Any], folder: Path, hint: str = "") -> No
 
 
 def _finished(cell: Cell, folders: Mapping[str, Path]) -> How:
-    """Tell what is to be done with a finished job of which older measures are to be told from these."""
+    """Tell what is to be done with a finished job, whose measures may be older, fewer or not at rest."""
     records = [Record.read(folder) for folder in folders.values()]
 
     def wanting(record: Record) -> bool:

@@ -200,6 +200,9 @@ def _parted(before: Record, after: Record) -> Iterator[str]:
         if name in one and one.get(name) != other.get(name):
             values = (short(json.dumps(values.get(name), default=str)) for values in (one, other))
             yield f"{name.replace('.', ' ')} differs ({' / '.join(values)})"
+    works = [record.test.work for record in (before, after) if record.test is not None]
+    if len({*works}) > 1:
+        yield f"the estimate had {works[0]} and {works[1]} times its work"
     if any(str(value).endswith("-dirty") for name, value in one.items() if name.endswith("revision")):
         yield "the revision was dirty, so nobody knows its code"
     if after.stamp.get("device") in ("cuda", "mps"):

@@ -33,7 +33,7 @@ from genbench.training import logs
 
 SAID = {
     "skip": "done already, skipped",
-    "keep": f"older measures kept, since {layout.MODEL} is gone (--fresh trains again)",
+    "keep": f"measures kept as they are, since {layout.MODEL} is gone (--fresh trains again)",
     "resume": "cut off, resumed",
     "on": "trained on from a smaller budget",
     "measure": "trained already, measured again",
@@ -77,7 +77,8 @@ def run(
         command: a function of a cell and what it spent: the line for the shell that makes it again, for the stamps.
         device: the device, ``"cpu"`` or ``"cuda"``.
         fresh: whether to do again what is done.
-        measure_again: whether to measure again, by weights, the cells that are done and older measures measured.
+        measure_again: whether to measure again, by weights, the cells that are done and older measures measured, or
+            whose estimate moved and may have more work.
         root: the folder of data sets.
         download: whether to fetch data that are missing, as far as their sources allow.
         tensorboard: whether to write what training logs into each cell's ``tensorboard`` too.

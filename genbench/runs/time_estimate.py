@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from copy import deepcopy
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import torch
 
@@ -20,15 +20,17 @@ from genbench.implicit import SEARCH_IMAGES, SEARCH_RESTARTS, SEARCH_STEPS, Impl
 from genbench.interface import GenerativeModel, Step, frozen
 from genbench.likelihood.ais import Point
 from genbench.likelihood.cost import of_estimate
-from genbench.likelihood.laplace import STARTS
+from genbench.likelihood.laplace import AT_ONCE, STARTS
 from genbench.memory import holds
 from genbench.runs.config import Cell
 from genbench.runs.likelihoods import anneals
-from genbench.seed import generator
+from genbench.seed import fork_rng, generator
+from genbench.spec import Splits
 from genbench.training.config import Budget, FitConfig, Progress
 
 if TYPE_CHECKING:
     from genbench.data import Dataset
+    from genbench.spec import Split
 
 SECONDS = 3.0
 ROUNDS = 8
@@ -40,8 +42,10 @@ LIKELIHOODS = {
     DIRECT: 0.5,
     UNANSWERED: 0.0,
 }  # seconds, of a thousand test and as many training images
+GRADIENT = 2.5e-4  # seconds of one of an image's likelihood, by small networks
 DECODING = 0.3  # of the time of a gradient
 TRIES = 3  # of a gradient that is timed; the first warms up
+ENTERED = 256  # images with which phases are entered
 BASE_BYTES = 600 * 2**20  # of a process that has imported torch and measures
 
 
@@ -104,42 +108,40 @@ def measure_seconds(cell: Cell, model: GenerativeModel, dataset: Dataset) -> flo
 
 
 def chain_seconds(model: ImplicitModel, dataset: Dataset, cell: Cell) -> float:
-    """Return the seconds that the search for the observation's noise, an estimate and its gap should take.
-
-    Each of its gradients is taken for as long as one of the model as it stands; 0 where there is none so far.
-    """
+    """Return the seconds that the search for the observation's noise, an estimate and its gap should take."""
     slopes = min(model.latents, model.spec.dimensions)
-    cost = of_estimate(cell.effort, cell.estimated, slopes)  # of each hidden category, which has chains of its own
+    cost = of_estimate(cell.effort, cell.estimated, slopes, model.categories)
     rows = SEARCH_IMAGES * SEARCH_STEPS * max(SEARCH_RESTARTS, model.categories)
-    return timed_gradient(model, dataset, cell) * (
-        rows + model.categories * (cost.gradients + DECODING * cost.decodings)
-    )
+    each = timed_gradient(model, dataset, cell) if cell.device == "cpu" else GRADIENT
+    return each * (rows + cost.gradients + DECODING * cost.decodings)
 
 
 def timed_gradient(model: ImplicitModel, dataset: Dataset, cell: Cell) -> float:
     """Return the seconds that the gradient of an image's likelihood takes, of as many at once as a search begins with.
 
-    It is of a copy that has entered all phases, since some models are smaller before. It is 0 where the model does not
-    come so far: the cell itself will say what is wrong.
+    It is of a copy that has entered all phases, since some models are smaller before, with a few images for data. That
+    of a usual model is returned where this one does not come so far: the cell itself will say what is wrong.
     """
-    count = STARTS * cell.estimated
+    count = min(STARTS * cell.estimated, AT_ONCE)
     noise = generator(0, "time")
+    times: list[float] = []
     try:
-        model = deepcopy(model).to(cell.device)
-        for phase in model.phases():
-            if phase.enter is not None:
-                phase.enter(dataset.with_labels(cell.labelled).splits, Step(0, 0.0, noise))
+        whole = dataset.with_labels(cell.labelled).splits
+        train, validation = (cast("Split", part.rows(slice(ENTERED))) for part in (whole.train, whole.validation))
+        model = deepcopy(model)
+        with fork_rng(0):
+            for phase in model.phases():
+                if phase.enter is not None:
+                    phase.enter(Splits(train, validation), Step(0, 0.0, noise))
         with frozen(model):
-            batch = dataset.test.rows(torch.arange(count) % len(dataset.test)).to(model.device)
-            batch = model.hidden(batch, noise)
+            batch = model.hidden(dataset.test.rows(torch.arange(count) % len(dataset.test)), noise)
             u = model.draw_noise(count, noise)
-            times = []
-            for _ in range(TRIES):
+            while len(times) < TRIES and sum(times) < SECONDS:
                 began = time.perf_counter()
-                Point.at(partial(model.observe, batch=batch), u).value.sum().item()
+                Point.at(partial(model.observe, batch=batch), u)
                 times.append(time.perf_counter() - began)
     except Exception:
-        return 0.0
+        return GRADIENT
     return min(times) / count
 
 

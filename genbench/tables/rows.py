@@ -18,6 +18,7 @@ from genbench.files import written_whole
 from genbench.records import layout
 from genbench.records.parts import Likelihood
 from genbench.records.record import Record, Records
+from genbench.records.stamp import annealed
 from genbench.tables import render as texts
 from genbench.tables import terminal
 from genbench.tables.columns import ALL, DEFAULT, FIGURES, RANKED
@@ -138,7 +139,7 @@ def _row(cells: Sequence[Record], label: str) -> Row:
         "alike": alike(first),
         "pixels": first.stamp.get("pixels"),
         "stamp": _merged([record.stamp for record in cells]),
-        "nll_work": max((r.test.work for r in cells if r.test), default=None),
+        "nll_work": max((r.test.work for r in cells if r.test and annealed(r)), default=None),
         "nll_moved": max(moved, key=abs) if moved else None,
         "nll_converged": all(converged) if converged else None,
     }

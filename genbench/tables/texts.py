@@ -108,12 +108,17 @@ def method(row: Row) -> str:
         worth = "" if row["nll_ess"] is None else f" ({number(row['nll_ess'])} effective)"
         parts += [f"{row['nll_draws']} draws{worth}"]
     parts += [f"{row['nll_effort']} effort"] if row["nll_effort"] != "fast" else []
-    parts += [f"{row['nll_work']} × the work"] if (row["nll_work"] or 1) > 1 else []
+    parts += [work(row)] if (row["nll_work"] or 1) > 1 else []
     if row["nll_given"] != row["given"]:
         parts += [f"given {' and '.join(row['nll_given']) or 'nothing'}"]
     parts += [f"{row['nll_images']} images"] if row["nll_kind"] == "estimate" else []
     parts += ["noise added"] if row["nll_observation"] == "added" else []
     return ", ".join(parts)
+
+
+def work(row: Row) -> str:
+    """Return how often an effort's work was done until an estimate held still; of several seeds the most."""
+    return f"{'up to ' if len(row['seeds']) > 1 else ''}{row['nll_work']} × the work"
 
 
 def conditions(row: Row) -> str:

@@ -7,7 +7,7 @@ import torch
 
 from genbench.likelihood import cost
 from genbench.likelihood.bidirectional import below, bidirectional, pilot
-from genbench.likelihood.effort import EFFORTS, Effort
+from genbench.likelihood.effort import EFFORTS, WORKS, Effort
 from genbench.runs.likelihoods import estimated
 from genbench.spec import Batch, DataSpec, Split
 from tests.decoders import Linear, gen, images
@@ -41,11 +41,13 @@ def test_chains_forward_take_as_many_rows_as_is_said(effort, categories):
     assert model.count[False] == pytest.approx(said.decodings, abs=4)  # a row for each Jacobian, to learn its size
 
 
-def test_an_estimate_is_of_half_the_work_of_the_whole_and_of_the_gap(monkeypatch):
+@pytest.mark.parametrize("categories", [1, 3])
+def test_an_estimate_is_of_half_the_work_of_the_whole_and_of_the_gap(monkeypatch, categories):
     monkeypatch.setitem(EFFORTS, "fast", Effort(12, 3, 2, 10, 9))
-    model = Counting()
+    monkeypatch.setitem(WORKS, "fast", (1,))
+    model = Counting(categories=categories)
     estimated(model, Split(images(5, SPEC)), limit=5, seed=0)
-    said = cost.of_estimate("fast", 5, model.latents)
+    said = cost.of_estimate("fast", 5, model.latents, categories)
     assert model.count[True] == said.gradients
     assert model.count[False] == pytest.approx(said.decodings, rel=0.02)
 

@@ -64,6 +64,17 @@ def test_a_cell_without_some_figures_is_made_again_without_them(tmp_path):
     assert comparison.equal
 
 
+def test_what_moved_is_measured_again_until_nothing_more_may_be_done(tmp_path):
+    part = suite(("good", {}), anchors=False)
+    assert run(part, tmp_path)[0] == 0
+    path = cell(tmp_path, "good") / "record.json"
+    whole = Record.read(path.parent)
+    for work, said in ((1, "trained already, measured again: good"), (4, "done already, skipped: good")):
+        moved = whole.test.model_copy(update={"moved": -0.2, "converged": False, "work": work})
+        path.write_text(whole.model_copy(update={"test": moved}).model_dump_json())
+        assert said in run(part, tmp_path, measure_again=True)[1]
+
+
 def test_anchors_never_have_a_speed_and_are_not_measured_again_for_it(tmp_path):
     assert run(suite(("good", {}), measures=("nll", "fid")), tmp_path)[0] == 0
     said = run(suite(("good", {})), tmp_path, measure_again=True)[1]

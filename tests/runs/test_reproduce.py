@@ -151,6 +151,14 @@ def compare(tmp_path, before, **fields):
     return reproduce.compared(before, after, tmp_path, tmp_path)
 
 
+def test_an_estimate_that_was_given_more_work_need_not_be_the_same(tmp_path):
+    before = record(stamp=MACHINE | {"budget": {"steps": 9}}, test=likelihood())
+    near = likelihood(tuple(x + 0.1 for x in before.test.per_image)).model_copy(update={"work": 4})
+    found = compare(tmp_path, before, test=near)
+    assert found.reasons == ["the estimate had 1 and 4 times its work"]
+    assert found.equal
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

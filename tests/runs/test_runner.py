@@ -151,7 +151,7 @@ def test_what_cannot_be_measured_again_stays_as_it_is(tmp_path):
     before = [snapshot(folder) for folder in held]
     status, said = run(rows, tmp_path, measure_again=True)
     assert status == 1
-    assert "older measures kept, since checkpoint/model.safetensors is gone (--fresh trains again): gone on" in said
+    assert "measures kept as they are, since checkpoint/model.safetensors is gone (--fresh trains again): gone" in said
     assert "not a genbench model" in said
     assert all(f"{model}: not the weights that were measured" in said for model in models[2:])
     assert "checkpoint" in (held[1] / "error.txt").read_text()

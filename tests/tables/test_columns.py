@@ -87,6 +87,9 @@ def test_seeds_of_unequal_effort_are_not_one_row():
 def test_seeds_whose_work_was_doubled_unequally_are_one_row_that_says_the_most():
     (row,) = table.rows([record("gan", seed=s, test=estimate(work=w)) for s, w in enumerate((1, 4, 2))])
     assert (row["seeds"], row["nll_work"]) == ([0, 1, 2], 4)
+    assert "up to 4 × the work" in texts.method(row)
+    (other,) = table.rows([record("vae")])
+    assert other["nll_work"] is None
 
 
 def test_parzen_windows_are_shown_and_rank_nothing():
