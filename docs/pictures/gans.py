@@ -82,7 +82,15 @@ def anomalies(model: Model, dataset: data.Dataset) -> Rows:
     return [images, found, (images.int() - found.int()).abs().byte()]
 
 
+def codes(model: Model, dataset: data.Dataset) -> Rows:
+    """Return test images, BiGAN's copies of them by their codes, and walks along one number of a code, three rows."""
+    images = first(dataset)
+    walks = model.traverse(3, COLUMNS, generator=generator(0))
+    return [images.images, model.reconstruct(images, generator=generator(0)), *walks]
+
+
 DRAWN = {
+    "bigan": codes,
     "lapgan": pyramid,
     "stylegan": mixing,
     "stackgan": stages,
@@ -99,11 +107,13 @@ def first(dataset: data.Dataset) -> Batch:
 
 
 def main(run: Path) -> None:
-    """Draw a picture of each cell of these recipes, and say so."""
-    for cell in sorted(run.glob("cells/*/*/seed-0")):
+    """Draw a picture of the first cell of each of these recipes, and say so."""
+    drawn: set[str] = set()
+    for cell in sorted(run.glob("cells/*/*/seed-*")):
         record = json.loads((cell / layout.RECORD).read_text())
-        if (recipe := record["recipe"]) not in DRAWN:
+        if (recipe := record["recipe"]) not in DRAWN or recipe in drawn:
             continue
+        drawn.add(recipe)
         model = genbench.load(cell / layout.MODEL)
         with frozen(model), torch.no_grad():
             rows = DRAWN[recipe](model, data.load(record["dataset"]))

@@ -33,7 +33,7 @@ from families.gan.heads import Head
 from families.gan.model import GAN
 from families.gan.networks import NETWORKS
 from families.gan.rules import Rules
-from families.layers.options import one_of, positive, share
+from families.layers.options import one_of, positive, share, whole
 from genbench.implicit import ImplicitModel
 from genbench.spec import DataSpec
 
@@ -73,6 +73,7 @@ class GANBuilder:
     augment: str = ""
 
     def __post_init__(self) -> None:
+        whole(1, latents=self.latents)
         positive(lr=self.lr, critic_lr=self.lr if self.critic_lr is None else self.critic_lr)
         share(average=self.average)
         one_of(NETWORKS, network=self.network)

@@ -47,6 +47,22 @@ def test_the_loss_is_the_share_of_pixels_and_the_share_of_features_by_hand(weigh
         torch.testing.assert_close(model.losses(z, x, critic(x)[1], images), wanted)
 
 
+def test_the_critic_that_judges_is_the_average_and_not_the_one_that_learns():
+    model, images = made(weight=1.0), batch(4)
+    before = model.anomaly(images)
+    for parameter in model.critic.parameters():
+        parameter.data.mul_(-2)
+    assert torch.equal(model.anomaly(images), before)
+    for parameter in model.critic_average.copies["critic"].parameters():
+        parameter.data.mul_(2)
+    assert not torch.allclose(model.anomaly(images), before)
+    live = made(weight=1.0, average=0.0)
+    before = live.anomaly(images)
+    for parameter in live.critic.parameters():
+        parameter.data.mul_(2)
+    assert not torch.allclose(live.anomaly(images), before)
+
+
 def test_an_image_alone_and_in_company_scores_the_same():
     model, images = made(), batch(7)
     order = torch.tensor([4, 2, 6, 0, 5, 1, 3])

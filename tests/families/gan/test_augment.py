@@ -18,6 +18,7 @@ SEEN = {
     "stylegan": [[2, 1]] * 3,
     "s3-gan": [[4, 2]],
     "triple-gan": [[0], [3, 1, 1]],
+    "s2-gan": [[2, 1], [0], [2, 1], [2, 2, 2, 1]],
 }
 
 
@@ -33,15 +34,16 @@ def batch(n=8):
 def watched(name, **options):
     """A model, and a list of what its critics are shown from now on."""
     model, seen = build(name, SPEC, width=4, **options), []
-    for critic in model.critics if hasattr(model, "critics") else [model.critic]:
+    critics = [part for where, part in model.named_children() if where == "critic" or where.endswith("_critic")]
+    for critic in critics or model.critics:
         critic.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].detach()))
     return model, seen
 
 
 @pytest.mark.parametrize("name", SEEN)
 def test_all_that_a_critic_sees_has_been_augmented_once(name, monkeypatch):
-    monkeypatch.setitem(AUGMENTATIONS, "color", lambda images, generator: images + 10)
-    model, seen = watched(name, augment="color")
+    monkeypatch.setitem(AUGMENTATIONS, "translation", lambda images, generator: images + 10)
+    model, seen = watched(name, augment="translation")
     counts = []
     for phase in model.phases():
         counts.append([])

@@ -32,6 +32,11 @@ def test_there_are_options_to_be_on_or_off():
     assert {"improved-gan", "f-gan", "biggan"} <= {name for name, _ in SWITCHES}
 
 
+@pytest.mark.parametrize("name", GANS)
+def test_a_gan_without_noise_is_refused(name):
+    assert refused(name, latents=0) == "latents=0: give a whole number, 1 or more"
+
+
 @pytest.mark.parametrize("value", ["x", [1], 1, None, {"a": 2}])
 @pytest.mark.parametrize("option", ["network", "augment"])
 def test_words_of_the_wrong_type_are_refused_by_every_recipe(option, value):

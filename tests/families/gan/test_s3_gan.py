@@ -50,6 +50,15 @@ def test_soft_labels_are_the_mean_over_the_classes_and_one_class_where_it_is_kno
     torch.testing.assert_close(model.guessed(images, known).logits, hard.guessed(images, known).logits)
 
 
+def test_both_heads_have_a_slope_of_one():
+    model = build("s3-gan", SPEC).train()
+    for head in (model.classes, model.rotations):
+        head.parametrizations.weight.original.data.mul_(30)
+        for _ in range(20):  # each look is a power iteration
+            weight = head.weight
+        assert float(torch.linalg.matrix_norm(weight.detach(), 2)) == pytest.approx(1, abs=0.02)
+
+
 def test_the_hinge_teaches_the_classifier_nothing():
     for soft in (False, True):
         model = made(class_weight=0.0, rotation_weight=0.0, soft=soft)

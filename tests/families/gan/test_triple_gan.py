@@ -1,6 +1,7 @@
 """Three players: the game's balance on tables, each loss by hand, and who moves whom."""
 
 import math
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -96,6 +97,20 @@ def test_the_classifier_s_loss_by_hand_and_fakes_from_a_fraction_on():
     given, u = model.fakes_of(images, at(0.3))
     wanted = 0.1 * F.cross_entropy(model.classifier(model.generate(u, given)), given.labels)
     torch.testing.assert_close(model.classifier_loss(images, at(0.3))["fakes"], wanted)
+
+
+def test_the_classifier_drops_units_while_it_learns_and_none_while_the_critic_does():
+    model, images = made().train(), batch()
+
+    def losses(name):
+        found = set()
+        for seed in (0, 1):
+            torch.manual_seed(seed)  # of the dropout: all other noise is the step's
+            found.add(float(getattr(deepcopy(model), name)(images, at())["loss"].detach()))
+        return found
+
+    assert len(losses("critic_loss")) == 1
+    assert len(losses("classifier_loss")) == len(losses("supervised_loss")) == 2
 
 
 def test_entropy_and_balance_of_even_classes_are_log_2():
