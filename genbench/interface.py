@@ -280,8 +280,7 @@ class GenerativeModel(nn.Module):
     ) -> LogLikelihood:
         """Return each image's log-probability; ``draws`` and ``effort`` tighten bounds and estimates.
 
-        An effort is ``"fast"``, ``"standard"`` or ``"paper"``, or ``"/2"`` of one; ``"fast*2"`` and ``"fast*4"`` are
-        asked for where twice the work moved an estimate.
+        Efforts are ``"fast"``, ``"standard"`` and ``"paper"``, each with ``"/2"``, and ``"fast*2"`` and ``"fast*4"``.
         """
         raise NotImplementedError(f"{type(self).__name__} does not answer: write log_likelihood()")
 
