@@ -108,7 +108,7 @@ def method(row: Row) -> str:
         worth = "" if row["nll_ess"] is None else f" ({number(row['nll_ess'])} effective)"
         parts += [f"{row['nll_draws']} draws{worth}"]
     parts += [f"{row['nll_effort']} effort"] if row["nll_effort"] != "fast" else []
-    parts += [work(row)] if (row["nll_work"] or 1) > 1 else []
+    parts += work(row)
     if row["nll_given"] != row["given"]:
         parts += [f"given {' and '.join(row['nll_given']) or 'nothing'}"]
     parts += [f"{row['nll_images']} images"] if row["nll_kind"] == "estimate" else []
@@ -116,9 +116,10 @@ def method(row: Row) -> str:
     return ", ".join(parts)
 
 
-def work(row: Row) -> str:
-    """Return how often an effort's work was done until an estimate held still; of several seeds the most."""
-    return f"{'up to ' if len(row['seeds']) > 1 else ''}{row['nll_work']} × the work"
+def work(row: Row) -> list[str]:
+    """Return how often an effort's work was done, the most of several seeds; nothing where that was once."""
+    most = row["nll_work"] or 1
+    return [f"{'up to ' if len(row['seeds']) > 1 else ''}{most} × the work"] if most > 1 else []
 
 
 def conditions(row: Row) -> str:

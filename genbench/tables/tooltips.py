@@ -38,7 +38,7 @@ def likelihood(row: Row, *, split: str = "test") -> Lines:
     parts += [f"{row['nll_draws']} draws an image"] if row["nll_draws"] > 1 else []
     chains = row["nll_kind"] == "estimate" and row["nll_method"] != "direct"
     parts += [f"effort {row['nll_effort']}"] if chains and row["nll_effort"] else []
-    parts += [work(row)] if (row["nll_work"] or 1) > 1 else []
+    parts += work(row)
     yield _sentence(", ".join(part for part in parts if part))
     yield f"Given: {' and '.join(row['nll_given'])}" if row["nll_given"] else None
     yield f"On {row['nll_images']:,} test images" if split == "test" and row["nll_images"] else "On training images"
@@ -53,8 +53,8 @@ def gap(row: Row) -> Lines:
     """Yield how far chains are from the truth."""
     if row["nll_gap"] is None:
         return
-    much = f", {work(row)}" if (row["nll_work"] or 1) > 1 else ""
-    yield f"Bidirectional Monte Carlo, {row['nll_draws']} chains a side, effort {row['nll_effort']}{much}"
+    parts = ["Bidirectional Monte Carlo", f"{row['nll_draws']} chains a side", f"effort {row['nll_effort']}"]
+    yield ", ".join([*parts, *work(row)])
     yield f"On {row['nll_gap_images']:,} images that the model made itself" if row["nll_gap_images"] else None
 
 
